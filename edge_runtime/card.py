@@ -1,0 +1,91 @@
+"""The model card: what a `.tflite` file says about itself, in `card.json` inside the file.
+
+TFLite metadata stores associated files as a ZIP archive behind the flatbuffer, so any ZIP reader opens them.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.preprocess import PreprocessSpec
+
+#: Version of the card's layout; a reader refuses a newer one.
+CARD_VERSION = 1
+CARD_FILE = "card.json"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """The parsed card.
+
+    variant: e.g. "int8". labels: class names in score order. preprocess: the spec. content: the whole card.
+    path: of the model file the card came from.
+    """
+
+    variant: str
+    labels: tuple[str, ...]
+    preprocess: PreprocessSpec
+    content: dict[str, Any] = field(repr=False)
+    path: Path | None = None
+
+    @classmethod
+    def read(cls, model: str | Path) -> ModelCard:
+        """Read the card inside a .tflite file; FreezenetError with one sentence where there is none."""
+        path = Path(model)
+        try:
+            content = json.loads(read_associated(path, CARD_FILE))
+        except (KeyError, ValueError):
+            raise FreezenetError(
+                f"A model with a {CARD_FILE} inside is required. Got: {path.name} without one; write it with "
+                "`freezenet convert`."
+            ) from None
+        return cls.from_dict(content, path)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any], path: Path | None = None) -> ModelCard:
+        """Make a card from its JSON object."""
+        if content.get("card_version") != CARD_VERSION:
+            raise FreezenetError(
+                f"A card of version {CARD_VERSION} is required. Got: {content.get('card_version')!r}; update freezenet."
+            )
+        try:
+            return cls(
+                variant=content["variant"],
+                labels=tuple(content["labels"]),
+                preprocess=PreprocessSpec.from_dict(content["preprocess"]),
+                content=content,
+                path=path,
+            )
+        except KeyError as error:
+            raise FreezenetError(f"A card with the key {error} is required. Got: none.") from None
+
+    @cached_property
+    def golden(self) -> list[dict[str, Any]]:
+        """The golden vectors: image file name inside the model, pixel hash, scores."""
+        return list(self.content.get("golden", {}).get("vectors", []))
+
+
+def read_associated(model: Path, name: str) -> bytes:
+    """Return the bytes of an associated file of a .tflite model.
+
+    Raises KeyError where the model has no such file, FreezenetError where there is no model.
+    """
+    try:
+        with zipfile.ZipFile(model) as archive:
+            return archive.read(name)
+    except FileNotFoundError:
+        raise FreezenetError(f"A model file is required. Got: {model}, which does not exist.") from None
+    except IsADirectoryError:
+        raise FreezenetError(f"One .tflite file is required. Got: {model}, a folder; name a file in it.") from None
+    except zipfile.BadZipFile:
+        if model.read_bytes()[4:8] != b"TFL3":
+            raise FreezenetError(
+                f"A TensorFlow Lite model (.tflite) is required. Got: {model.name}, a file of another format."
+            ) from None
+        raise KeyError(name) from None

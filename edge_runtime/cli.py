@@ -1,0 +1,150 @@
+"""The verbs of the device: predict, inspect, verify, doctor."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+_threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+_runtime = click.option(
+    "--runtime",
+    type=click.Choice(["ai-edge-litert", "tflite-runtime", "tensorflow"]),
+    help="Interpreter; default: the first that is installed.",
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@_json
+@_threads
+@_runtime
+def predict(model: str, images: tuple[str, ...], as_json: bool, threads: int, runtime: str | None) -> None:
+    """Classify images: files, folders, or - for one image on standard input.
+
+    A bad file among good ones is reported and does not stop the rest; the exit code is then 1.
+    """
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.errors import FreezenetError
+    from edge_runtime.inputs import named_images
+
+    classifier = Classifier(model, threads=threads, runtime=runtime)
+    failures = 0
+    for name, image in named_images(images):
+        try:
+            prediction = classifier.predict(image)
+        except FreezenetError as error:
+            failures += 1
+            click.echo(f"{name}: {error}", err=True)
+            if as_json:
+                click.echo(json.dumps({"file": name, "error": str(error)}))
+            continue
+        if as_json:
+            answer = {"file": name, **prediction.to_dict(), "model": classifier.path.name, "runtime": classifier.runtime}
+            click.echo(json.dumps(answer))
+        else:
+            scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
+            click.echo(f"{name}\t{prediction.label}\t{scores}")
+    if failures:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_json
+def inspect(model: Path, as_json: bool) -> None:
+    """Print what a model file says about itself."""
+    from edge_runtime.card import ModelCard
+    from edge_runtime.interpreter import Interpreter
+
+    card = ModelCard.read(model)
+    tensors = Interpreter(model)
+    sides = {"inputs": tensors.inputs, "outputs": tensors.outputs}
+    described = {
+        side: [
+            {
+                "name": one["name"],
+                "shape": one["shape"].tolist(),
+                "dtype": one["dtype"].__name__,
+                "quantization": [float(one["quantization"][0]), int(one["quantization"][1])],
+            }
+            for one in found
+        ]
+        for side, found in sides.items()
+    }
+    if as_json:
+        click.echo(json.dumps({"file": str(model), "bytes": model.stat().st_size, **described, "card": card.content}))
+        return
+    content = card.content
+    click.echo(f"{model.name}: variant {card.variant}, {model.stat().st_size / 1e6:.2f} MB, {content['arithmetic']} arithmetic")
+    click.echo(f"labels      {', '.join(card.labels)}")
+    for side, found in described.items():
+        for one in found:
+            click.echo(f"{side[:-1]:<11} {one['dtype']} {one['shape']} scale {one['quantization'][0]:.6g} zero {one['quantization'][1]}")
+    spec = card.preprocess
+    click.echo(f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}")
+    trained = content["trained_on"]
+    click.echo(f"trained on  {trained['images']} images, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}")
+    click.echo(f"calibration {len(content['calibration']['images'])} images")
+    accuracy = content["accuracy"]
+    for name in ("accuracy", "macro_f1"):
+        figure = accuracy[name]
+        click.echo(
+            f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
+            f"test images, {accuracy['runtime']}"
+        )
+    click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
+    click.echo(content["notice"])
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@_json
+@_threads
+@_runtime
+def verify(model: str, as_json: bool, threads: int, runtime: str | None) -> None:
+    """Prove on this device that a model gives the numbers it was shipped with; exit 3 where it does not."""
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.errors import RefusedError
+    from edge_runtime.verify import verify as run_vectors
+
+    result = run_vectors(Classifier(model, threads=threads, runtime=runtime))
+    allowed = "labels only" if result.tolerance is None else f"at most {result.tolerance:.4f}"
+    figures = (
+        f"{result.inputs_equal} of {result.vectors} inputs and {result.labels_equal} labels equal, "
+        f"largest score difference {result.largest_difference:.6f} ({allowed}; recorded with {result.recorded_with})"
+    )
+    if as_json:
+        click.echo(json.dumps(result.to_dict()))
+    elif result.passed:
+        click.echo(f"{result.model} on {result.runtime}: {figures}")
+    if not result.passed:
+        raise RefusedError(f"The promised numbers are required. Got, on {result.runtime}: {figures}.")
+
+
+@click.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """Print the environment, for a bug report."""
+    from edge_runtime.environment import environment
+    from edge_runtime.errors import FreezenetError
+    from edge_runtime.interpreter import installed_runtime
+
+    found = environment()
+    try:
+        found["interpreter"] = installed_runtime()
+    except FreezenetError as error:
+        found["interpreter"] = None
+        click.echo(f"Error: {error}", err=True)
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        for key, value in found.items():
+            shown = ", ".join(f"{name} {one}" for name, one in value.items()) if isinstance(value, dict) else value
+            click.echo(f"{key:<12} {shown}")
+    if found["interpreter"] is None:
+        sys.exit(1)

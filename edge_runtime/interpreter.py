@@ -1,0 +1,117 @@
+"""The TFLite interpreter behind one door: ai-edge-litert, tflite-runtime or TensorFlow, whichever is installed."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import FreezenetError
+
+#: Interpreters in order of preference: name -> module that holds `Interpreter`.
+RUNTIMES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+    "tensorflow": "tensorflow.lite",
+}
+
+#: Bytes 4..8 of every TFLite flatbuffer.
+TFLITE_IDENTIFIER = b"TFL3"
+
+
+class Interpreter:
+    """One loaded model; not thread-safe: one per worker.
+
+    model: path of a .tflite file (memory-mapped by the runtime) or its bytes.
+    threads: CPU threads of one inference; more than one can be slower on a busy machine, so measure.
+    runtime: a key of RUNTIMES, or None for the first that is installed.
+
+    Raises FreezenetError with one sentence when no runtime is installed, the runtime cannot start, or it cannot
+    read the model.
+    """
+
+    def __init__(self, model: str | Path | bytes, threads: int = 1, runtime: str | None = None) -> None:
+        """Load the model and allocate its tensors."""
+        if threads < 1:
+            raise FreezenetError(f"At least 1 thread is required. Got: {threads}.")
+        self.runtime = runtime or installed_runtime()
+        self.threads = threads
+        head = model[:8] if isinstance(model, bytes) else _head(Path(model))
+        if head[4:8] != TFLITE_IDENTIFIER:
+            raise FreezenetError("A TensorFlow Lite model (.tflite) is required. Got: a file of another format.")
+        source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
+        try:
+            self._engine = _engine_class(self.runtime)(num_threads=threads, **source)
+            self._engine.allocate_tensors()
+        except (SystemError, AttributeError, ImportError) as error:
+            raise FreezenetError(_start_failure(self.runtime, error)) from None
+        except (ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise FreezenetError(
+                f"A model that {self.runtime} {runtime_version(self.runtime)} can run is required. Got: {reason} "
+                "(a damaged file, or operators newer than the runtime)."
+            ) from None
+        self.inputs: list[dict[str, Any]] = self._engine.get_input_details()
+        self.outputs: list[dict[str, Any]] = self._engine.get_output_details()
+
+    def invoke(self, tensor: NDArray) -> list[NDArray]:
+        """Run one input tensor of the model's shape and dtype; return copies of all outputs, in model order."""
+        self._engine.set_tensor(self.inputs[0]["index"], tensor)
+        self._engine.invoke()
+        return [self._engine.get_tensor(output["index"]) for output in self.outputs]
+
+
+def installed_runtime() -> str:
+    """Return the first installed key of RUNTIMES."""
+    for name, module in RUNTIMES.items():
+        if find_spec(module.partition(".")[0]) is not None:
+            return name
+    raise FreezenetError(
+        "A TFLite interpreter is required. Got: none installed; run: pip install ai-edge-litert "
+        "(on 32-bit ARM: pip install tflite-runtime 'numpy<2')."
+    )
+
+
+def runtime_version(runtime: str) -> str:
+    """Return the installed version of a key of RUNTIMES, e.g. "2.3.0"."""
+    package = import_module(RUNTIMES[runtime].partition(".")[0])
+    version = getattr(package, "__version__", None)
+    if version is None:  # importlib.metadata takes longer to import than a model to answer, so only as a fallback
+        from importlib.metadata import version as installed_version
+
+        version = installed_version(runtime)
+    return str(version)
+
+
+def _engine_class(runtime: str) -> Any:
+    if runtime not in RUNTIMES:
+        raise FreezenetError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
+    return import_module(RUNTIMES[runtime]).Interpreter
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except FileNotFoundError:
+        raise FreezenetError(f"A model file is required. Got: {path}, which does not exist.") from None
+    except IsADirectoryError:
+        raise FreezenetError(f"One .tflite file is required. Got: {path}, a folder; name a file in it.") from None
+    except OSError as error:
+        raise FreezenetError(f"A readable model file is required. Got: {path}: {error.strerror}.") from None
+
+
+def _start_failure(runtime: str, error: Exception) -> str:
+    if isinstance(error, ImportError) and runtime.replace("-", "_") in str(error):
+        return f"The runtime {runtime} is required. Got: it is not installed; run: pip install {runtime}."
+    if runtime == "tflite-runtime" and int(np.__version__.partition(".")[0]) >= 2:
+        return (
+            f"tflite-runtime requires NumPy 1. Got: NumPy {np.__version__}; run: pip install 'numpy<2', "
+            "or use ai-edge-litert."
+        )
+    return f"A working {runtime} is required. Got: {type(error).__name__}: {' '.join(str(error).split())[:200]}."

@@ -1,0 +1,108 @@
+"""The one preprocessing: from an image file to the network's input tensor, as data.
+
+The spec travels inside the model file (`card.json`), so training, calibration, the device and a port to another
+language do the same: read gray values (`edge_runtime.image`), resize, repeat to three channels, normalize.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.image import read_gray, to_gray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Version of the rules in this module and in `edge_runtime.image`; a change of rules is a new number.
+PREPROCESS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class PreprocessSpec:
+    """How a file becomes a tensor.
+
+    size: input height and width in pixels.
+    mean, std: a network input is (gray - mean) / std, gray in 0..255.
+    color: "gray": luminance, repeated to three equal channels.
+    resize: "area": OpenCV INTER_AREA, straight to `size` (the aspect ratio is not kept).
+    version: of the rules; a device refuses a version that it does not know.
+    """
+
+    size: tuple[int, int] = (224, 224)
+    mean: float = 128.0
+    std: float = 127.5
+    color: str = "gray"
+    resize: str = "area"
+    version: int = PREPROCESS_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuse a spec that this code would not follow to the letter."""
+        object.__setattr__(self, "size", tuple(int(side) for side in self.size))
+        known = {"color": "gray", "resize": "area", "version": PREPROCESS_VERSION}
+        for key, value in known.items():
+            if getattr(self, key) != value:
+                raise FreezenetError(
+                    f"Preprocessing with {key} = {value!r} is what this version knows. Got: {getattr(self, key)!r}; "
+                    "update freezenet."
+                )
+        if self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
+            raise FreezenetError(
+                f"Preprocessing needs std > 0 and two sides of at least 32 pixels. Got: std {self.std}, "
+                f"size {self.size}."
+            )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PreprocessSpec:
+        """Make a spec from the `preprocess` object of a card."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise FreezenetError(f"A preprocessing spec of known keys is required. Got: {error}.") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as the card's `preprocess` object (JSON types only)."""
+        return {**asdict(self), "size": list(self.size)}
+
+    def decode(self, image: str | Path | bytes | NDArray) -> NDArray[np.uint8]:
+        """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order)."""
+        if isinstance(image, np.ndarray):
+            return to_gray(image)
+        return read_gray(image, shrink_to=self.size)
+
+    def resized(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize gray values (h, w) to `size`; uint8 in, uint8 out."""
+        if gray.shape == self.size:
+            return gray
+        return cv2.resize(gray, (self.size[1], self.size[0]), interpolation=cv2.INTER_AREA)
+
+    def pixels(self, image: str | Path | bytes | NDArray) -> NDArray[np.uint8]:
+        """Decode and resize: gray values of shape `size`, uint8, 0..255."""
+        return self.resized(self.decode(image))
+
+    def normalized(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Normalize pixels (..., h, w) uint8 and repeat them to three channels: (..., h, w, 3) float32."""
+        values = (pixels.astype(np.float32) - np.float32(self.mean)) / np.float32(self.std)
+        return np.repeat(values[..., None], 3, axis=-1)
+
+    def network_input(self, pixels: NDArray[np.uint8], dtype: np.dtype | type) -> NDArray:
+        """Return the tensor (1, h, w, 3) for a model input of `dtype` from pixels (h, w) uint8.
+
+        float32: normalized. uint8: the raw pixels; the model's own input scale does the rest, so that no client rounds.
+        """
+        if np.dtype(dtype) == np.uint8:
+            return cv2.merge((pixels, pixels, pixels))[None]
+        if np.dtype(dtype) == np.float32:
+            return self.normalized(pixels)[None]
+        raise FreezenetError(f"A model with float32 or uint8 input is required. Got: {np.dtype(dtype).name}.")
+
+
+def pixel_hash(pixels: NDArray[np.uint8]) -> str:
+    """SHA-256 of the pixels (h, w) in row order, in hexadecimal: equal hashes mean an equal network input."""
+    return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()

@@ -1,0 +1,86 @@
+"""Prove on this device that a model file gives the numbers it was shipped with."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.card import read_associated
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import RefusedError
+from edge_runtime.preprocess import pixel_hash
+
+#: Largest difference of a score to its golden value for a model with float32 arithmetic inside.
+FLOAT_TOLERANCE = 1e-3
+#: The same for a model with integers inside, on the runtime that recorded the vectors: 4 steps of 1/256.
+INTEGER_TOLERANCE = 4 / 256
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What the golden vectors showed.
+
+    inputs_equal: number of images whose pixels after preprocessing have the recorded hash.
+    labels_equal: number with the recorded most probable class.
+    largest_difference: of any score, 0..1. tolerance: what was allowed, or None where another runtime or
+    processor computes the integers with other kernels and only inputs and labels must agree.
+    """
+
+    model: str
+    runtime: str
+    recorded_with: str
+    vectors: int
+    inputs_equal: int
+    labels_equal: int
+    largest_difference: float
+    tolerance: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether this device gives the promised numbers."""
+        close = self.tolerance is None or self.largest_difference <= self.tolerance
+        return self.inputs_equal == self.labels_equal == self.vectors > 0 and close
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types only, with the verdict."""
+        return {**asdict(self), "passed": self.passed}
+
+
+def verify(classifier: Classifier) -> Verification:
+    """Run the golden vectors inside the model file; the caller looks at `passed`.
+
+    Raises RefusedError where the model carries no vectors.
+    """
+    golden = classifier.card.content.get("golden", {})
+    vectors = classifier.card.golden
+    if not vectors:
+        raise RefusedError(f"A model with golden vectors is required. Got: {classifier.path.name} without any.")
+    inputs, labels, largest = 0, 0, 0.0
+    for vector in vectors:
+        pixels = classifier.card.preprocess.pixels(read_associated(classifier.path, vector["image"]))
+        inputs += pixel_hash(pixels) == vector["pixels_sha256"]
+        scores = classifier.scores(pixels[None])[0]
+        expected = np.array([vector["scores"][label] for label in classifier.card.labels])
+        labels += int(scores.argmax()) == int(expected.argmax())
+        # max() would pass over NaN.
+        largest = float(np.fmax(largest, np.nan_to_num(np.abs(scores - expected), nan=np.inf).max()))
+    return Verification(
+        model=classifier.path.name,
+        runtime=f"{classifier.runtime} {platform.machine()}",
+        recorded_with=golden["runtime"],
+        vectors=len(vectors),
+        inputs_equal=inputs,
+        labels_equal=labels,
+        largest_difference=largest,
+        tolerance=_tolerance(classifier, golden["runtime"]),
+    )
+
+
+def _tolerance(classifier: Classifier, recorded_with: str) -> float | None:
+    if classifier.card.content["arithmetic"] == "float":
+        return FLOAT_TOLERANCE
+    same = recorded_with == f"{classifier.runtime} {platform.machine()}"
+    return INTEGER_TOLERANCE if same else None

@@ -1,0 +1,89 @@
+"""The `freezenet` command: a lazy group over the verbs of the packages."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+# verb -> module that holds a click command of that name; a module is imported when its verb is used or listed.
+VERBS = {
+    "pipeline": "pipeline.cli",
+    "demo": "pipeline.cli",
+    "train": "train.cli",
+    "convert": "convert.cli",
+    "evaluate": "benchmarks.cli",
+    "compare": "benchmarks.cli",
+    "benchmark": "benchmarks.cli",
+    "predict": "edge_runtime.cli",
+    "inspect": "edge_runtime.cli",
+    "verify": "edge_runtime.cli",
+    "doctor": "edge_runtime.cli",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the work."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one verb."""
+        return getattr(import_module(VERBS[cmd_name]), cmd_name) if cmd_name in VERBS else None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="freezenet", message="freezenet %(version)s")
+def cli() -> None:
+    """From a folder of imbalanced chest X-rays to a verified int8 model on a phone or a Raspberry Pi.
+
+    A research tool, not a medical device: no figure printed here is a clinical claim.
+
+    stdout carries data, stderr carries talk. Exit codes: 0 done, 1 a failure said in one sentence, 2 wrong usage,
+    3 a gate refused the model.
+    """
+
+
+def main() -> None:
+    """Run the command; a failure is one sentence on stderr and never a traceback."""
+    from edge_runtime.errors import FreezenetError
+
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FreezenetError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # the reader of stdout went away, as `| head` does
+        sys.stderr.close()
+        sys.exit(0)
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        click.echo(f"Error: The file system said no:{where}: {error.strerror or error}.", err=True)
+        sys.exit(1)
+    except MemoryError:
+        click.echo("Error: More memory is required than this machine has free.", err=True)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        click.echo(f"Error: {missing_package(error)}", err=True)
+        sys.exit(1)
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """Say which package is missing and how to install what this verb needs."""
+    return (
+        f"This verb requires the package {error.name}. Got: it is not installed; "
+        "run: pip install 'freezenet[all]' (the base install holds only what a device needs)."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,14 @@
+"""Map the project's folders to installable packages; static metadata lives in pyproject.toml."""
+
+from setuptools import setup
+
+PACKAGES = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
+DATA_FOLDERS = {"train/recipes": "*.toml", "benchmarks/templates": "*.html"}
+
+setup(
+    packages=[*PACKAGES, *(folder.replace("/", ".") for folder in DATA_FOLDERS)],
+    package_dir={name: name for name in PACKAGES},
+    py_modules=["freezenet"],
+    package_data={folder.replace("/", "."): [pattern] for folder, pattern in DATA_FOLDERS.items()},
+    entry_points={"console_scripts": ["freezenet = freezenet:main"]},
+)

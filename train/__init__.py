@@ -1,0 +1,1 @@
+"""The Keras pipeline: data, splits, statistics, losses, model, cached fit, metrics."""

@@ -1,0 +1,59 @@
+"""Batches for Keras: shuffled by seed and epoch, so that a resumed run sees what an unbroken one would have seen."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of inputs and one-hot targets.
+
+    inputs: anything indexable by row numbers: (n, ...) arrays, memory-mapped or not.
+    targets: (n, classes) float32. rows: which rows belong to this side.
+    shuffle_seed: None keeps the order (validation). prepare: from the indexed inputs to the network's, float32;
+    called with (inputs, generator) where the generator is seeded by seed, epoch and batch.
+    """
+
+    def __init__(self, inputs, targets, rows, batch_size, shuffle_seed=None, prepare=None) -> None:
+        """Start at epoch 0; `EpochCounter` moves it."""
+        super().__init__()
+        self._inputs, self._targets, self._rows = inputs, targets, np.asarray(rows)
+        self._batch_size, self._seed, self._prepare = batch_size, shuffle_seed, prepare
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Set the order of an epoch."""
+        self._epoch = epoch
+        self._order = self._rows
+        if self._seed is not None:
+            self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+
+    def __len__(self) -> int:
+        """Return the number of batches; an incomplete last one is dropped in training, where BatchNorm would
+        make much of few images, unless it is the only one."""
+        if self._seed is None or len(self._rows) < self._batch_size:
+            return -(-len(self._rows) // self._batch_size)
+        return len(self._rows) // self._batch_size
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return one batch: inputs float32 and targets (batch, classes) float32."""
+        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        inputs = self._inputs[rows]
+        if self._prepare is not None:
+            inputs = self._prepare(inputs, np.random.default_rng([self._seed or 0, self._epoch, index]))
+        return np.asarray(inputs, np.float32), self._targets[rows]
+
+
+class EpochCounter(keras.callbacks.Callback):
+    """Tell the training batches which epoch begins."""
+
+    def __init__(self, batches: Batches) -> None:
+        """Keep the batches."""
+        super().__init__()
+        self._batches = batches
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the order of this epoch."""
+        self._batches.start_epoch(epoch)

@@ -1,0 +1,121 @@
+"""The frozen half of every image, computed once and kept on disk.
+
+One folder per key; the key is the hash of the prefix' weights and architecture, the preprocessing, the number type and
+the content of the images, so nothing stale can be found under it:
+
+    features.npy     (n, h, w, c) memory-mapped, float16 or float32
+    chunks.jsonl     one line per finished chunk: {"start", "stop", "crc32"}
+
+A chunk without a line was never finished (the process was killed), a chunk whose checksum differs was damaged on
+disk; both are computed again, and only they.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from train.dataset import content_hash
+from train.images import Images
+from train.prefix import PrefixRunner, choose_engine
+from train.progress import track
+from train.recipe import Recipe
+
+#: Images per chunk; a killed process loses at most this many.
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Features:
+    """values: (n, h, w, c), row = image. engine: what computed them, or "disk" where all were found."""
+
+    values: NDArray
+    engine: str
+
+
+def default_cache_folder() -> Path:
+    """Return the user's cache folder for freezenet; FREEZENET_CACHE overrides it."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet"))
+
+
+def cached_features(
+    prefix: keras.Model, images: Images, recipe: Recipe, folder: Path, has_gpu: bool = False, engine: str | None = None
+) -> Features:
+    """Return the prefix' output of all images, computing only what the cache in `folder` does not hold.
+
+    recipe.cache gives the number type; engine None lets `train.prefix.choose_engine` decide.
+    """
+    home = folder / cache_key(prefix, images, recipe)
+    home.mkdir(parents=True, exist_ok=True)
+    shape = (len(images.pixels), *prefix.output_shape[1:])
+    values = _open(home / "features.npy", shape, np.dtype(recipe.cache))
+    missing = _missing_chunks(values, home / "chunks.jsonl")
+    if not missing:
+        return Features(values, "disk")
+    engine = engine or choose_engine(sum(stop - start for start, stop in missing), has_gpu)
+    run = PrefixRunner(prefix, recipe.preprocess, engine, os.cpu_count() or 1)
+    with (home / "chunks.jsonl").open("a", encoding="utf-8") as journal:
+        for start, stop in track(missing, "Computing the frozen half", len(missing)):
+            values[start:stop] = run(images.pixels[start:stop])
+            values.flush()  # the line that says "finished" must not reach the disk before the chunk
+            line = {"start": start, "stop": stop, "crc32": _crc32(values[start:stop])}
+            journal.write(json.dumps(line) + "\n")
+            journal.flush()
+    return Features(values, engine)
+
+
+def cache_key(prefix: keras.Model, images: Images, recipe: Recipe) -> str:
+    """Return the hexadecimal key of a cache folder."""
+    digest = hashlib.sha256()
+    for layer in prefix.layers:
+        digest.update(f"{layer.__class__.__name__} {layer.output.shape}".encode())
+        for weight in layer.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
+    digest.update(json.dumps([recipe.preprocess.to_dict(), recipe.cache, content_hash(images.hashes)]).encode())
+    return digest.hexdigest()[:32]
+
+
+def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
+    """Open the array, or make an empty one where there is none of this shape."""
+    try:
+        found = np.lib.format.open_memmap(path, mode="r+")
+        if found.shape == shape and found.dtype == dtype:
+            return found
+    except (OSError, ValueError):
+        pass
+    # Writing to a sparse file on a full disk is a bus error and no exception, so the room is taken beforehand.
+    with path.with_suffix(".tmp").open("wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        )
+        os.posix_fallocate(file.fileno(), file.tell(), int(np.prod(shape)) * dtype.itemsize)
+    path.with_suffix(".tmp").replace(path)
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def _missing_chunks(values: NDArray, journal: Path) -> list[tuple[int, int]]:
+    """Return (start, stop) of the chunks that are not on disk, or not as they were written."""
+    recorded = {}
+    if journal.is_file():
+        for line in journal.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                entry = json.loads(line)
+                recorded[entry["start"], entry["stop"]] = entry["crc32"]  # the last line about a chunk counts
+            except (ValueError, KeyError, TypeError):
+                continue  # half a line: the process died while it was written
+    chunks = [(start, min(start + CHUNK, len(values))) for start in range(0, len(values), CHUNK)]
+    return [chunk for chunk in chunks if recorded.get(chunk) != _crc32(values[slice(*chunk)])]
+
+
+def _crc32(values: NDArray) -> int:
+    return zlib.crc32(np.ascontiguousarray(values).tobytes())

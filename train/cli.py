@@ -1,0 +1,58 @@
+"""The verb `train`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+recipe_option = click.option(
+    "--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE", help="A recipe's name or TOML file."
+)
+set_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe; may be repeated."
+)
+weights_option = click.option(
+    "--weights",
+    default="imagenet",
+    show_default=True,
+    metavar="imagenet|none|FILE",
+    help="Start from Keras' ImageNet weights (downloaded once), random ones, or a .h5 file.",
+)
+cache_option = click.option(
+    "--cache", type=click.Path(path_type=Path, file_okay=False), help="Folder of the frozen-half cache; default: the user's."
+)
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the results in the output folder.")
+skip_option = click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and name them.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Write the metrics as JSON to stdout.")
+
+
+@click.command()
+@click.argument("data", type=click.Path())
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Folder for the results.")
+@recipe_option
+@set_option
+@weights_option
+@cache_option
+@overwrite_option
+@skip_option
+@json_option
+def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadable, as_json) -> None:
+    """Train a recipe on DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]).
+
+    A killed run goes on when the same command is given again.
+    """
+    from train.recipe import load_recipe
+    from train.run import train as run
+
+    metrics = run(data, out, load_recipe(recipe, settings), weights, cache, overwrite, skip_unreadable)
+    if as_json:
+        click.echo(json.dumps(metrics))
+        return
+    for name in ("accuracy", "macro_f1"):
+        figure = metrics[name]
+        click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
+    for label, figures in metrics["per_class"].items():
+        shown = figures["recall"]
+        click.echo(f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {figures['support']}")

@@ -1,0 +1,92 @@
+"""Write files whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import FreezenetError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then rename it; on failure nothing is left."""
+    # The suffix stays, because Keras and NumPy look at it.
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, indented."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a CSV with a header line."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(columns)
+            writer.writerows(rows)
+
+    write_atomically(path, write)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; FreezenetError where the file is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FreezenetError(
+            f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent} without one."
+        ) from None
+    except ValueError:
+        raise FreezenetError(f"Valid JSON in {path} is required. Got: a damaged file; write it again.") from None
+
+
+def prepare_output(folder: Path, finished: str, overwrite: bool) -> None:
+    """Make an output folder.
+
+    finished: name of the file that is written last. A folder that holds it is refused unless `overwrite`, which
+    empties it; a folder without it is that of a killed run and is gone on with.
+    Raises FreezenetError where the path is a file, or a folder with something else inside.
+    """
+    if folder.is_file():
+        raise FreezenetError(f"An output folder is required. Got: {folder}, a file; choose another name.")
+    if overwrite and folder.is_dir() and ((folder / finished).exists() or (folder / MARK).exists()):
+        shutil.rmtree(folder)
+    if (folder / finished).exists():
+        raise FreezenetError(
+            f"An output folder without results is required. Got: {folder}, which holds {finished}; pass --overwrite or "
+            "choose another name."
+        )
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise FreezenetError(
+            f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).touch()
+
+
+#: Marks a folder as ours, so that no other folder is ever emptied or written into.
+MARK = ".freezenet"
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,116 @@
+"""Fit a recipe's model: from cached features of the frozen half, or plainly from the images."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import FreezenetError
+from train.augment import augmenter
+from train.batches import Batches, EpochCounter
+from train.checkpoint import Checkpoint
+from train.cut import articulation_layer, split_model
+from train.images import Images
+from train.losses import AttentionWeightedCrossentropy
+from train.recipe import Recipe
+
+_EVALUATION_BATCH = 64
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """images: all of them. classes: (n,) class numbers. sides: (n,) "train", "validation", "test"."""
+
+    images: Images
+    classes: NDArray[np.integer]
+    sides: NDArray[np.str_]
+    labels: tuple[str, ...]
+
+    def rows(self, side: str) -> NDArray[np.integer]:
+        """Return the row numbers of a side."""
+        return np.flatnonzero(self.sides == side)
+
+
+def compile_model(model: keras.Model, recipe: Recipe, weights: NDArray[np.float64] | None, steps: int, jit: bool) -> None:
+    """Give the model its optimizer and loss.
+
+    weights: one per class for the attention loss, None for plain cross-entropy. steps: batches of an epoch.
+    jit: XLA; 10 to 20 times slower than without on a CPU for this network.
+    """
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        # One epoch of linear warm-up, then half a cosine down to 2 % (Loshchilov & Hutter 2017, eq. 5).
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, recipe.epochs * steps, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=steps
+        )
+    if weights is None:
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    else:
+        loss = AttentionWeightedCrossentropy(weights.tolist(), recipe.label_smoothing)
+    model.compile(
+        keras.optimizers.Adam(rate),
+        loss,
+        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        jit_compile=jit,
+    )
+
+
+def fit(
+    model: keras.Model,
+    data: TrainingData,
+    recipe: Recipe,
+    weights: NDArray[np.float64] | None,
+    folder: Path,
+    features: NDArray | None = None,
+    jit: bool = False,
+) -> list[dict[str, float]]:
+    """Train the model in place, restore its best weights, and return one dictionary of figures per epoch.
+
+    features: the output of the frozen half of all images (`train.cache`), None to train plainly from pixels.
+    folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
+    """
+    targets = np.eye(len(data.labels), dtype=np.float32)[data.classes]
+    trained, inputs, prepare = model, data.images.pixels, augmenter(recipe)
+    plain = lambda pixels, _: recipe.preprocess.normalized(pixels)  # noqa: E731
+    if features is not None:
+        trained, inputs, prepare, plain = split_model(model, cut_of(model))[1], features, None, None
+    training = Batches(inputs, targets, data.rows("train"), recipe.batch_size, recipe.seed, prepare)
+    validation = Batches(inputs, targets, data.rows("validation"), _EVALUATION_BATCH, None, plain)
+    compile_model(trained, recipe, weights, len(training), jit)
+    stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
+    checkpoint = Checkpoint(folder / "checkpoint.npz", stopping)
+    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), stopping, checkpoint]
+    callbacks.append(keras.callbacks.TensorBoard(folder / "events", write_graph=False))
+    with contextlib.redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for data
+        trained.fit(
+            training,
+            validation_data=validation,
+            # A finished run that was killed before its model was saved only restores its weights.
+            epochs=checkpoint.next_epoch if checkpoint.finished else recipe.epochs,
+            initial_epoch=checkpoint.next_epoch,
+            verbose=1 if sys.stderr.isatty() else 2,
+            callbacks=callbacks,
+        )
+    if not all(np.isfinite(epoch["loss"]) for epoch in checkpoint.history):
+        raise FreezenetError(
+            f"A finite loss is required. Got: NaN or infinity in epoch {len(checkpoint.history)}; lower learning_rate "
+            f"({recipe.learning_rate:g}) or choose precision float32."
+        )
+    return checkpoint.history
+
+
+def cut_of(model: keras.Model) -> keras.layers.Layer:
+    """Return the layer at which to cut; FreezenetError where nothing is frozen."""
+    layer = articulation_layer(model)
+    if layer is None:
+        raise FreezenetError(
+            "A frozen part is required for the cache. Got: a network that is trained from its first layer; "
+            "pass --set cache=none."
+        )
+    return layer

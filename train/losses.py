@@ -1,0 +1,49 @@
+"""Losses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="freezenet")
+class AttentionWeightedCrossentropy(keras.losses.Loss):
+    """Cross-entropy with one weight per class: -sum_c w_c y_c log p_c, averaged over the batch.
+
+    Roy & Khurana, Mobile Freeze-Net (ACM SAC 2023); p is clipped to [1e-7, 1 - 1e-7] as there.
+
+    weights: one positive number per class, in class order.
+    label_smoothing: share e in [0, 1) of the target that is spread evenly: y' = (1 - e) y + e / C.
+
+    Called with y_true (batch, classes) one-hot and y_pred (batch, classes) probabilities, both float.
+    """
+
+    EPSILON = 1e-7
+
+    def __init__(
+        self,
+        weights: Sequence[float],
+        label_smoothing: float = 0.0,
+        name: str = "attention_weighted_crossentropy",
+        reduction: str = "sum_over_batch_size",
+    ) -> None:
+        """Keep the weights as plain numbers, so that the loss can be saved with the model."""
+        super().__init__(name=name, reduction=reduction)
+        self.weights = [float(weight) for weight in weights]
+        self.label_smoothing = float(label_smoothing)
+        if not self.weights or min(self.weights) <= 0:
+            raise ValueError(f"One positive weight per class is required. Got: {self.weights}")
+
+    def call(self, y_true, y_pred):
+        """Return the loss of each sample, shape (batch,)."""
+        y_true = ops.cast(y_true, y_pred.dtype)
+        if self.label_smoothing:
+            y_true = y_true * (1 - self.label_smoothing) + self.label_smoothing / len(self.weights)
+        p = ops.clip(y_pred, self.EPSILON, 1 - self.EPSILON)
+        return -ops.sum(ops.convert_to_tensor(self.weights, dtype=y_pred.dtype) * y_true * ops.log(p), axis=-1)
+
+    def get_config(self):
+        """Return what rebuilds the loss."""
+        return {**super().get_config(), "weights": self.weights, "label_smoothing": self.label_smoothing}

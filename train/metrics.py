@@ -1,0 +1,144 @@
+"""Figures of a classifier on one set of images, each with its 95 % interval.
+
+Intervals are percentiles of a bootstrap that draws whole patients, because images of one patient are not independent.
+Where every draw gives the same value (a recall of 1, say) the bootstrap cannot see the uncertainty; there the interval
+is Wilson's with the number of patients as sample size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 2000
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with the low and high end of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the three numbers, rounded to six digits."""
+        return {name: round(float(number), 6) for name, number in asdict(self).items()}
+
+    def __str__(self) -> str:
+        """Return e.g. "0.923 [0.881, 0.956]"."""
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def confusion_matrix(truth: NDArray[np.integer], answer: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Count (classes, classes) int64: row = truth, column = answer."""
+    return np.bincount(truth * classes + answer, minlength=classes * classes).reshape(classes, classes)
+
+
+def accuracy(matrix: NDArray) -> NDArray:
+    """Share of right answers of confusion matrices (..., C, C): (...)."""
+    return _ratio(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum((-2, -1)))
+
+
+def recall(matrix: NDArray) -> NDArray:
+    """Share of each class that was found, of confusion matrices (..., C, C): (..., C)."""
+    return _ratio(_hits(matrix), matrix.sum(-1))
+
+
+def precision(matrix: NDArray) -> NDArray:
+    """Share of each answer that was right, of confusion matrices (..., C, C): (..., C)."""
+    return _ratio(_hits(matrix), matrix.sum(-2))
+
+
+def f1(matrix: NDArray) -> NDArray:
+    """Harmonic mean of precision and recall of each class, of confusion matrices (..., C, C): (..., C)."""
+    return _ratio(2 * _hits(matrix), matrix.sum(-1) + matrix.sum(-2))
+
+
+def macro_f1(matrix: NDArray) -> NDArray:
+    """Plain mean of the classes' F1, of confusion matrices (..., C, C): (...)."""
+    return f1(matrix).mean(-1)
+
+
+def patient_draws(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
+    """Return how often each image counts in each bootstrap draw of whole patients: (draws, n) float64."""
+    _, group = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(group.max()) + 1
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=draws)[:, group].astype(np.float64)
+
+
+def drawn_matrices(
+    truth: NDArray[np.integer], answer: NDArray[np.integer], classes: int, draws: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the confusion matrix of each draw: (draws, classes, classes)."""
+    cells = np.zeros((len(truth), classes * classes))
+    cells[np.arange(len(truth)), truth * classes + answer] = 1
+    return (draws @ cells).reshape(-1, classes, classes)
+
+
+def interval(values: NDArray) -> tuple[float, float]:
+    """Return the 2.5th and 97.5th percentile of bootstrap values."""
+    tail = 100 * (1 - _LEVEL) / 2
+    low, high = np.nanpercentile(values, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def evaluate(
+    truth: NDArray[np.integer], answer: NDArray[np.integer], labels: Sequence[str], patients: Sequence[str]
+) -> dict[str, Any]:
+    """Return accuracy, macro_f1, per_class (precision, recall, f1, support), confusion_matrix and labels (JSON types).
+
+    truth, answer: (n,) class numbers. patients: (n,) names; each image its own where patients are not known.
+    """
+    classes = len(labels)
+    matrix = confusion_matrix(truth, answer, classes)
+    drawn = drawn_matrices(truth, answer, classes, patient_draws(patients))
+    patients_of = [len({p for p, t in zip(patients, truth, strict=True) if t == one}) for one in range(classes)]
+
+    def figure(of: Callable[[NDArray], NDArray], one: int | None = None) -> dict[str, float]:
+        value = float(of(matrix) if one is None else of(matrix)[one])
+        values = of(drawn) if one is None else of(drawn)[:, one]
+        low, high = interval(values)
+        if low == high:
+            low, high = _wilson(value, len(set(patients)) if one is None else patients_of[one])
+        return Figure(value, low, high).to_dict()
+
+    return {
+        "images": len(truth),
+        "patients": len(set(patients)),
+        "accuracy": figure(accuracy),
+        "macro_f1": figure(macro_f1),
+        "per_class": {
+            label: {
+                "precision": figure(precision, one),
+                "recall": figure(recall, one),
+                "f1": figure(f1, one),
+                "support": int(matrix[one].sum()),
+            }
+            for one, label in enumerate(labels)
+        },
+        "confusion_matrix": matrix.tolist(),
+        "labels": list(labels),
+    }
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    found = binomtest(round(share * count), count).proportion_ci(_LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def _hits(matrix: NDArray) -> NDArray:
+    return np.diagonal(matrix, axis1=-2, axis2=-1)
+
+
+def _ratio(a: NDArray, b: NDArray) -> NDArray:
+    """a / b with 0 where b is 0, as scikit-learn's zero_division=0."""
+    return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=np.asarray(b) > 0)

@@ -1,0 +1,56 @@
+"""Run the frozen prefix over all images: with Keras, or as a float `.tflite` under XNNPACK.
+
+On a CPU the XNNPACK route computes 4 to 6 times as many images a second, after some seconds of conversion.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.interpreter import Interpreter
+from edge_runtime.preprocess import PreprocessSpec
+
+#: Images from which on the conversion pays for itself: 4 s of it against 1/140 - 1/760 s an image on two cores.
+XNNPACK_FROM = 700
+_KERAS_BATCH = 32
+_XNNPACK_BATCH = 8
+
+
+def choose_engine(images: int, has_gpu: bool) -> str:
+    """Return "keras" or "xnnpack", whichever is expected to be done first."""
+    return "keras" if has_gpu or images < XNNPACK_FROM else "xnnpack"
+
+
+class PrefixRunner:
+    """The prefix ready to run: pixels (n, h, w) uint8 in, features (n, h', w', c) float32 out."""
+
+    def __init__(self, prefix: keras.Model, spec: PreprocessSpec, engine: str, threads: int) -> None:
+        """Convert the prefix where the engine is "xnnpack"."""
+        self._spec = spec
+        if engine == "keras":
+            self._batch = _KERAS_BATCH
+            self._run = lambda images: keras.ops.convert_to_numpy(prefix.predict_on_batch(images)).astype(np.float32)
+        else:
+            self._batch = _XNNPACK_BATCH
+            interpreter = Interpreter(_float_tflite(prefix, _XNNPACK_BATCH), threads)
+            self._run = lambda images: interpreter.invoke(images)[0]
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute the features of any number of images."""
+        parts = []
+        for start in range(0, len(pixels), self._batch):
+            images = self._spec.normalized(pixels[start : start + self._batch])
+            count = len(images)
+            if count < self._batch:  # one batch size only: the converted model's is fixed, and Keras would trace anew
+                images = np.concatenate([images, np.zeros((self._batch - count, *images.shape[1:]), np.float32)])
+            parts.append(self._run(images)[:count])
+        return np.concatenate(parts)
+
+
+def _float_tflite(model: keras.Model, batch: int) -> bytes:
+    import tensorflow as tf
+
+    fixed = keras.Input(batch_shape=(batch, *model.input_shape[1:]))
+    return tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed))).convert()

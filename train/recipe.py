@@ -1,0 +1,198 @@
+"""A recipe: everything that decides a training run, as data.
+
+Recipes are TOML files with the keys of `Recipe`; `train/recipes/` holds the ones that can be named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.preprocess import PreprocessSpec
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RECIPES = Path(__file__).parent / "recipes"
+DEFAULT_RECIPE = "mobile-freezenet"
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "pooling": ("average", "max"),
+    "batchnorm": ("train", "inference"),
+    "loss": ("attention", "cross-entropy"),
+    "schedule": ("constant", "cosine"),
+    "cache": ("float16", "float32", "none"),
+    "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
+    "devices": ("auto", "cpu", "all"),
+}
+# key -> (lowest, highest) allowed
+_RANGES: dict[str, tuple[float, float]] = {
+    "alpha": (0.05, 4),
+    "image_size": (32, 1024),
+    "std": (1e-6, math.inf),
+    "freeze_fraction": (0, 1),
+    "dropout": (0, 0.95),
+    "batchnorm_momentum": (0, 0.9999),
+    "attention_pairs": (1, 1_000_000),
+    "attention_temperature": (1e-3, math.inf),
+    "label_smoothing": (0, 0.9),
+    "learning_rate": (1e-8, 10),
+    "batch_size": (1, 65536),
+    "epochs": (1, 100_000),
+    "patience": (1, 100_000),
+    "validation_share": (0.01, 0.5),
+    "test_share": (0.01, 0.5),
+    "seed": (0, 2**31 - 1),
+    "augment_rotation": (0, 180),
+    "augment_zoom": (0, 0.9),
+    "augment_shift": (0, 0.9),
+    "augment_brightness": (0, 1),
+    "augment_contrast": (0, 1),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of a run; `train/recipes/mobile-freezenet.toml` explains each key where it sets it."""
+
+    name: str = ""
+    summary: str = ""
+    source: str = ""
+    # the image
+    image_size: int = 224
+    mean: float = 128.0
+    std: float = 127.5
+    # the network
+    alpha: float = 1.0
+    freeze_fraction: float = 0.5
+    pooling: str = "average"
+    dropout: float = 0.0
+    batchnorm: str = "train"
+    batchnorm_momentum: float = 0.9
+    # the loss
+    loss: str = "attention"
+    attention_weights: tuple[float, ...] | dict[str, float] = ()
+    attention_beta: float = 1.0
+    attention_gamma: float = 1.0
+    attention_temperature: float = 10.0
+    attention_pairs: int = 2000
+    label_smoothing: float = 0.0
+    # the optimizer
+    learning_rate: float = 2e-4
+    schedule: str = "constant"
+    batch_size: int = 16
+    epochs: int = 30
+    patience: int = 5
+    # the split and the seed
+    validation_share: float = 0.1
+    test_share: float = 0.2
+    seed: int = 0
+    # augmentation of the training images; any of them bypasses the cache
+    augment_horizontal_flip: bool = False
+    augment_rotation: float = 0.0
+    augment_zoom: float = 0.0
+    augment_shift: float = 0.0
+    augment_brightness: float = 0.0
+    augment_contrast: float = 0.0
+    # the machine
+    cache: str = "float16"
+    precision: str = "float32"
+    devices: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be."""
+        for key, allowed in _CHOICES.items():
+            if getattr(self, key) not in allowed:
+                raise FreezenetError(
+                    f"Recipe key {key} must be one of {', '.join(allowed)}. Got: {getattr(self, key)!r}."
+                )
+        for key, (lowest, highest) in _RANGES.items():
+            if not lowest <= getattr(self, key) <= highest:
+                raise FreezenetError(
+                    f"Recipe key {key} must be between {lowest:g} and {highest:g}. Got: {getattr(self, key)!r}."
+                )
+
+    @cached_property
+    def preprocess(self) -> PreprocessSpec:
+        """The preprocessing of this recipe's images."""
+        return PreprocessSpec(size=(self.image_size, self.image_size), mean=self.mean, std=self.std)
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images change from epoch to epoch."""
+        return any(getattr(self, field.name) for field in fields(self) if field.name.startswith("augment_"))
+
+    @property
+    def caches(self) -> bool:
+        """Whether the frozen half is computed once and kept."""
+        return self.cache != "none" and not self.augments
+
+    def with_settings(self, settings: dict[str, Any]) -> Recipe:
+        """Return the recipe with some keys changed; unknown keys and wrong types are refused."""
+        return replace(self, **{key: _coerced(key, value) for key, value in settings.items()})
+
+    def to_toml(self) -> str:
+        """Return the resolved recipe as TOML: every key, also those at their default."""
+        import tomli_w
+
+        return tomli_w.dumps(asdict(self))
+
+
+def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
+    """Load a recipe by name (see `recipe_names`) or from a TOML file, then apply `key=value` settings."""
+    path = RECIPES / f"{name}.toml"
+    if not path.is_file():
+        path = Path(name)
+    if not path.is_file():
+        raise FreezenetError(f"A recipe of {', '.join(recipe_names())} or a TOML file is required. Got: {name}.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FreezenetError(f"A recipe in TOML is required. Got: {path}: {error}.") from None
+    return Recipe().with_settings({"name": path.stem, **content, **dict(_parsed(one) for one in settings)})
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the project."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def _parsed(setting: str) -> tuple[str, Any]:
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise FreezenetError(f"A setting key=value is required. Got: {setting}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string, so that nobody has to quote for TOML inside a shell
+    return key.strip(), value
+
+
+def _coerced(key: str, value: Any) -> Any:
+    types = {field.name: field.type for field in fields(Recipe)}
+    if key not in types:
+        raise FreezenetError(f"A recipe key of {', '.join(types)} is required. Got: {key!r}.")
+    if key == "attention_weights":
+        numbers = value.values() if isinstance(value, dict) else value
+        if not isinstance(value, (dict, list, tuple)) or not all(
+            isinstance(number, (int, float)) and number > 0 for number in numbers
+        ):
+            raise FreezenetError(
+                f"Recipe key {key} must be a list of positive numbers in class order, or a table class = number. Got: {value!r}."
+            )
+        return value if isinstance(value, dict) else tuple(float(number) for number in value)
+    expected: type = {"int": int, "float": float, "str": str, "bool": bool}[str(types[key])]
+    if expected is float and type(value) in (int, str):  # "1" and ".35" are numbers to people, not to TOML
+        with contextlib.suppress(ValueError):
+            return float(value)
+    if type(value) is not expected:
+        raise FreezenetError(f"Recipe key {key} must be of type {expected.__name__}. Got: {value!r}.")
+    return value

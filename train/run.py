@@ -1,0 +1,261 @@
+"""One training run: from DATA and a recipe to a RUN folder.
+
+    recipe.toml       the resolved recipe            history.csv       one row per epoch
+    run.json          data, weights, versions        metrics.json      figures on the three sides
+    splits.csv        every image and its side       predictions.csv   scores of every image
+    model.keras       the trained model              events/           for TensorBoard
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.environment import environment
+from edge_runtime.errors import FreezenetError
+from train.attention import attention_weights, class_statistics
+from train.cache import cached_features, default_cache_folder
+from train.cut import split_model
+from train.dataset import SPLITS, Dataset, content_hash, load
+from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
+from train.fit import TrainingData, cut_of, fit
+from train.images import Images, read_images, readable
+from train.metrics import evaluate
+from train.model import build_model, count_parameters
+from train.progress import say
+from train.recipe import Recipe
+from train.split import read_splits, split, write_splits
+
+#: Written last, so its presence means that the run is finished.
+FINISHED = "metrics.json"
+
+
+def train(
+    data: str | Path,
+    out: Path,
+    recipe: Recipe,
+    weights: str = "imagenet",
+    cache: Path | None = None,
+    overwrite: bool = False,
+    skip_unreadable: bool = False,
+) -> dict[str, Any]:
+    """Train a recipe on DATA into the folder `out` and return its metrics.
+
+    weights: see `train.model.build_model`. cache: folder of the frozen-half cache, None for the user's.
+    A run that was killed goes on when it is called again with the same arguments.
+    """
+    dataset = load(data)
+    if skip_unreadable:
+        dataset, skipped = readable(dataset, recipe.preprocess)
+        for line in skipped:
+            say(f"skipped {line}")
+    sides = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
+    if not dataset.has_patients:
+        say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
+    images = read_images(dataset, recipe.preprocess)
+    account = _account(data, recipe, weights, images)
+    prepare_output(out, FINISHED, overwrite)
+    _begin(out, account, recipe, dataset, sides, images)
+    return _train(out, dataset, sides, images, recipe, weights, cache or default_cache_folder(), account)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished RUN folder."""
+
+    folder: Path
+    recipe: Recipe
+    account: dict[str, Any]
+    splits: list[dict[str, str]]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Read a RUN folder; FreezenetError where it is none or its training has not finished."""
+        from train.recipe import load_recipe
+
+        metrics = read_json(folder / FINISHED)
+        recipe = load_recipe(str(folder / "recipe.toml"))
+        return cls(folder, recipe, read_json(folder / "run.json"), read_splits(folder / "splits.csv"), tuple(metrics["labels"]))
+
+    def model(self) -> keras.Model:
+        """Load the trained model."""
+        return keras.saving.load_model(self.folder / "model.keras", compile=False)
+
+    def paths(self, side: str, data: Path | None = None) -> list[tuple[Path, dict[str, str]]]:
+        """Return (path, row of splits.csv) of a side's images; `data` is where DATA lies now, if it was moved."""
+        root = data or Path(self.account["data"])
+        root = root if root.is_dir() else root.parent
+        return [(root / row["file"], row) for row in self.splits if row["split"] == side]
+
+
+def _account(data: str | Path, recipe: Recipe, weights: str, images: Images) -> dict[str, Any]:
+    file = Path(weights)
+    return {
+        "data": str(Path(data).resolve()),
+        "data_sha256": content_hash(images.hashes),
+        "images": len(images.hashes),
+        "weights": str(file.resolve()) if file.is_file() else weights,
+        "weights_sha256": sha256_file(file) if file.is_file() else None,
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "environment": environment(),
+    }
+
+
+def _begin(out: Path, account: dict[str, Any], recipe: Recipe, dataset: Dataset, sides: NDArray, images: Images) -> None:
+    """Write what is known before training, or check that a killed run had the same arguments."""
+    record = out / "run.json"
+    if record.is_file():
+        before = read_json(record)
+        same = all(before[key] == account[key] for key in ("data_sha256", "weights_sha256", "weights"))
+        if not same or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml():
+            raise FreezenetError(
+                f"The same data, weights and recipe are required to go on with a run. Got: {out}, begun with others; "
+                "pass --overwrite or choose another name."
+            )
+        return
+    write_splits(out / "splits.csv", dataset, sides, images.hashes)
+    write_atomically(out / "recipe.toml", lambda path: path.write_text(recipe.to_toml(), encoding="utf-8"))
+    write_json(record, account)
+
+
+def _train(
+    out: Path,
+    dataset: Dataset,
+    sides: NDArray,
+    images: Images,
+    recipe: Recipe,
+    weights: str,
+    cache: Path,
+    account: dict[str, Any],
+) -> dict[str, Any]:
+    labels = dataset.labels
+    classes = np.array([labels.index(sample.label) for sample in dataset.samples])
+    data = TrainingData(images, classes, sides, labels)
+    seconds: dict[str, float] = {}
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
+    gpus = configure_devices(recipe)
+    with device_scope(recipe):
+        model = build_model(recipe, labels, weights)
+        statistics, class_weights = loss_weights(recipe, data)
+        if class_weights is not None:
+            say("loss weights: " + ", ".join(f"{one} {weight:.3f}" for one, weight in zip(labels, class_weights, strict=True)))
+        features = None
+        if recipe.caches:
+            started = time.perf_counter()
+            prefix, _ = split_model(model, cut_of(model))
+            found = cached_features(prefix, images, recipe, cache, has_gpu=gpus > 0)
+            features, seconds["cache"] = found.values, time.perf_counter() - started
+            say(f"frozen half of {len(images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
+        started = time.perf_counter()
+        history = fit(model, data, recipe, class_weights, out, features, jit=gpus > 0)
+        seconds["fit"] = time.perf_counter() - started
+    write_atomically(out / "model.keras", model.save)
+    write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
+    scores = predict_scores(model, images.pixels, recipe, features)
+    files = [sample.file for sample in dataset.samples]
+    rows = zip(files, sides, [labels[one] for one in classes], [labels[one] for one in scores.argmax(1)],
+               *scores.T.round(6).tolist(), strict=True)  # fmt: skip
+    write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
+    patients = np.array([sample.patient for sample in dataset.samples])
+    answers = scores.argmax(1)
+    figures = {
+        side: evaluate(classes[rows], answers[rows], labels, patients[rows].tolist())
+        for side in SPLITS
+        for rows in [data.rows(side)]
+    }
+    metrics = {
+        **figures["test"],
+        "validation": figures["validation"],
+        "train": figures["train"],
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "data_sha256": account["data_sha256"],
+        "parameters": count_parameters(model),
+        "epochs": len(history),
+        "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
+        "images_by_class_and_side": _by_side(dataset, sides),
+        "images_by_class_and_source": dataset.table("source"),
+        "class_statistics": statistics,
+        "loss_weights": None if class_weights is None else dict(zip(labels, class_weights.round(6).tolist(), strict=True)),
+    }  # fmt: skip
+    write_json(out / FINISHED, metrics)
+    (out / "checkpoint.npz").unlink(missing_ok=True)
+    return metrics
+
+
+def loss_weights(recipe: Recipe, data: TrainingData) -> tuple[dict[str, Any] | None, NDArray[np.float64] | None]:
+    """Return (statistics, one weight per class) of the attention loss; (None, None) for plain cross-entropy.
+
+    Weights given as numbers are used as they are where they cover the classes; otherwise they are computed from the
+    training side.
+    """
+    if recipe.loss != "attention":
+        return None, None
+    given = recipe.attention_weights
+    if isinstance(given, dict):
+        if all(label in given for label in data.labels):
+            return None, np.array([given[label] for label in data.labels])
+        say(f"The recipe's loss weights do not name all of {', '.join(data.labels)}; computing them from the data.")
+    elif given:
+        if len(given) != len(data.labels):
+            raise FreezenetError(
+                f"One attention weight for each of {', '.join(data.labels)} is required. Got: {len(given)} numbers."
+            )
+        return None, np.array(given)
+    rows = data.rows("train")
+    found = class_statistics(data.images.pixels[rows], data.classes[rows], recipe.attention_pairs, recipe.seed)
+    weights = attention_weights(found, recipe.attention_beta, recipe.attention_gamma, recipe.attention_temperature)
+    return found.to_dict(), weights
+
+
+def predict_scores(
+    model: keras.Model, pixels: NDArray[np.uint8], recipe: Recipe, features: NDArray | None = None
+) -> NDArray[np.float32]:
+    """Return the Keras model's scores (n, classes) of pixels (n, h, w) uint8, from cached features where given."""
+    network, inputs, prepare = model, pixels, recipe.preprocess.normalized
+    if features is not None:
+        network, inputs, prepare = split_model(model, cut_of(model))[1], features, lambda rows: np.asarray(rows, np.float32)
+    size = 64
+    return np.concatenate([
+        network.predict_on_batch(prepare(inputs[start : start + size]))
+        for start in range(0, len(inputs), size)
+    ])  # fmt: skip
+
+
+def configure_devices(recipe: Recipe) -> int:
+    """Return how many GPUs the run uses."""
+    import tensorflow as tf
+
+    if recipe.devices == "cpu":
+        return 0
+    gpus = tf.config.list_physical_devices("GPU")
+    return len(gpus) if recipe.devices == "all" else min(1, len(gpus))
+
+
+def device_scope(recipe: Recipe) -> contextlib.AbstractContextManager:
+    """Return the scope in which model and training live: MirroredStrategy over all devices, one GPU, or the CPU."""
+    import tensorflow as tf
+
+    if recipe.devices == "all":
+        return tf.distribute.MirroredStrategy().scope()
+    if recipe.devices == "cpu":
+        return tf.device("/CPU:0")
+    return contextlib.nullcontext()
+
+
+def _by_side(dataset: Dataset, sides: NDArray) -> dict[str, dict[str, int]]:
+    labels = np.array([sample.label for sample in dataset.samples])
+    return {label: {side: int(((labels == label) & (sides == side)).sum()) for side in SPLITS} for label in dataset.labels}

@@ -1,0 +1,111 @@
+"""Train, validation and test sides of a data set: stratified by class, grouped by patient, seeded."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from edge_runtime.errors import FreezenetError
+from train.dataset import SPLITS, Dataset
+from train.files import write_csv
+
+COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
+
+
+def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArray[np.str_]:
+    """Return the side of each sample, an array of "train", "validation" and "test".
+
+    validation, test: shares of all images, each between 0 and .5. Sides that the data names are kept; images
+    without a side are shared out. A patient never stands on two sides.
+    Raises FreezenetError where a class would be missing on a side or a patient stands on two.
+    """
+    labels = np.array([sample.label for sample in dataset.samples])
+    patients = np.array([sample.patient for sample in dataset.samples])
+    sides = np.array([sample.split or "train" for sample in dataset.samples], dtype="<U10")
+    given = {sample.split for sample in dataset.samples}
+    if "test" not in given:
+        _take(sides, labels, patients, "test", test, seed)
+    if "validation" not in given:
+        rest = float(np.mean(sides == "train"))
+        _take(sides, labels, patients, "validation", min(validation / rest, 0.5) if rest else validation, seed)
+    _check(dataset, labels, patients, sides)
+    return sides
+
+
+def _take(
+    sides: NDArray, labels: NDArray, patients: NDArray, name: str, share: float, seed: int
+) -> None:
+    """Move about `share` of the samples on the train side to the side `name`, whole patients at a time."""
+    pool = np.flatnonzero(sides == "train")
+    folds = max(2, round(1 / share))
+    scarce = [f"{label} ({count})" for label, count in sorted(_patients_per_class(labels[pool], patients[pool]).items())
+              if count < len(SPLITS)]  # fmt: skip
+    if scarce:
+        raise FreezenetError(
+            f"At least {len(SPLITS)} patients in every class are required, one for each of {', '.join(SPLITS)}. "
+            f"Got: {', '.join(scarce)}."
+        )
+    # A class with fewer patients than folds is spread as far as it goes; scikit-learn's warning adds nothing to _check.
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        smallest = min(Counter(labels[pool]).values())
+        splitter = StratifiedGroupKFold(min(folds, smallest), shuffle=True, random_state=seed)
+        candidates = [taken for _, taken in splitter.split(pool, labels[pool], patients[pool])]
+    everything = set(labels)
+    # The first fold that holds every class and leaves every class behind; with scarce classes not every fold does.
+    for taken in candidates:
+        left = np.delete(labels[pool], taken)
+        if set(labels[pool][taken]) == everything == set(left):
+            sides[pool[taken]] = name
+            return
+    sides[pool[candidates[0]]] = name
+
+
+def _patients_per_class(labels: NDArray, patients: NDArray) -> Counter[str]:
+    return Counter(label for label, _ in {(label, patient) for label, patient in zip(labels, patients, strict=True)})
+
+
+def _check(dataset: Dataset, labels: NDArray, patients: NDArray, sides: NDArray) -> None:
+    sides_of: dict[str, set[str]] = {}
+    for patient, side in zip(patients, sides, strict=True):
+        sides_of.setdefault(patient, set()).add(side)
+    torn = sorted(patient for patient, found in sides_of.items() if len(found) > 1)
+    if torn:
+        raise FreezenetError(
+            f"Each patient on one side of the split is required. Got: {len(torn)} on several, first {torn[0]}; "
+            "mend the split column."
+        )
+    for side in SPLITS:
+        absent = sorted(set(dataset.labels) - set(labels[sides == side]))
+        if absent:
+            raise FreezenetError(
+                f"Images of every class on the {side} side are required. Got: none of {', '.join(absent)}; give those "
+                "classes more patients, or name the sides in a split column."
+            )
+
+
+def write_splits(path: Path, dataset: Dataset, sides: NDArray, hashes: tuple[str, ...]) -> None:
+    """Write `splits.csv`: file, class, patient_id, source, split, sha256."""
+    rows = [
+        (sample.file, sample.label, sample.patient, sample.source, side, digest)
+        for sample, side, digest in zip(dataset.samples, sides, hashes, strict=True)
+    ]
+    write_csv(path, COLUMNS, rows)
+
+
+def read_splits(path: Path) -> list[dict[str, str]]:
+    """Read `splits.csv` as dictionaries by column."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise FreezenetError(
+            f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent} without one."
+        ) from None
