@@ -65,6 +65,10 @@ class Interpreter:
         self._engine.invoke()
         return [self._engine.get_tensor(output["index"]) for output in self.outputs]
 
+    def operators(self) -> list[dict[str, Any]]:
+        """Return a dictionary for each operator of the model, with its name under "op_name"."""
+        return self._engine._get_ops_details()  # the runtimes offer no public way
+
 
 def installed_runtime() -> str:
     """Return the first installed key of RUNTIMES."""

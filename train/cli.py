@@ -43,8 +43,11 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
 
     A killed run goes on when the same command is given again.
     """
+    from train.quiet import quiet
     from train.recipe import load_recipe
-    from train.run import train as run
+
+    with quiet():
+        from train.run import train as run
 
     metrics = run(data, out, load_recipe(recipe, settings), weights, cache, overwrite, skip_unreadable)
     if as_json:

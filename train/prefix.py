@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
+from train.quiet import quiet
 
 #: Images from which on the conversion pays for itself: 4 s of it against 1/140 - 1/760 s an image on two cores.
 XNNPACK_FROM = 700
@@ -53,4 +54,5 @@ def _float_tflite(model: keras.Model, batch: int) -> bytes:
     import tensorflow as tf
 
     fixed = keras.Input(batch_shape=(batch, *model.input_shape[1:]))
-    return tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed))).convert()
+    with quiet():
+        return tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed))).convert()

@@ -1,0 +1,1 @@
+"""Latency, memory, int8 against float, peers; the report."""

@@ -1,0 +1,76 @@
+"""Accuracy of one `.tflite` file through the edge runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import FreezenetError
+from train.dataset import Dataset, load
+from train.images import read_images
+from train.metrics import evaluate
+from train.progress import track
+from train.split import read_splits
+
+
+@dataclass(frozen=True)
+class TestSide:
+    """The images a model is judged on. truth: class names. patients: names. side: "test" or "all"."""
+
+    dataset: Dataset
+    truth: tuple[str, ...]
+    patients: tuple[str, ...]
+    side: str
+
+
+def choose_side(data: str | Path, splits: Path | None) -> TestSide:
+    """Return the test side of DATA by a splits.csv, or all of DATA where `splits` is None.
+
+    Raises FreezenetError where a test image of the split is not in DATA.
+    """
+    dataset = load(data)
+    side = "all"
+    if splits is not None:
+        test = {row["file"] for row in read_splits(splits) if row["split"] == "test"}
+        rows = [number for number, sample in enumerate(dataset.samples) if sample.file in test]
+        if len(rows) != len(test):
+            raise FreezenetError(
+                f"The data that the model was trained on is required. Got: {data} with {len(rows)} of the {len(test)} test "
+                f"images in {splits}."
+            )
+        dataset, side = dataset.only(rows), "test"
+    return TestSide(
+        dataset, tuple(sample.label for sample in dataset.samples), tuple(sample.patient for sample in dataset.samples), side
+    )
+
+
+def model_scores(classifier: Classifier, side: TestSide) -> NDArray[np.float32]:
+    """Return the model's scores (n, classes) of every image, through the device's preprocessing."""
+    pixels = read_images(side.dataset, classifier.card.preprocess).pixels
+    title = f"Running {classifier.path.name}"
+    return np.concatenate([classifier.scores(image[None]) for image in track(pixels, title, len(pixels))])
+
+
+def class_numbers(side: TestSide, labels: tuple[str, ...]) -> NDArray[np.integer]:
+    """Return the truth as numbers in the model's label order; FreezenetError where DATA has other classes."""
+    unknown = sorted(set(side.truth) - set(labels))
+    if unknown:
+        raise FreezenetError(f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}.")
+    return np.array([labels.index(label) for label in side.truth])
+
+
+def evaluate_model(classifier: Classifier, side: TestSide) -> dict[str, Any]:
+    """Return `train.metrics.evaluate` of one model, with side, model and runtime named."""
+    labels = classifier.card.labels
+    answers = model_scores(classifier, side).argmax(1)
+    return {
+        "model": classifier.path.name,
+        "runtime": classifier.runtime,
+        "side": side.side,
+        **evaluate(class_numbers(side, labels), answers, labels, side.patients),
+    }

@@ -1,0 +1,86 @@
+"""Load, first and steady latency of a model file, and its peak memory, in a process of its own.
+
+Field names are those of `litert-benchmark` where both have the figure.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.environment import environment
+from edge_runtime.errors import FreezenetError
+from edge_runtime.interpreter import Interpreter, runtime_version
+
+
+def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | None = None) -> dict[str, Any]:
+    """Measure one model in a fresh process and return the figures (milliseconds, bytes) with device and runtime named.
+
+    The fresh process is what makes load, first inference and peak memory mean something.
+    """
+    request = json.dumps({"model": str(model), "runs": runs, "threads": threads, "runtime": runtime})
+    done = subprocess.run([sys.executable, "-m", "benchmarks.latency", request], capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise FreezenetError(lines[-1].removeprefix("Error: ") if lines else f"{model.name} ended its process with code {done.returncode}.")
+    return {**json.loads(done.stdout), "environment": environment()}
+
+
+def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[str, Any]:
+    """Measure inference in this process: random pixels in, nothing decoded."""
+    before = _peak_bytes()
+    started = time.perf_counter()
+    interpreter = Interpreter(model, threads, runtime)
+    init = time.perf_counter() - started
+    one = interpreter.inputs[0]
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, one["shape"])
+    tensor = pixels.astype(one["dtype"]) if one["dtype"] == np.uint8 else ((pixels - 128) / 127.5).astype(one["dtype"])
+    times = []
+    for _ in range(runs + 1):
+        began = time.perf_counter()
+        interpreter.invoke(tensor)
+        times.append((time.perf_counter() - began) * 1e3)
+    first, steady = times[0], np.array(times[1:])
+    # Inferences that come right after the first still warm the caches.
+    steady = steady[min(10, runs // 10) :]
+    return {
+        "model": model.name,
+        "bytes": model.stat().st_size,
+        "runtime": f"{interpreter.runtime} {runtime_version(interpreter.runtime)}",
+        "threads": threads,
+        "runs": len(steady),
+        "init_ms": round(init * 1e3, 3),
+        "warmup_first_ms": round(first, 3),
+        "avg_ms": round(float(steady.mean()), 4),
+        "median_ms": round(float(np.median(steady)), 4),
+        "min_ms": round(float(steady.min()), 4),
+        **{f"p{share}_ms": round(float(np.percentile(steady, share)), 4) for share in (5, 50, 95, 99)},
+        "peak_memory_bytes": _peak_bytes(),
+        "model_memory_bytes": max(0, _peak_bytes() - before),
+    }
+
+
+def _peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _main() -> None:
+    request = json.loads(sys.argv[1])
+    try:
+        print(json.dumps(measure(Path(request["model"]), request["runs"], request["threads"], request["runtime"])))
+    except FreezenetError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    _main()

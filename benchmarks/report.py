@@ -1,0 +1,145 @@
+"""The report of a pipeline folder: one HTML file that needs nothing else, readable offline."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from edge_runtime.image import read_gray
+from train.files import read_json, write_atomically
+
+_THUMBNAIL = 128
+#: Flipped images shown per variant; the rest is counted.
+_FLIPPED_SHOWN = 24
+_COLORS = {"float32": "#4c72b0", "float16": "#55a868", "dynamic": "#c44e52", "int8": "#dd8452"}
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.html` into a pipeline folder from what its stages left, and return its path."""
+    metrics = read_json(folder / "run" / "metrics.json")
+    results = read_json(folder / "results.json")
+    comparison = results["comparison"]
+    latency = {one["model"].removesuffix(".tflite"): one for one in results["latency"]}
+    environment = Environment(loader=PackageLoader("benchmarks"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
+    environment.filters["figure"] = lambda one: f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+    environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
+    page = environment.get_template("report.html").render(
+        results=results,
+        metrics=metrics,
+        comparison=comparison,
+        latency=latency,
+        sources=_sources(metrics),
+        curves=_picture(_curves(_history(folder / "run" / "history.csv"))),
+        matrices=_picture(_matrices(comparison)),
+        tradeoff=_picture(_tradeoff(comparison, latency)),
+        flipped={name: _flipped(comparison, name) for name in comparison["variants"] if name != comparison["reference"]},
+    )
+    path = folder / "report.html"
+    write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+    return path
+
+
+def _sources(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Describe how far the source of an image predicts its label."""
+    table = metrics["images_by_class_and_source"]
+    names = sorted({source for row in table.values() for source in row})
+    total = sum(sum(row.values()) for row in table.values())
+    guessed = sum(max(row[source] for row in table.values()) for source in names)
+    majority = max(sum(row.values()) for row in table.values())
+    return {
+        "names": names,
+        "table": table,
+        "known": names != [""],
+        "guess": guessed / total,
+        "majority": majority / total,
+    }
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def _curves(history: list[dict[str, float]]) -> plt.Figure:
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+    epochs = [row["epoch"] + 1 for row in history]
+    for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
+        axis.plot(epochs, [row[name] for row in history], marker=".", label="training")
+        axis.plot(epochs, [row[f"val_{name}"] for row in history], marker=".", label="validation")
+        axis.set_xlabel("epoch")
+        axis.set_title(name)
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.grid(alpha=0.3)
+    axes[0].legend()
+    return figure
+
+
+def _matrices(comparison: dict[str, Any]) -> plt.Figure:
+    variants = comparison["variants"]
+    figure, axes = plt.subplots(1, len(variants), figsize=(3.4 * len(variants), 3.6), squeeze=False)
+    for number, (axis, (name, one)) in enumerate(zip(axes[0], variants.items(), strict=True)):
+        matrix, labels = one["confusion_matrix"], [label.replace("_", " ") for label in one["labels"]]
+        axis.imshow([[count / max(1, sum(row)) for count in row] for row in matrix], cmap="Blues", vmin=0, vmax=1)
+        for i, row in enumerate(matrix):
+            for j, count in enumerate(row):
+                axis.text(j, i, str(count), ha="center", va="center", fontsize=9, color="white" if count > sum(row) / 2 else "black")
+        axis.set_title(name)
+        axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
+        axis.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels), fontsize=8)
+        axis.set_xlabel("answer")
+    axes[0][0].set_ylabel("truth")
+    return figure
+
+
+def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure:
+    """Macro-F1 with its interval against latency; the area of a mark is the size of the file."""
+    figure, axis = plt.subplots(figsize=(7, 4))
+    for name, one in comparison["variants"].items():
+        x, f1 = latency[name]["median_ms"], one["macro_f1"]
+        color = _COLORS.get(name)
+        axis.errorbar(x, f1["value"], [[f1["value"] - f1["low"]], [f1["high"] - f1["value"]]], color=color, capsize=3, lw=1)
+        axis.scatter(x, f1["value"], s=30 + 60 * one["bytes"] / 1e6, color=color, alpha=0.8, label=f"{name}, {one['bytes'] / 1e6:.2f} MB")
+    axis.set_xlim(left=0)
+    axis.margins(x=0.15)
+    axis.set_xlabel("median latency of one inference, ms")
+    axis.set_ylabel("macro-F1 on the test side")
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower right", markerscale=0.5, fontsize=9)
+    return figure
+
+
+def _picture(figure: plt.Figure) -> str:
+    """Return a figure as the content of an <img src>."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
+    plt.close(figure)
+    return _png_source(content.getvalue())
+
+
+def _flipped(comparison: dict[str, Any], name: str) -> dict[str, Any]:
+    found = comparison["variants"][name]["flipped"]
+    root = Path(comparison["data_root"])
+    shown = [{**one, "image": _thumbnail(root / one["file"])} for one in found[:_FLIPPED_SHOWN]]
+    return {"count": len(found), "shown": shown}
+
+
+def _thumbnail(path: Path) -> str:
+    image = read_gray(path, shrink_to=(_THUMBNAIL, _THUMBNAIL))
+    scale = _THUMBNAIL / max(image.shape)
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return _png_source(cv2.imencode(".png", cv2.resize(image, size, interpolation=cv2.INTER_AREA))[1].tobytes())
+
+
+def _png_source(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()

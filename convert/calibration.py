@@ -1,0 +1,76 @@
+"""Which training images the integer ranges are measured on, and those images as converter input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.preprocess import PreprocessSpec
+from train.files import sha256_file
+from train.run import Run
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """pixels: (n, h, w) uint8. images: file and SHA-256 of each, in order."""
+
+    pixels: NDArray[np.uint8]
+    images: tuple[dict[str, str], ...]
+
+    def representative(self, spec: PreprocessSpec) -> Callable[[], Iterator[list[NDArray[np.float32]]]]:
+        """Return the generator function that the TensorFlow converter asks for.
+
+        The first image gets one black and one white corner pixel: the measured input range is then exactly that of
+        uint8 pixels, so that the raw pixel is the quantized input and no client has to round.
+        """
+
+        def images() -> Iterator[list[NDArray[np.float32]]]:
+            for number, image in enumerate(self.pixels):
+                if number == 0:
+                    image = image.copy()
+                    image[0, 0], image[0, -1] = 0, 255
+                yield [spec.network_input(image, np.float32)]
+
+        return images
+
+
+def choose_calibration(run: Run, images: int, data: Path | None = None) -> Calibration:
+    """Choose about `images` images of the training side, each class by its share and at least once; seeded by the run.
+
+    Raises FreezenetError where an image is missing or is no longer the one that was trained on.
+    """
+    candidates = run.paths("train", data)
+    rng = np.random.default_rng(run.recipe.seed)
+    chosen: list[tuple[Path, dict[str, Any]]] = []
+    for label in run.labels:
+        of_class = [one for one in candidates if one[1]["class"] == label]
+        count = min(len(of_class), max(1, round(images * len(of_class) / len(candidates))))
+        chosen += [of_class[i] for i in sorted(rng.choice(len(of_class), count, replace=False))]
+    # Mixed, so that the first few are not all of one class.
+    chosen = [chosen[i] for i in rng.permutation(len(chosen))]
+    return Calibration(
+        read_checked(chosen, run.recipe.preprocess),
+        tuple({"file": row["file"], "sha256": row["sha256"]} for _, row in chosen),
+    )
+
+
+def read_checked(files: list[tuple[Path, dict[str, str]]], spec: PreprocessSpec) -> NDArray[np.uint8]:
+    """Read images (n, h, w) uint8, each only if it still has the SHA-256 of its row in splits.csv."""
+    pixels = np.empty((len(files), *spec.size), np.uint8)
+    for number, (path, row) in enumerate(files):
+        if not path.is_file():
+            raise FreezenetError(
+                f"The images of the run are required. Got: {path}, which does not exist; if the data was moved, pass --data."
+            )
+        if sha256_file(path) != row["sha256"]:
+            raise FreezenetError(
+                f"The images of the run are required. Got: {path}, which has changed since the training; train again."
+            )
+        pixels[number] = spec.pixels(path)
+    return pixels

@@ -1,0 +1,196 @@
+"""A MODELS folder: the variants of one run, each checked before it gets its name.
+
+    <variant>.tflite     with metadata, labels, card and golden vectors inside
+    conversion.json      figures, hashes, refusals
+    splits.csv           that of the run, so that comparisons use the same test side
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.calibration import Calibration, choose_calibration, read_checked
+from convert.gate import judge
+from convert.golden import golden_images, golden_vectors
+from convert.metadata import LABELS_FILE, Description, with_metadata
+from convert.tflite import VARIANTS, Variant, to_tflite
+from edge_runtime.card import CARD_FILE, CARD_VERSION
+from edge_runtime.classifier import Classifier
+from edge_runtime.environment import environment
+from edge_runtime.errors import FreezenetError, RefusedError
+from edge_runtime.interpreter import Interpreter
+from edge_runtime.verify import verify
+from train.files import prepare_output, sha256_file, write_atomically, write_json
+from train.metrics import evaluate
+from train.progress import say
+from train.run import Run, predict_scores
+
+#: Written last, so its presence means that the conversion is finished.
+FINISHED = "conversion.json"
+NOTICE = (
+    "Research use only; not a medical device. Figures hold for the data named here; where class and source of the images "
+    "go together, a high figure may mean that the source was recognized."
+)
+
+
+def convert(
+    run: Run,
+    out: Path,
+    variants: Sequence[str] = tuple(VARIANTS),
+    calibration_images: int = 200,
+    data: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the variants of a run into the folder `out` and return what stands in conversion.json.
+
+    calibration_images: about how many images of the training side the integer ranges are measured on.
+    data: where DATA lies now, if it was moved after the training.
+    A refused variant is not written; its reason stands under "refused". A killed conversion goes on with the variants
+    that are missing.
+    """
+    prepare_output(out, FINISHED, overwrite)
+    model, spec = run.model(), run.recipe.preprocess
+    calibration = choose_calibration(run, calibration_images, data)
+    pixels = read_checked(run.paths("validation", data), spec)
+    expected = predict_scores(model, pixels, run.recipe)
+    test = run.paths("test", data)
+    test_pixels = read_checked(test, spec)
+    written: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    for name in variants:
+        target = out / f"{name}.tflite"
+        started = time.perf_counter()
+        if not target.is_file():  # else finished before the process was killed: files get their name last
+            say(f"converting {name}")
+            plain = to_tflite(model, VARIANTS[name], calibration.representative(spec))
+            verdict = judge(VARIANTS[name], plain, spec, pixels, expected)
+            if verdict.refused:
+                refused[name] = verdict.refused
+                say(f"refused {name}: {verdict.refused}")
+                continue
+            card = _card(run, VARIANTS[name], calibration, plain, verdict.to_dict(), test, test_pixels)
+            finished = _packed(plain, card, run)
+            write_atomically(target, lambda path, content=finished: _write_verified(path, content))
+        content = Classifier(target).card.content
+        written[name] = {
+            "file": target.name,
+            "bytes": target.stat().st_size,
+            "sha256": sha256_file(target),
+            "against_keras": content["against_keras"],
+            "accuracy": content["accuracy"]["accuracy"],
+            "macro_f1": content["accuracy"]["macro_f1"],
+            "seconds": round(time.perf_counter() - started, 2),
+        }
+    shutil.copyfile(run.folder / "splits.csv", out / "splits.csv")
+    result = {
+        "run": str(run.folder.resolve()),
+        "recipe": run.recipe.name,
+        "data": str((data or Path(run.account["data"])).resolve()),
+        "data_sha256": run.account["data_sha256"],
+        "calibration_images": len(calibration.images),
+        "variants": written,
+        "refused": refused,
+        "environment": environment(),
+    }
+    write_json(out / FINISHED, result)
+    return result
+
+
+def refuse(result: dict[str, Any]) -> None:
+    """Raise RefusedError where a conversion refused a variant."""
+    if result["refused"]:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in result["refused"].items())
+        raise RefusedError(f"Models that answer like the trained one are required. Got: {reasons}.")
+
+
+def known_variants(text: str) -> list[str]:
+    """Read a comma-separated list of variants, or "all"."""
+    names = list(VARIANTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise FreezenetError(f"Variants of {', '.join(VARIANTS)} are required. Got: {', '.join(unknown) or 'none'}.")
+    return names
+
+
+def _card(
+    run: Run,
+    variant: Variant,
+    calibration: Calibration,
+    model: bytes,
+    against_keras: dict[str, Any],
+    test: list[tuple[Path, dict[str, str]]],
+    test_pixels: NDArray[np.uint8],
+) -> dict[str, Any]:
+    spec = run.recipe.preprocess
+    interpreter = Interpreter(model)
+    dtype = interpreter.inputs[0]["dtype"]
+    answers = np.array([
+        int(interpreter.invoke(spec.network_input(image, dtype))[0][0].argmax()) for image in test_pixels
+    ])  # fmt: skip
+    truth = np.array([run.labels.index(row["class"]) for _, row in test])
+    golden = golden_vectors(interpreter, spec, run.labels)
+    return {
+        "card_version": CARD_VERSION,
+        "name": f"freezenet {run.recipe.name}",
+        "variant": variant.name,
+        "arithmetic": variant.arithmetic,
+        "notice": NOTICE,
+        "labels": list(run.labels),
+        "preprocess": spec.to_dict(),
+        "input": {
+            "dtype": np.dtype(dtype).name,
+            "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
+        },
+        "outputs": ["scores"],
+        "trained_on": {
+            "recipe": run.recipe.name,
+            "seed": run.recipe.seed,
+            "images": run.account["images"],
+            "data_sha256": run.account["data_sha256"],
+            "splits_sha256": sha256_file(run.folder / "splits.csv"),
+            "model_sha256": sha256_file(run.folder / "model.keras"),
+        },
+        "calibration": {"images": list(calibration.images)} if variant.name == "int8" else {"images": []},
+        "against_keras": against_keras,
+        "accuracy": {
+            "side": "test",
+            "runtime": golden["runtime"],
+            **evaluate(truth, answers, run.labels, [row["patient_id"] for _, row in test]),
+        },
+        "golden": golden,
+    }
+
+
+def _packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
+    text = Description(
+        name=card["name"],
+        description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {NOTICE}",
+        version=hashlib.sha256(model).hexdigest()[:12],
+        license="The trained weights are the user's; the training images' licences apply.",
+    )
+    files = {
+        LABELS_FILE: "\n".join(run.labels).encode(),
+        CARD_FILE: json.dumps(card, indent=1).encode(),
+        **golden_images(run.recipe.preprocess),
+    }
+    return with_metadata(model, text, run.recipe.preprocess, files)
+
+
+def _write_verified(path: Path, content: bytes) -> None:
+    """Write the file and open it as a device would; what fails here never gets its name."""
+    path.write_bytes(content)
+    result = verify(Classifier(path))
+    if not result.passed:
+        raise RefusedError(
+            f"A file that gives its golden vectors is required. Got: {result.labels_equal} of {result.vectors} labels equal, "
+            f"largest difference {result.largest_difference:.4f}; the metadata damaged the model."
+        )

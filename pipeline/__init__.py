@@ -1,0 +1,1 @@
+"""All of it in one command: train, convert, compare, benchmark, report."""

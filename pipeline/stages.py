@@ -1,0 +1,106 @@
+"""The stages of the pipeline, each of which leaves its result on disk and is not done twice.
+
+    run/           train: the RUN folder            results.json    compare and benchmark
+    models/        convert: the MODELS folder       report.html     the report
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.compare import compare
+from benchmarks.latency import benchmark
+from convert.models import FINISHED as CONVERTED
+from convert.models import NOTICE, convert, refuse
+from convert.tflite import VARIANTS
+from edge_runtime.environment import environment
+from edge_runtime.errors import FreezenetError
+from train.files import prepare_output, read_json, write_json
+from train.progress import say
+from train.recipe import Recipe
+from train.run import FINISHED as TRAINED
+from train.run import Run, train
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the pipeline is asked for; see `train.run.train` and `convert.models.convert`."""
+
+    data: Path
+    recipe: Recipe
+    weights: str = "imagenet"
+    variants: tuple[str, ...] = tuple(VARIANTS)
+    cache: Path | None = None
+    skip_unreadable: bool = False
+    overwrite: bool = False
+    command: str = ""
+
+
+def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
+    """Run the stages that `out` does not hold yet and return what stands in results.json.
+
+    Raises RefusedError after the report where a variant was refused, and at once where float32 was.
+    """
+    from benchmarks.report import write_report  # checks early that [report] is installed
+
+    prepare_output(out, "report.html", options.overwrite)
+    say(f"1/5 train {options.recipe.name}")
+    run = _trained(options, out / "run")
+    say("2/5 convert")
+    models = out / "models"
+    if (models / CONVERTED).is_file():
+        conversion = read_json(models / CONVERTED)
+    else:
+        conversion = convert(run, models, options.variants, data=options.data)
+    if "float32" not in conversion["variants"]:
+        refuse(conversion)
+        raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
+    results_file = out / "results.json"
+    if not results_file.is_file():
+        say("3/5 compare")
+        comparison = compare(models, options.data)
+        say("4/5 benchmark")
+        latency = [benchmark(models / one["file"]) for one in conversion["variants"].values()]
+        write_json(results_file, {
+            "recipe": options.recipe.name,
+            "data": str(options.data),
+            "command": options.command,
+            "has_patients": _has_patients(run),
+            "notice": NOTICE,
+            "keras": {name: read_json(run.folder / TRAINED)[name] for name in ("accuracy", "macro_f1")},
+            "comparison": comparison,
+            "latency": latency,
+            "refused": conversion["refused"],
+            "environment": environment(),
+        })  # fmt: skip
+    say("5/5 report")
+    report = write_report(out)
+    say(f"report: {report.resolve()}")
+    refuse(conversion)
+    return read_json(results_file)
+
+
+def _trained(options: Options, folder: Path) -> Run:
+    if not (folder / TRAINED).is_file():
+        train(
+            options.data, folder, options.recipe, options.weights, options.cache, skip_unreadable=options.skip_unreadable
+        )
+    run = Run.open(folder)
+    if run.recipe != options.recipe:
+        raise FreezenetError(
+            f"The same recipe is required to go on with a pipeline. Got: {folder.parent}, begun with another; pass "
+            "--overwrite or choose another name."
+        )
+    return run
+
+
+def _has_patients(run: Run) -> bool:
+    return any(row["patient_id"] != row["file"] for row in run.splits)
+
+
+def command_line(arguments: list[str]) -> str:
+    """Return the command that was given, to be shown in the report."""
+    return shlex.join(["freezenet", *arguments])
