@@ -1,0 +1,127 @@
+"""Images per second of training: full fine-tuning, half-frozen, and half-frozen from the cache, side by side.
+
+    python -m benchmarks.training DATA [--json]
+
+The three arms take turns, epoch by epoch, so that a machine whose speed drifts treats them alike; the median counts.
+All arms hold their images in memory, preprocessed; building the cache is reported apart.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def measure(data: str, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int) -> dict[str, Any]:
+    """Measure `rounds` epochs of about `images` images for each arm.
+
+    Returns images per second of each arm (median, and every round), `ratio_cached_to_half`, `ratio_cached_to_full` (the
+    medians of the rounds' own ratios), seconds of building the cache by either engine, and the environment.
+    """
+    import keras
+    import numpy as np
+
+    from edge_runtime.environment import environment
+    from train.batches import Batches
+    from train.cache import cached_features
+    from train.cut import split_model
+    from train.dataset import load
+    from train.fit import compile_model, cut_of
+    from train.images import Images, read_images
+    from train.model import build_model
+    from train.progress import say
+    from train.recipe import load_recipe
+    from train.run import configure_devices
+
+    recipe = load_recipe(recipe_name, settings)
+    full_recipe = recipe.with_settings({"freeze_fraction": 0.0})
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
+    gpus = configure_devices(recipe)
+    dataset = load(data)
+    labels = dataset.labels
+    chosen = np.random.default_rng(recipe.seed).permutation(len(dataset.samples))[:images]
+    dataset = dataset.only(sorted(chosen))
+    targets = np.eye(len(labels), dtype=np.float32)[[labels.index(sample.label) for sample in dataset.samples]]
+    loaded = read_images(dataset, recipe.preprocess)
+
+    half = build_model(recipe, labels, weights)
+    full = build_model(full_recipe, labels, weights)
+    cached_source = build_model(recipe, labels, weights)
+    prefix, suffix = split_model(cached_source, cut_of(cached_source))
+    cache_seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for engine in ("keras", "xnnpack"):
+            started = time.perf_counter()
+            features = cached_features(prefix, loaded, recipe, Path(folder) / engine, engine=engine).values
+            cache_seconds[engine] = round(time.perf_counter() - started, 2)
+        # In memory, as the images of the other arms.
+        features = np.array(features)
+
+    def prepare(pixels, _):
+        return recipe.preprocess.normalized(pixels)
+
+    rows = np.arange(len(loaded.pixels))
+    arms = {
+        "full": (full, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
+        "half": (half, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
+        "cached": (suffix, Batches(features, targets, rows, recipe.batch_size, recipe.seed)),
+    }
+    for name, (model, batches) in arms.items():
+        say(f"compiling {name}")
+        compile_model(model, recipe, np.ones(len(labels)), len(batches), jit=gpus > 0)
+        model.fit(batches, epochs=1, verbose=0)
+    rates: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(rounds):
+        for name, (model, batches) in arms.items():
+            started = time.perf_counter()
+            model.fit(batches, epochs=1, verbose=0)
+            rates[name].append(len(batches) * recipe.batch_size / (time.perf_counter() - started))
+        say(f"round {number + 1}/{rounds}: " + ", ".join(f"{name} {found[-1]:.0f}/s" for name, found in rates.items()))
+    ratios = {
+        f"ratio_cached_to_{other}": round(
+            statistics.median(a / b for a, b in zip(rates["cached"], rates[other], strict=True)), 3
+        )
+        for other in ("half", "full")
+    }
+    return {
+        "images_per_second": {name: round(statistics.median(found), 1) for name, found in rates.items()},
+        **ratios,
+        "rounds": {name: [round(rate, 1) for rate in found] for name, found in rates.items()},
+        "cache_build_seconds": cache_seconds,
+        "images": len(loaded.pixels),
+        "recipe": recipe.name,
+        "batch_size": recipe.batch_size,
+        "batchnorm": recipe.batchnorm,
+        "precision": recipe.precision,
+        "environment": environment(),
+    }
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True))
+@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
+@click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
+@click.option("--images", default=320, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
+@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+def main(data, recipe, settings, weights, images, rounds, as_json) -> None:
+    """Measure images per second of full fine-tuning, half-frozen training and training from the cache."""
+    result = measure(data, recipe, settings, weights, images, rounds)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for name, rate in result["images_per_second"].items():
+        click.echo(f"{name}\t{rate:.0f} images/s")
+    click.echo(f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Shared fixtures: drawn phantoms, one small trained run, its converted models, and the real images where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+#: Real X-rays and weights for the project's own checks; a user's clone does without.
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real chest X-rays and ImageNet weights."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared with real chest X-rays is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Keep the frozen-half cache out of the user's own."""
+    os.environ["FREEZENET_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    del os.environ["FREEZENET_CACHE"]
+
+
+@pytest.fixture(scope="session")
+def phantoms(tmp_path_factory) -> Path:
+    """phantoms.csv of a small drawn data set: four classes, patients, 96 pixels."""
+    from train.phantoms import write_phantoms
+
+    return write_phantoms(tmp_path_factory.mktemp("phantoms"), scale=0.4, size=96)
+
+
+@pytest.fixture(scope="session")
+def run(phantoms, tmp_path_factory):
+    """A finished `train.run.Run` of a small net on the phantoms."""
+    from train.recipe import load_recipe
+    from train.run import Run, train
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train(phantoms, folder, load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10")), weights="none")
+    return Run.open(folder)
+
+
+@pytest.fixture(scope="session")
+def models(run, tmp_path_factory) -> Path:
+    """The MODELS folder of `run` with all variants."""
+    from convert.models import convert
+
+    folder = tmp_path_factory.mktemp("converted") / "models"
+    result = convert(run, folder)
+    assert not result["refused"], result["refused"]
+    return folder
