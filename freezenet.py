@@ -66,8 +66,8 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        click.echo(f"Error: The file system said no:{where}: {error.strerror or error}.", err=True)
+        where = f" {error.filename}:" if error.filename else ""
+        click.echo(f"Error: The file system said no:{where} {error.strerror or error}.", err=True)
         sys.exit(1)
     except MemoryError:
         click.echo("Error: More memory is required than this machine has free.", err=True)

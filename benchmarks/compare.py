@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,17 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from train.files import read_json
-from train.metrics import Figure, accuracy, confusion_matrix, drawn_matrices, evaluate, interval, macro_f1, patient_draws, recall
+from train.metrics import (
+    Figure,
+    accuracy,
+    confusion_matrix,
+    drawn_matrices,
+    evaluate,
+    interval,
+    macro_f1,
+    patient_draws,
+    recall,
+)
 
 #: What the others are compared with.
 REFERENCE = "float32"
@@ -80,13 +91,17 @@ def paired(
         "accuracy": difference(accuracy),
         "macro_f1": difference(macro_f1),
         "recall": {
-            label: difference(lambda matrix, one=one: recall(matrix)[..., one]) for one, label in enumerate(labels)
+            label: difference(partial(_class_recall, one=one)) for one, label in enumerate(labels)
         },
         "only_float32_right": only_reference,
         "only_this_right": only_answer,
         "mcnemar_p": _mcnemar(only_reference, only_answer),
         "flipped": int(np.sum(reference != answer)),
     }
+
+
+def _class_recall(matrix: NDArray, one: int) -> NDArray:
+    return recall(matrix)[..., one]
 
 
 def _mcnemar(first: int, second: int) -> float:

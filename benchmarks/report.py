@@ -89,7 +89,9 @@ def _matrices(comparison: dict[str, Any]) -> plt.Figure:
     variants = comparison["variants"]
     figure, axes = plt.subplots(1, len(variants), figsize=(3.4 * len(variants), 3.6), squeeze=False)
     for number, (axis, (name, one)) in enumerate(zip(axes[0], variants.items(), strict=True)):
-        matrix, labels = one["confusion_matrix"], [label.replace("_", " ") for label in one["labels"]]
+        # A dollar sign would begin a formula.
+        labels = [label.replace("_", " ").replace("$", r"\$") for label in one["labels"]]
+        matrix = one["confusion_matrix"]
         axis.imshow([[count / max(1, sum(row)) for count in row] for row in matrix], cmap="Blues", vmin=0, vmax=1)
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):

@@ -28,12 +28,13 @@ def measure(data: str, recipe_name: str, settings: tuple[str, ...], weights: str
     import numpy as np
 
     from edge_runtime.environment import environment
+    from train.augment import normalizer
     from train.batches import Batches
     from train.cache import cached_features
     from train.cut import split_model
     from train.dataset import load
     from train.fit import compile_model, cut_of
-    from train.images import Images, read_images
+    from train.images import read_images
     from train.model import build_model
     from train.progress import say
     from train.recipe import load_recipe
@@ -64,9 +65,7 @@ def measure(data: str, recipe_name: str, settings: tuple[str, ...], weights: str
         # In memory, as the images of the other arms.
         features = np.array(features)
 
-    def prepare(pixels, _):
-        return recipe.preprocess.normalized(pixels)
-
+    prepare = normalizer(recipe)
     rows = np.arange(len(loaded.pixels))
     arms = {
         "full": (full, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),

@@ -32,7 +32,8 @@ def convert(run, out, variants, calibration_images, data, overwrite, as_json) ->
     from train.quiet import quiet
 
     with quiet():
-        from convert.models import convert as write, known_variants, refuse
+        from convert.models import convert as write
+        from convert.models import known_variants, refuse
         from train.run import Run
 
     names = known_variants(variants)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from convert.tflite import Variant
@@ -41,7 +42,13 @@ def judge(variant: Variant, model: bytes, spec: PreprocessSpec, pixels: NDArray[
 
     pixels: (n, h, w) uint8 that took no part in training. expected: (n, classes) Keras scores of them.
     """
+    operators = custom_operators(model)
+    if operators:
+        return Verdict(0, 0.0, 1.0, f"it needs operators outside the builtin set: {', '.join(operators)}")
     interpreter = Interpreter(model)
+    shape = interpreter.outputs[0]["shape"].tolist()
+    if shape != [1, expected.shape[1]]:
+        return Verdict(0, 0.0, 1.0, f"the output has shape {shape} and not [1, {expected.shape[1]}]")
     dtype = interpreter.inputs[0]["dtype"]
     found = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
     agreement = float(np.mean(found.argmax(1) == expected.argmax(1)))
@@ -62,11 +69,6 @@ def _refusal(
         return "the trained model itself gives NaN or infinity; train again with a lower learning rate"
     if len(set(expected.argmax(1))) == 1:
         return "the trained model itself gives one class for every image; train it longer or on more data"
-    if interpreter.outputs[0]["shape"].tolist() != [1, expected.shape[1]]:
-        return f"the output has shape {interpreter.outputs[0]['shape'].tolist()} and not [1, {expected.shape[1]}]"
-    operators = custom_operators(interpreter)
-    if operators:
-        return f"it needs operators outside the builtin set: {', '.join(operators)}"
     wrong_input = _wrong_input(interpreter, spec)
     figures = f"{agreement:.1%} of {len(found)} images keep their class, largest score difference {largest:.3f}"
     if not np.isfinite(found).all():
@@ -85,10 +87,13 @@ def _refusal(
     return None
 
 
-def custom_operators(interpreter: Interpreter) -> list[str]:
-    """Return the names of operators that are not builtin (Flex and custom ones)."""
-    names = {operator["op_name"] for operator in interpreter.operators()}
-    return sorted(name for name in names if name.startswith(("Flex", "CUSTOM")))
+def custom_operators(model: bytes) -> list[str]:
+    """Return the names of operators that are not builtin (Flex and custom ones).
+
+    Read from the file, because a runtime without them does not load it.
+    """
+    codes = schema.ModelT.InitFromPackedBuf(model, 0).operatorCodes or []
+    return sorted({code.customCode.decode() for code in codes if code.customCode})
 
 
 def _wrong_input(interpreter: Interpreter, spec: PreprocessSpec) -> str | None:

@@ -12,6 +12,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,13 +58,14 @@ def convert(
     A refused variant is not written; its reason stands under "refused". A killed conversion goes on with the variants
     that are missing.
     """
-    prepare_output(out, FINISHED, overwrite)
     model, spec = run.model(), run.recipe.preprocess
     calibration = choose_calibration(run, calibration_images, data)
     pixels = read_checked(run.paths("validation", data), spec)
-    expected = predict_scores(model, pixels, run.recipe)
     test = run.paths("test", data)
     test_pixels = read_checked(test, spec)
+    # Only now, so that images that cannot be read cost no earlier results.
+    prepare_output(out, FINISHED, overwrite)
+    expected = predict_scores(model, pixels, run.recipe)
     written: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name in variants:
@@ -79,8 +81,13 @@ def convert(
                 continue
             card = _card(run, VARIANTS[name], calibration, plain, verdict.to_dict(), test, test_pixels)
             finished = _packed(plain, card, run)
-            write_atomically(target, lambda path, content=finished: _write_verified(path, content))
+            write_atomically(target, partial(_write_verified, content=finished))
         content = Classifier(target).card.content
+        if content["trained_on"] != _trained_on(run) or content["calibration"] != _calibrated_on(name, calibration):
+            raise FreezenetError(
+                f"The same run and calibration images are required to go on with a conversion. Got: {out}, begun with "
+                "others; pass --overwrite or choose another name."
+            )
         written[name] = {
             "file": target.name,
             "bytes": target.stat().st_size,
@@ -151,15 +158,8 @@ def _card(
             "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
         },
         "outputs": ["scores"],
-        "trained_on": {
-            "recipe": run.recipe.name,
-            "seed": run.recipe.seed,
-            "images": run.account["images"],
-            "data_sha256": run.account["data_sha256"],
-            "splits_sha256": sha256_file(run.folder / "splits.csv"),
-            "model_sha256": sha256_file(run.folder / "model.keras"),
-        },
-        "calibration": {"images": list(calibration.images)} if variant.name == "int8" else {"images": []},
+        "trained_on": _trained_on(run),
+        "calibration": _calibrated_on(variant.name, calibration),
         "against_keras": against_keras,
         "accuracy": {
             "side": "test",
@@ -168,6 +168,21 @@ def _card(
         },
         "golden": golden,
     }
+
+
+def _trained_on(run: Run) -> dict[str, Any]:
+    return {
+        "recipe": run.recipe.name,
+        "seed": run.recipe.seed,
+        "images": run.account["images"],
+        "data_sha256": run.account["data_sha256"],
+        "splits_sha256": sha256_file(run.folder / "splits.csv"),
+        "model_sha256": sha256_file(run.folder / "model.keras"),
+    }
+
+
+def _calibrated_on(variant: str, calibration: Calibration) -> dict[str, Any]:
+    return {"images": list(calibration.images) if variant == "int8" else []}
 
 
 def _packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:

@@ -50,6 +50,8 @@ class ModelCard:
     @classmethod
     def from_dict(cls, content: dict[str, Any], path: Path | None = None) -> ModelCard:
         """Make a card from its JSON object."""
+        if not isinstance(content, dict):
+            raise FreezenetError(f"A card that is a JSON object is required. Got: {type(content).__name__}.")
         if content.get("card_version") != CARD_VERSION:
             raise FreezenetError(
                 f"A card of version {CARD_VERSION} is required. Got: {content.get('card_version')!r}; update freezenet."

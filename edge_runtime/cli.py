@@ -48,7 +48,8 @@ def predict(model: str, images: tuple[str, ...], as_json: bool, threads: int, ru
             click.echo(json.dumps(answer))
         else:
             scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
-            click.echo(f"{name}\t{prediction.label}\t{scores}")
+            # A file name need not be text; the reader of stdout must get text.
+            click.echo(f"{click.format_filename(name)}\t{prediction.label}\t{scores}")
     if failures:
         sys.exit(1)
 

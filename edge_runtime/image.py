@@ -38,7 +38,10 @@ _REDUCED_GRAY = {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSC
 
 # A damaged file is said once, by our own sentence.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+if hasattr(cv2.utils, "logging"):
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+else:  # OpenCV before 4.13
+    cv2.setLogLevel(0)  # type: ignore[attr-defined]
 
 
 def read_gray(source: str | Path | bytes, shrink_to: tuple[int, int] | None = None) -> NDArray[np.uint8]:
@@ -66,7 +69,7 @@ def read_gray(source: str | Path | bytes, shrink_to: tuple[int, int] | None = No
         flags = _REDUCED_GRAY.get(_jpeg_reduction(size, shrink_to), flags)
     buffer = np.frombuffer(data, np.uint8)
     image = _decode(buffer, flags)
-    if not is_jpeg and _has_alpha(data):
+    if not is_jpeg and _has_alpha(data, image.dtype):
         image = _on_black(image, _decode(buffer, cv2.IMREAD_UNCHANGED))
     check_size(image.shape[1], image.shape[0])
     return to_gray(image)
@@ -77,9 +80,10 @@ def to_gray(image: NDArray) -> NDArray[np.uint8]:
 
     `image`: (h, w), (h, w, 1) or (h, w, 3) in OpenCV's order (blue first); uint8 or uint16. Returns (h, w) uint8.
     """
-    if image.dtype not in (np.uint8, np.uint16) or image.ndim not in (2, 3):
+    gray_or_color = image.ndim == 2 or (image.ndim == 3 and image.shape[2] in (1, 3))
+    if image.dtype not in (np.uint8, np.uint16) or not gray_or_color or image.size == 0:
         raise FreezenetError(
-            f"An image with 8- or 16-bit samples is required. Got: {image.dtype} of shape {image.shape}."
+            f"A gray or colour image with 8- or 16-bit samples is required. Got: {image.dtype} of shape {image.shape}."
         )
     if image.ndim == 3:
         image = image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -134,14 +138,17 @@ def _jpeg_reduction(size: tuple[int, int], shrink_to: tuple[int, int]) -> int:
     return next((factor for factor in (8, 4, 2) if room / factor >= 2), 1)
 
 
-def _has_alpha(data: bytes) -> bool:
-    """Whether the format at hand can carry alpha: a PNG says so in its header, WebP and TIFF may.
+def _has_alpha(data: bytes, dtype: np.dtype) -> bool:
+    """Whether a file of the format at hand, decoded to `dtype`, can carry alpha that is not composited yet.
 
-    The fourth byte of a 32-bit BMP is usually unused (zero) and is no alpha.
+    A PNG says so in its header (a colour key, tRNS, is alpha too), WebP and 16-bit TIFF may. libtiff itself puts
+    8-bit TIFF onto black. The fourth byte of a 32-bit BMP is usually unused (zero) and is no alpha.
     """
     if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return data[25] in (3, 4, 6) and (data[25] != 3 or b"tRNS" in data)
-    return data[:4] == b"RIFF" or data[:4] in (b"II*\0", b"MM\0*")
+        return data[25] in (4, 6) or b"tRNS" in data
+    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return dtype == np.uint16
+    return data[:4] == b"RIFF"
 
 
 def _on_black(upright: NDArray, stored: NDArray) -> NDArray:

@@ -63,8 +63,8 @@ class PreprocessSpec:
         """Make a spec from the `preprocess` object of a card."""
         try:
             return cls(**values)
-        except TypeError as error:
-            raise FreezenetError(f"A preprocessing spec of known keys is required. Got: {error}.") from None
+        except (TypeError, ValueError) as error:
+            raise FreezenetError(f"A preprocessing spec of known keys and types is required. Got: {error}.") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as the card's `preprocess` object (JSON types only)."""
@@ -80,7 +80,7 @@ class PreprocessSpec:
         """Resize gray values (h, w) to `size`; uint8 in, uint8 out."""
         if gray.shape == self.size:
             return gray
-        return cv2.resize(gray, (self.size[1], self.size[0]), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(gray, (self.size[1], self.size[0]), interpolation=cv2.INTER_AREA), np.uint8)
 
     def pixels(self, image: str | Path | bytes | NDArray) -> NDArray[np.uint8]:
         """Decode and resize: gray values of shape `size`, uint8, 0..255."""

@@ -60,7 +60,14 @@ def verify(classifier: Classifier) -> Verification:
         raise RefusedError(f"A model with golden vectors is required. Got: {classifier.path.name} without any.")
     inputs, labels, largest = 0, 0, 0.0
     for vector in vectors:
-        pixels = classifier.card.preprocess.pixels(read_associated(classifier.path, vector["image"]))
+        try:
+            image = read_associated(classifier.path, vector["image"])
+        except KeyError:
+            raise RefusedError(
+                f"A model with its golden images inside is required. Got: {classifier.path.name} without "
+                f"{vector['image']}."
+            ) from None
+        pixels = classifier.card.preprocess.pixels(image)
         inputs += pixel_hash(pixels) == vector["pixels_sha256"]
         scores = classifier.scores(pixels[None])[0]
         expected = np.array([vector["scores"][label] for label in classifier.card.labels])

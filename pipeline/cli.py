@@ -8,7 +8,15 @@ from pathlib import Path
 
 import click
 
-from train.cli import cache_option, json_option, overwrite_option, recipe_option, set_option, skip_option, weights_option
+from train.cli import (
+    cache_option,
+    json_option,
+    overwrite_option,
+    recipe_option,
+    set_option,
+    skip_option,
+    weights_option,
+)
 
 
 @click.command()

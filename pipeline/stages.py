@@ -18,6 +18,7 @@ from convert.models import NOTICE, convert, refuse
 from convert.tflite import VARIANTS
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
+from train.dataset import load
 from train.files import prepare_output, read_json, write_json
 from train.progress import say
 from train.recipe import Recipe
@@ -46,6 +47,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     """
     from benchmarks.report import write_report  # checks early that [report] is installed
 
+    load(options.data)  # before earlier results are overwritten
     prepare_output(out, "report.html", options.overwrite)
     say(f"1/5 train {options.recipe.name}")
     run = _trained(options, out / "run")

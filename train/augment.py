@@ -10,8 +10,15 @@ from numpy.typing import NDArray
 
 from train.recipe import Recipe
 
+Prepare = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
 
-def augmenter(recipe: Recipe) -> Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]:
+
+def normalizer(recipe: Recipe) -> Prepare:
+    """Return the function that only normalizes: pixels (n, h, w) uint8 to (n, h, w, 3) float32."""
+    return lambda pixels, _: recipe.preprocess.normalized(pixels)
+
+
+def augmenter(recipe: Recipe) -> Prepare:
     """Return the function that prepares raw pixels (n, h, w) uint8 for the network: (n, h, w, 3) float32.
 
     Each image is rotated by up to `augment_rotation` degrees, zoomed by up to a factor 1 +- `augment_zoom`, shifted by
@@ -27,16 +34,14 @@ def augmenter(recipe: Recipe) -> Callable[[NDArray[np.uint8], np.random.Generato
             ((width - 1) / 2, (height - 1) / 2), recipe.augment_rotation * angle, 1 + recipe.augment_zoom * zoom
         )
         matrix[:, 2] += recipe.augment_shift * right * width, recipe.augment_shift * down * height
-        image = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
         if recipe.augment_horizontal_flip and rng.random() < 0.5:
-            image = image[:, ::-1]
+            moved = moved[:, ::-1]
         scale = 1 + recipe.augment_contrast * contrast
-        changed = (image.astype(np.float32) - 127.5) * scale + 127.5 + 255 * recipe.augment_brightness * bright
+        changed = (moved.astype(np.float32) - 127.5) * scale + 127.5 + 255 * recipe.augment_brightness * bright
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
     def prepare(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-        if recipe.augments:
-            pixels = np.stack([change(image, rng) for image in pixels])
-        return recipe.preprocess.normalized(pixels)
+        return recipe.preprocess.normalized(np.stack([change(image, rng) for image in pixels]))
 
-    return prepare
+    return prepare if recipe.augments else normalizer(recipe)

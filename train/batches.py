@@ -31,11 +31,12 @@ class Batches(keras.utils.PyDataset):
             self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
 
     def __len__(self) -> int:
-        """Return the number of batches; an incomplete last one is dropped in training, where BatchNorm would
-        make much of few images, unless it is the only one."""
-        if self._seed is None or len(self._rows) < self._batch_size:
-            return -(-len(self._rows) // self._batch_size)
-        return len(self._rows) // self._batch_size
+        """Return the number of batches; in training an incomplete last one is dropped unless it is the only one.
+
+        BatchNorm would make much of its few images.
+        """
+        whole, rest = divmod(len(self._rows), self._batch_size)
+        return whole + int(rest > 0 and (self._seed is None or whole == 0))
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return one batch: inputs float32 and targets (batch, classes) float32."""

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.dataset import content_hash
+from train.files import write_atomically
 from train.images import Images
 from train.prefix import PrefixRunner, choose_engine
 from train.progress import track
@@ -65,6 +66,7 @@ def cached_features(
     engine = engine or choose_engine(sum(stop - start for start, stop in missing), has_gpu)
     run = PrefixRunner(prefix, recipe.preprocess, engine, os.cpu_count() or 1)
     with (home / "chunks.jsonl").open("a", encoding="utf-8") as journal:
+        journal.write("\n")  # a killed process may have left half a line
         for start, stop in track(missing, "Computing the frozen half", len(missing)):
             values[start:stop] = run(images.pixels[start:stop])
             values.flush()  # the line that says "finished" must not reach the disk before the chunk
@@ -78,7 +80,7 @@ def cache_key(prefix: keras.Model, images: Images, recipe: Recipe) -> str:
     """Return the hexadecimal key of a cache folder."""
     digest = hashlib.sha256()
     for layer in prefix.layers:
-        digest.update(f"{layer.__class__.__name__} {layer.output.shape}".encode())
+        digest.update(f"{layer.__class__.__name__} {layer.output.shape} {layer.compute_dtype}".encode())
         for weight in layer.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())
     digest.update(json.dumps([recipe.preprocess.to_dict(), recipe.cache, content_hash(images.hashes)]).encode())
@@ -94,13 +96,16 @@ def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     except (OSError, ValueError):
         pass
     # Writing to a sparse file on a full disk is a bus error and no exception, so the room is taken beforehand.
-    with path.with_suffix(".tmp").open("wb") as file:
+    write_atomically(path, lambda temporary: _allocate(temporary, shape, dtype))
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         )
         os.posix_fallocate(file.fileno(), file.tell(), int(np.prod(shape)) * dtype.itemsize)
-    path.with_suffix(".tmp").replace(path)
-    return np.lib.format.open_memmap(path, mode="r+")
 
 
 def _missing_chunks(values: NDArray, journal: Path) -> list[tuple[int, int]]:

@@ -15,15 +15,21 @@ class Checkpoint(keras.callbacks.Callback):
     The state is the model's and the optimizer's variables, what early stopping remembers, and the history. Keras'
     BackupAndRestore keeps the first two only, so a resumed run would stop in another epoch and forget its best weights.
 
-    path: of the file; early_stopping: the callback whose memory is kept. Place it behind that callback.
+    path: of the file; early_stopping: the callback whose memory is kept; averaging: the callback that swaps averaged
+    weights into the model, if there is one. Place this callback behind both.
     """
 
     _MEMORY = ("best", "best_epoch", "wait")
 
-    def __init__(self, path: Path, early_stopping: keras.callbacks.EarlyStopping) -> None:
+    def __init__(
+        self,
+        path: Path,
+        early_stopping: keras.callbacks.EarlyStopping,
+        averaging: keras.callbacks.SwapEMAWeights | None = None,
+    ) -> None:
         """Read the file's account of what has been done, if there is one."""
         super().__init__()
-        self._path, self._early_stopping = path, early_stopping
+        self._path, self._early_stopping, self._averaging = path, early_stopping, averaging
         self._state: dict[str, np.ndarray] | None = None
         #: One dictionary of figures per finished epoch.
         self.history: list[dict[str, float]] = []
@@ -43,6 +49,11 @@ class Checkpoint(keras.callbacks.Callback):
         """Restore the variables and the memory."""
         if self._state is None:
             return
+        # Keras makes Adam's moments in the first step only; unmade ones would not be restored but begin at zero.
+        self.model.optimizer.build(self.model.trainable_variables)
+        if self._averaging is not None:
+            # The state was written with the averages in the model; this lets the callback know before they get there.
+            self._averaging.on_test_begin()
         for name, variable in self._variables():
             variable.assign(self._state[name])
         account = json.loads(str(self._state["account"]))

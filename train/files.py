@@ -64,16 +64,16 @@ def prepare_output(folder: Path, finished: str, overwrite: bool) -> None:
     """
     if folder.is_file():
         raise FreezenetError(f"An output folder is required. Got: {folder}, a file; choose another name.")
-    if overwrite and folder.is_dir() and ((folder / finished).exists() or (folder / MARK).exists()):
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise FreezenetError(
+            f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
+        )
+    if overwrite and folder.is_dir():
         shutil.rmtree(folder)
     if (folder / finished).exists():
         raise FreezenetError(
             f"An output folder without results is required. Got: {folder}, which holds {finished}; pass --overwrite or "
             "choose another name."
-        )
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise FreezenetError(
-            f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
         )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FreezenetError
-from train.augment import augmenter
+from train.augment import augmenter, normalizer
 from train.batches import Batches, EpochCounter
 from train.checkpoint import Checkpoint
 from train.cut import articulation_layer, split_model
@@ -54,7 +54,12 @@ def compile_model(model: keras.Model, recipe: Recipe, weights: NDArray[np.float6
     else:
         loss = AttentionWeightedCrossentropy(weights.tolist(), recipe.label_smoothing)
     model.compile(
-        keras.optimizers.Adam(rate),
+        keras.optimizers.Adam(
+            rate,
+            # An exponential moving average of the weights (Polyak & Juditsky 1992) is what is validated and kept.
+            use_ema=recipe.weight_average > 0,
+            ema_momentum=recipe.weight_average or 0.99,
+        ),
         loss,
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=jit,
@@ -76,16 +81,20 @@ def fit(
     folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
     """
     targets = np.eye(len(data.labels), dtype=np.float32)[data.classes]
-    trained, inputs, prepare = model, data.images.pixels, augmenter(recipe)
-    plain = lambda pixels, _: recipe.preprocess.normalized(pixels)  # noqa: E731
-    if features is not None:
-        trained, inputs, prepare, plain = split_model(model, cut_of(model))[1], features, None, None
-    training = Batches(inputs, targets, data.rows("train"), recipe.batch_size, recipe.seed, prepare)
-    validation = Batches(inputs, targets, data.rows("validation"), _EVALUATION_BATCH, None, plain)
+    rows, batch = data.rows("train"), recipe.batch_size
+    if features is None:
+        trained = model
+        training = Batches(data.images.pixels, targets, rows, batch, recipe.seed, augmenter(recipe))
+        validation = Batches(data.images.pixels, targets, data.rows("validation"), _EVALUATION_BATCH, None, normalizer(recipe))
+    else:
+        trained = split_model(model, cut_of(model))[1]
+        training = Batches(features, targets, rows, batch, recipe.seed)
+        validation = Batches(features, targets, data.rows("validation"), _EVALUATION_BATCH)
     compile_model(trained, recipe, weights, len(training), jit)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
-    checkpoint = Checkpoint(folder / "checkpoint.npz", stopping)
-    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), stopping, checkpoint]
+    averaging = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if recipe.weight_average else None
+    checkpoint = Checkpoint(folder / "checkpoint.npz", stopping, averaging)
+    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), averaging, stopping, checkpoint]
     callbacks.append(keras.callbacks.TensorBoard(folder / "events", write_graph=False))
     with contextlib.redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for data
         trained.fit(
@@ -95,7 +104,7 @@ def fit(
             epochs=checkpoint.next_epoch if checkpoint.finished else recipe.epochs,
             initial_epoch=checkpoint.next_epoch,
             verbose=1 if sys.stderr.isatty() else 2,
-            callbacks=callbacks,
+            callbacks=[one for one in callbacks if one is not None],
         )
     if not all(np.isfinite(epoch["loss"]) for epoch in checkpoint.history):
         raise FreezenetError(

@@ -131,6 +131,8 @@ def evaluate(
 def _wilson(share: float, count: int) -> tuple[float, float]:
     from scipy.stats import binomtest
 
+    if count == 0:
+        return 0.0, 1.0
     found = binomtest(round(share * count), count).proportion_ci(_LEVEL, method="wilson")
     return float(found.low), float(found.high)
 

@@ -15,7 +15,8 @@ def track(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
     from rich.progress import track as bar
 
     console = Console(stderr=True)
-    return bar(items, description=title, total=total, console=console, disable=not sys.stderr.isatty(), transient=True)
+    shown = bar(items, description=title, total=total, console=console, disable=not sys.stderr.isatty(), transient=True)
+    yield from shown
 
 
 def say(message: str) -> None:

@@ -45,6 +45,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "attention_temperature": (1e-3, math.inf),
     "label_smoothing": (0, 0.9),
     "learning_rate": (1e-8, 10),
+    "weight_average": (0, 0.99999),
     "batch_size": (1, 65536),
     "epochs": (1, 100_000),
     "patience": (1, 100_000),
@@ -88,6 +89,7 @@ class Recipe:
     # the optimizer
     learning_rate: float = 2e-4
     schedule: str = "constant"
+    weight_average: float = 0.0
     batch_size: int = 16
     epochs: int = 30
     patience: int = 5

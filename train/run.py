@@ -35,6 +35,7 @@ from train.split import read_splits, split, write_splits
 
 #: Written last, so its presence means that the run is finished.
 FINISHED = "metrics.json"
+_PREDICTION_BATCH = 64
 
 
 def train(
@@ -116,7 +117,9 @@ def _begin(out: Path, account: dict[str, Any], recipe: Recipe, dataset: Dataset,
     if record.is_file():
         before = read_json(record)
         same = all(before[key] == account[key] for key in ("data_sha256", "weights_sha256", "weights"))
-        if not same or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml():
+        images_before = [(row["file"], row["class"], row["split"]) for row in read_splits(out / "splits.csv")]
+        images_now = [(sample.file, sample.label, side) for sample, side in zip(dataset.samples, sides, strict=True)]
+        if not same or images_before != images_now or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml():
             raise FreezenetError(
                 f"The same data, weights and recipe are required to go on with a run. Got: {out}, begun with others; "
                 "pass --overwrite or choose another name."
@@ -222,14 +225,13 @@ def predict_scores(
     model: keras.Model, pixels: NDArray[np.uint8], recipe: Recipe, features: NDArray | None = None
 ) -> NDArray[np.float32]:
     """Return the Keras model's scores (n, classes) of pixels (n, h, w) uint8, from cached features where given."""
-    network, inputs, prepare = model, pixels, recipe.preprocess.normalized
-    if features is not None:
-        network, inputs, prepare = split_model(model, cut_of(model))[1], features, lambda rows: np.asarray(rows, np.float32)
-    size = 64
-    return np.concatenate([
-        network.predict_on_batch(prepare(inputs[start : start + size]))
-        for start in range(0, len(inputs), size)
-    ])  # fmt: skip
+    starts = range(0, len(pixels), _PREDICTION_BATCH)
+    if features is None:
+        batches = (recipe.preprocess.normalized(pixels[start : start + _PREDICTION_BATCH]) for start in starts)
+        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
+    _, suffix = split_model(model, cut_of(model))
+    batches = (np.asarray(features[start : start + _PREDICTION_BATCH], np.float32) for start in starts)
+    return np.concatenate([suffix.predict_on_batch(batch) for batch in batches])
 
 
 def configure_devices(recipe: Recipe) -> int:

@@ -29,25 +29,29 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
     sides = np.array([sample.split or "train" for sample in dataset.samples], dtype="<U10")
     given = {sample.split for sample in dataset.samples}
     if "test" not in given:
-        _take(sides, labels, patients, "test", test, seed)
+        unfilled = tuple(side for side in SPLITS if side != "validation" or side not in given)
+        _take(sides, labels, patients, "test", test, seed, unfilled)
     if "validation" not in given:
         rest = float(np.mean(sides == "train"))
-        _take(sides, labels, patients, "validation", min(validation / rest, 0.5) if rest else validation, seed)
+        share = min(validation / rest, 0.5) if rest else validation
+        _take(sides, labels, patients, "validation", share, seed, ("train", "validation"))
     _check(dataset, labels, patients, sides)
     return sides
 
 
 def _take(
-    sides: NDArray, labels: NDArray, patients: NDArray, name: str, share: float, seed: int
+    sides: NDArray, labels: NDArray, patients: NDArray, name: str, share: float, seed: int, unfilled: tuple[str, ...]
 ) -> None:
-    """Move about `share` of the samples on the train side to the side `name`, whole patients at a time."""
+    """Move about `share` of the samples on the train side to the side `name`, whole patients at a time.
+
+    unfilled: the sides that are still to be filled from the train side, itself among them.
+    """
     pool = np.flatnonzero(sides == "train")
-    folds = max(2, round(1 / share))
     scarce = [f"{label} ({count})" for label, count in sorted(_patients_per_class(labels[pool], patients[pool]).items())
-              if count < len(SPLITS)]  # fmt: skip
+              if count < len(unfilled)]  # fmt: skip
     if scarce:
         raise FreezenetError(
-            f"At least {len(SPLITS)} patients in every class are required, one for each of {', '.join(SPLITS)}. "
+            f"At least {len(unfilled)} patients in every class are required, one for each of {', '.join(unfilled)}. "
             f"Got: {', '.join(scarce)}."
         )
     # A class with fewer patients than folds is spread as far as it goes; scikit-learn's warning adds nothing to _check.
@@ -55,14 +59,16 @@ def _take(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        smallest = min(Counter(labels[pool]).values())
-        splitter = StratifiedGroupKFold(min(folds, smallest), shuffle=True, random_state=seed)
+        largest = max(Counter(labels[pool]).values())
+        splitter = StratifiedGroupKFold(min(max(2, round(1 / share)), largest), shuffle=True, random_state=seed)
         candidates = [taken for _, taken in splitter.split(pool, labels[pool], patients[pool])]
     everything = set(labels)
-    # The first fold that holds every class and leaves every class behind; with scarce classes not every fold does.
+    # The first fold that holds every class and leaves enough of every class behind; with scarce classes not every
+    # fold does.
     for taken in candidates:
-        left = np.delete(labels[pool], taken)
-        if set(labels[pool][taken]) == everything == set(left):
+        left = np.delete(pool, taken)
+        behind = _patients_per_class(labels[left], patients[left])
+        if set(labels[pool][taken]) == everything == set(behind) and min(behind.values()) >= len(unfilled) - 1:
             sides[pool[taken]] = name
             return
     sides[pool[candidates[0]]] = name

@@ -1,0 +1,123 @@
+"""The README's measured table, written from the files in results/.
+
+    python -m benchmarks.readme
+
+A test compares the README with what this would write.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from train.files import read_json, write_atomically
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN = "<!-- table: begin (python -m benchmarks.readme writes it from results/) -->"
+END = "<!-- table: end -->"
+
+
+def readme_with_tables(readme: str, results: Path) -> str:
+    """Return the README's text with the part between the two marks made anew from the files in `results`."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{tables(results)}{END}{after}"
+
+
+def tables(results: Path) -> str:
+    """Return the tables in Markdown, each with the command that makes its file again."""
+    parts = [
+        *(_recipes(read_json(path)) for path in sorted(results.glob("recipes-*.json"))),
+        *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
+        *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
+        *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
+    ]
+    return "\n".join(parts)
+
+
+def _recipes(result: dict[str, Any]) -> str:
+    seeds = ", ".join(map(str, result["seeds"]))
+    images = result["rows"][0]["test_images"]
+    lines = [
+        f"**Test figures on `{result['data']}`**, mean ± standard deviation over the seeds {seeds} (about {images} held-out test "
+        f"images each, whole patients; weights `{result['weights']}`, {_packages(result)}). One command makes them again: "
+        f"`python -m benchmarks.study {result['data']} --weights {result['weights']} --work DIR --out results`.",
+        "",
+        "| recipe | file | accuracy | macro-F1 | answers changed from float32 | MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for arm, summary in result["summary"].items():
+        for name in [key.removesuffix("_macro_f1") for key in summary if key.endswith("_macro_f1") and "validation" not in key]:
+            flipped = summary[f"{name}_flipped"]["mean"] / images
+            lines.append(
+                f"| {arm} | {name} | {_spread(summary[f'{name}_accuracy'])} | {_spread(summary[f'{name}_macro_f1'])} | "
+                f"{'' if name == 'float32' else f'{flipped:.1%}'} | {summary[f'{name}_bytes']['mean'] / 1e6:.2f} |"
+            )
+    refused = [f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]]
+    if refused:
+        lines += ["", f"Refused by the gate: {'; '.join(refused)}."]
+    return "\n".join([*lines, "", ""])
+
+
+def _latency(results: list[dict[str, Any]]) -> str:
+    first = results[0]
+    lines = [
+        f"**Latency** of one inference in milliseconds, {_machine(first)}, {first['runtime']}, {first['threads']} thread, "
+        f"{first['runs']} runs (`freezenet benchmark models/*.tflite --json`):",
+        "",
+        "| file | load | first | p50 | p95 | p99 | peak memory MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in results:
+        figures = [one[key] for key in ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms")]
+        shown = " | ".join(f"{figure:.2f}" for figure in figures)
+        lines.append(f"| {one['model']} | {shown} | {one['peak_memory_bytes'] / 1e6:.0f} |")
+    return "\n".join([*lines, "", ""])
+
+
+def _training(result: dict[str, Any]) -> str:
+    rates = result["images_per_second"]
+    build = result["cache_build_seconds"]
+    return (
+        f"**Training** in images per second, {_machine(result)}, batch {result['batch_size']}, side by side "
+        f"(`python -m benchmarks.training DATA --json`): full fine-tuning {rates['full']:.0f}, half-frozen {rates['half']:.0f}, from the "
+        f"cache {rates['cached']:.0f}; cached is {result['ratio_cached_to_half']:.2f} times half-frozen and "
+        f"{result['ratio_cached_to_full']:.2f} times full. Building the cache of {result['images']} images once: {build['keras']} s with "
+        f"Keras, {build['xnnpack']} s with XNNPACK.\n\n"
+    )
+
+
+def _predict(result: dict[str, Any]) -> str:
+    steady, start = result["steady"], result["start"]
+    return (
+        f"**`freezenet predict`** on {result['model']}, {_machine(result)} (`python -m benchmarks.predict MODEL IMAGE... --json`): steady "
+        f"{steady['predict_ms']:.2f} ms an image, {steady['ratio']:.2f} times the same steps by hand; from the start of the process to "
+        f"the first answer {start['first_answer_ms']:.0f} ms, {start['ratio']:.2f} times importing NumPy, OpenCV and the interpreter.\n\n"
+    )
+
+
+def _machine(result: dict[str, Any]) -> str:
+    return f"{result['environment']['cpu']} with {result['environment']['cores']} cores"
+
+
+def _packages(result: dict[str, Any]) -> str:
+    packages = result["environment"]["packages"]
+    return ", ".join(f"{name} {packages[name]}" for name in ("tensorflow", "ai-edge-litert"))
+
+
+def _spread(figure: dict[str, float]) -> str:
+    return f"{figure['mean']:.3f} ± {figure['sd']:.3f}"
+
+
+@click.command()
+def main() -> None:
+    """Write the README's tables anew."""
+    path = ROOT / "README.md"
+    text = readme_with_tables(path.read_text(encoding="utf-8"), ROOT / "results")
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

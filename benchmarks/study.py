@@ -1,0 +1,113 @@
+"""Recipes over seeds: train, convert and compare each, and write the mean and spread of the test figures.
+
+    python -m benchmarks.study DATA --weights FILE --work DIR --out results
+
+An arm is a recipe, or a recipe with changed keys: `mobile-freezenet+pooling=max+batch_size=8`. Arms meet the same split
+for the same seed. A study that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.results import result_path
+
+
+def study(data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]) -> dict[str, Any]:
+    """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
+    from benchmarks.compare import compare
+    from convert.models import FINISHED as CONVERTED
+    from convert.models import convert
+    from edge_runtime.environment import environment
+    from train.files import read_json
+    from train.progress import say
+    from train.recipe import load_recipe
+    from train.run import FINISHED as TRAINED
+    from train.run import Run, train
+
+    rows = []
+    for arm in arms:
+        recipe, *settings = arm.split("+")
+        for seed in seeds:
+            home = work / f"{arm}-{seed}"
+            say(f"{arm}, seed {seed}")
+            if not (home / "run" / TRAINED).is_file():
+                train(data, home / "run", load_recipe(recipe, (*settings, f"seed={seed}")), weights, work / "cache")
+            if not (home / "models" / CONVERTED).is_file():
+                convert(Run.open(home / "run"), home / "models", variants)
+            metrics = read_json(home / "run" / TRAINED)
+            comparison = compare(home / "models", data)
+            row = {
+                "arm": arm,
+                "seed": seed,
+                "epochs": metrics["epochs"],
+                "fit_seconds": metrics["seconds"]["fit"],
+                "validation_accuracy": metrics["validation"]["accuracy"]["value"],
+                "validation_macro_f1": metrics["validation"]["macro_f1"]["value"],
+                "refused": read_json(home / "models" / CONVERTED)["refused"],
+            }
+            for name, one in comparison["variants"].items():
+                row |= {
+                    f"{name}_accuracy": one["accuracy"]["value"],
+                    f"{name}_macro_f1": one["macro_f1"]["value"],
+                    f"{name}_recall": {label: figures["recall"]["value"] for label, figures in one["per_class"].items()},
+                    f"{name}_bytes": one["bytes"],
+                    f"{name}_flipped": len(one.get("flipped", [])),
+                }
+            row["test_images"] = comparison["images"]
+            rows.append(row)
+    return {
+        "data": data.name,
+        "weights": Path(weights).name,
+        "seeds": seeds,
+        "summary": {arm: _summary([row for row in rows if row["arm"] == arm]) for arm in arms},
+        "rows": rows,
+        "environment": environment(),
+    }
+
+
+def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation over seeds of every figure that is a number in all rows."""
+    names = [name for name in rows[0] if name not in ("seed",) and all(isinstance(row.get(name), (int, float)) for row in rows)]
+    return {
+        name: {
+            "mean": round(statistics.mean(row[name] for row in rows), 6),
+            "sd": round(statistics.stdev(row[name] for row in rows), 6) if len(rows) > 1 else 0.0,
+        }
+        for name in names
+    }
+
+
+@click.command()
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--arms", default="mobile-freezenet,mobile-freezenet-2023", show_default=True, metavar="LIST")
+@click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
+@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
+@click.option("--variants", default="all", show_default=True, metavar="LIST")
+@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for runs and models.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@click.option("--name", default="recipes", show_default=True, help="First word of the result file's name.")
+def main(data, arms, seeds, weights, variants, work, out, name) -> None:
+    """Train, convert and compare recipes over seeds; write the figures as JSON to stdout and into OUT."""
+    from train.quiet import quiet
+
+    with quiet():
+        from convert.models import known_variants
+
+    chosen = [arm.strip() for arm in arms.split(",")]
+    result = study(data, chosen, [int(seed) for seed in seeds.split(",")], weights, work, known_variants(variants))
+    if out is not None:
+        from train.files import write_json
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(result_path(out, f"{name}-{data.stem}", result["environment"]), result)
+    click.echo(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

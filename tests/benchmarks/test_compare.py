@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.stats import binomtest
+
+from benchmarks.compare import compare, paired
+from edge_runtime.errors import FreezenetError
+
+TRUTH = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 2])
+BEFORE = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, 2])  # 7 right
+AFTER = np.array([0, 0, 1, 1, 1, 1, 1, 1, 2, 0])  # 6 right
+PATIENTS = tuple("aabbccddee")
+
+
+@pytest.fixture(scope="module")
+def small():
+    return paired(TRUTH, BEFORE, AFTER, ("x", "y", "z"), PATIENTS)
+
+
+@pytest.fixture(scope="module")
+def result(models):
+    return compare(models)
+
+
+def test_differences_by_hand(small):
+    assert small["accuracy"]["value"] == pytest.approx(-0.1)
+    # F1 before: x 2*3/(4+5), y 2*3/(5+4), z 1. After: x 2*2/(4+3), y 2*4/(5+6), z 0.
+    assert small["macro_f1"]["value"] == pytest.approx((4 / 7 + 8 / 11 + 0) / 3 - (6 / 9 + 6 / 9 + 1) / 3, abs=1e-6)
+    assert {label: one["value"] for label, one in small["recall"].items()} == pytest.approx(
+        {"x": 2 / 4 - 3 / 4, "y": 4 / 5 - 3 / 5, "z": 0 - 1}
+    )
+
+
+def test_flips_by_hand(small):
+    assert small["flipped"] == 4  # images 2, 7, 8, 9
+    assert small["only_float32_right"] == 2  # images 2 and 9
+    assert small["only_this_right"] == 1  # image 7; image 8 is wrong twice
+
+
+@pytest.mark.parametrize(("first", "second"), [(2, 1), (0, 0), (9, 1), (0, 6), (5, 5), (30, 14)])
+def test_mcnemar_is_that_of_statsmodels(first, second):
+    contingency_tables = pytest.importorskip(
+        "statsmodels.stats.contingency_tables", reason="statsmodels is the independent implementation"
+    )
+    truth = np.zeros(first + second + 10, int)
+    before, after = truth.copy(), truth.copy()
+    after[:first] = 1
+    before[first : first + second] = 1
+    found = paired(truth, before, after, ("x", "y"), tuple(map(str, range(len(truth)))))
+    table = [[10, first], [second, 0]]
+    assert found["mcnemar_p"] == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
+    assert (found["only_float32_right"], found["only_this_right"]) == (first, second)
+
+
+def test_mcnemar_by_hand(small):
+    assert small["mcnemar_p"] == pytest.approx(1.0)  # 2 * (1 + 3) / 8
+    truth = np.zeros(6, int)
+    found = paired(truth, truth, truth + 1, ("x", "y"), tuple("abcdef"))
+    assert found["mcnemar_p"] == pytest.approx(2 / 2**6)
+
+
+def test_nothing_changed():
+    found = paired(TRUTH, BEFORE, BEFORE, ("x", "y", "z"), PATIENTS)
+    assert found["accuracy"] == found["macro_f1"] == {"value": 0, "low": 0, "high": 0}
+    assert (found["flipped"], found["mcnemar_p"]) == (0, 1.0)
+
+
+def test_intervals_hold_the_value(small, result):
+    figures = [small["accuracy"], small["macro_f1"], *small["recall"].values()]
+    for one in result["variants"].values():
+        figures += [one["accuracy"], one["macro_f1"]]
+        if "against_float32" in one:
+            figures += [one["against_float32"]["accuracy"], one["against_float32"]["macro_f1"]]
+    for figure in figures:
+        assert figure["low"] <= figure["value"] <= figure["high"]
+
+
+def test_the_interval_is_that_of_a_bootstrap_typed_by_hand():
+    """2,000 images of 400 patients, so that two independent bootstraps agree closely."""
+    rng = np.random.default_rng(5)
+    truth, patients = rng.integers(0, 2, 2000), rng.integers(0, 400, 2000)
+    before = np.where(rng.random(2000) < 0.9, truth, 1 - truth)
+    after = np.where(rng.random(2000) < 0.95, before, 1 - before)
+    found = paired(truth, before, after, ("x", "y"), tuple(f"p{number}" for number in patients))["accuracy"]
+    gain = (after == truth).astype(float) - (before == truth)
+    rows_of = [np.flatnonzero(patients == number) for number in np.unique(patients)]
+    draws = [gain[np.concatenate([rows_of[one] for one in rng.integers(0, len(rows_of), len(rows_of))])].mean()
+             for _ in range(2000)]  # fmt: skip
+    low, high = np.percentile(draws, [2.5, 97.5])
+    assert found["low"] == pytest.approx(low, abs=0.002)
+    assert found["high"] == pytest.approx(high, abs=0.002)
+
+
+def answers_of_tensorflow(model, run):
+    """Class names by TensorFlow's interpreter and PNG decoder."""
+    interpreter = tf.lite.Interpreter(model_path=str(model))
+    interpreter.allocate_tensors()
+    one, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    found = {}
+    for path, row in run.paths("test"):
+        tensor = np.repeat(tf.io.decode_png(path.read_bytes(), channels=1).numpy(), 3, -1)[None]
+        if one["dtype"] != np.uint8:
+            tensor = ((tensor.astype(np.float64) - 128) / 127.5).astype(np.float32)
+        interpreter.set_tensor(one["index"], tensor)
+        interpreter.invoke()
+        found[row["file"]] = run.labels[int(interpreter.get_tensor(out["index"])[0].argmax())]
+    return found
+
+
+@pytest.mark.parametrize("name", ["float16", "int8"])
+def test_flipped_images_are_those_that_tensorflow_flips(result, models, run, name):
+    before, after = answers_of_tensorflow(models / "float32.tflite", run), answers_of_tensorflow(models / f"{name}.tflite", run)
+    truth = {row["file"]: row["class"] for _, row in run.paths("test")}
+    expected = [
+        {"file": file, "class": truth[file], "float32": before[file], "this": after[file]}
+        for file in truth
+        if before[file] != after[file]
+    ]
+    one = result["variants"][name]
+    shown = [{key: flip[key] for key in ("file", "class", "float32", "this")} for flip in one["flipped"]]
+    assert sorted(shown, key=str) == sorted(expected, key=str)
+    against = one["against_float32"]
+    assert against["flipped"] == len(expected)
+    lost = sum(before[file] == truth[file] != after[file] for file in truth)
+    won = sum(after[file] == truth[file] != before[file] for file in truth)
+    assert (against["only_float32_right"], against["only_this_right"]) == (lost, won)
+    assert against["mcnemar_p"] == pytest.approx(binomtest(lost, lost + won).pvalue if lost + won else 1)
+    assert against["accuracy"]["value"] == pytest.approx((won - lost) / len(truth), abs=1e-6)
+
+
+def test_every_variant_on_the_test_side(result, models, run):
+    assert list(result["variants"]) == ["float32", "float16", "dynamic", "int8"]
+    assert (result["reference"], result["side"]) == ("float32", "test")
+    assert result["images"] == sum(row["split"] == "test" for row in run.splits)
+    assert "against_float32" not in result["variants"]["float32"]
+    for name, one in result["variants"].items():
+        assert one["bytes"] == (models / f"{name}.tflite").stat().st_size
+    json.dumps(result, allow_nan=False)
+
+
+def test_a_folder_without_float32_is_refused(models, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    conversion = json.loads((folder / "conversion.json").read_text())
+    del conversion["variants"]["float32"]
+    (folder / "conversion.json").write_text(json.dumps(conversion))
+    with pytest.raises(FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8\."):
+        compare(folder)
+
+
+def test_a_folder_that_freezenet_did_not_write_is_refused(tmp_path):
+    with pytest.raises(FreezenetError, match=r"conversion\.json inside is required"):
+        compare(tmp_path)
+
+
+def test_moved_data_gives_the_same_result(result, models, phantoms, tmp_path):
+    shutil.copytree(phantoms.parent, tmp_path / "moved")
+    found = compare(models, tmp_path / "moved" / phantoms.name)
+    assert found["variants"] == result["variants"]
+    assert found["data_root"] == str(tmp_path / "moved")
+
+
+def test_other_data_is_refused(models, phantoms, tmp_path):
+    shutil.copytree(phantoms.parent, tmp_path / "moved")
+    with phantoms.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with (tmp_path / "moved" / "some.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows[: len(rows) // 2] + rows[-8:])
+    with pytest.raises(FreezenetError, match="The data that the model was trained on is required"):
+        compare(models, tmp_path / "moved" / "some.csv")

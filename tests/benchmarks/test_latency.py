@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import freezenet
+from benchmarks.latency import benchmark
+from edge_runtime.errors import FreezenetError
+
+FIELDS = {
+    "model", "bytes", "runtime", "threads", "runs", "init_ms", "warmup_first_ms", "avg_ms", "median_ms", "min_ms",
+    "p5_ms", "p50_ms", "p95_ms", "p99_ms", "peak_memory_bytes", "model_memory_bytes", "environment",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def result(models):
+    return benchmark(models / "int8.tflite", runs=60)
+
+
+def test_fields(result, models):
+    assert set(result) == FIELDS
+    assert result["model"] == "int8.tflite"
+    assert result["bytes"] == (models / "int8.tflite").stat().st_size
+    assert result["runtime"].startswith("ai-edge-litert ")
+    assert (result["threads"], result["runs"]) == (1, 54)
+    assert result["environment"]["cores"] >= 1
+    json.dumps(result, allow_nan=False)
+
+
+def test_percentiles_are_in_order(result):
+    order = [result[key] for key in ("min_ms", "p5_ms", "p50_ms", "p95_ms", "p99_ms")]
+    assert order == sorted(order)
+    assert 0 < result["min_ms"] <= result["avg_ms"]
+    assert result["median_ms"] == result["p50_ms"]
+    assert result["init_ms"] > 0 and result["warmup_first_ms"] > 0
+
+
+def test_peak_memory_is_that_of_a_device_although_the_parent_holds_tensorflow(result):
+    assert "tensorflow" in sys.modules  # the fixtures have trained and converted in this process
+    assert 10e6 < result["peak_memory_bytes"] < 300e6
+    assert result["model_memory_bytes"] < result["peak_memory_bytes"]
+
+
+def test_memory_of_the_parent_does_not_count(models):
+    """The child is measured while the parent holds 1 GB."""
+    ballast = bytearray(b"x") * 1_000_000_000
+    found = benchmark(models / "float32.tflite", runs=20)
+    assert len(ballast) == 1_000_000_000
+    assert found["peak_memory_bytes"] < 1e9
+
+
+def test_a_damaged_model_is_one_sentence(models, tmp_path):
+    file = tmp_path / "broken.tflite"
+    file.write_bytes(b"\x20\0\0\0TFL3" + bytes(range(256)) * 4)
+    with pytest.raises(FreezenetError) as caught:
+        benchmark(file, runs=20)
+    assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
+    assert len(str(caught.value)) > 20
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model at all"])
+def test_no_model_is_one_sentence(tmp_path, content):
+    file = tmp_path / "model.tflite"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(FreezenetError, match="required.* Got: ") as caught:
+        benchmark(file, runs=20)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_verb_measures_each_model(models):
+    files = [str(models / f"{name}.tflite") for name in ("float32", "int8")]
+    done = CliRunner().invoke(freezenet.cli, ["benchmark", *files, "--runs", "20", "--json"])
+    assert done.exit_code == 0, done.output
+    assert [one["model"] for one in json.loads(done.stdout)] == ["float32.tflite", "int8.tflite"]
+
+
+def test_the_verb_refuses_too_few_runs(models):
+    done = CliRunner().invoke(freezenet.cli, ["benchmark", str(models / "int8.tflite"), "--runs", "3"])
+    assert done.exit_code == 2

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from benchmarks.compare import compare
+from benchmarks.latency import benchmark
+from benchmarks.report import write_report
+from edge_runtime.environment import environment
+from edge_runtime.errors import FreezenetError
+
+
+class Page(HTMLParser):
+    """Text, links and tables of a page, and every tag that was opened."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.words, self.links, self.tags, self.rows, self.notices = [], [], [], [], []
+        self._cell, self._notice = False, False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        found = dict(attributes)
+        self.links += [value for name, value in attributes if name in ("src", "href", "srcset", "action", "data", "poster")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        self._cell = tag in ("td", "th") or (self._cell and tag != "tr")
+        if tag == "p":
+            self._notice = found.get("class") == "notice"
+            if self._notice:
+                self.notices.append("")
+
+    def handle_endtag(self, tag):
+        self._cell = self._cell and tag not in ("td", "th")
+        self._notice = self._notice and tag != "p"
+
+    def handle_data(self, text):
+        self.words.append(text)
+        if self._cell:
+            self.rows[-1][-1] += text
+        if self._notice:
+            self.notices[-1] += text
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def row(self, *first: str) -> list[list[str]]:
+        return [row for row in self.rows if tuple(row[: len(first)]) == first]
+
+
+@pytest.fixture(scope="module")
+def content(models, run):
+    """(metrics, results) of a finished pipeline."""
+    results = {
+        "recipe": "phantoms",
+        "data": "DATA",
+        "command": "freezenet pipeline DATA --out here",
+        "has_patients": True,
+        "notice": "Research use only.",
+        "comparison": compare(models),
+        "latency": [benchmark(models / f"{name}.tflite", runs=20) for name in ("float32", "float16", "dynamic", "int8")],
+        "refused": {},
+        "environment": environment(),
+    }
+    return json.loads((run.folder / "metrics.json").read_text()), results
+
+
+@pytest.fixture
+def report(run, content, tmp_path):
+    """Write a report after a change to (metrics, results); returns (page, its text)."""
+
+    def write(change=lambda metrics, results: None):
+        metrics, results = copy.deepcopy(content)
+        change(metrics, results)
+        (tmp_path / "run").mkdir(exist_ok=True)
+        shutil.copy(run.folder / "history.csv", tmp_path / "run" / "history.csv")
+        (tmp_path / "run" / "metrics.json").write_text(json.dumps(metrics))
+        (tmp_path / "results.json").write_text(json.dumps(results))
+        text = write_report(tmp_path).read_text(encoding="utf-8")
+        return Page(text), text
+
+    return write
+
+
+def test_the_page_needs_nothing_else(report):
+    page, text = report()
+    assert page.links
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert "http:" not in text and "https:" not in text and "@import" not in text and "url(" not in text
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+
+
+def test_figures_of_every_variant_are_those_of_results_json(report, content):
+    page, _ = report()
+    _, results = content
+    latency = {one["model"]: one for one in results["latency"]}
+    for one in results["comparison"]["variants"].values():
+        row = page.row(one["file"])[0]
+        f1, accuracy = one["macro_f1"], one["accuracy"]
+        assert row[1] == f"{one['bytes'] / 1e6:.2f}"
+        assert row[2] == f"{accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
+        assert row[3] == f"{f1['value']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]"
+        if "against_float32" in one:
+            against = one["against_float32"]
+            change = against["macro_f1"]
+            assert row[4] == f"{change['value']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}]"
+            assert row[5:7] == [str(against["flipped"]), f"{against['mcnemar_p']:.3f}"]
+        else:
+            assert row[4:7] == ["", "", ""]
+        assert row[7] == f"{latency[one['file']]['p50_ms']:.2f}"
+        measured = page.row(one["file"])[1]
+        assert measured[4] == row[7]
+        assert measured[7] == f"{latency[one['file']]['peak_memory_bytes'] / 1e6:.0f}"
+
+
+def test_recall_of_each_class(report, content):
+    page, _ = report()
+    metrics, results = content
+    for label in metrics["labels"]:
+        (row,) = [row for row in page.row(label) if "[" in row[-1]]
+        shown = [one["per_class"][label]["recall"] for one in results["comparison"]["variants"].values()]
+        assert row[1] == str(metrics["per_class"][label]["support"])
+        assert row[2:] == [f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in shown]
+
+
+def with_sources(metrics, results):
+    metrics["images_by_class_and_source"] = {
+        "Clear": {"north": 90, "south": 10},
+        "Diffuse": {"north": 0, "south": 50},
+        "Focal": {"north": 0, "south": 25},
+        "Reticular": {"north": 5, "south": 20},
+    }
+
+
+def test_sources_that_predict_the_label_are_warned_about(report):
+    page, _ = report(with_sources)
+    assert page.row("class", "north", "south")
+    assert page.row("Clear", "90", "10") and page.row("Reticular", "5", "20")
+    # Best guess: north -> Clear (90), south -> Diffuse (50), of 200 images; Clear alone 100.
+    (warning,) = [one for one in page.notices if "Knowing only the source" in one]
+    warning = " ".join(warning.split())
+    assert "right in 70 % of cases" in warning.replace("\xa0", " ")
+    assert "50 %" in warning.replace("\xa0", " ")
+
+
+def test_one_source_for_all_is_no_warning(report):
+    page, _ = report()
+    assert "Knowing only the source" in page.text
+    assert not [one for one in page.notices if "Knowing only the source" in one]
+
+
+def test_unknown_sources_and_patients_are_said(report):
+    def change(metrics, results):
+        metrics["images_by_class_and_source"] = {label: {"": 10} for label in metrics["labels"]}
+        results["has_patients"] = False
+
+    page, _ = report(change)
+    assert any("names no sources" in one for one in page.notices)
+    assert any("names no patients" in one for one in page.notices)
+    assert "no patient stands on two sides" not in page.text
+
+
+def renamed(value, old, new):
+    if isinstance(value, dict):
+        return {new if key == old else key: renamed(one, old, new) for key, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one, old, new) for one in value]
+    return new if value == old else value
+
+
+@pytest.mark.parametrize("name", ["<b>Focal</b>", '"><script>alert(1)</script>', "5$ & $x_$", "$\\frac$"])
+def test_a_class_name_is_text_and_nothing_else(report, content, name):
+    def change(metrics, results):
+        for one in (metrics, results):
+            found = renamed(one, "Focal", name)
+            one.clear()
+            one.update(found)
+
+    page, text = report(change)
+    assert len(page.row(name)) >= 2
+    assert not {"b", "script"} & set(page.tags)
+    assert "<script" not in text
+
+
+def test_flipped_images_are_shown_with_both_answers(report, content, phantoms):
+    file = str(next(phantoms.parent.rglob("*.png")).relative_to(phantoms.parent))
+
+    def change(metrics, results):
+        results["comparison"]["variants"]["int8"]["flipped"] = [
+            {"file": file, "class": "Clear", "float32": "Focal", "this": "Diffuse", "float32_score": 0.61, "this_score": 0.47}
+        ] * 30
+
+    page, _ = report(change)
+    assert f"int8: 30 of {content[1]['comparison']['images']}" in page.text
+    assert page.text.count("truth Clear float32 Focal 0.61 int8 Diffuse 0.47") == 24
+    assert "and 6 more, in results.json" in page.text
+
+
+def test_a_refusal_stands_in_the_report(report):
+    page, _ = report(lambda metrics, results: results["refused"].update(int8="it gives NaN & <more>"))
+    assert any("int8: it gives NaN & <more>." in " ".join(one.split()) for one in page.notices)
+
+
+def test_the_command_and_the_machine_are_named(report, content):
+    page, _ = report()
+    assert "freezenet pipeline DATA --out here" in page.text
+    assert content[1]["environment"]["cpu"] in page.text
+
+
+def test_a_folder_without_results_is_refused(tmp_path):
+    with pytest.raises(FreezenetError, match=r"metrics\.json inside is required"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()

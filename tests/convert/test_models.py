@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+import freezenet
+from convert import models as module
+from convert.calibration import Calibration
+from convert.models import convert, known_variants
+from edge_runtime.card import ModelCard
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import FreezenetError, RefusedError
+from edge_runtime.verify import verify
+from train.run import Run
+
+VARIANTS = ("float32", "float16", "dynamic", "int8")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command in this process; return (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["freezenet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            freezenet.main()
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def memory():
+    """Plain converted models by variant, for tests that are about the folder and not about the conversion."""
+    return {}
+
+
+@pytest.fixture
+def remembered(memory, monkeypatch):
+    """Let each variant of the network be converted once."""
+    real = module.to_tflite
+
+    def to_tflite(model, variant, representative):
+        if variant.name not in memory:
+            memory[variant.name] = real(model, variant, representative)
+        return memory[variant.name]
+
+    monkeypatch.setattr(module, "to_tflite", to_tflite)
+
+
+def error_line(err: str) -> str:
+    lines = [line for line in err.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1 and "Traceback" not in err
+    return lines[0]
+
+
+def sha256(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def state(folder):
+    """Bytes and time of every file below a folder."""
+    return {path.relative_to(folder): (path.stat().st_mtime_ns, sha256(path)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def collapsed(run, tmp_path_factory):
+    """A run whose network gives one class for every image."""
+    folder = tmp_path_factory.mktemp("collapsed") / "run"
+    shutil.copytree(run.folder, folder)
+    model = run.model()
+    kernel, bias = model.get_layer("scores").get_weights()
+    model.get_layer("scores").set_weights([kernel * 0, np.eye(4, dtype=bias.dtype)[2]])
+    model.save(folder / "model.keras")
+    return folder
+
+
+def test_conversion_json_tells_the_truth_about_the_files(models, run, phantoms):
+    conversion = json.loads((models / "conversion.json").read_text())
+    assert tuple(conversion["variants"]) == VARIANTS
+    assert conversion["refused"] == {}
+    assert conversion["run"] == str(run.folder)
+    assert conversion["data"] == str(phantoms)
+    for name, one in conversion["variants"].items():
+        file = models / one["file"]
+        assert file.name == f"{name}.tflite"
+        assert one["sha256"] == sha256(file)
+        assert one["bytes"] == file.stat().st_size
+        assert one["against_keras"]["refused"] is None
+        assert one["against_keras"]["images"] == sum(row["split"] == "validation" for row in run.splits)
+    assert sorted(path.name for path in models.iterdir()) == sorted(
+        [".freezenet", "conversion.json", "splits.csv", *(f"{name}.tflite" for name in VARIANTS)]
+    )
+    assert (models / "splits.csv").read_bytes() == (run.folder / "splits.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_the_card_keeps_its_contract(models, run, name):
+    card = ModelCard.read(models / f"{name}.tflite").content
+    assert set(card) >= {
+        "card_version", "name", "variant", "arithmetic", "notice", "labels", "preprocess", "input", "outputs",
+        "trained_on", "calibration", "against_keras", "accuracy", "golden",
+    }  # fmt: skip
+    assert card["card_version"] == 1
+    assert card["variant"] == name
+    assert card["arithmetic"] == ("integer" if name in ("dynamic", "int8") else "float")
+    assert card["input"]["dtype"] == ("uint8" if name == "int8" else "float32")
+    assert card["labels"] == ["Clear", "Diffuse", "Focal", "Reticular"]
+    assert card["preprocess"] == {
+        "size": [96, 96], "mean": 128.0, "std": 127.5, "color": "gray", "resize": "area", "version": 1,
+    }  # fmt: skip
+    assert card["trained_on"]["model_sha256"] == sha256(run.folder / "model.keras")
+    assert card["trained_on"]["splits_sha256"] == sha256(run.folder / "splits.csv")
+    assert card["trained_on"]["data_sha256"] == json.loads((run.folder / "metrics.json").read_text())["data_sha256"]
+    train = {row["file"]: row["sha256"] for row in run.splits if row["split"] == "train"}
+    listed = {one["file"]: one["sha256"] for one in card["calibration"]["images"]}
+    assert listed.items() <= train.items()
+    assert bool(listed) == (name == "int8")
+    assert len(card["golden"]["vectors"]) == 4
+    assert "not a medical device" in card["notice"]
+
+
+@pytest.mark.parametrize("name", ["float32", "int8"])
+def test_accuracy_in_the_card_is_scikit_learns_on_the_test_side(models, run, name):
+    classifier = Classifier(models / f"{name}.tflite")
+    test = run.paths("test")
+    truth = [row["class"] for _, row in test]
+    found = [classifier.predict(path).label for path, _ in test]
+    figures = classifier.card.content["accuracy"]
+    assert figures["side"] == "test"
+    assert figures["images"] == len(test)
+    assert figures["accuracy"]["value"] == pytest.approx(accuracy_score(truth, found), abs=1e-6)
+    assert figures["macro_f1"]["value"] == pytest.approx(f1_score(truth, found, average="macro"), abs=1e-6)
+    assert figures["confusion_matrix"] == confusion_matrix(truth, found, labels=list(run.labels)).tolist()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_written_files_pass_verification(models, name):
+    assert verify(Classifier(models / f"{name}.tflite")).passed
+
+
+def test_a_second_conversion_gives_equal_bytes(models, run, remembered, memory, tmp_path):
+    memory.clear()
+    result = convert(run, tmp_path / "again", ("float32", "int8"))
+    assert tuple(result["variants"]) == ("float32", "int8")
+    for name in ("float32", "int8"):
+        assert (tmp_path / "again" / f"{name}.tflite").read_bytes() == (models / f"{name}.tflite").read_bytes()
+    assert not (tmp_path / "again" / "float16.tflite").exists()
+
+
+def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembered, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    (folder / "float16.tflite").unlink()
+    (folder / "conversion.json").unlink()
+    (folder / ".float16.partial.tflite").write_bytes(b"half a file")
+    before = state(folder)
+    result = convert(run, folder)
+    after = state(folder)
+    for name in ("float32", "dynamic", "int8"):
+        file = next(path for path in before if path.name == f"{name}.tflite")
+        assert after[file] == before[file]
+    assert (folder / "float16.tflite").read_bytes() == (models / "float16.tflite").read_bytes()
+    assert not (folder / ".float16.partial.tflite").exists()
+    first = json.loads((models / "conversion.json").read_text())["variants"]
+    again = json.loads((folder / "conversion.json").read_text())["variants"]
+    assert tuple(again) == tuple(result["variants"]) == VARIANTS
+    for name in VARIANTS:
+        assert {**again[name], "seconds": 0} == {**first[name], "seconds": 0}
+
+
+def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    (folder / "conversion.json").unlink()
+    with pytest.raises(FreezenetError, match="The same run and calibration images are required"):
+        convert(Run.open(collapsed), folder)
+    assert not (folder / "conversion.json").exists()
+
+
+def test_a_refused_model_leaves_no_file_and_exit_code_3(collapsed, command, remembered, tmp_path):
+    out = tmp_path / "models"
+    code, stdout, err = command("convert", collapsed, "--out", out, "--variants", "float32", "--json")
+    assert code == 3
+    assert "float32: the trained model itself gives one class for every image" in error_line(err)
+    assert json.loads(stdout.splitlines()[-1])["refused"].keys() == {"float32"}
+    assert json.loads((out / "conversion.json").read_text())["variants"] == {}
+    assert not list(out.glob("*.tflite")) and not list(out.glob(".*.tflite"))
+
+
+def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path):
+    def unscaled(self, spec):
+        return lambda: ([np.repeat(image[None, ..., None], 3, -1).astype(np.float32)] for image in self.pixels[:20])
+
+    monkeypatch.setattr(Calibration, "representative", unscaled)
+    out = tmp_path / "models"
+    code, stdout, err = command("convert", run.folder, "--out", out, "--variants", "float32,int8")
+    assert code == 3
+    # Under pytest the converter's own prints pass `train.quiet`; tests/pipeline looks at the stdout of a real process.
+    (line,) = [line for line in stdout.splitlines() if line.startswith(str(out))]
+    assert "int8" in error_line(err) and "preprocessing" in error_line(err)
+    assert line.startswith(f"{out / 'float32.tflite'}\t")
+    assert sorted(path.name for path in out.glob("*.tflite")) == ["float32.tflite"]
+    assert verify(Classifier(out / "float32.tflite")).passed
+
+
+def test_a_file_that_fails_its_golden_vectors_never_gets_its_name(run, remembered, monkeypatch, tmp_path):
+    def spoiled(interpreter, spec, labels):
+        found = golden_vectors(interpreter, spec, labels)
+        for vector in found["vectors"]:
+            vector["scores"] = dict(zip(labels, reversed(list(vector["scores"].values())), strict=True))
+        return found
+
+    golden_vectors = module.golden_vectors
+    monkeypatch.setattr(module, "golden_vectors", spoiled)
+    with pytest.raises(RefusedError, match="golden vectors"):
+        convert(run, tmp_path / "models", ("float32",))
+    assert not list((tmp_path / "models").glob("*tflite*")) and not list((tmp_path / "models").glob(".*tflite*"))
+
+
+def test_unknown_variants_are_named(run, command, tmp_path):
+    code, stdout, err = command("convert", run.folder, "--out", tmp_path / "models", "--variants", "int8,int4, bf16")
+    assert (code, stdout) == (1, "")
+    assert error_line(err) == "Error: Variants of float32, float16, dynamic, int8 are required. Got: int4, bf16."
+    assert not (tmp_path / "models").exists()
+
+
+def test_known_variants():
+    assert known_variants("all") == list(VARIANTS)
+    assert known_variants(" int8 ,float32,") == ["int8", "float32"]
+    with pytest.raises(FreezenetError, match="Got: none"):
+        known_variants(",")
+
+
+def test_a_folder_that_is_no_run(command, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "absent"):
+        code, stdout, err = command("convert", folder, "--out", tmp_path / "models")
+        assert (code, stdout) == (1, "")
+        assert "metrics.json" in error_line(err) and str(folder) in error_line(err)
+    assert not (tmp_path / "models").exists()
+
+
+def test_existing_results_stay_without_overwrite(models, run, command):
+    before = state(models)
+    code, stdout, err = command("convert", run.folder, "--out", models)
+    assert (code, stdout) == (1, "")
+    assert "--overwrite" in error_line(err)
+    assert state(models) == before
+
+
+def test_overwrite_replaces_everything(run, command, models, remembered, tmp_path):
+    out = tmp_path / "models"
+    shutil.copytree(models, out)
+    code, stdout, _ = command("convert", run.folder, "--out", out, "--variants", "float16", "--overwrite")
+    assert code == 0
+    assert stdout.splitlines()[-1].startswith(f"{out / 'float16.tflite'}\t")
+    assert sorted(path.name for path in out.iterdir()) == [".freezenet", "conversion.json", "float16.tflite", "splits.csv"]
+
+
+def test_overwrite_spares_a_folder_that_is_not_ours(run, command, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    code, _, err = command("convert", run.folder, "--out", tmp_path, "--overwrite")
+    assert code == 1
+    assert "other files" in error_line(err)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_results_survive_where_the_images_are_gone(run, command, models, tmp_path):
+    out = tmp_path / "models"
+    shutil.copytree(models, out)
+    before = state(out)
+    (tmp_path / "nothing").mkdir()
+    code, _, err = command("convert", run.folder, "--out", out, "--data", tmp_path / "nothing", "--overwrite")
+    assert code == 1
+    assert "does not exist; if the data was moved, pass --data" in error_line(err)
+    assert state(out) == before

@@ -1,0 +1,127 @@
+"""The classifier against the same steps done by hand with OpenCV and the interpreter."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime.classifier import Classifier, Prediction
+from edge_runtime.errors import FreezenetError
+from edge_runtime.interpreter import Interpreter
+
+VARIANTS = ["float32", "float16", "dynamic", "int8"]
+
+
+def some_images(phantoms):
+    return sorted(phantoms.parent.rglob("*.png"))[::40]
+
+
+def by_hand(model, gray: np.ndarray) -> np.ndarray:
+    """Scores of a gray image with nothing of the preprocessing module."""
+    interpreter = Interpreter(model)
+    height, width = interpreter.inputs[0]["shape"][1:3]
+    pixels = cv2.resize(gray, (int(width), int(height)), interpolation=cv2.INTER_AREA)
+    tensor = np.stack([pixels] * 3, -1)[None]
+    if interpreter.inputs[0]["dtype"] == np.float32:
+        tensor = ((tensor.astype(np.float64) - 128.0) / 127.5).astype(np.float32)
+    return interpreter.invoke(tensor)[0][0]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_prediction_equals_the_steps_by_hand(models, phantoms, variant):
+    model = models / f"{variant}.tflite"
+    classifier = Classifier(model)
+    for image in some_images(phantoms):
+        expected = by_hand(model, cv2.imread(str(image), cv2.IMREAD_GRAYSCALE))
+        answer = classifier.predict(image)
+        np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=1e-5)
+        assert answer.label == classifier.card.labels[int(np.argmax(expected))]
+
+
+def test_a_larger_image_is_shrunk_like_by_hand(models, phantoms):
+    gray = cv2.imread(str(some_images(phantoms)[0]), cv2.IMREAD_GRAYSCALE)
+    large = cv2.resize(gray, (500, 380), interpolation=cv2.INTER_CUBIC)
+    answer = Classifier(models / "float32.tflite").predict(cv2.imencode(".png", large)[1].tobytes())
+    expected = by_hand(models / "float32.tflite", large)
+    np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_probabilities_are_in_the_models_order_and_sum_to_one(models, run, phantoms, variant):
+    answer = Classifier(models / f"{variant}.tflite").predict(some_images(phantoms)[0])
+    assert list(answer.probabilities) == list(run.labels)
+    assert sum(answer.probabilities.values()) == pytest.approx(1, abs=0.01)
+    assert all(0 <= score <= 1 for score in answer.probabilities.values())
+    assert answer.probabilities[answer.label] == max(answer.probabilities.values())
+
+
+def test_timings_of_the_three_stages_are_positive(models, phantoms):
+    timings = Classifier(models / "int8.tflite").predict(some_images(phantoms)[0]).timings_ms
+    assert list(timings) == ["decode", "preprocess", "invoke"]
+    assert all(value > 0 for value in timings.values())
+
+
+def test_path_bytes_and_array_give_the_same_answer(models, phantoms):
+    image, classifier = some_images(phantoms)[1], Classifier(models / "int8.tflite")
+    gray = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
+    expected = classifier.predict(image).probabilities
+    for source in (str(image), image.read_bytes(), gray, cv2.cvtColor(gray, cv2.COLOR_GRAY2BGR)):
+        assert classifier.predict(source).probabilities == expected
+
+
+def test_a_classifier_keeps_no_state_between_images(models, phantoms):
+    classifier, images = Classifier(models / "int8.tflite"), some_images(phantoms)
+    forward = [classifier.predict(image).probabilities for image in images]
+    backward = [classifier.predict(image).probabilities for image in reversed(images)]
+    assert forward == backward[::-1]
+
+
+def test_scores_of_pixels_are_those_of_the_predictions(models, phantoms):
+    classifier, images = Classifier(models / "int8.tflite"), some_images(phantoms)
+    pixels = np.stack([classifier.card.preprocess.pixels(image) for image in images])
+    scores = classifier.scores(pixels)
+    assert scores.dtype == np.float32
+    assert scores.shape == (len(images), len(classifier.card.labels))
+    expected = [list(classifier.predict(image).probabilities.values()) for image in images]
+    np.testing.assert_allclose(scores, expected, atol=1e-7)
+
+
+def test_runtime_is_named_with_its_version(models):
+    from importlib.metadata import version
+
+    name, number = Classifier(models / "int8.tflite").runtime.split(" ")
+    assert number == version(name)
+
+
+def test_prediction_as_json_is_rounded():
+    prediction = Prediction("b", {"a": 0.12345678, "b": 0.87654322}, {"decode": 1.23456})
+    assert json.loads(json.dumps(prediction.to_dict())) == {
+        "label": "b",
+        "probabilities": {"a": 0.123457, "b": 0.876543},
+        "timings_ms": {"decode": 1.235},
+    }
+
+
+def test_a_model_without_a_card_is_refused(bare):
+    Interpreter(bare)  # the model itself is sound
+    with pytest.raises(
+        FreezenetError, match=r"A model with a card\.json inside is required\. Got: bare\.tflite"
+    ):
+        Classifier(bare)
+
+
+def test_a_card_with_another_number_of_labels_is_refused(models, with_card):
+    model = with_card(models / "int8.tflite", lambda card: card["labels"].append("Other"))
+    with pytest.raises(FreezenetError, match=r"5 labels is required\. Got: 4 scores"):
+        Classifier(model)
+
+
+def test_a_bad_image_leaves_the_classifier_usable(models, phantoms):
+    classifier = Classifier(models / "int8.tflite")
+    for bad in (b"", b"text", "missing.png", np.zeros((40, 40), np.float32)):
+        with pytest.raises(FreezenetError):
+            classifier.predict(bad)
+    assert classifier.predict(some_images(phantoms)[0]).label in classifier.card.labels

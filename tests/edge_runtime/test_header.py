@@ -1,0 +1,73 @@
+"""Sizes from headers against what Pillow says of the same bytes."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime.header import image_size
+
+GRAY = (np.arange(60 * 50).reshape(60, 50) % 256).astype(np.uint8)
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("PNG", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("BMP", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
+def test_size_of_each_format_equals_pillows(kind, options, mode):
+    data = encoded(Image.fromarray(GRAY).convert(mode), kind, **options)
+    assert image_size(data) == Image.open(io.BytesIO(data)).size == (50, 60)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_size_is_as_stored_before_exif_rotation(kind):
+    exif = Image.Exif()
+    exif[0x112] = 6
+    assert image_size(encoded(Image.fromarray(GRAY), kind, exif=exif)) == (50, 60)
+
+
+def test_jpeg_size_skips_the_frame_of_an_embedded_thumbnail():
+    thumbnail = encoded(Image.fromarray(GRAY[:40, :32]), "JPEG")
+    main = encoded(Image.fromarray(GRAY), "JPEG")
+    segment = b"Exif\0\0" + thumbnail
+    data = main[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + main[2:]
+    assert image_size(data) == (50, 60)
+
+
+def test_jpeg_fill_bytes_between_segments_are_skipped():
+    main = encoded(Image.fromarray(GRAY), "JPEG")
+    assert image_size(main[:2] + b"\xff\xff\xff" + main[2:]) == (50, 60)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\0\0\0\0\0\0\0\0\0\0\0", b"text" * 50]
+)
+def test_no_header_gives_none(data):
+    assert image_size(data) is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])
+def test_any_prefix_gives_the_size_or_none(kind):
+    data = encoded(Image.fromarray(GRAY), kind)
+    answers = {image_size(data[:length]) for length in range(len(data))}
+    assert answers <= {None, (50, 60)}

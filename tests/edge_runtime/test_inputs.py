@@ -1,0 +1,45 @@
+"""Which images the command line's arguments name."""
+
+from __future__ import annotations
+
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.image import IMAGE_SUFFIXES
+from edge_runtime.inputs import named_images
+
+
+def test_a_file_is_named_as_it_is_whether_or_not_it_exists():
+    assert list(named_images(["b.png", "a.jpg"])) == [("b.png", "b.png"), ("a.jpg", "a.jpg")]
+
+
+def test_a_folder_gives_all_images_below_it_sorted_and_nothing_else(tmp_path):
+    wanted = ["a.PNG", "b.jpeg", "deep/er/c.tif", "z.webp", "y.bmp", "x.TIFF", "w.jpg"]
+    for name in [*wanted, "notes.txt", "model.tflite", "deep/table.csv", "png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = list(named_images([str(tmp_path)]))
+    assert [name for name, _ in found] == sorted(str(tmp_path / name) for name in wanted)
+    assert all(name == path for name, path in found)
+    assert {"." + name.rpartition(".")[2].lower() for name in wanted} == IMAGE_SUFFIXES
+
+
+def test_a_folder_without_images_is_said(tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(FreezenetError, match=r"folder with images .*Got: .* with none"):
+        list(named_images([str(tmp_path)]))
+
+
+def test_a_dash_is_the_bytes_of_standard_input(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"\x89PNG bytes")))
+    assert list(named_images(["one.png", "-"])) == [("one.png", "one.png"), ("-", b"\x89PNG bytes")]
+
+
+def test_order_of_the_arguments_is_kept(tmp_path):
+    (tmp_path / "m.png").write_bytes(b"x")
+    names = [name for name, _ in named_images(["z.png", str(tmp_path), "a.png"])]
+    assert names == ["z.png", str(tmp_path / "m.png"), "a.png"]

@@ -1,0 +1,68 @@
+"""All images of a data set in memory, and the unreadable ones told."""
+
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.preprocess import PreprocessSpec
+from train.dataset import load
+from train.images import read_images, readable
+
+SPEC = PreprocessSpec(size=(32, 32))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in "AB":
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            assert cv2.imwrite(f"{tmp_path}/{label}/{number}.png", rng.integers(0, 256, (64, 96), np.uint8))
+    return tmp_path
+
+
+def test_pixels_and_hashes_are_those_of_the_files(folder):
+    dataset = load(folder)
+    images = read_images(dataset, SPEC)
+    assert images.pixels.shape == (6, 32, 32)
+    assert images.pixels.dtype == np.uint8
+    for row, path in enumerate(dataset.paths):
+        whole = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        # 64 x 96 to 32 x 32 by area: the mean of 2 x 3 pixels, rounded
+        mean = whole.reshape(32, 2, 32, 3).mean((1, 3))
+        assert np.abs(images.pixels[row] - mean).max() <= 0.5 + 1e-6
+        assert images.hashes[row] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_unreadable_images_are_counted_and_three_named(folder):
+    for number in range(4):
+        (folder / "A" / f"bad{number}.png").write_bytes(b"no image")
+    (folder / "B" / "empty.png").write_bytes(b"")
+    with pytest.raises(FreezenetError) as caught:
+        read_images(load(folder), SPEC)
+    message = str(caught.value)
+    assert "5 of 11" in message
+    assert "and 2 more" in message
+    assert all(f"bad{number}.png" in message for number in range(3))
+    assert "bad3.png" not in message
+
+
+def test_a_file_that_vanished_is_named(folder):
+    dataset = load(folder)
+    dataset.paths[4].unlink()
+    with pytest.raises(FreezenetError, match=r"1 of 6.*1\.png: No such file"):
+        read_images(dataset, SPEC)
+
+
+def test_readable_leaves_out_and_tells(folder):
+    (folder / "A" / "bad.png").write_bytes(b"no image")
+    dataset, skipped = readable(load(folder), SPEC)
+    assert sorted(sample.file for sample in dataset.samples) == [f"{one}/{n}.png" for one in "AB" for n in range(3)]
+    assert len(skipped) == 1
+    assert "bad.png" in skipped[0]
+    assert read_images(dataset, SPEC).pixels.shape == (6, 32, 32)

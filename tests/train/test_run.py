@@ -1,0 +1,216 @@
+"""One run from images to figures: the folder agrees with itself, with the model in it and with scikit-learn."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
+from edge_runtime.errors import FreezenetError
+from train.dataset import load
+from train.images import read_images
+from train.phantoms import write_phantoms
+from train.recipe import load_recipe
+from train.run import Run, train
+
+SETTINGS = ("image_size=64", "freeze_fraction=.9", "epochs=2", "batch_size=16", "attention_pairs=50", "cache=float32")
+
+
+def small(*settings: str):
+    return load_recipe("phantoms", SETTINGS + settings)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_phantoms(tmp_path_factory.mktemp("data"), scale=0.12, size=64)
+
+
+@pytest.fixture(scope="module")
+def done(data, tmp_path_factory) -> Run:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(data, folder, small(), "none")
+    return Run.open(folder)
+
+
+@pytest.fixture(autouse=True)
+def float32_policy():
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_folder_holds_what_is_promised(done):
+    assert {path.name for path in done.folder.iterdir()} >= {
+        "recipe.toml", "run.json", "model.keras", "splits.csv", "history.csv", "metrics.json", "predictions.csv", "events",
+    }  # fmt: skip
+    assert not list(done.folder.glob("*partial*"))
+    assert list((done.folder / "events").rglob("events.out.tfevents*"))
+    assert done.recipe == small("name=phantoms")
+    assert [row["epoch"] for row in rows(done.folder / "history.csv")] == ["0", "1"]
+    assert {"loss", "val_loss", "accuracy", "val_accuracy"} <= set(rows(done.folder / "history.csv")[0])
+
+
+def test_metrics_keep_the_contract(done):
+    found = json.loads((done.folder / "metrics.json").read_text())
+    assert {"accuracy", "macro_f1", "per_class", "confusion_matrix", "labels"} <= set(found)
+    assert found["labels"] == ["Clear", "Diffuse", "Focal", "Reticular"]
+    for figure in (found["accuracy"], found["macro_f1"], found["per_class"]["Focal"]["recall"]):
+        assert set(figure) == {"value", "low", "high"}
+        assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1
+    assert set(found["per_class"]["Clear"]) >= {"precision", "recall", "f1", "support"}
+
+
+def test_predictions_agree_with_the_metrics(done):
+    found = json.loads((done.folder / "metrics.json").read_text())
+    table = [row for row in rows(done.folder / "predictions.csv") if row["split"] == "test"]
+    truth, answer = [row["class"] for row in table], [row["answer"] for row in table]
+    assert found["accuracy"]["value"] == pytest.approx(accuracy_score(truth, answer), abs=1e-6)
+    macro = f1_score(truth, answer, average="macro", labels=done.labels, zero_division=0)
+    assert found["macro_f1"]["value"] == pytest.approx(macro, abs=1e-6)
+    np.testing.assert_array_equal(found["confusion_matrix"], confusion_matrix(truth, answer, labels=done.labels))
+    for row in table:
+        scores = [float(row[label]) for label in done.labels]
+        assert sum(scores) == pytest.approx(1, abs=1e-5)
+        assert row["answer"] == done.labels[int(np.argmax(scores))]
+
+
+def test_tables_agree_with_the_data(done, data):
+    dataset = load(data)
+    splits, predictions = rows(done.folder / "splits.csv"), rows(done.folder / "predictions.csv")
+    assert [row["file"] for row in splits] == [row["file"] for row in predictions]
+    assert [row["file"] for row in splits] == [sample.file for sample in dataset.samples]
+    assert [row["split"] for row in splits] == [row["split"] for row in predictions]
+    assert [path.is_file() for path, _ in done.paths("test")] == [True] * sum(r["split"] == "test" for r in splits)
+
+
+def test_the_saved_model_gives_the_predictions(done, data):
+    pixels = read_images(load(data), done.recipe.preprocess).pixels
+    scores = np.asarray(done.model()(done.recipe.preprocess.normalized(pixels), training=False))
+    written = [[float(row[label]) for label in done.labels] for row in rows(done.folder / "predictions.csv")]
+    np.testing.assert_allclose(scores, written, atol=2e-5)
+
+
+def test_same_seed_same_figures(done, data, tmp_path):
+    again = train(data, tmp_path / "again", small(), "none")
+    before = json.loads((done.folder / "metrics.json").read_text())
+    assert {key: again[key] for key in ("accuracy", "macro_f1", "per_class", "confusion_matrix")} == {
+        key: before[key] for key in ("accuracy", "macro_f1", "per_class", "confusion_matrix")
+    }
+    with pytest.raises(FreezenetError, match="--overwrite"):
+        train(data, tmp_path / "again", small(), "none")
+
+
+def begun(out: Path, done: Run) -> Path:
+    """Return a folder like that of `done`, killed before the end."""
+    out.mkdir()
+    for name in (".freezenet", "run.json", "recipe.toml", "splits.csv"):
+        (out / name).write_bytes((done.folder / name).read_bytes())
+    return out
+
+
+@pytest.mark.parametrize("setting", ["seed=1", "learning_rate=.1", "epochs=3"])
+def test_going_on_with_other_settings_is_refused(done, data, tmp_path, setting):
+    out = begun(tmp_path / "out", done)
+    with pytest.raises(FreezenetError, match=r"same data, weights and recipe.*--overwrite"):
+        train(data, out, small(setting), "none")
+    assert not (out / "model.keras").exists()
+
+
+def test_going_on_with_other_images_is_refused(done, tmp_path):
+    other = write_phantoms(tmp_path / "data", scale=0.12, size=64, seed=1)
+    with pytest.raises(FreezenetError, match="same data"):
+        train(other, begun(tmp_path / "out", done), small(), "none")
+
+
+def test_going_on_with_other_classes_of_the_same_images_is_refused(done, data, tmp_path):
+    table = data.with_name("relabelled.csv")
+    lines = data.read_text().splitlines()
+    lines[1] = lines[1].replace(",Clear,", ",Focal,")
+    table.write_text("\n".join(lines) + "\n")
+    try:
+        with pytest.raises(FreezenetError, match="same data"):
+            train(table, begun(tmp_path / "out", done), small(), "none")
+    finally:
+        table.unlink()
+
+
+def test_foreign_folder_is_refused(data, tmp_path):
+    (tmp_path / "thesis.doc").write_text("x")
+    with pytest.raises(FreezenetError, match="other files"):
+        train(data, tmp_path, small(), "none", overwrite=True)
+    assert os.listdir(tmp_path) == ["thesis.doc"]
+
+
+def test_wrong_number_of_loss_weights(data, tmp_path):
+    with pytest.raises(FreezenetError, match="One attention weight for each of Clear.*Got: 2"):
+        train(data, tmp_path / "out", small("attention_weights=[1, 2]"), "none")
+
+
+def test_a_huge_learning_rate_ends_in_figures_or_one_sentence(data, tmp_path):
+    try:
+        found = train(data, tmp_path / "out", small("learning_rate=10", "epochs=1", "loss=cross-entropy"), "none")
+    except FreezenetError as error:
+        assert "learning_rate" in str(error)
+        assert "\n" not in str(error)
+    else:
+        assert 0 <= found["accuracy"]["value"] <= 1
+
+
+def test_mixed_precision(data, tmp_path):
+    found = train(data, tmp_path / "out", small("precision=mixed_bfloat16", "epochs=1"), "none")
+    assert 0 <= found["accuracy"]["value"] <= 1
+    model = Run.open(tmp_path / "out").model()
+    assert model.get_layer("Conv1").compute_dtype == "bfloat16"
+    assert model.output.dtype == "float32"
+
+
+def test_augmentation_bypasses_the_cache(data, tmp_path):
+    keys = ("augment_horizontal_flip=true", "augment_rotation=5", "augment_zoom=.1", "augment_shift=.05",
+            "augment_brightness=.1", "augment_contrast=.1", "epochs=1")  # fmt: skip
+    found = train(data, tmp_path / "out", small(*keys), "none", cache=tmp_path / "cache")
+    assert 0 <= found["accuracy"]["value"] <= 1
+    assert not (tmp_path / "cache").exists()
+
+
+TWO = """
+import sys
+from pathlib import Path
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+tf.distribute.MirroredStrategy = lambda: two
+sys.path.insert(0, {tests!r})
+import test_run as this
+found = this.train({data!r}, Path({out!r}), this.small("devices=all", "epochs=1"), "none")
+print(two.num_replicas_in_sync, found["accuracy"]["value"])
+"""
+
+
+def test_all_devices(data, tmp_path):
+    """Two logical CPUs stand for two GPUs."""
+    out = tmp_path / "out"
+    code = TWO.format(tests=str(Path(__file__).parent), data=str(data), out=str(out))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    replicas, accuracy = done.stdout.split()[-2:]
+    assert replicas == "2"
+    assert json.loads((out / "metrics.json").read_text())["accuracy"]["value"] == float(accuracy)
+
+
+def test_open_refuses_what_is_no_run(tmp_path):
+    with pytest.raises(FreezenetError, match=r"metrics\.json"):
+        Run.open(tmp_path)
