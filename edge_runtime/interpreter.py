@@ -17,7 +17,7 @@ from edge_runtime.errors import FreezenetError
 RUNTIMES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
     "tflite-runtime": "tflite_runtime.interpreter",
-    "tensorflow": "tensorflow.lite.python.interpreter",  # what tf.lite.Interpreter is; tensorflow.lite itself is bare
+    "tensorflow": "tensorflow.lite.python.interpreter",  # the package tensorflow.lite itself holds no names
 }
 
 #: Bytes 4..8 of every TFLite flatbuffer.

@@ -20,7 +20,18 @@ import freezenet
 
 ROOT = Path(__file__).resolve().parents[1]
 #: A training that would take seconds, if a bad input did not end it first.
-QUICK = ("--recipe", "phantoms", "--weights", "none", "--set", "epochs=1", "--set", "image_size=32", "--set", "alpha=0.05")
+QUICK = (
+    "--recipe",
+    "phantoms",
+    "--weights",
+    "none",
+    "--set",
+    "epochs=1",
+    "--set",
+    "image_size=32",
+    "--set",
+    "alpha=0.05",
+)
 
 
 @pytest.fixture
@@ -71,7 +82,9 @@ def png_header(width: int, height: int) -> bytes:
     """A PNG that says how large it is; its few bytes of data are one black row."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(b"\0" * (width + 1))
@@ -86,7 +99,8 @@ def test_help_names_every_verb(command):
     assert (code, err) == (0, "")
     listed = {line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()}
     assert listed == {
-        "pipeline", "demo", "train", "convert", "evaluate", "compare", "benchmark", "predict", "inspect", "verify", "doctor",
+        "pipeline", "demo", "train", "convert", "evaluate", "compare", "benchmark", "predict",
+        "inspect", "verify", "doctor",
     } == set(freezenet.VERBS)  # fmt: skip
 
 
@@ -128,7 +142,16 @@ def test_wrong_usage_is_exit_code_2(command, arguments):
 def test_exit_code_and_streams_of_a_real_process(tmp_path):
     """stderr of a whole process: no chatter of C++ libraries, no traceback, one sentence."""
     (tmp_path / "empty").mkdir()
-    given = [sys.executable, "-m", "freezenet", "train", str(tmp_path / "empty"), "--out", str(tmp_path / "run"), *QUICK]
+    given = [
+        sys.executable,
+        "-m",
+        "freezenet",
+        "train",
+        str(tmp_path / "empty"),
+        "--out",
+        str(tmp_path / "run"),
+        *QUICK,
+    ]
     done = subprocess.run(given, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1
@@ -146,14 +169,18 @@ def test_data_that_does_not_exist(refused, tmp_path):
 @pytest.mark.parametrize("verb", ["train", "pipeline"])
 def test_an_empty_folder(refused, tmp_path, verb):
     (tmp_path / "empty").mkdir()
-    assert f"{tmp_path / 'empty'} without images" in refused(verb, tmp_path / "empty", "--out", tmp_path / "out", *QUICK)
+    assert f"{tmp_path / 'empty'} without images" in refused(
+        verb, tmp_path / "empty", "--out", tmp_path / "out", *QUICK
+    )
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("verb", ["train", "pipeline"])
 def test_one_class(refused, data, tmp_path, verb):
     shutil.rmtree(data / "b")
-    assert "At least two classes are required. Got: 1 (a)" in refused(verb, data, "--out", tmp_path / "out", *QUICK)
+    assert "At least two classes are required. Got: 1 (a)" in refused(
+        verb, data, "--out", tmp_path / "out", *QUICK
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -181,13 +208,18 @@ def test_a_class_with_fewer_patients_than_sides(refused, data, tmp_path):
 
 def test_a_csv_that_names_missing_files(refused, data, tmp_path):
     rows = [[str(path.relative_to(data)), path.parent.name] for path in sorted(data.rglob("*.png"))]
-    table = write_csv(data / "data.csv", [["file", "class"], *rows, ["a/absent.png", "a"], ["a/gone.png", "a"]])
+    table = write_csv(
+        data / "data.csv", [["file", "class"], *rows, ["a/absent.png", "a"], ["a/gone.png", "a"]]
+    )
     line = refused("train", table, "--out", tmp_path / "run", *QUICK)
     assert "Got: 2 of 18 missing" in line and "absent.png" in line
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("header", "named"), [(["path", "class"], "file"), (["file", "label"], "class"), (["x", "y"], "file and class")])
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [(["path", "class"], "file"), (["file", "label"], "class"), (["x", "y"], "file and class")],
+)
 def test_a_csv_without_its_columns(refused, data, tmp_path, header, named):
     table = write_csv(data / "data.csv", [header, ["a/0.png", "a"]])
     assert f"data.csv without {named}" in refused("train", table, "--out", tmp_path / "run", *QUICK)
@@ -196,7 +228,9 @@ def test_a_csv_without_its_columns(refused, data, tmp_path, header, named):
 
 def test_a_csv_that_is_none(refused, tmp_path):
     (tmp_path / "data.csv").write_bytes(bytes(range(256)))
-    assert "A CSV in UTF-8 is required" in refused("train", tmp_path / "data.csv", "--out", tmp_path / "run", *QUICK)
+    assert "A CSV in UTF-8 is required" in refused(
+        "train", tmp_path / "data.csv", "--out", tmp_path / "run", *QUICK
+    )
 
 
 def spoil(path: Path, kind: str) -> None:
@@ -256,7 +290,9 @@ def test_weights_that_do_not_fit(refused, data, tmp_path):
     keras.applications.MobileNetV2((32, 32, 3), alpha=0.1, include_top=False, weights=None).save_weights(file)
     line = refused("train", data, "--out", tmp_path / "run", *QUICK, "--weights", file)
     assert "width 0.05 without top are required" in line and file.name in line
-    assert not (tmp_path / "run" / "metrics.json").exists() and not (tmp_path / "run" / "model.keras").exists()
+    assert (
+        not (tmp_path / "run" / "metrics.json").exists() and not (tmp_path / "run" / "model.keras").exists()
+    )
 
 
 def test_weights_that_are_no_file(refused, data, tmp_path):
@@ -271,18 +307,28 @@ def test_imagenet_weights_without_a_network(refused, data, tmp_path, monkeypatch
 
     def offline(*args, weights=None, **kwargs):
         if weights == "imagenet":
-            raise Exception("URL fetch failure on https://storage.googleapis.com: None -- Temporary failure in name resolution")
+            raise Exception(
+                "URL fetch failure on https://storage.googleapis.com: Temporary failure in name resolution"
+            )
         return real(*args, weights=weights, **kwargs)
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    line = refused("train", data, "--out", tmp_path / "run", *QUICK, "--set", "alpha=0.35", "--weights", "imagenet")
+    line = refused(
+        "train", data, "--out", tmp_path / "run", *QUICK, "--set", "alpha=0.35", "--weights", "imagenet"
+    )
     assert "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5" in line
     assert "--weights FILE" in line and "name resolution" in line
 
 
 @pytest.mark.parametrize(
     ("setting", "named"),
-    [("epochs=0", "between 1 and"), ("epochs=many", "type int"), ("epoch=3", "'epoch'"), ("epochs", "key=value"), ("loss=mse", "attention")],
+    [
+        ("epochs=0", "between 1 and"),
+        ("epochs=many", "type int"),
+        ("epoch=3", "'epoch'"),
+        ("epochs", "key=value"),
+        ("loss=mse", "attention"),
+    ],
 )
 def test_a_wrong_setting(refused, data, tmp_path, setting, named):
     assert named in refused("train", data, "--out", tmp_path / "run", *QUICK, "--set", setting)
@@ -295,7 +341,9 @@ def test_an_unknown_recipe(refused, data, tmp_path):
 
 def test_an_output_that_exists(refused, run, data, phantoms):
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
-    assert "pass --overwrite or choose another name" in refused("train", phantoms, "--out", run.folder, *QUICK)
+    assert "pass --overwrite or choose another name" in refused(
+        "train", phantoms, "--out", run.folder, *QUICK
+    )
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
 
 
@@ -361,7 +409,17 @@ def test_a_full_disk_while_a_model_is_written(command, run, small_disk):
 
 
 def test_a_full_disk_while_training(refused, data, small_disk):
-    line = refused("train", data, "--out", small_disk / "run", *QUICK, "--set", "alpha=0.35", "--set", "freeze_fraction=1")
+    line = refused(
+        "train",
+        data,
+        "--out",
+        small_disk / "run",
+        *QUICK,
+        "--set",
+        "alpha=0.35",
+        "--set",
+        "freeze_fraction=1",
+    )
     assert "No space left on device" in line
     left = {path.name for path in (small_disk / "run").iterdir()}
     assert not left & {"model.keras", "metrics.json"} and not [name for name in left if "partial" in name]
@@ -377,7 +435,10 @@ def test_an_interruption_is_exit_code_130(command, monkeypatch):
 @pytest.mark.parametrize(
     ("failure", "said"),
     [
-        (PermissionError(13, "Permission denied", "/there"), "Error: The file system said no: /there: Permission denied.\n"),
+        (
+            PermissionError(13, "Permission denied", "/there"),
+            "Error: The file system said no: /there: Permission denied.\n",
+        ),
         (MemoryError(), "Error: More memory is required than this machine has free.\n"),
         (ModuleNotFoundError("No module", name="keras"), "pip install 'freezenet[all]'"),
     ],

@@ -103,6 +103,7 @@ def fit(
             # A finished run that was killed before its model was saved only restores its weights.
             epochs=checkpoint.next_epoch if checkpoint.finished else recipe.epochs,
             initial_epoch=checkpoint.next_epoch,
+            shuffle=False,  # Keras would shuffle the batches once more, and a resumed run otherwise than an unbroken one
             verbose=1 if sys.stderr.isatty() else 2,
             callbacks=[one for one in callbacks if one is not None],
         )

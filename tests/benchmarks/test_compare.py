@@ -31,7 +31,9 @@ def result(models):
 def test_differences_by_hand(small):
     assert small["accuracy"]["value"] == pytest.approx(-0.1)
     # F1 before: x 2*3/(4+5), y 2*3/(5+4), z 1. After: x 2*2/(4+3), y 2*4/(5+6), z 0.
-    assert small["macro_f1"]["value"] == pytest.approx((4 / 7 + 8 / 11 + 0) / 3 - (6 / 9 + 6 / 9 + 1) / 3, abs=1e-6)
+    assert small["macro_f1"]["value"] == pytest.approx(
+        (4 / 7 + 8 / 11 + 0) / 3 - (6 / 9 + 6 / 9 + 1) / 3, abs=1e-6
+    )
     assert {label: one["value"] for label, one in small["recall"].items()} == pytest.approx(
         {"x": 2 / 4 - 3 / 4, "y": 4 / 5 - 3 / 5, "z": 0 - 1}
     )
@@ -90,8 +92,9 @@ def test_the_interval_is_that_of_a_bootstrap_typed_by_hand():
     found = paired(truth, before, after, ("x", "y"), tuple(f"p{number}" for number in patients))["accuracy"]
     gain = (after == truth).astype(float) - (before == truth)
     rows_of = [np.flatnonzero(patients == number) for number in np.unique(patients)]
-    draws = [gain[np.concatenate([rows_of[one] for one in rng.integers(0, len(rows_of), len(rows_of))])].mean()
-             for _ in range(2000)]  # fmt: skip
+    count = len(rows_of)
+    chosen = [np.concatenate([rows_of[one] for one in rng.integers(0, count, count)]) for _ in range(2000)]
+    draws = [gain[rows].mean() for rows in chosen]
     low, high = np.percentile(draws, [2.5, 97.5])
     assert found["low"] == pytest.approx(low, abs=0.002)
     assert found["high"] == pytest.approx(high, abs=0.002)
@@ -115,7 +118,10 @@ def answers_of_tensorflow(model, run):
 
 @pytest.mark.parametrize("name", ["float16", "int8"])
 def test_flipped_images_are_those_that_tensorflow_flips(result, models, run, name):
-    before, after = answers_of_tensorflow(models / "float32.tflite", run), answers_of_tensorflow(models / f"{name}.tflite", run)
+    before, after = (
+        answers_of_tensorflow(models / "float32.tflite", run),
+        answers_of_tensorflow(models / f"{name}.tflite", run),
+    )
     truth = {row["file"]: row["class"] for _, row in run.paths("test")}
     expected = [
         {"file": file, "class": truth[file], "float32": before[file], "this": after[file]}
@@ -150,7 +156,9 @@ def test_a_folder_without_float32_is_refused(models, tmp_path):
     conversion = json.loads((folder / "conversion.json").read_text())
     del conversion["variants"]["float32"]
     (folder / "conversion.json").write_text(json.dumps(conversion))
-    with pytest.raises(FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8\."):
+    with pytest.raises(
+        FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8\."
+    ):
         compare(folder)
 
 

@@ -26,7 +26,11 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
         found = dict(attributes)
-        self.links += [value for name, value in attributes if name in ("src", "href", "srcset", "action", "data", "poster")]
+        self.links += [
+            value
+            for name, value in attributes
+            if name in ("src", "href", "srcset", "action", "data", "poster")
+        ]
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -66,7 +70,10 @@ def content(models, run):
         "has_patients": True,
         "notice": "Research use only.",
         "comparison": compare(models),
-        "latency": [benchmark(models / f"{name}.tflite", runs=20) for name in ("float32", "float16", "dynamic", "int8")],
+        "latency": [
+            benchmark(models / f"{name}.tflite", runs=20)
+            for name in ("float32", "float16", "dynamic", "int8")
+        ],
         "refused": {},
         "environment": environment(),
     }
@@ -195,7 +202,14 @@ def test_flipped_images_are_shown_with_both_answers(report, content, phantoms):
 
     def change(metrics, results):
         results["comparison"]["variants"]["int8"]["flipped"] = [
-            {"file": file, "class": "Clear", "float32": "Focal", "this": "Diffuse", "float32_score": 0.61, "this_score": 0.47}
+            {
+                "file": file,
+                "class": "Clear",
+                "float32": "Focal",
+                "this": "Diffuse",
+                "float32_score": 0.61,
+                "this_score": 0.47,
+            }
         ] * 30
 
     page, _ = report(change)

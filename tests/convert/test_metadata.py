@@ -1,4 +1,4 @@
-"""The metadata is read back by flatbuffers' generic table access, by zipfile and by TensorFlow's interpreter."""
+"""The metadata read back by flatbuffers' generic tables, zipfile and TensorFlow's interpreter."""
 
 from __future__ import annotations
 
@@ -67,14 +67,17 @@ class Node:
     def nodes(self, slot: int) -> list[Node]:
         offset = self._at(slot)
         start = self.table.Vector(offset)
-        return [Node(self.table.Bytes, self.table.Indirect(start + 4 * i)) for i in range(self.table.VectorLen(offset))]
+        return [
+            Node(self.table.Bytes, self.table.Indirect(start + 4 * i))
+            for i in range(self.table.VectorLen(offset))
+        ]
 
     def array(self, slot: int, flags) -> np.ndarray:
         return self.table.GetVectorAsNumpy(flags, self._at(slot))
 
 
 def metadata_of(model: bytes) -> bytes:
-    """The bytes of the buffer that Model.metadata names TFLITE_METADATA (schema.fbs: metadata = slot 6, buffers = 4)."""
+    """The buffer that Model.metadata (slot 6 of schema.fbs; buffers are 4) names TFLITE_METADATA."""
     root = Node.root(model)
     entries = [one for one in root.nodes(6) if one.text(0) == "TFLITE_METADATA"]
     assert len(entries) == 1

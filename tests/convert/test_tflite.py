@@ -27,7 +27,8 @@ def interpreters(contents):
 def images(run):
     """Gray images of the test side (n, 96, 96, 3) as raw pixels, read with TensorFlow."""
     return np.stack([
-        np.repeat(tf.io.decode_png(path.read_bytes(), channels=1).numpy(), 3, -1) for path, _ in run.paths("test")
+        np.repeat(tf.io.decode_png(path.read_bytes(), channels=1).numpy(), 3, -1)
+        for path, _ in run.paths("test")
     ])  # fmt: skip
 
 
@@ -35,7 +36,11 @@ def answer(interpreter, pixels):
     one, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     scores = []
     for image in pixels:
-        tensor = image if one["dtype"] == np.uint8 else ((image.astype(np.float64) - 128) / 127.5).astype(np.float32)
+        tensor = (
+            image
+            if one["dtype"] == np.uint8
+            else ((image.astype(np.float64) - 128) / 127.5).astype(np.float32)
+        )
         interpreter.set_tensor(one["index"], tensor[None])
         interpreter.invoke()
         scores.append(interpreter.get_tensor(out["index"])[0])
@@ -103,13 +108,21 @@ def convolutions(content):
     return [
         tuple(names[graph.tensors[number].type] for number in op.inputs[:2])
         for op in graph.operators
-        if max(tree.operatorCodes[op.opcodeIndex].builtinCode, tree.operatorCodes[op.opcodeIndex].deprecatedBuiltinCode) in wanted
+        if max(
+            tree.operatorCodes[op.opcodeIndex].builtinCode,
+            tree.operatorCodes[op.opcodeIndex].deprecatedBuiltinCode,
+        )
+        in wanted
     ]
 
 
 @pytest.mark.parametrize(
     ("name", "types"),
-    [("float32", {("FLOAT32", "FLOAT32")}), ("float16", {("FLOAT32", "FLOAT32")}), ("int8", {("INT8", "INT8")})],
+    [
+        ("float32", {("FLOAT32", "FLOAT32")}),
+        ("float16", {("FLOAT32", "FLOAT32")}),
+        ("int8", {("INT8", "INT8")}),
+    ],
 )
 def test_arithmetic_inside(contents, name, types):
     found = convolutions(contents[name])

@@ -113,6 +113,17 @@ def test_a_model_without_a_card_is_refused(bare):
         Classifier(bare)
 
 
+def test_a_truncated_model_is_refused_before_a_runtime_can_trip_over_it(models, tmp_path, monkeypatch):
+    """The archive stands at the end of the file, so whatever was cut off, the card is gone."""
+    monkeypatch.setattr("edge_runtime.classifier.Interpreter", lambda *_, **__: pytest.fail("it was asked"))
+    data = (models / "int8.tflite").read_bytes()
+    cut = tmp_path / "cut.tflite"
+    for keep in (8, 1000, len(data) // 2, len(data) - 20_000, len(data) - 1):
+        cut.write_bytes(data[:keep])
+        with pytest.raises(FreezenetError, match=r"is required\. Got: cut\.tflite"):
+            Classifier(cut)
+
+
 def test_a_card_with_another_number_of_labels_is_refused(models, with_card):
     model = with_card(models / "int8.tflite", lambda card: card["labels"].append("Other"))
     with pytest.raises(FreezenetError, match=r"5 labels is required\. Got: 4 scores"):
