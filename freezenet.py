@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -21,6 +22,10 @@ VERBS = {
     "verify": "edge_runtime.cli",
     "doctor": "edge_runtime.cli",
 }
+
+
+#: Environment variable that shows the traceback of a failure nobody foresaw.
+DEBUG = "FREEZENET_DEBUG"
 
 
 class LazyGroup(click.Group):
@@ -74,6 +79,16 @@ def main() -> None:
         sys.exit(1)
     except ModuleNotFoundError as error:
         click.echo(f"Error: {missing_package(error)}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        reason = " ".join(str(error).split())[:300]
+        click.echo(
+            f"Error: An unexpected failure, {type(error).__name__}: {reason}; please report it with the output of "
+            f"`freezenet doctor` and of the same command with {DEBUG}=1.",
+            err=True,
+        )
         sys.exit(1)
 
 

@@ -113,7 +113,7 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise FreezenetError("An image file is required. Got: no such file.") from None
     except IsADirectoryError:
-        raise FreezenetError("An image file is required. Got: a folder.") from None
+        raise FreezenetError("An image file is required. Got: a folder, and no image file was found in it.") from None
     except OSError as error:
         raise FreezenetError(f"A readable image file is required. Got: {error.strerror}.") from None
 

@@ -6,8 +6,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge_runtime.errors import FreezenetError
-
 #: The argument that stands for an image on standard input.
 STDIN = "-"
 
@@ -15,8 +13,8 @@ STDIN = "-"
 def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
     """Yield (name, path or bytes) for each image named; a folder gives the images below it, sorted.
 
-    A path that is not there is yielded too: the reader says so in the place where the answer would stand.
-    Raises FreezenetError for a folder without images.
+    A path that is not there, or a folder without images, is yielded too: the reader says so in the place where the
+    answer would stand.
     """
     for argument in arguments:
         if argument == STDIN:
@@ -25,10 +23,6 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
             from edge_runtime.image import IMAGE_SUFFIXES
 
             found = sorted(path for path in Path(argument).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-            if not found:
-                raise FreezenetError(
-                    f"A folder with images ({', '.join(sorted(IMAGE_SUFFIXES))}) is required. Got: {argument} with none."
-                )
-            yield from ((str(path), str(path)) for path in found)
+            yield from ((str(path), str(path)) for path in found or [argument])
         else:
             yield argument, argument

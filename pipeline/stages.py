@@ -23,7 +23,7 @@ from train.files import prepare_output, read_json, write_json
 from train.progress import say
 from train.recipe import Recipe
 from train.run import FINISHED as TRAINED
-from train.run import Run, train
+from train.run import Run, train, weights_origin
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,11 @@ def _trained(options: Options, folder: Path) -> Run:
             options.data, folder, options.recipe, options.weights, options.cache, skip_unreadable=options.skip_unreadable
         )
     run = Run.open(folder)
-    if run.recipe != options.recipe:
+    begun = (run.recipe, run.account["weights"], run.account["data"])
+    if begun != (options.recipe, weights_origin(options.weights), str(options.data.resolve())):
         raise FreezenetError(
-            f"The same recipe is required to go on with a pipeline. Got: {folder.parent}, begun with another; pass "
-            "--overwrite or choose another name."
+            f"The same recipe, weights and data are required to go on with a pipeline. Got: {folder.parent}, begun with "
+            "others; pass --overwrite or choose another name."
         )
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -19,12 +20,15 @@ def quiet() -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [(stream, os.dup(stream)) for stream in (1, 2)]
+    # A notebook or a test replaces sys.stdout by an object that is no file.
+    printed = io.StringIO()
     with tempfile.TemporaryFile() as sink:
         for stream, _ in kept:
             os.dup2(sink.fileno(), stream)
         failed = True
         try:
-            yield
+            with contextlib.redirect_stdout(printed):
+                yield
             failed = False
         finally:
             sys.stdout.flush()
@@ -34,4 +38,4 @@ def quiet() -> Iterator[None]:
                 os.close(copy)
             if failed:
                 sink.seek(0)
-                sys.stderr.write(sink.read().decode(errors="replace"))
+                sys.stderr.write(printed.getvalue() + sink.read().decode(errors="replace"))

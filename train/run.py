@@ -97,13 +97,18 @@ class Run:
         return [(root / row["file"], row) for row in self.splits if row["split"] == side]
 
 
+def weights_origin(weights: str) -> str:
+    """Return where weights come from: "imagenet", "none", or the absolute path of the file."""
+    return str(Path(weights).resolve()) if Path(weights).is_file() else weights
+
+
 def _account(data: str | Path, recipe: Recipe, weights: str, images: Images) -> dict[str, Any]:
     file = Path(weights)
     return {
         "data": str(Path(data).resolve()),
         "data_sha256": content_hash(images.hashes),
         "images": len(images.hashes),
-        "weights": str(file.resolve()) if file.is_file() else weights,
+        "weights": weights_origin(weights),
         "weights_sha256": sha256_file(file) if file.is_file() else None,
         "recipe": recipe.name,
         "seed": recipe.seed,

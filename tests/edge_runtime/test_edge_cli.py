@@ -150,12 +150,10 @@ def test_predict_in_a_process_reads_a_pipe(int8, images):
 
 
 def test_failures_in_a_process_are_one_sentence_and_exit_1(models, images, tmp_path):
-    (tmp_path / "no-images").mkdir()
     for arguments, said in (
         (("predict", models / "none.tflite", images[0]), "does not exist"),
         (("predict", models, images[0]), "a folder; name a file in it"),
         (("verify", images[0]), "a file of another format"),
-        (("predict", models / "int8.tflite", tmp_path / "no-images"), "with none"),
     ):
         done = process(*arguments)
         assert done.returncode == 1
@@ -163,6 +161,15 @@ def test_failures_in_a_process_are_one_sentence_and_exit_1(models, images, tmp_p
         last = done.stderr.splitlines()[-1]
         assert last.startswith("Error: ")
         assert said in last
+
+
+def test_an_empty_folder_does_not_stop_the_rest(int8, images, tmp_path):
+    (tmp_path / "no-images").mkdir()
+    done = process("predict", int8, tmp_path / "no-images", images[0], "--json")
+    assert done.returncode == 1
+    empty, good = map(json.loads, done.stdout.splitlines())
+    assert "no image file was found" in empty["error"]
+    assert good["label"] == Classifier(int8).predict(images[0]).label
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX file names can be no text")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from edge_runtime.errors import FreezenetError
-from edge_runtime.image import IMAGE_SUFFIXES
+from edge_runtime.image import IMAGE_SUFFIXES, read_gray
 from edge_runtime.inputs import named_images
 
 
@@ -28,10 +28,11 @@ def test_a_folder_gives_all_images_below_it_sorted_and_nothing_else(tmp_path):
     assert {"." + name.rpartition(".")[2].lower() for name in wanted} == IMAGE_SUFFIXES
 
 
-def test_a_folder_without_images_is_said(tmp_path):
+def test_a_folder_without_images_is_left_to_the_reader_who_says_so(tmp_path):
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(FreezenetError, match=r"folder with images .*Got: .* with none"):
-        list(named_images([str(tmp_path)]))
+    assert list(named_images([str(tmp_path)])) == [(str(tmp_path), str(tmp_path))]
+    with pytest.raises(FreezenetError, match="no image file was found"):
+        read_gray(tmp_path)
 
 
 def test_a_dash_is_the_bytes_of_standard_input(monkeypatch):

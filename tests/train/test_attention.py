@@ -13,9 +13,7 @@ from train.attention import ClassStatistics, attention_weights, class_statistics
 def test_statistics_by_hand():
     # Inside a class every pair is the same pair; images of a class are affine maps of each other, so every
     # correlation between the classes is that of x = (0, 1, 2, 3) and y = (3, 1, 2, 0).
-    pixels = np.array(
-        [[[0, 1], [2, 3]], [[0, 2], [4, 6]], [[3, 1], [2, 0]], [[13, 11], [12, 10]]], np.uint8
-    )
+    pixels = np.array([[[0, 1], [2, 3]], [[0, 2], [4, 6]], [[3, 1], [2, 0]], [[13, 11], [12, 10]]], np.uint8)
     found = class_statistics(pixels, np.array([0, 0, 1, 1]), pairs=10, seed=0)
     assert found.share.tolist() == [0.5, 0.5]
     # class 0: differences 0 1 2 3 -> (0 + 1 + 4 + 9) / 4 = 3.5; class 1: 10 everywhere -> 100

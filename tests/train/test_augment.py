@@ -95,7 +95,12 @@ def test_zoom_scales_the_area():
 
 
 def test_the_generator_decides(pixels):
-    keys = {"augment_rotation": 10.0, "augment_zoom": 0.1, "augment_horizontal_flip": True, "augment_contrast": 0.1}
+    keys = {
+        "augment_rotation": 10.0,
+        "augment_zoom": 0.1,
+        "augment_horizontal_flip": True,
+        "augment_contrast": 0.1,
+    }
     np.testing.assert_array_equal(changed(pixels, 5, **keys), changed(pixels, 5, **keys))
     assert (changed(pixels, 5, **keys) != changed(pixels, 6, **keys)).any()
     before = pixels.copy()

@@ -53,13 +53,22 @@ def test_csv_with_all_columns_and_a_byte_order_mark(tmp_path):
     assert found.has_patients
     assert [sample.split for sample in found.samples] == ["train", "validation", "test"]
     assert [sample.patient for sample in found.samples] == ["p1", "b.png", "p2"]
-    assert found.table("source") == {"Healthy": {"bonn": 2, "hannover": 0}, "Sick": {"bonn": 0, "hannover": 1}}
+    assert found.table("source") == {
+        "Healthy": {"bonn": 2, "hannover": 0},
+        "Sick": {"bonn": 0, "hannover": 1},
+    }
     assert [sample.file for sample in found.only([2, 0]).samples] == ["c.png", "a.png"]
 
 
 @pytest.mark.parametrize(
     ("name", "side"),
-    [("train", "train"), ("Training", "train"), ("valid", "validation"), ("validation", "validation"), ("TEST", "test")],
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("valid", "validation"),
+        ("validation", "validation"),
+        ("TEST", "test"),
+    ],
 )
 def test_names_of_sides(tmp_path, name, side):
     found = load(table(tmp_path, f"file,class,split\na.png,A,{name}\nb.png,B,\n", "a.png", "b.png"))
@@ -75,14 +84,28 @@ def test_folder_of_classes(tmp_path):
 
 
 def test_masks_are_no_inputs(tmp_path):
-    touch(tmp_path, "COVID/images/COVID-1.png", "COVID/masks/COVID-1.png", "Normal/images/N-1.png", "Normal/masks/N-1.png")
+    touch(
+        tmp_path,
+        "COVID/images/COVID-1.png",
+        "COVID/masks/COVID-1.png",
+        "Normal/images/N-1.png",
+        "Normal/masks/N-1.png",
+    )
     found = load(tmp_path)
     assert [sample.file for sample in found.samples] == ["COVID/images/COVID-1.png", "Normal/images/N-1.png"]
     assert found.labels == ("COVID", "Normal")
 
 
 def test_folders_of_sides(tmp_path):
-    touch(tmp_path, "train/A/1.png", "train/B/2.png", "val/A/3.png", "val/B/4.png", "test/A/5.png", "test/B/6.png")
+    touch(
+        tmp_path,
+        "train/A/1.png",
+        "train/B/2.png",
+        "val/A/3.png",
+        "val/B/4.png",
+        "test/A/5.png",
+        "test/B/6.png",
+    )
     found = load(tmp_path)
     assert {(sample.file, sample.label, sample.split) for sample in found.samples} == {
         ("train/A/1.png", "A", "train"), ("train/B/2.png", "B", "train"),
@@ -128,7 +151,11 @@ def test_repeated_file_is_named(tmp_path):
 
 
 def test_other_encodings_are_refused(tmp_path):
-    refused(table(tmp_path, "file,class\nä.png,A\nb.png,B\n", "ä.png", "b.png", encoding="latin-1"), "UTF-8", "data.csv")
+    refused(
+        table(tmp_path, "file,class\nä.png,A\nb.png,B\n", "ä.png", "b.png", encoding="latin-1"),
+        "UTF-8",
+        "data.csv",
+    )
     refused(table(tmp_path, "file,class\na.png,A\nb.png,B\n", "a.png", "b.png", encoding="utf-16"), "UTF-8")
 
 

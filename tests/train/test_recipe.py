@@ -64,7 +64,10 @@ def test_a_table_of_weights_by_name(tmp_path):
 
 
 def test_unknown_key_is_refused_with_the_keys_named(tmp_path):
-    for load in (lambda: load_recipe(DEFAULT_RECIPE, ("epoch=3",)), lambda: load_recipe(written(tmp_path, "epoch = 3"))):
+    for load in (
+        lambda: load_recipe(DEFAULT_RECIPE, ("epoch=3",)),
+        lambda: load_recipe(written(tmp_path, "epoch = 3")),
+    ):
         with pytest.raises(FreezenetError) as caught:
             load()
         assert "'epoch'" in str(caught.value)

@@ -21,7 +21,14 @@ from train.phantoms import write_phantoms
 from train.recipe import load_recipe
 from train.run import Run, train
 
-SETTINGS = ("image_size=64", "freeze_fraction=.9", "epochs=2", "batch_size=16", "attention_pairs=50", "cache=float32")
+SETTINGS = (
+    "image_size=64",
+    "freeze_fraction=.9",
+    "epochs=2",
+    "batch_size=16",
+    "attention_pairs=50",
+    "cache=float32",
+)
 
 
 def small(*settings: str):
@@ -53,7 +60,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def test_the_folder_holds_what_is_promised(done):
     assert {path.name for path in done.folder.iterdir()} >= {
-        "recipe.toml", "run.json", "model.keras", "splits.csv", "history.csv", "metrics.json", "predictions.csv", "events",
+        "recipe.toml", "run.json", "model.keras", "splits.csv",
+        "history.csv", "metrics.json", "predictions.csv", "events",
     }  # fmt: skip
     assert not list(done.folder.glob("*partial*"))
     assert list((done.folder / "events").rglob("events.out.tfevents*"))
@@ -154,7 +162,7 @@ def test_foreign_folder_is_refused(data, tmp_path):
 
 
 def test_wrong_number_of_loss_weights(data, tmp_path):
-    with pytest.raises(FreezenetError, match="One attention weight for each of Clear.*Got: 2"):
+    with pytest.raises(FreezenetError, match=r"One attention weight for each of Clear.*Got: 2"):
         train(data, tmp_path / "out", small("attention_weights=[1, 2]"), "none")
 
 
