@@ -23,6 +23,6 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
             from edge_runtime.image import IMAGE_SUFFIXES
 
             found = sorted(path for path in Path(argument).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-            yield from ((str(path), str(path)) for path in found or [argument])
+            yield from ((str(path), str(path)) for path in found or [Path(argument)])
         else:
             yield argument, argument

@@ -14,13 +14,15 @@ class Batches(keras.utils.PyDataset):
     targets: (n, classes) float32. rows: which rows belong to this side.
     shuffle_seed: None keeps the order (validation). prepare: from the indexed inputs to the network's, float32;
     called with (inputs, generator) where the generator is seeded by seed, epoch and batch.
+    replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.
     """
 
-    def __init__(self, inputs, targets, rows, batch_size, shuffle_seed=None, prepare=None) -> None:
+    def __init__(self, inputs, targets, rows, batch_size, shuffle_seed=None, prepare=None, replicas=1) -> None:
         """Start at epoch 0; `EpochCounter` moves it."""
         super().__init__()
         self._inputs, self._targets, self._rows = inputs, targets, np.asarray(rows)
         self._batch_size, self._seed, self._prepare = batch_size, shuffle_seed, prepare
+        self._replicas = replicas
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -41,6 +43,7 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return one batch: inputs float32 and targets (batch, classes) float32."""
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
+        rows = np.resize(rows, -(-len(rows) // self._replicas) * self._replicas)
         inputs = self._inputs[rows]
         if self._prepare is not None:
             inputs = self._prepare(inputs, np.random.default_rng([self._seed or 0, self._epoch, index]))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import zlib
 from dataclasses import dataclass
@@ -105,7 +106,9 @@ def _allocate(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
         np.lib.format.write_array_header_1_0(
             file, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         )
-        os.posix_fallocate(file.fileno(), file.tell(), int(np.prod(shape)) * dtype.itemsize)
+        left = math.prod(shape) * dtype.itemsize
+        while left:
+            left -= file.write(bytes(min(left, 1 << 20)))
 
 
 def _missing_chunks(values: NDArray, journal: Path) -> list[tuple[int, int]]:

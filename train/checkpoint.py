@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import keras
 import numpy as np
+
+from train.files import write_atomically
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -77,9 +80,7 @@ class Checkpoint(keras.callbacks.Callback):
         }
         state = {name: keras.ops.convert_to_numpy(variable) for name, variable in self._variables()}
         state.update({f"best{index}": np.asarray(weight) for index, weight in enumerate(best)})
-        temporary = self._path.with_suffix(".tmp.npz")
-        np.savez(temporary, account=np.array(json.dumps(account)), **state)
-        temporary.replace(self._path)
+        write_atomically(self._path, partial(np.savez, account=np.array(json.dumps(account)), **state))
 
     def _variables(self):
         yield from ((f"model{index}", variable) for index, variable in enumerate(self.model.variables))

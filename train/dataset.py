@@ -122,9 +122,9 @@ def _from_csv(path: Path) -> Dataset:
 
 
 def _from_folder(path: Path) -> Dataset:
-    sides = {_SPLIT_NAMES[child.name.lower()]: child for child in sorted(path.iterdir())
-             if child.is_dir() and child.name.lower() in _SPLIT_NAMES}  # fmt: skip
-    homes = sides.items() if "train" in sides else [("", path)]
+    sides = [(_SPLIT_NAMES[child.name.lower()], child) for child in sorted(path.iterdir())
+             if child.is_dir() and child.name.lower() in _SPLIT_NAMES]  # fmt: skip
+    homes = sides if "train" in dict(sides) else [("", path)]
     samples = [
         Sample(file=str(image.relative_to(path)), label=folder.name, patient=str(image.relative_to(path)), source="", split=side)
         for side, home in homes

@@ -81,15 +81,19 @@ def fit(
     folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
     """
     targets = np.eye(len(data.labels), dtype=np.float32)[data.classes]
-    rows, batch = data.rows("train"), recipe.batch_size
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if recipe.batch_size % replicas:
+        raise FreezenetError(
+            f"A batch_size that {replicas} devices can share evenly is required. Got: {recipe.batch_size}."
+        )
     if features is None:
-        trained = model
-        training = Batches(data.images.pixels, targets, rows, batch, recipe.seed, augmenter(recipe))
-        validation = Batches(data.images.pixels, targets, data.rows("validation"), _EVALUATION_BATCH, None, normalizer(recipe))
+        trained, inputs, prepare, plain = model, data.images.pixels, augmenter(recipe), normalizer(recipe)
     else:
-        trained = split_model(model, cut_of(model))[1]
-        training = Batches(features, targets, rows, batch, recipe.seed)
-        validation = Batches(features, targets, data.rows("validation"), _EVALUATION_BATCH)
+        trained, inputs, prepare, plain = split_model(model, cut_of(model))[1], features, None, None
+    training = Batches(inputs, targets, data.rows("train"), recipe.batch_size, recipe.seed, prepare, replicas)
+    validation = Batches(
+        inputs, targets, data.rows("validation"), _EVALUATION_BATCH // replicas * replicas, None, plain, replicas
+    )
     compile_model(trained, recipe, weights, len(training), jit)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
     averaging = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if recipe.weight_average else None

@@ -85,7 +85,7 @@ def drawn_matrices(
 def interval(values: NDArray) -> tuple[float, float]:
     """Return the 2.5th and 97.5th percentile of bootstrap values."""
     tail = 100 * (1 - _LEVEL) / 2
-    low, high = np.nanpercentile(values, [tail, 100 - tail])
+    low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
 
 
@@ -103,8 +103,9 @@ def evaluate(
 
     def figure(of: Callable[[NDArray], NDArray], one: int | None = None) -> dict[str, float]:
         value = float(of(matrix) if one is None else of(matrix)[one])
-        values = of(drawn) if one is None else of(drawn)[:, one]
-        low, high = interval(values)
+        # A draw without an image of the class says nothing about it.
+        values = of(drawn) if one is None else of(drawn)[drawn[:, one].sum(-1) > 0, one]
+        low, high = interval(values) if len(values) else (value, value)
         if low == high:
             low, high = _wilson(value, len(set(patients)) if one is None else patients_of[one])
         return Figure(value, low, high).to_dict()

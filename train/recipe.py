@@ -116,6 +116,10 @@ class Recipe:
                 raise FreezenetError(
                     f"Recipe key {key} must be one of {', '.join(allowed)}. Got: {getattr(self, key)!r}."
                 )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise FreezenetError(f"Recipe key {field.name} must be a finite number. Got: {value!r}.")
         for key, (lowest, highest) in _RANGES.items():
             if not lowest <= getattr(self, key) <= highest:
                 raise FreezenetError(
@@ -185,7 +189,7 @@ def _coerced(key: str, value: Any) -> Any:
     if key == "attention_weights":
         numbers = value.values() if isinstance(value, dict) else value
         if not isinstance(value, (dict, list, tuple)) or not all(
-            isinstance(number, (int, float)) and number > 0 for number in numbers
+            isinstance(number, (int, float)) and 0 < number < math.inf for number in numbers
         ):
             raise FreezenetError(
                 f"Recipe key {key} must be a list of positive numbers in class order, or a table class = number. Got: {value!r}."

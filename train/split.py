@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from train.files import write_csv
 
 COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
 
+#: The side of a sample that has none yet.
+_OPEN = "open"
+
 
 def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArray[np.str_]:
     """Return the side of each sample, an array of "train", "validation" and "test".
@@ -26,15 +30,18 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
     """
     labels = np.array([sample.label for sample in dataset.samples])
     patients = np.array([sample.patient for sample in dataset.samples])
-    sides = np.array([sample.split or "train" for sample in dataset.samples], dtype="<U10")
+    sides = np.array([sample.split or _OPEN for sample in dataset.samples], dtype="<U10")
     given = {sample.split for sample in dataset.samples}
+    if "" not in given and not given >= set(SPLITS):
+        sides[sides == "train"] = _OPEN  # only the training side is left to take the missing sides from
     if "test" not in given:
         unfilled = tuple(side for side in SPLITS if side != "validation" or side not in given)
         _take(sides, labels, patients, "test", test, seed, unfilled)
     if "validation" not in given:
-        rest = float(np.mean(sides == "train"))
+        rest = float(np.mean(sides == _OPEN))
         share = min(validation / rest, 0.5) if rest else validation
         _take(sides, labels, patients, "validation", share, seed, ("train", "validation"))
+    sides[sides == _OPEN] = "train"
     _check(dataset, labels, patients, sides)
     return sides
 
@@ -42,11 +49,13 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
 def _take(
     sides: NDArray, labels: NDArray, patients: NDArray, name: str, share: float, seed: int, unfilled: tuple[str, ...]
 ) -> None:
-    """Move about `share` of the samples on the train side to the side `name`, whole patients at a time.
+    """Give about `share` of the samples without a side the side `name`, whole patients at a time.
 
-    unfilled: the sides that are still to be filled from the train side, itself among them.
+    unfilled: the sides that are still to be filled from those samples, train among them.
     """
-    pool = np.flatnonzero(sides == "train")
+    pool = np.flatnonzero(sides == _OPEN)
+    if not len(pool):
+        return
     scarce = [f"{label} ({count})" for label, count in sorted(_patients_per_class(labels[pool], patients[pool]).items())
               if count < len(unfilled)]  # fmt: skip
     if scarce:
@@ -59,12 +68,18 @@ def _take(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        largest = max(Counter(labels[pool]).values())
-        splitter = StratifiedGroupKFold(min(max(2, round(1 / share)), largest), shuffle=True, random_state=seed)
-        candidates = [taken for _, taken in splitter.split(pool, labels[pool], patients[pool])]
+        # The share as a number of equal folds: .2 is one of 5, .4 two of 5.
+        ratio = Fraction(share).limit_denominator(min(20, max(Counter(labels[pool]).values())))
+        ratio = ratio if 0 < ratio < 1 else Fraction(1, 2)
+        splitter = StratifiedGroupKFold(ratio.denominator, shuffle=True, random_state=seed)
+        folds = [taken for _, taken in splitter.split(pool, labels[pool], patients[pool])]
+    candidates = [
+        np.concatenate([folds[(first + more) % len(folds)] for more in range(ratio.numerator)])
+        for first in range(len(folds))
+    ]
     everything = set(labels)
-    # The first fold that holds every class and leaves enough of every class behind; with scarce classes not every
-    # fold does.
+    # The first choice that holds every class and leaves enough of every class behind; with scarce classes not every
+    # choice does.
     for taken in candidates:
         left = np.delete(pool, taken)
         behind = _patients_per_class(labels[left], patients[left])
