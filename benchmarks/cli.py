@@ -14,7 +14,9 @@ _threads = click.option("--threads", type=click.IntRange(1), default=1, show_def
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--all", "everything", is_flag=True, help="Use all images of DATA and not only the test side of splits.csv.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Use all images of DATA and not only the test side of splits.csv."
+)
 @_threads
 @_json
 def evaluate(model, data, everything, threads, as_json) -> None:
@@ -53,7 +55,9 @@ def compare(models, data, threads, as_json) -> None:
         return
     click.echo(f"{result['images']} test images; differences to float32 are paired, [ ] is the 95 % interval")
     for name, one in result["variants"].items():
-        click.echo(f"{name}\t{one['bytes'] / 1e6:.2f} MB\taccuracy {_shown(one['accuracy'])}\tmacro-F1 {_shown(one['macro_f1'])}")
+        click.echo(
+            f"{name}\t{one['bytes'] / 1e6:.2f} MB\taccuracy {_shown(one['accuracy'])}\tmacro-F1 {_shown(one['macro_f1'])}"
+        )
         if "against_float32" in one:
             against = one["against_float32"]
             click.echo(
@@ -77,7 +81,9 @@ def benchmark(models, runs, threads, runtime, as_json) -> None:
         click.echo(json.dumps(results))
         return
     machine = results[0]["environment"]
-    click.echo(f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {threads} thread(s), {results[0]['runs']} runs")
+    click.echo(
+        f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {threads} thread(s), {results[0]['runs']} runs"
+    )
     click.echo("model\tload\tfirst\tp50\tp95\tp99\tmin ms\tpeak MB")
     for one in results:
         figures = [one[key] for key in ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms")]

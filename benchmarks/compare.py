@@ -90,9 +90,7 @@ def paired(
     return {
         "accuracy": difference(accuracy),
         "macro_f1": difference(macro_f1),
-        "recall": {
-            label: difference(partial(_class_recall, one=one)) for one, label in enumerate(labels)
-        },
+        "recall": {label: difference(partial(_class_recall, one=one)) for one, label in enumerate(labels)},
         "only_float32_right": only_reference,
         "only_this_right": only_answer,
         "mcnemar_p": _mcnemar(only_reference, only_answer),

@@ -45,7 +45,10 @@ def choose_side(data: str | Path, splits: Path | None) -> TestSide:
             )
         dataset, side = dataset.only(rows), "test"
     return TestSide(
-        dataset, tuple(sample.label for sample in dataset.samples), tuple(sample.patient for sample in dataset.samples), side
+        dataset,
+        tuple(sample.label for sample in dataset.samples),
+        tuple(sample.patient for sample in dataset.samples),
+        side,
     )
 
 
@@ -60,7 +63,9 @@ def class_numbers(side: TestSide, labels: tuple[str, ...]) -> NDArray[np.integer
     """Return the truth as numbers in the model's label order; FreezenetError where DATA has other classes."""
     unknown = sorted(set(side.truth) - set(labels))
     if unknown:
-        raise FreezenetError(f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}.")
+        raise FreezenetError(
+            f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}."
+        )
     return np.array([labels.index(label) for label in side.truth])
 
 

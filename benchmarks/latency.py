@@ -26,10 +26,16 @@ def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | Non
     The fresh process is what makes load, first inference and peak memory mean something.
     """
     request = json.dumps({"model": str(model), "runs": runs, "threads": threads, "runtime": runtime})
-    done = subprocess.run([sys.executable, "-m", "benchmarks.latency", request], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.latency", request], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise FreezenetError(lines[-1].removeprefix("Error: ") if lines else f"{model.name} ended its process with code {done.returncode}.")
+        raise FreezenetError(
+            lines[-1].removeprefix("Error: ")
+            if lines
+            else f"{model.name} ended its process with code {done.returncode}."
+        )
     return {**json.loads(done.stdout), "environment": environment()}
 
 

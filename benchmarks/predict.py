@@ -81,7 +81,9 @@ def start(model: Path, image: Path, rounds: int) -> dict[str, Any]:
                 times[name].append((time.perf_counter() - started) * 1e3)
     return {
         **{name: round(statistics.median(found), 2) for name, found in times.items()},
-        "ratio": round(statistics.median(a / b for a, b in zip(times["first_answer_ms"], times["imports_ms"], strict=True)), 4),
+        "ratio": round(
+            statistics.median(a / b for a, b in zip(times["first_answer_ms"], times["imports_ms"], strict=True)), 4
+        ),
         "rounds": rounds,
     }
 
@@ -90,7 +92,9 @@ def start(model: Path, image: Path, rounds: int) -> dict[str, Any]:
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--rounds", default=400, show_default=True, type=click.IntRange(10), help="Timed images of each way.")
-@click.option("--starts", default=15, show_default=True, type=click.IntRange(3), help="Timed fresh processes of each way.")
+@click.option(
+    "--starts", default=15, show_default=True, type=click.IntRange(3), help="Timed fresh processes of each way."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(model, images, rounds, starts, as_json) -> None:
     """Compare `freezenet predict` with the same steps by hand, steady and from a cold start."""
@@ -105,8 +109,12 @@ def main(model, images, rounds, starts, as_json) -> None:
     if as_json:
         click.echo(json.dumps(result))
         return
-    click.echo(f"steady\t{result['steady']['predict_ms']:.2f} ms, by hand {result['steady']['by_hand_ms']:.2f} ms, ratio {result['steady']['ratio']:.3f}")
-    click.echo(f"start\t{result['start']['first_answer_ms']:.0f} ms, imports {result['start']['imports_ms']:.0f} ms, ratio {result['start']['ratio']:.3f}")
+    click.echo(
+        f"steady\t{result['steady']['predict_ms']:.2f} ms, by hand {result['steady']['by_hand_ms']:.2f} ms, ratio {result['steady']['ratio']:.3f}"
+    )
+    click.echo(
+        f"start\t{result['start']['first_answer_ms']:.0f} ms, imports {result['start']['imports_ms']:.0f} ms, ratio {result['start']['ratio']:.3f}"
+    )
 
 
 if __name__ == "__main__":

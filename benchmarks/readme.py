@@ -49,13 +49,17 @@ def _recipes(result: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for arm, summary in result["summary"].items():
-        for name in [key.removesuffix("_macro_f1") for key in summary if key.endswith("_macro_f1") and "validation" not in key]:
+        for name in [
+            key.removesuffix("_macro_f1") for key in summary if key.endswith("_macro_f1") and "validation" not in key
+        ]:
             flipped = summary[f"{name}_flipped"]["mean"] / images
             lines.append(
                 f"| {arm} | {name} | {_spread(summary[f'{name}_accuracy'])} | {_spread(summary[f'{name}_macro_f1'])} | "
                 f"{'' if name == 'float32' else f'{flipped:.1%}'} | {summary[f'{name}_bytes']['mean'] / 1e6:.2f} |"
             )
-    refused = [f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]]
+    refused = [
+        f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]
+    ]
     if refused:
         lines += ["", f"Refused by the gate: {'; '.join(refused)}."]
     return "\n".join([*lines, "", ""])

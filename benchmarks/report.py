@@ -31,7 +31,9 @@ def write_report(folder: Path) -> Path:
     results = read_json(folder / "results.json")
     comparison = results["comparison"]
     latency = {one["model"].removesuffix(".tflite"): one for one in results["latency"]}
-    environment = Environment(loader=PackageLoader("benchmarks"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("benchmarks"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["figure"] = lambda one: f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
     environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
     page = environment.get_template("report.html").render(
@@ -43,7 +45,9 @@ def write_report(folder: Path) -> Path:
         curves=_picture(_curves(_history(folder / "run" / "history.csv"))),
         matrices=_picture(_matrices(comparison)),
         tradeoff=_picture(_tradeoff(comparison, latency)),
-        flipped={name: _flipped(comparison, name) for name in comparison["variants"] if name != comparison["reference"]},
+        flipped={
+            name: _flipped(comparison, name) for name in comparison["variants"] if name != comparison["reference"]
+        },
     )
     path = folder / "report.html"
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
@@ -95,7 +99,15 @@ def _matrices(comparison: dict[str, Any]) -> plt.Figure:
         axis.imshow([[count / max(1, sum(row)) for count in row] for row in matrix], cmap="Blues", vmin=0, vmax=1)
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):
-                axis.text(j, i, str(count), ha="center", va="center", fontsize=9, color="white" if count > sum(row) / 2 else "black")
+                axis.text(
+                    j,
+                    i,
+                    str(count),
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if count > sum(row) / 2 else "black",
+                )
         axis.set_title(name)
         axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
         axis.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels), fontsize=8)
@@ -110,8 +122,17 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure
     for name, one in comparison["variants"].items():
         x, f1 = latency[name]["median_ms"], one["macro_f1"]
         color = _COLORS.get(name)
-        axis.errorbar(x, f1["value"], [[f1["value"] - f1["low"]], [f1["high"] - f1["value"]]], color=color, capsize=3, lw=1)
-        axis.scatter(x, f1["value"], s=30 + 60 * one["bytes"] / 1e6, color=color, alpha=0.8, label=f"{name}, {one['bytes'] / 1e6:.2f} MB")
+        axis.errorbar(
+            x, f1["value"], [[f1["value"] - f1["low"]], [f1["high"] - f1["value"]]], color=color, capsize=3, lw=1
+        )
+        axis.scatter(
+            x,
+            f1["value"],
+            s=30 + 60 * one["bytes"] / 1e6,
+            color=color,
+            alpha=0.8,
+            label=f"{name}, {one['bytes'] / 1e6:.2f} MB",
+        )
     axis.set_xlim(left=0)
     axis.margins(x=0.15)
     axis.set_xlabel("median latency of one inference, ms")

@@ -18,7 +18,9 @@ import click
 from benchmarks.results import result_path
 
 
-def study(data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]) -> dict[str, Any]:
+def study(
+    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]
+) -> dict[str, Any]:
     """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
     from benchmarks.compare import compare
     from convert.models import FINISHED as CONVERTED
@@ -55,7 +57,9 @@ def study(data: Path, arms: list[str], seeds: list[int], weights: str, work: Pat
                 row |= {
                     f"{name}_accuracy": one["accuracy"]["value"],
                     f"{name}_macro_f1": one["macro_f1"]["value"],
-                    f"{name}_recall": {label: figures["recall"]["value"] for label, figures in one["per_class"].items()},
+                    f"{name}_recall": {
+                        label: figures["recall"]["value"] for label, figures in one["per_class"].items()
+                    },
                     f"{name}_bytes": one["bytes"],
                     f"{name}_flipped": len(one.get("flipped", [])),
                 }
@@ -73,7 +77,11 @@ def study(data: Path, arms: list[str], seeds: list[int], weights: str, work: Pat
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean and standard deviation over seeds of every figure that is a number in all rows."""
-    names = [name for name in rows[0] if name not in ("seed",) and all(isinstance(row.get(name), (int, float)) for row in rows)]
+    names = [
+        name
+        for name in rows[0]
+        if name not in ("seed",) and all(isinstance(row.get(name), (int, float)) for row in rows)
+    ]
     return {
         name: {
             "mean": round(statistics.mean(row[name] for row in rows), 6),

@@ -18,7 +18,9 @@ from typing import Any
 import click
 
 
-def measure(data: str, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int) -> dict[str, Any]:
+def measure(
+    data: str, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
+) -> dict[str, Any]:
     """Measure `rounds` epochs of about `images` images for each arm.
 
     Returns images per second of each arm (median, and every round), `ratio_cached_to_half`, `ratio_cached_to_full` (the
@@ -119,7 +121,9 @@ def main(data, recipe, settings, weights, images, rounds, as_json) -> None:
         return
     for name, rate in result["images_per_second"].items():
         click.echo(f"{name}\t{rate:.0f} images/s")
-    click.echo(f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}")
+    click.echo(
+        f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -19,9 +19,15 @@ import click
     help="Comma-separated list of float32, float16, dynamic, int8.",
 )
 @click.option(
-    "--calibration-images", type=click.IntRange(1), default=200, show_default=True, help="Training images to measure ranges on."
+    "--calibration-images",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="Training images to measure ranges on.",
 )
-@click.option("--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the results in the output folder.")
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
 def convert(run, out, variants, calibration_images, data, overwrite, as_json) -> None:

@@ -37,7 +37,9 @@ class Verdict:
         return asdict(self)
 
 
-def judge(variant: Variant, model: bytes, spec: PreprocessSpec, pixels: NDArray[np.uint8], expected: NDArray) -> Verdict:
+def judge(
+    variant: Variant, model: bytes, spec: PreprocessSpec, pixels: NDArray[np.uint8], expected: NDArray
+) -> Verdict:
     """Run a model through the edge runtime and compare it with what Keras computed.
 
     pixels: (n, h, w) uint8 that took no part in training. expected: (n, classes) Keras scores of them.
@@ -53,7 +55,9 @@ def judge(variant: Variant, model: bytes, spec: PreprocessSpec, pixels: NDArray[
     found = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
     agreement = float(np.mean(found.argmax(1) == expected.argmax(1)))
     largest = float(np.nan_to_num(np.abs(found - expected), nan=np.inf).max())
-    return Verdict(len(pixels), agreement, largest, _refusal(variant, interpreter, spec, found, expected, agreement, largest))
+    return Verdict(
+        len(pixels), agreement, largest, _refusal(variant, interpreter, spec, found, expected, agreement, largest)
+    )
 
 
 def _refusal(
@@ -78,7 +82,9 @@ def _refusal(
     if len(set(found.argmax(1))) == 1:
         return f"it gives one class for every image ({figures}); likely cause: too few or unrepresentative calibration images"
     if variant.name in SCORE_LIMITS and largest > SCORE_LIMITS[variant.name]:
-        return f"scores differ by more than {SCORE_LIMITS[variant.name]:g} ({figures}); likely cause: a conversion fault"
+        return (
+            f"scores differ by more than {SCORE_LIMITS[variant.name]:g} ({figures}); likely cause: a conversion fault"
+        )
     if agreement < AGREEMENT_LIMIT:
         return (
             f"fewer than {AGREEMENT_LIMIT:.0%} keep their class ({figures}); likely cause: too few or unrepresentative "

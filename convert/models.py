@@ -1,8 +1,8 @@
 """A MODELS folder: the variants of one run, each checked before it gets its name.
 
-    <variant>.tflite     with metadata, labels, card and golden vectors inside
-    conversion.json      figures, hashes, refusals
-    splits.csv           that of the run, so that comparisons use the same test side
+<variant>.tflite     with metadata, labels, card and golden vectors inside
+conversion.json      figures, hashes, refusals
+splits.csv           that of the run, so that comparisons use the same test side
 """
 
 from __future__ import annotations

@@ -44,7 +44,12 @@ def predict(model: str, images: tuple[str, ...], as_json: bool, threads: int, ru
                 click.echo(json.dumps({"file": name, "error": str(error)}))
             continue
         if as_json:
-            answer = {"file": name, **prediction.to_dict(), "model": classifier.path.name, "runtime": classifier.runtime}
+            answer = {
+                "file": name,
+                **prediction.to_dict(),
+                "model": classifier.path.name,
+                "runtime": classifier.runtime,
+            }
             click.echo(json.dumps(answer))
         else:
             scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
@@ -81,15 +86,23 @@ def inspect(model: Path, as_json: bool) -> None:
         click.echo(json.dumps({"file": str(model), "bytes": model.stat().st_size, **described, "card": card.content}))
         return
     content = card.content
-    click.echo(f"{model.name}: variant {card.variant}, {model.stat().st_size / 1e6:.2f} MB, {content['arithmetic']} arithmetic")
+    click.echo(
+        f"{model.name}: variant {card.variant}, {model.stat().st_size / 1e6:.2f} MB, {content['arithmetic']} arithmetic"
+    )
     click.echo(f"labels      {', '.join(card.labels)}")
     for side, found in described.items():
         for one in found:
-            click.echo(f"{side[:-1]:<11} {one['dtype']} {one['shape']} scale {one['quantization'][0]:.6g} zero {one['quantization'][1]}")
+            click.echo(
+                f"{side[:-1]:<11} {one['dtype']} {one['shape']} scale {one['quantization'][0]:.6g} zero {one['quantization'][1]}"
+            )
     spec = card.preprocess
-    click.echo(f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}")
+    click.echo(
+        f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"
+    )
     trained = content["trained_on"]
-    click.echo(f"trained on  {trained['images']} images, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}")
+    click.echo(
+        f"trained on  {trained['images']} images, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
+    )
     click.echo(f"calibration {len(content['calibration']['images'])} images")
     accuracy = content["accuracy"]
     for name in ("accuracy", "macro_f1"):

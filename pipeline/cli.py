@@ -40,8 +40,17 @@ def pipeline(data, out, recipe, settings, weights, variants, cache, overwrite, s
 
 
 @click.command()
-@click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for all results.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the phantoms and the training.")
+@click.option(
+    "--out",
+    default="demo",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for all results.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the phantoms and the training."
+)
 @overwrite_option
 @json_option
 def demo(out, seed, overwrite, as_json) -> None:

@@ -1,7 +1,7 @@
 """The stages of the pipeline, each of which leaves its result on disk and is not done twice.
 
-    run/           train: the RUN folder            results.json    compare and benchmark
-    models/        convert: the MODELS folder       report.html     the report
+run/           train: the RUN folder            results.json    compare and benchmark
+models/        convert: the MODELS folder       report.html     the report
 """
 
 from __future__ import annotations
@@ -88,7 +88,12 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
 def _trained(options: Options, folder: Path) -> Run:
     if not (folder / TRAINED).is_file():
         train(
-            options.data, folder, options.recipe, options.weights, options.cache, skip_unreadable=options.skip_unreadable
+            options.data,
+            folder,
+            options.recipe,
+            options.weights,
+            options.cache,
+            skip_unreadable=options.skip_unreadable,
         )
     run = Run.open(folder)
     begun = (run.recipe, run.account["weights"], run.account["data"])

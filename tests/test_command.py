@@ -82,9 +82,7 @@ def png_header(width: int, height: int) -> bytes:
     """A PNG that says how large it is; its few bytes of data are one black row."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-        )
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(b"\0" * (width + 1))
@@ -178,9 +176,7 @@ def test_an_empty_folder(refused, tmp_path, verb):
 @pytest.mark.parametrize("verb", ["train", "pipeline"])
 def test_one_class(refused, data, tmp_path, verb):
     shutil.rmtree(data / "b")
-    assert "At least two classes are required. Got: 1 (a)" in refused(
-        verb, data, "--out", tmp_path / "out", *QUICK
-    )
+    assert "At least two classes are required. Got: 1 (a)" in refused(verb, data, "--out", tmp_path / "out", *QUICK)
     assert not (tmp_path / "out").exists()
 
 
@@ -208,9 +204,7 @@ def test_a_class_with_fewer_patients_than_sides(refused, data, tmp_path):
 
 def test_a_csv_that_names_missing_files(refused, data, tmp_path):
     rows = [[str(path.relative_to(data)), path.parent.name] for path in sorted(data.rglob("*.png"))]
-    table = write_csv(
-        data / "data.csv", [["file", "class"], *rows, ["a/absent.png", "a"], ["a/gone.png", "a"]]
-    )
+    table = write_csv(data / "data.csv", [["file", "class"], *rows, ["a/absent.png", "a"], ["a/gone.png", "a"]])
     line = refused("train", table, "--out", tmp_path / "run", *QUICK)
     assert "Got: 2 of 18 missing" in line and "absent.png" in line
     assert not (tmp_path / "run").exists()
@@ -228,9 +222,7 @@ def test_a_csv_without_its_columns(refused, data, tmp_path, header, named):
 
 def test_a_csv_that_is_none(refused, tmp_path):
     (tmp_path / "data.csv").write_bytes(bytes(range(256)))
-    assert "A CSV in UTF-8 is required" in refused(
-        "train", tmp_path / "data.csv", "--out", tmp_path / "run", *QUICK
-    )
+    assert "A CSV in UTF-8 is required" in refused("train", tmp_path / "data.csv", "--out", tmp_path / "run", *QUICK)
 
 
 def spoil(path: Path, kind: str) -> None:
@@ -290,9 +282,7 @@ def test_weights_that_do_not_fit(refused, data, tmp_path):
     keras.applications.MobileNetV2((32, 32, 3), alpha=0.1, include_top=False, weights=None).save_weights(file)
     line = refused("train", data, "--out", tmp_path / "run", *QUICK, "--weights", file)
     assert "width 0.05 without top are required" in line and file.name in line
-    assert (
-        not (tmp_path / "run" / "metrics.json").exists() and not (tmp_path / "run" / "model.keras").exists()
-    )
+    assert not (tmp_path / "run" / "metrics.json").exists() and not (tmp_path / "run" / "model.keras").exists()
 
 
 def test_weights_that_are_no_file(refused, data, tmp_path):
@@ -307,15 +297,11 @@ def test_imagenet_weights_without_a_network(refused, data, tmp_path, monkeypatch
 
     def offline(*args, weights=None, **kwargs):
         if weights == "imagenet":
-            raise Exception(
-                "URL fetch failure on https://storage.googleapis.com: Temporary failure in name resolution"
-            )
+            raise Exception("URL fetch failure on https://storage.googleapis.com: Temporary failure in name resolution")
         return real(*args, weights=weights, **kwargs)
 
     monkeypatch.setattr(keras.applications, "MobileNetV2", offline)
-    line = refused(
-        "train", data, "--out", tmp_path / "run", *QUICK, "--set", "alpha=0.35", "--weights", "imagenet"
-    )
+    line = refused("train", data, "--out", tmp_path / "run", *QUICK, "--set", "alpha=0.35", "--weights", "imagenet")
     assert "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5" in line
     assert "--weights FILE" in line and "name resolution" in line
 
@@ -341,9 +327,7 @@ def test_an_unknown_recipe(refused, data, tmp_path):
 
 def test_an_output_that_exists(refused, run, data, phantoms):
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
-    assert "pass --overwrite or choose another name" in refused(
-        "train", phantoms, "--out", run.folder, *QUICK
-    )
+    assert "pass --overwrite or choose another name" in refused("train", phantoms, "--out", run.folder, *QUICK)
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
 
 

@@ -21,10 +21,14 @@ weights_option = click.option(
     help="Start from Keras' ImageNet weights (downloaded once), random ones, or a .h5 file.",
 )
 cache_option = click.option(
-    "--cache", type=click.Path(path_type=Path, file_okay=False), help="Folder of the frozen-half cache; default: the user's."
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the frozen-half cache; default: the user's.",
 )
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the results in the output folder.")
-skip_option = click.option("--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and name them.")
+skip_option = click.option(
+    "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and name them."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write the metrics as JSON to stdout.")
 
 
@@ -58,4 +62,6 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
         click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     for label, figures in metrics["per_class"].items():
         shown = figures["recall"]
-        click.echo(f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {figures['support']}")
+        click.echo(
+            f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {figures['support']}"
+        )

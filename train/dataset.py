@@ -126,7 +126,13 @@ def _from_folder(path: Path) -> Dataset:
              if child.is_dir() and child.name.lower() in _SPLIT_NAMES]  # fmt: skip
     homes = sides if "train" in dict(sides) else [("", path)]
     samples = [
-        Sample(file=str(image.relative_to(path)), label=folder.name, patient=str(image.relative_to(path)), source="", split=side)
+        Sample(
+            file=str(image.relative_to(path)),
+            label=folder.name,
+            patient=str(image.relative_to(path)),
+            source="",
+            split=side,
+        )
         for side, home in homes
         for folder in sorted(home.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")

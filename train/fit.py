@@ -37,7 +37,9 @@ class TrainingData:
         return np.flatnonzero(self.sides == side)
 
 
-def compile_model(model: keras.Model, recipe: Recipe, weights: NDArray[np.float64] | None, steps: int, jit: bool) -> None:
+def compile_model(
+    model: keras.Model, recipe: Recipe, weights: NDArray[np.float64] | None, steps: int, jit: bool
+) -> None:
     """Give the model its optimizer and loss.
 
     weights: one per class for the attention loss, None for plain cross-entropy. steps: batches of an epoch.

@@ -101,4 +101,6 @@ def _where_to_get(alpha: float) -> str:
     name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha:.1f}_224_no_top.h5"
     if alpha in (0.35, 0.75):
         name = name.replace(f"{alpha:.1f}", f"{alpha:.2f}")
-    return f"Fetch {_URL}{name} on a machine with internet and pass it: --weights FILE (or train without: --weights none)."
+    return (
+        f"Fetch {_URL}{name} on a machine with internet and pass it: --weights FILE (or train without: --weights none)."
+    )

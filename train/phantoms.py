@@ -26,7 +26,7 @@ def draw_phantom(pattern: str, size: int, rng: np.random.Generator, noise: float
 
     noise: standard deviation of the detector noise in gray levels.
     """
-    y, x = np.mgrid[0:1:complex(size), 0:1:complex(size)].astype(np.float32)
+    y, x = np.mgrid[0 : 1 : complex(size), 0 : 1 : complex(size)].astype(np.float32)
     middle = 0.5 + rng.normal(0, 0.015)
     top, bottom = 0.14 + rng.normal(0, 0.02), 0.80 + rng.normal(0, 0.03)
     half = 0.17 + rng.normal(0, 0.012)

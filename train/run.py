@@ -1,9 +1,9 @@
 """One training run: from DATA and a recipe to a RUN folder.
 
-    recipe.toml       the resolved recipe            history.csv       one row per epoch
-    run.json          data, weights, versions        metrics.json      figures on the three sides
-    splits.csv        every image and its side       predictions.csv   scores of every image
-    model.keras       the trained model              events/           for TensorBoard
+recipe.toml       the resolved recipe            history.csv       one row per epoch
+run.json          data, weights, versions        metrics.json      figures on the three sides
+splits.csv        every image and its side       predictions.csv   scores of every image
+model.keras       the trained model              events/           for TensorBoard
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ class Run:
 
         metrics = read_json(folder / FINISHED)
         recipe = load_recipe(str(folder / "recipe.toml"))
-        return cls(folder, recipe, read_json(folder / "run.json"), read_splits(folder / "splits.csv"), tuple(metrics["labels"]))
+        return cls(
+            folder, recipe, read_json(folder / "run.json"), read_splits(folder / "splits.csv"), tuple(metrics["labels"])
+        )
 
     def model(self) -> keras.Model:
         """Load the trained model."""
@@ -116,7 +118,9 @@ def _account(data: str | Path, recipe: Recipe, weights: str, images: Images) -> 
     }
 
 
-def _begin(out: Path, account: dict[str, Any], recipe: Recipe, dataset: Dataset, sides: NDArray, images: Images) -> None:
+def _begin(
+    out: Path, account: dict[str, Any], recipe: Recipe, dataset: Dataset, sides: NDArray, images: Images
+) -> None:
     """Write what is known before training, or check that a killed run had the same arguments."""
     record = out / "run.json"
     if record.is_file():
@@ -124,7 +128,11 @@ def _begin(out: Path, account: dict[str, Any], recipe: Recipe, dataset: Dataset,
         same = all(before[key] == account[key] for key in ("data_sha256", "weights_sha256", "weights"))
         images_before = [(row["file"], row["class"], row["split"]) for row in read_splits(out / "splits.csv")]
         images_now = [(sample.file, sample.label, side) for sample, side in zip(dataset.samples, sides, strict=True)]
-        if not same or images_before != images_now or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml():
+        if (
+            not same
+            or images_before != images_now
+            or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml()
+        ):
             raise FreezenetError(
                 f"The same data, weights and recipe are required to go on with a run. Got: {out}, begun with others; "
                 "pass --overwrite or choose another name."
@@ -156,7 +164,10 @@ def _train(
         model = build_model(recipe, labels, weights)
         statistics, class_weights = loss_weights(recipe, data)
         if class_weights is not None:
-            say("loss weights: " + ", ".join(f"{one} {weight:.3f}" for one, weight in zip(labels, class_weights, strict=True)))
+            say(
+                "loss weights: "
+                + ", ".join(f"{one} {weight:.3f}" for one, weight in zip(labels, class_weights, strict=True))
+            )
         features = None
         if recipe.caches:
             started = time.perf_counter()
@@ -262,4 +273,6 @@ def device_scope(recipe: Recipe) -> contextlib.AbstractContextManager:
 
 def _by_side(dataset: Dataset, sides: NDArray) -> dict[str, dict[str, int]]:
     labels = np.array([sample.label for sample in dataset.samples])
-    return {label: {side: int(((labels == label) & (sides == side)).sum()) for side in SPLITS} for label in dataset.labels}
+    return {
+        label: {side: int(((labels == label) & (sides == side)).sum()) for side in SPLITS} for label in dataset.labels
+    }

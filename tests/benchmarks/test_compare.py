@@ -31,9 +31,7 @@ def result(models):
 def test_differences_by_hand(small):
     assert small["accuracy"]["value"] == pytest.approx(-0.1)
     # F1 before: x 2*3/(4+5), y 2*3/(5+4), z 1. After: x 2*2/(4+3), y 2*4/(5+6), z 0.
-    assert small["macro_f1"]["value"] == pytest.approx(
-        (4 / 7 + 8 / 11 + 0) / 3 - (6 / 9 + 6 / 9 + 1) / 3, abs=1e-6
-    )
+    assert small["macro_f1"]["value"] == pytest.approx((4 / 7 + 8 / 11 + 0) / 3 - (6 / 9 + 6 / 9 + 1) / 3, abs=1e-6)
     assert {label: one["value"] for label, one in small["recall"].items()} == pytest.approx(
         {"x": 2 / 4 - 3 / 4, "y": 4 / 5 - 3 / 5, "z": 0 - 1}
     )
@@ -156,9 +154,7 @@ def test_a_folder_without_float32_is_refused(models, tmp_path):
     conversion = json.loads((folder / "conversion.json").read_text())
     del conversion["variants"]["float32"]
     (folder / "conversion.json").write_text(json.dumps(conversion))
-    with pytest.raises(
-        FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8\."
-    ):
+    with pytest.raises(FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8\."):
         compare(folder)
 
 

@@ -78,10 +78,7 @@ def test_scores_are_those_of_single_predictions(classifier, side):
 
 def test_other_classes_are_refused(classifier, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "data")
-    rows = [
-        {**row, "class": "Tuberculosis" if row["class"] == "Focal" else row["class"]}
-        for row in table(phantoms)
-    ]
+    rows = [{**row, "class": "Tuberculosis" if row["class"] == "Focal" else row["class"]} for row in table(phantoms)]
     found = choose_side(write_table(tmp_path / "data" / "other.csv", rows), None)
     with pytest.raises(
         FreezenetError, match=r"classes Clear, Diffuse, Focal, Reticular is required\. Got: Tuberculosis\."
@@ -102,9 +99,7 @@ def test_the_verb_finds_the_splits_beside_the_model(models, phantoms, side):
     done = runner.invoke(freezenet.cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["images"] == len(side.truth)
-    done = runner.invoke(
-        freezenet.cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json", "--all"]
-    )
+    done = runner.invoke(freezenet.cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json", "--all"])
     assert json.loads(done.stdout)["images"] == len(table(phantoms))
     assert json.loads(done.stdout)["side"] == "all"
 

@@ -27,9 +27,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         found = dict(attributes)
         self.links += [
-            value
-            for name, value in attributes
-            if name in ("src", "href", "srcset", "action", "data", "poster")
+            value for name, value in attributes if name in ("src", "href", "srcset", "action", "data", "poster")
         ]
         if tag == "tr":
             self.rows.append([])
@@ -71,8 +69,7 @@ def content(models, run):
         "notice": "Research use only.",
         "comparison": compare(models),
         "latency": [
-            benchmark(models / f"{name}.tflite", runs=20)
-            for name in ("float32", "float16", "dynamic", "int8")
+            benchmark(models / f"{name}.tflite", runs=20) for name in ("float32", "float16", "dynamic", "int8")
         ],
         "refused": {},
         "environment": environment(),

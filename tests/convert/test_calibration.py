@@ -84,9 +84,7 @@ def test_the_first_few_are_mixed(run, calibration):
 def test_converter_input_is_normalized_and_spans_all_pixel_values(run, calibration):
     inputs = list(calibration.representative(run.recipe.preprocess)())
     assert len(inputs) == len(calibration.images)
-    assert all(
-        len(one) == 1 and one[0].shape == (1, 96, 96, 3) and one[0].dtype == np.float32 for one in inputs
-    )
+    assert all(len(one) == 1 and one[0].shape == (1, 96, 96, 3) and one[0].dtype == np.float32 for one in inputs)
     assert min(one[0].min() for one in inputs) == np.float32(-128 / 127.5)
     assert max(one[0].max() for one in inputs) == np.float32(127 / 127.5)
     second = (calibration.pixels[1].astype(np.float64) - 128) / 127.5
@@ -115,8 +113,6 @@ def test_a_changed_image_is_refused_and_named(run, moved, calibration):
     image = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     image[0, 0] ^= 1
     cv2.imwrite(str(file), image)
-    with pytest.raises(
-        FreezenetError, match=rf"Got: .*{file.name}, which has changed since the training"
-    ) as caught:
+    with pytest.raises(FreezenetError, match=rf"Got: .*{file.name}, which has changed since the training") as caught:
         choose_calibration(run, 60, moved)
     assert "\n" not in str(caught.value)

@@ -32,9 +32,7 @@ def model():
 def pixels():
     """Images that are dark, bright or half and half, so that a random net gives them different classes."""
     rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (40, 32, 32), dtype=np.uint8) // rng.integers(
-        1, 9, (40, 1, 1), dtype=np.uint8
-    )
+    return rng.integers(0, 256, (40, 32, 32), dtype=np.uint8) // rng.integers(1, 9, (40, 1, 1), dtype=np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +85,7 @@ def test_a_keras_model_with_nan_is_named_as_the_culprit(converted, pixels, expec
 
 
 def test_a_collapsed_keras_model_is_named_as_the_culprit(converted, pixels, expected):
-    verdict = judge(
-        VARIANTS["int8"], converted["int8"], SPEC, pixels, np.tile([0.1, 0.8, 0.1], (len(pixels), 1))
-    )
+    verdict = judge(VARIANTS["int8"], converted["int8"], SPEC, pixels, np.tile([0.1, 0.8, 0.1], (len(pixels), 1)))
     assert verdict.refused.startswith("the trained model itself gives one class")
 
 
@@ -97,9 +93,7 @@ def test_nan_in_the_converted_model(pixels, expected, representative):
     broken = net()
     kernel, bias = broken.layers[-1].get_weights()
     broken.layers[-1].set_weights([np.full_like(kernel, np.nan), bias])
-    verdict = judge(
-        VARIANTS["float32"], to_tflite(broken, VARIANTS["float32"], representative), SPEC, pixels, expected
-    )
+    verdict = judge(VARIANTS["float32"], to_tflite(broken, VARIANTS["float32"], representative), SPEC, pixels, expected)
     assert verdict.refused.startswith("it gives NaN or infinity")
     assert verdict.largest_difference == np.inf
 
@@ -108,9 +102,7 @@ def test_one_class_for_every_image(pixels, expected, representative):
     broken = net()
     kernel, bias = broken.layers[-1].get_weights()
     broken.layers[-1].set_weights([kernel * 0, np.eye(3, dtype=bias.dtype)[1]])
-    verdict = judge(
-        VARIANTS["int8"], to_tflite(broken, VARIANTS["int8"], representative), SPEC, pixels, expected
-    )
+    verdict = judge(VARIANTS["int8"], to_tflite(broken, VARIANTS["int8"], representative), SPEC, pixels, expected)
     assert verdict.refused.startswith("it gives one class for every image")
     assert verdict.agreement == np.mean(expected.argmax(1) == 1)
 
@@ -139,9 +131,7 @@ def test_other_weights_are_refused(pixels, expected, representative):
     kernel, bias = other.layers[-1].get_weights()
     other.layers[-1].set_weights([-kernel, bias])
     for name in ("float32", "int8"):
-        verdict = judge(
-            VARIANTS[name], to_tflite(other, VARIANTS[name], representative), SPEC, pixels, expected
-        )
+        verdict = judge(VARIANTS[name], to_tflite(other, VARIANTS[name], representative), SPEC, pixels, expected)
         assert verdict.refused is not None
         assert "largest score difference" in verdict.refused
 

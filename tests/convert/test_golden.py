@@ -43,9 +43,7 @@ def test_images_of_an_oblong_input():
 def halved(image: np.ndarray) -> np.ndarray:
     """Means of 2 x 2 pixels, half up, in integers."""
     whole = image[..., 0].astype(np.int64)
-    return ((whole[::2, ::2] + whole[1::2, ::2] + whole[::2, 1::2] + whole[1::2, 1::2] + 2) // 4).astype(
-        np.uint8
-    )
+    return ((whole[::2, ::2] + whole[1::2, ::2] + whole[::2, 1::2] + whole[1::2, 1::2] + 2) // 4).astype(np.uint8)
 
 
 @pytest.mark.parametrize("variant", ["float32", "int8"])
@@ -74,8 +72,6 @@ def test_vectors_hold_what_tensorflow_computes(models, run, images, variant):
 
 def test_nothing_of_a_patient_leaves_with_the_model(images, phantoms):
     """No golden image is one of the data set, also not after the resize."""
-    of_data = {
-        cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).tobytes() for path in phantoms.parent.rglob("*.png")
-    }
+    of_data = {cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).tobytes() for path in phantoms.parent.rglob("*.png")}
     for content in images.values():
         assert halved(decoded(content)).tobytes() not in of_data

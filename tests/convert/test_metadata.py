@@ -67,10 +67,7 @@ class Node:
     def nodes(self, slot: int) -> list[Node]:
         offset = self._at(slot)
         start = self.table.Vector(offset)
-        return [
-            Node(self.table.Bytes, self.table.Indirect(start + 4 * i))
-            for i in range(self.table.VectorLen(offset))
-        ]
+        return [Node(self.table.Bytes, self.table.Indirect(start + 4 * i)) for i in range(self.table.VectorLen(offset))]
 
     def array(self, slot: int, flags) -> np.ndarray:
         return self.table.GetVectorAsNumpy(flags, self._at(slot))

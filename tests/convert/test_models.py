@@ -122,10 +122,7 @@ def test_the_card_keeps_its_contract(models, run, name):
     }  # fmt: skip
     assert card["trained_on"]["model_sha256"] == sha256(run.folder / "model.keras")
     assert card["trained_on"]["splits_sha256"] == sha256(run.folder / "splits.csv")
-    assert (
-        card["trained_on"]["data_sha256"]
-        == json.loads((run.folder / "metrics.json").read_text())["data_sha256"]
-    )
+    assert card["trained_on"]["data_sha256"] == json.loads((run.folder / "metrics.json").read_text())["data_sha256"]
     train = {row["file"]: row["sha256"] for row in run.splits if row["split"] == "train"}
     listed = {one["file"]: one["sha256"] for one in card["calibration"]["images"]}
     assert listed.items() <= train.items()
@@ -158,9 +155,7 @@ def test_a_second_conversion_gives_equal_bytes(models, run, remembered, memory, 
     result = convert(run, tmp_path / "again", ("float32", "int8"))
     assert tuple(result["variants"]) == ("float32", "int8")
     for name in ("float32", "int8"):
-        assert (tmp_path / "again" / f"{name}.tflite").read_bytes() == (
-            models / f"{name}.tflite"
-        ).read_bytes()
+        assert (tmp_path / "again" / f"{name}.tflite").read_bytes() == (models / f"{name}.tflite").read_bytes()
     assert not (tmp_path / "again" / "float16.tflite").exists()
 
 
@@ -206,9 +201,7 @@ def test_a_refused_model_leaves_no_file_and_exit_code_3(collapsed, command, reme
 
 def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path):
     def unscaled(self, spec):
-        return lambda: (
-            [np.repeat(image[None, ..., None], 3, -1).astype(np.float32)] for image in self.pixels[:20]
-        )
+        return lambda: ([np.repeat(image[None, ..., None], 3, -1).astype(np.float32)] for image in self.pixels[:20])
 
     monkeypatch.setattr(Calibration, "representative", unscaled)
     out = tmp_path / "models"
@@ -233,19 +226,13 @@ def test_a_file_that_fails_its_golden_vectors_never_gets_its_name(run, remembere
     monkeypatch.setattr(module, "golden_vectors", spoiled)
     with pytest.raises(RefusedError, match="golden vectors"):
         convert(run, tmp_path / "models", ("float32",))
-    assert not list((tmp_path / "models").glob("*tflite*")) and not list(
-        (tmp_path / "models").glob(".*tflite*")
-    )
+    assert not list((tmp_path / "models").glob("*tflite*")) and not list((tmp_path / "models").glob(".*tflite*"))
 
 
 def test_unknown_variants_are_named(run, command, tmp_path):
-    code, stdout, err = command(
-        "convert", run.folder, "--out", tmp_path / "models", "--variants", "int8,int4, bf16"
-    )
+    code, stdout, err = command("convert", run.folder, "--out", tmp_path / "models", "--variants", "int8,int4, bf16")
     assert (code, stdout) == (1, "")
-    assert (
-        error_line(err) == "Error: Variants of float32, float16, dynamic, int8 are required. Got: int4, bf16."
-    )
+    assert error_line(err) == "Error: Variants of float32, float16, dynamic, int8 are required. Got: int4, bf16."
     assert not (tmp_path / "models").exists()
 
 

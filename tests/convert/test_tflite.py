@@ -36,11 +36,7 @@ def answer(interpreter, pixels):
     one, out = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     scores = []
     for image in pixels:
-        tensor = (
-            image
-            if one["dtype"] == np.uint8
-            else ((image.astype(np.float64) - 128) / 127.5).astype(np.float32)
-        )
+        tensor = image if one["dtype"] == np.uint8 else ((image.astype(np.float64) - 128) / 127.5).astype(np.float32)
         interpreter.set_tensor(one["index"], tensor[None])
         interpreter.invoke()
         scores.append(interpreter.get_tensor(out["index"])[0])

@@ -107,9 +107,7 @@ def test_prediction_as_json_is_rounded():
 
 def test_a_model_without_a_card_is_refused(bare):
     Interpreter(bare)  # the model itself is sound
-    with pytest.raises(
-        FreezenetError, match=r"A model with a card\.json inside is required\. Got: bare\.tflite"
-    ):
+    with pytest.raises(FreezenetError, match=r"A model with a card\.json inside is required\. Got: bare\.tflite"):
         Classifier(bare)
 
 

@@ -59,9 +59,7 @@ def test_jpeg_fill_bytes_between_segments_are_skipped():
     assert image_size(main[:2] + b"\xff\xff\xff" + main[2:]) == (50, 60)
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\0\0\0\0\0\0\0\0\0\0\0", b"text" * 50]
-)
+@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\0\0\0\0\0\0\0\0\0\0\0", b"text" * 50])
 def test_no_header_gives_none(data):
     assert image_size(data) is None
 

@@ -19,9 +19,7 @@ from train.phantoms import draw_phantom
 HEIGHT, WIDTH = 120, 90
 #: A gray image, upright only in one of eight orientations, and a colour one with unequal channels.
 GRAY = draw_phantom("Focal", HEIGHT, np.random.default_rng(1))[:, :WIDTH].copy()
-COLOR = np.dstack(
-    [GRAY, np.roll(GRAY, 9, 0), draw_phantom("Diffuse", HEIGHT, np.random.default_rng(2))[:, :WIDTH]]
-)
+COLOR = np.dstack([GRAY, np.roll(GRAY, 9, 0), draw_phantom("Diffuse", HEIGHT, np.random.default_rng(2))[:, :WIDTH]])
 #: Each value 0..255 many times.
 RAMP = (np.arange(HEIGHT * WIDTH) % 256).reshape(HEIGHT, WIDTH)
 ALPHA = np.roll(RAMP, 40, 1).astype(np.uint8)
@@ -492,9 +490,7 @@ SMALL = {
 @pytest.mark.parametrize("kind", sorted(SMALL))
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 @given(
-    changes=st.lists(
-        st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8
-    ),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
     keep=st.floats(0.3, 1),
     headward=st.booleans(),
 )

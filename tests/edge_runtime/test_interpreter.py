@@ -105,9 +105,7 @@ def test_a_runtime_that_is_not_installed_says_how_to_install_it(models, monkeypa
         if name.partition(".")[0] == RUNTIMES[runtime].partition(".")[0]:
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, RUNTIMES[runtime].partition(".")[0], None)
-    with pytest.raises(
-        FreezenetError, match=f"{runtime} is required. Got: it is not installed; run: pip install"
-    ):
+    with pytest.raises(FreezenetError, match=f"{runtime} is required. Got: it is not installed; run: pip install"):
         Interpreter(models / "int8.tflite", runtime=runtime)
 
 
@@ -146,9 +144,7 @@ for name in sys.argv[2:]:
 """
 
 
-@pytest.mark.skipif(
-    "ai-edge-litert" not in INSTALLED, reason="the other runtimes do not check a file; they crash"
-)
+@pytest.mark.skipif("ai-edge-litert" not in INSTALLED, reason="the other runtimes do not check a file; they crash")
 @pytest.mark.parametrize("variant", ["float32", "int8"])
 def test_a_truncated_model_is_refused_or_answers_like_the_whole(models, tmp_path, variant):
     """In a process of its own: a runtime that trusts a broken file would take the test run with it."""

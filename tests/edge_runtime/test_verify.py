@@ -46,20 +46,14 @@ def test_a_rewritten_archive_alone_changes_nothing(models, with_card):
     assert verify(Classifier(with_card(models / "int8.tflite", lambda card: None))).passed
 
 
-@pytest.mark.parametrize(
-    ("variant", "tolerance"), [("float32", FLOAT_TOLERANCE), ("int8", INTEGER_TOLERANCE)]
-)
+@pytest.mark.parametrize(("variant", "tolerance"), [("float32", FLOAT_TOLERANCE), ("int8", INTEGER_TOLERANCE)])
 def test_a_score_off_by_more_than_the_tolerance_fails(models, with_card, variant, tolerance):
-    off = verify(
-        Classifier(with_card(models / f"{variant}.tflite", lambda card: shift(card, 1.5 * tolerance)))
-    )
+    off = verify(Classifier(with_card(models / f"{variant}.tflite", lambda card: shift(card, 1.5 * tolerance))))
     assert off.tolerance == tolerance
     assert not off.passed
     assert off.largest_difference == pytest.approx(1.5 * tolerance, rel=0.05)
     assert off.labels_equal == off.inputs_equal == off.vectors
-    near = verify(
-        Classifier(with_card(models / f"{variant}.tflite", lambda card: shift(card, 0.5 * tolerance)))
-    )
+    near = verify(Classifier(with_card(models / f"{variant}.tflite", lambda card: shift(card, 0.5 * tolerance))))
     assert near.passed
 
 
@@ -109,9 +103,7 @@ def test_integers_of_another_runtime_need_only_inputs_and_labels(models, with_ca
     assert not floats.passed
 
 
-@pytest.mark.parametrize(
-    "change", [lambda card: card.pop("golden"), lambda card: card["golden"]["vectors"].clear()]
-)
+@pytest.mark.parametrize("change", [lambda card: card.pop("golden"), lambda card: card["golden"]["vectors"].clear()])
 def test_a_model_without_vectors_is_refused(models, with_card, change):
     with pytest.raises(RefusedError, match="golden vectors is required") as caught:
         verify(Classifier(with_card(models / "int8.tflite", change)))

@@ -160,9 +160,7 @@ def test_a_lost_report_is_written_again_from_the_results(done, phantoms, command
     before = times(out)
     code, stdout, _ = command("pipeline", *arguments(phantoms, out))
     assert code == 0
-    assert stdout.splitlines()[0].startswith("model\tMB\t") and stdout.splitlines()[-1] == str(
-        out / "report.html"
-    )
+    assert stdout.splitlines()[0].startswith("model\tMB\t") and stdout.splitlines()[-1] == str(out / "report.html")
     assert {name: time for name, time in times(out).items() if name != "report.html"} == before
     assert (out / "report.html").read_text() == (done[0] / "report.html").read_text()
 
