@@ -7,8 +7,6 @@ splits.csv           that of the run, so that comparisons use the same test side
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,31 +14,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from convert.calibration import Calibration, choose_calibration, read_checked
+from convert.calibration import choose_calibration, read_checked
+from convert.card import calibrated_on, make_card, packed, trained_on
 from convert.gate import judge
-from convert.golden import golden_images, golden_vectors
-from convert.metadata import LABELS_FILE, Description, with_metadata
-from convert.tflite import VARIANTS, Variant, to_tflite
-from edge_runtime.card import CARD_FILE, CARD_VERSION
+from convert.tflite import VARIANTS, to_tflite
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError, RefusedError
-from edge_runtime.interpreter import Interpreter
 from edge_runtime.verify import verify
 from train.files import prepare_output, sha256_file, write_atomically, write_json
-from train.metrics import evaluate
 from train.progress import say
 from train.run import Run, predict_scores
 
 #: Written last, so its presence means that the conversion is finished.
 FINISHED = "conversion.json"
-NOTICE = (
-    "Research use only; not a medical device. Figures hold for the data named here; where class and source of the images "
-    "go together, a high figure may mean that the source was recognized."
-)
 
 
 def convert(
@@ -79,11 +66,11 @@ def convert(
                 refused[name] = verdict.refused
                 say(f"refused {name}: {verdict.refused}")
                 continue
-            card = _card(run, VARIANTS[name], calibration, plain, verdict.to_dict(), test, test_pixels)
-            finished = _packed(plain, card, run)
+            card = make_card(run, VARIANTS[name], calibration, plain, verdict.to_dict(), test, test_pixels)
+            finished = packed(plain, card, run)
             write_atomically(target, partial(_write_verified, content=finished))
         content = Classifier(target).card.content
-        if content["trained_on"] != _trained_on(run) or content["calibration"] != _calibrated_on(name, calibration):
+        if content["trained_on"] != trained_on(run) or content["calibration"] != calibrated_on(name, calibration):
             raise FreezenetError(
                 f"The same run and calibration images are required to go on with a conversion. Got: {out}, begun with "
                 "others; pass --overwrite or choose another name."
@@ -126,78 +113,6 @@ def known_variants(text: str) -> list[str]:
     if unknown or not names:
         raise FreezenetError(f"Variants of {', '.join(VARIANTS)} are required. Got: {', '.join(unknown) or 'none'}.")
     return names
-
-
-def _card(
-    run: Run,
-    variant: Variant,
-    calibration: Calibration,
-    model: bytes,
-    against_keras: dict[str, Any],
-    test: list[tuple[Path, dict[str, str]]],
-    test_pixels: NDArray[np.uint8],
-) -> dict[str, Any]:
-    spec = run.recipe.preprocess
-    interpreter = Interpreter(model)
-    dtype = interpreter.inputs[0]["dtype"]
-    answers = np.array([
-        int(interpreter.invoke(spec.network_input(image, dtype))[0][0].argmax()) for image in test_pixels
-    ])  # fmt: skip
-    truth = np.array([run.labels.index(row["class"]) for _, row in test])
-    golden = golden_vectors(interpreter, spec, run.labels)
-    return {
-        "card_version": CARD_VERSION,
-        "name": f"freezenet {run.recipe.name}",
-        "variant": variant.name,
-        "arithmetic": variant.arithmetic,
-        "notice": NOTICE,
-        "labels": list(run.labels),
-        "preprocess": spec.to_dict(),
-        "input": {
-            "dtype": np.dtype(dtype).name,
-            "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
-        },
-        "outputs": ["scores"],
-        "trained_on": _trained_on(run),
-        "calibration": _calibrated_on(variant.name, calibration),
-        "against_keras": against_keras,
-        "accuracy": {
-            "side": "test",
-            "runtime": golden["runtime"],
-            **evaluate(truth, answers, run.labels, [row["patient_id"] for _, row in test]),
-        },
-        "golden": golden,
-    }
-
-
-def _trained_on(run: Run) -> dict[str, Any]:
-    return {
-        "recipe": run.recipe.name,
-        "seed": run.recipe.seed,
-        "images": run.account["images"],
-        "data_sha256": run.account["data_sha256"],
-        "splits_sha256": sha256_file(run.folder / "splits.csv"),
-        "model_sha256": sha256_file(run.folder / "model.keras"),
-    }
-
-
-def _calibrated_on(variant: str, calibration: Calibration) -> dict[str, Any]:
-    return {"images": list(calibration.images) if variant == "int8" else []}
-
-
-def _packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
-    text = Description(
-        name=card["name"],
-        description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {NOTICE}",
-        version=hashlib.sha256(model).hexdigest()[:12],
-        license="The trained weights are the user's; the training images' licences apply.",
-    )
-    files = {
-        LABELS_FILE: "\n".join(run.labels).encode(),
-        CARD_FILE: json.dumps(card, indent=1).encode(),
-        **golden_images(run.recipe.preprocess),
-    }
-    return with_metadata(model, text, run.recipe.preprocess, files)
 
 
 def _write_verified(path: Path, content: bytes) -> None:

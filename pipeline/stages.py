@@ -13,8 +13,9 @@ from typing import Any
 
 from benchmarks.compare import compare
 from benchmarks.latency import benchmark
+from convert.card import NOTICE
 from convert.models import FINISHED as CONVERTED
-from convert.models import NOTICE, convert, refuse
+from convert.models import convert, refuse
 from convert.tflite import VARIANTS
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError

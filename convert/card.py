@@ -1,0 +1,107 @@
+"""The card that a model file carries: written here, read by `edge_runtime.card`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.calibration import Calibration
+from convert.golden import golden_images, golden_vectors
+from convert.metadata import LABELS_FILE, Description, with_metadata
+from convert.tflite import Variant
+from edge_runtime.card import CARD_FILE, CARD_VERSION
+from edge_runtime.interpreter import Interpreter
+from train.files import sha256_file
+from train.metrics import evaluate
+from train.run import Run
+
+#: What every model and report says of itself.
+NOTICE = (
+    "Research use only; not a medical device. Figures hold for the data named here; where class and source of the images "
+    "go together, a high figure may mean that the source was recognized."
+)
+
+
+def make_card(
+    run: Run,
+    variant: Variant,
+    calibration: Calibration,
+    model: bytes,
+    against_keras: dict[str, Any],
+    test: list[tuple[Path, dict[str, str]]],
+    test_pixels: NDArray[np.uint8],
+) -> dict[str, Any]:
+    """Return the card of a converted model (JSON types), with the accuracy and golden vectors of this machine.
+
+    model: the .tflite bytes without metadata. against_keras: the gate's verdict. test: path and row of splits.csv of the
+    test images; test_pixels: (n, h, w) uint8 of them.
+    """
+    spec = run.recipe.preprocess
+    interpreter = Interpreter(model)
+    dtype = interpreter.inputs[0]["dtype"]
+    answers = np.array([
+        int(interpreter.invoke(spec.network_input(image, dtype))[0][0].argmax()) for image in test_pixels
+    ])  # fmt: skip
+    truth = np.array([run.labels.index(row["class"]) for _, row in test])
+    golden = golden_vectors(interpreter, spec, run.labels)
+    return {
+        "card_version": CARD_VERSION,
+        "name": f"freezenet {run.recipe.name}",
+        "variant": variant.name,
+        "arithmetic": variant.arithmetic,
+        "notice": NOTICE,
+        "labels": list(run.labels),
+        "preprocess": spec.to_dict(),
+        "input": {
+            "dtype": np.dtype(dtype).name,
+            "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
+        },
+        "outputs": ["scores"],
+        "trained_on": trained_on(run),
+        "calibration": calibrated_on(variant.name, calibration),
+        "against_keras": against_keras,
+        "accuracy": {
+            "side": "test",
+            "runtime": golden["runtime"],
+            **evaluate(truth, answers, run.labels, [row["patient_id"] for _, row in test]),
+        },
+        "golden": golden,
+    }
+
+
+def trained_on(run: Run) -> dict[str, Any]:
+    """Return what identifies the run behind a model."""
+    return {
+        "recipe": run.recipe.name,
+        "seed": run.recipe.seed,
+        "images": run.account["images"],
+        "data_sha256": run.account["data_sha256"],
+        "splits_sha256": sha256_file(run.folder / "splits.csv"),
+        "model_sha256": sha256_file(run.folder / "model.keras"),
+    }
+
+
+def calibrated_on(variant: str, calibration: Calibration) -> dict[str, Any]:
+    """Return the calibration images of a variant; only int8 is calibrated."""
+    return {"images": list(calibration.images) if variant == "int8" else []}
+
+
+def packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
+    """Return the finished file: the model with metadata, labels, card and golden images inside."""
+    text = Description(
+        name=card["name"],
+        description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {NOTICE}",
+        version=hashlib.sha256(model).hexdigest()[:12],
+        license="The trained weights are the user's; the training images' licences apply.",
+    )
+    files = {
+        LABELS_FILE: "\n".join(run.labels).encode(),
+        CARD_FILE: json.dumps(card, indent=1).encode(),
+        **golden_images(run.recipe.preprocess),
+    }
+    return with_metadata(model, text, run.recipe.preprocess, files)
