@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 import freezenet
+from convert import card
 from convert import models as module
 from convert.calibration import Calibration
 from convert.models import convert, known_variants
@@ -222,8 +223,8 @@ def test_a_file_that_fails_its_golden_vectors_never_gets_its_name(run, remembere
             vector["scores"] = dict(zip(labels, reversed(list(vector["scores"].values())), strict=True))
         return found
 
-    golden_vectors = module.golden_vectors
-    monkeypatch.setattr(module, "golden_vectors", spoiled)
+    golden_vectors = card.golden_vectors
+    monkeypatch.setattr(card, "golden_vectors", spoiled)
     with pytest.raises(RefusedError, match="golden vectors"):
         convert(run, tmp_path / "models", ("float32",))
     assert not list((tmp_path / "models").glob("*tflite*")) and not list((tmp_path / "models").glob(".*tflite*"))
