@@ -19,6 +19,9 @@ from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter, runtime_version
 
+#: Inferences between the first and the timed ones.
+_WARM_UP = 10
+
 
 def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | None = None) -> dict[str, Any]:
     """Measure one model in a fresh process and return the figures (milliseconds, bytes) with device and runtime named.
@@ -50,13 +53,12 @@ def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[s
     pixels = rng.integers(0, 256, one["shape"])
     tensor = pixels.astype(one["dtype"]) if one["dtype"] == np.uint8 else ((pixels - 128) / 127.5).astype(one["dtype"])
     times = []
-    for _ in range(runs + 1):
+    # Inferences that come right after the first still warm the caches.
+    for _ in range(1 + _WARM_UP + runs):
         began = time.perf_counter()
         interpreter.invoke(tensor)
         times.append((time.perf_counter() - began) * 1e3)
-    first, steady = times[0], np.array(times[1:])
-    # Inferences that come right after the first still warm the caches.
-    steady = steady[min(10, runs // 10) :]
+    first, steady = times[0], np.array(times[1 + _WARM_UP :])
     return {
         "model": model.name,
         "bytes": model.stat().st_size,

@@ -22,6 +22,8 @@ from train.files import read_json, write_atomically
 _THUMBNAIL = 128
 #: Flipped images shown per variant; the rest is counted.
 _FLIPPED_SHOWN = 24
+#: Shapes, because float32 and float16 often lie on one point.
+_MARKERS = {"float32": "s", "float16": "P", "dynamic": "^", "int8": "o"}
 _COLORS = {"float32": "#4c72b0", "float16": "#55a868", "dynamic": "#c44e52", "int8": "#dd8452"}
 
 
@@ -130,7 +132,8 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure
             f1["value"],
             s=30 + 60 * one["bytes"] / 1e6,
             color=color,
-            alpha=0.8,
+            alpha=0.6,
+            marker=_MARKERS.get(name, "o"),
             label=f"{name}, {one['bytes'] / 1e6:.2f} MB",
         )
     axis.set_xlim(left=0)
@@ -138,7 +141,7 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure
     axis.set_xlabel("median latency of one inference, ms")
     axis.set_ylabel("macro-F1 on the test side")
     axis.grid(alpha=0.3)
-    axis.legend(loc="lower right", markerscale=0.5, fontsize=9)
+    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), markerscale=0.6, fontsize=9)
     return figure
 
 

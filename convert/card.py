@@ -79,7 +79,7 @@ def trained_on(run: Run) -> dict[str, Any]:
     return {
         "recipe": run.recipe.name,
         "seed": run.recipe.seed,
-        "images": run.account["images"],
+        "images": sum(row["split"] == "train" for row in run.splits),
         "data_sha256": run.account["data_sha256"],
         "splits_sha256": sha256_file(run.folder / "splits.csv"),
         "model_sha256": sha256_file(run.folder / "model.keras"),

@@ -43,7 +43,8 @@ class Interpreter:
         self.threads = threads
         head = model[:8] if isinstance(model, bytes) else _head(Path(model))
         if head[4:8] != TFLITE_IDENTIFIER:
-            raise FreezenetError("A TensorFlow Lite model (.tflite) is required. Got: a file of another format.")
+            name = "bytes" if isinstance(model, bytes) else Path(model).name
+            raise FreezenetError(f"A TensorFlow Lite model (.tflite) is required. Got: {name}, of another format.")
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
         try:
             self._engine = _engine_class(self.runtime)(num_threads=threads, **source)

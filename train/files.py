@@ -48,8 +48,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
+        what = "without one" if path.parent.is_dir() else "which does not exist"
         raise FreezenetError(
-            f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent} without one."
+            f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent}, {what}."
         ) from None
     except ValueError:
         raise FreezenetError(f"Valid JSON in {path} is required. Got: a damaged file; write it again.") from None

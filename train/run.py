@@ -30,6 +30,7 @@ from train.images import Images, read_images, readable
 from train.metrics import evaluate
 from train.model import build_model, count_parameters
 from train.progress import say
+from train.quiet import quiet
 from train.recipe import Recipe
 from train.split import read_splits, split, write_splits
 
@@ -62,9 +63,15 @@ def train(
         say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
     images = read_images(dataset, recipe.preprocess)
     account = _account(data, recipe, weights, images)
-    prepare_output(out, FINISHED, overwrite)
-    _begin(out, account, recipe, dataset, sides, images)
-    return _train(out, dataset, sides, images, recipe, weights, cache or default_cache_folder(), account)
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
+    gpus = configure_devices(recipe)
+    with device_scope(recipe):
+        model = build_model(recipe, dataset.labels, weights)
+        # Only now, so that data or weights that cannot be used leave nothing behind and cost no earlier results.
+        prepare_output(out, FINISHED, overwrite)
+        _begin(out, account, recipe, dataset, sides, images)
+        return _train(model, out, dataset, sides, images, recipe, cache or default_cache_folder(), account, gpus)
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ class Run:
 
     def model(self) -> keras.Model:
         """Load the trained model."""
-        return keras.saving.load_model(self.folder / "model.keras", compile=False)
+        with quiet():
+            return keras.saving.load_model(self.folder / "model.keras", compile=False)
 
     def paths(self, side: str, data: Path | None = None) -> list[tuple[Path, dict[str, str]]]:
         """Return (path, row of splits.csv) of a side's images; `data` is where DATA lies now, if it was moved."""
@@ -144,40 +152,34 @@ def _begin(
 
 
 def _train(
+    model: keras.Model,
     out: Path,
     dataset: Dataset,
     sides: NDArray,
     images: Images,
     recipe: Recipe,
-    weights: str,
     cache: Path,
     account: dict[str, Any],
+    gpus: int,
 ) -> dict[str, Any]:
     labels = dataset.labels
     classes = np.array([labels.index(sample.label) for sample in dataset.samples])
     data = TrainingData(images, classes, sides, labels)
     seconds: dict[str, float] = {}
-    keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
-    gpus = configure_devices(recipe)
-    with device_scope(recipe):
-        model = build_model(recipe, labels, weights)
-        statistics, class_weights = loss_weights(recipe, data)
-        if class_weights is not None:
-            say(
-                "loss weights: "
-                + ", ".join(f"{one} {weight:.3f}" for one, weight in zip(labels, class_weights, strict=True))
-            )
-        features = None
-        if recipe.caches:
-            started = time.perf_counter()
-            prefix, _ = split_model(model, cut_of(model))
-            found = cached_features(prefix, images, recipe, cache, has_gpu=gpus > 0)
-            features, seconds["cache"] = found.values, time.perf_counter() - started
-            say(f"frozen half of {len(images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
+    statistics, class_weights = loss_weights(recipe, data)
+    if class_weights is not None:
+        shown = ", ".join(f"{label} {weight:.3f}" for label, weight in zip(labels, class_weights, strict=True))
+        say(f"loss weights: {shown}")
+    features = None
+    if recipe.caches:
         started = time.perf_counter()
-        history = fit(model, data, recipe, class_weights, out, features, jit=gpus > 0)
-        seconds["fit"] = time.perf_counter() - started
+        prefix, _ = split_model(model, cut_of(model))
+        found = cached_features(prefix, images, recipe, cache, has_gpu=gpus > 0)
+        features, seconds["cache"] = found.values, time.perf_counter() - started
+        say(f"frozen half of {len(images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
+    started = time.perf_counter()
+    history = fit(model, data, recipe, class_weights, out, features, jit=gpus > 0)
+    seconds["fit"] = time.perf_counter() - started
     write_atomically(out / "model.keras", model.save)
     write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
     scores = predict_scores(model, images.pixels, recipe, features)
@@ -256,7 +258,8 @@ def configure_devices(recipe: Recipe) -> int:
 
     if recipe.devices == "cpu":
         return 0
-    gpus = tf.config.list_physical_devices("GPU")
+    with quiet():  # without a GPU the CUDA libraries report an error that is none
+        gpus = tf.config.list_physical_devices("GPU")
     return len(gpus) if recipe.devices == "all" else min(1, len(gpus))
 
 

@@ -26,7 +26,7 @@ def test_fields(result, models):
     assert result["model"] == "int8.tflite"
     assert result["bytes"] == (models / "int8.tflite").stat().st_size
     assert result["runtime"].startswith("ai-edge-litert ")
-    assert (result["threads"], result["runs"]) == (1, 54)
+    assert (result["threads"], result["runs"]) == (1, 60)
     assert result["environment"]["cores"] >= 1
     json.dumps(result, allow_nan=False)
 
