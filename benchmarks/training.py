@@ -110,7 +110,7 @@ def measure(
 @click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
 @click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
-@click.option("--images", default=320, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
+@click.option("--images", default=640, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(data, recipe, settings, weights, images, rounds, as_json) -> None:
