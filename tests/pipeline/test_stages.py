@@ -143,14 +143,15 @@ def test_finished_results_stay_without_overwrite(done, phantoms, command):
     assert times(out) == before
 
 
-def test_another_recipe_does_not_go_on(done, phantoms, command, tmp_path):
+@pytest.mark.parametrize("changed", [("--set", "seed=5"), ("--weights", "imagenet")])
+def test_another_recipe_or_other_weights_do_not_go_on(done, phantoms, command, tmp_path, changed):
     out = shutil.copytree(done[0], tmp_path / "out")
     (out / "report.html").unlink()
     before = times(out)
-    code, stdout, err = command("pipeline", *arguments(phantoms, out), "--set", "seed=5")
+    code, stdout, err = command("pipeline", *arguments(phantoms, out), *changed)
     assert (code, stdout) == (1, "")
     (line,) = [line for line in err.splitlines() if line.startswith("Error:")]
-    assert line.startswith("Error: The same recipe is required to go on with a pipeline. Got: ")
+    assert line.startswith("Error: The same recipe, weights and data are required to go on with a pipeline. Got: ")
     assert times(out) == before
 
 
