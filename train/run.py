@@ -71,7 +71,29 @@ def train(
         # Only now, so that data or weights that cannot be used leave nothing behind and cost no earlier results.
         prepare_output(out, FINISHED, overwrite)
         _begin(out, account, recipe, dataset, sides, images)
-        return _train(model, out, dataset, sides, images, recipe, cache or default_cache_folder(), account, gpus)
+        classes = np.array([dataset.labels.index(sample.label) for sample in dataset.samples])
+        fitted = _fit(
+            model,
+            TrainingData(images, classes, sides, dataset.labels),
+            recipe,
+            out,
+            cache or default_cache_folder(),
+            gpus,
+        )
+    # Outside of the scope: under a distribution strategy each device would predict the whole batch.
+    return _write_results(model, out, dataset, fitted, recipe, account)
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """What the training left beside the model's weights."""
+
+    data: TrainingData
+    features: NDArray | None
+    history: list[dict[str, float]]
+    statistics: dict[str, Any] | None
+    class_weights: NDArray[np.float64] | None
+    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -151,38 +173,33 @@ def _begin(
     write_json(record, account)
 
 
-def _train(
-    model: keras.Model,
-    out: Path,
-    dataset: Dataset,
-    sides: NDArray,
-    images: Images,
-    recipe: Recipe,
-    cache: Path,
-    account: dict[str, Any],
-    gpus: int,
-) -> dict[str, Any]:
-    labels = dataset.labels
-    classes = np.array([labels.index(sample.label) for sample in dataset.samples])
-    data = TrainingData(images, classes, sides, labels)
+def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int) -> _Fitted:
     seconds: dict[str, float] = {}
     statistics, class_weights = loss_weights(recipe, data)
     if class_weights is not None:
-        shown = ", ".join(f"{label} {weight:.3f}" for label, weight in zip(labels, class_weights, strict=True))
+        shown = ", ".join(f"{label} {weight:.3f}" for label, weight in zip(data.labels, class_weights, strict=True))
         say(f"loss weights: {shown}")
     features = None
     if recipe.caches:
         started = time.perf_counter()
         prefix, _ = split_model(model, cut_of(model))
-        found = cached_features(prefix, images, recipe, cache, has_gpu=gpus > 0)
+        found = cached_features(prefix, data.images, recipe, cache, has_gpu=gpus > 0)
         features, seconds["cache"] = found.values, time.perf_counter() - started
-        say(f"frozen half of {len(images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
+        say(f"frozen half of {len(data.images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
     started = time.perf_counter()
     history = fit(model, data, recipe, class_weights, out, features, jit=gpus > 0)
     seconds["fit"] = time.perf_counter() - started
+    return _Fitted(data, features, history, statistics, class_weights, seconds)
+
+
+def _write_results(
+    model: keras.Model, out: Path, dataset: Dataset, fitted: _Fitted, recipe: Recipe, account: dict[str, Any]
+) -> dict[str, Any]:
+    data, history, class_weights = fitted.data, fitted.history, fitted.class_weights
+    labels, classes, sides = data.labels, data.classes, data.sides
     write_atomically(out / "model.keras", model.save)
     write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
-    scores = predict_scores(model, images.pixels, recipe, features)
+    scores = predict_scores(model, data.images.pixels, recipe, fitted.features)
     files = [sample.file for sample in dataset.samples]
     rows = zip(files, sides, [labels[one] for one in classes], [labels[one] for one in scores.argmax(1)],
                *scores.T.round(6).tolist(), strict=True)  # fmt: skip
@@ -203,10 +220,10 @@ def _train(
         "data_sha256": account["data_sha256"],
         "parameters": count_parameters(model),
         "epochs": len(history),
-        "seconds": {stage: round(value, 2) for stage, value in seconds.items()},
+        "seconds": {stage: round(value, 2) for stage, value in fitted.seconds.items()},
         "images_by_class_and_side": _by_side(dataset, sides),
         "images_by_class_and_source": dataset.table("source"),
-        "class_statistics": statistics,
+        "class_statistics": fitted.statistics,
         "loss_weights": None if class_weights is None else dict(zip(labels, class_weights.round(6).tolist(), strict=True)),
     }  # fmt: skip
     write_json(out / FINISHED, metrics)
