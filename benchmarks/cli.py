@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-_threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+from edge_runtime.cli import json_option, runtime_option, threads_option
 
 
 @click.command()
@@ -17,8 +16,8 @@ _threads = click.option("--threads", type=click.IntRange(1), default=1, show_def
 @click.option(
     "--all", "everything", is_flag=True, help="Use all images of DATA and not only the test side of splits.csv."
 )
-@_threads
-@_json
+@threads_option
+@json_option
 def evaluate(model, data, everything, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
@@ -43,8 +42,8 @@ def evaluate(model, data, everything, threads, as_json) -> None:
 @click.command()
 @click.argument("models", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
-@_threads
-@_json
+@threads_option
+@json_option
 def compare(models, data, threads, as_json) -> None:
     """Compare the variants in MODELS on the test side of DATA: int8 against float, image by image."""
     from benchmarks.compare import compare as run
@@ -69,9 +68,9 @@ def compare(models, data, threads, as_json) -> None:
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
 @click.option("--runs", type=click.IntRange(20), default=200, show_default=True, help="Timed inferences.")
-@_threads
-@click.option("--runtime", type=click.Choice(["ai-edge-litert", "tflite-runtime", "tensorflow"]), help="Interpreter.")
-@_json
+@threads_option
+@runtime_option
+@json_option
 def benchmark(models, runs, threads, runtime, as_json) -> None:
     """Measure load, first and steady latency and peak memory of model files, each in a fresh process."""
     from benchmarks.latency import benchmark as run

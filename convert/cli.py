@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from train.cli import overwrite_option
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -28,7 +30,7 @@ import click
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training."
 )
-@click.option("--overwrite", is_flag=True, help="Replace the results in the output folder.")
+@overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
 def convert(run, out, variants, calibration_images, data, overwrite, as_json) -> None:
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import click
 
-_threads = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
-_runtime = click.option(
+threads_option = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+runtime_option = click.option(
     "--runtime",
     type=click.Choice(["ai-edge-litert", "tflite-runtime", "tensorflow"]),
     help="Interpreter; default: the first that is installed.",
 )
-_json = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 
 
 @click.command()
 @click.argument("model", type=click.Path())
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@_json
-@_threads
-@_runtime
+@json_option
+@threads_option
+@runtime_option
 def predict(model: str, images: tuple[str, ...], as_json: bool, threads: int, runtime: str | None) -> None:
     """Classify images: files, folders, or - for one image on standard input.
 
@@ -61,7 +61,7 @@ def predict(model: str, images: tuple[str, ...], as_json: bool, threads: int, ru
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@_json
+@json_option
 def inspect(model: Path, as_json: bool) -> None:
     """Print what a model file says about itself."""
     from edge_runtime.card import ModelCard
@@ -117,9 +117,9 @@ def inspect(model: Path, as_json: bool) -> None:
 
 @click.command()
 @click.argument("model", type=click.Path())
-@_json
-@_threads
-@_runtime
+@json_option
+@threads_option
+@runtime_option
 def verify(model: str, as_json: bool, threads: int, runtime: str | None) -> None:
     """Prove on this device that a model gives the numbers it was shipped with; exit 3 where it does not."""
     from edge_runtime.classifier import Classifier
@@ -141,7 +141,7 @@ def verify(model: str, as_json: bool, threads: int, runtime: str | None) -> None
 
 
 @click.command()
-@_json
+@json_option
 def doctor(as_json: bool) -> None:
     """Print the environment, for a bug report."""
     from edge_runtime.environment import environment

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,18 @@ def models(run, tmp_path_factory) -> Path:
     result = convert(run, folder)
     assert not result["refused"], result["refused"]
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run the command in this process; return (exit code, stdout, stderr)."""
+    import freezenet
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["freezenet", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            freezenet.main()
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run

@@ -35,20 +35,6 @@ QUICK = (
 
 
 @pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command in this process; return (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["freezenet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            freezenet.main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
 def refused(command):
     """Run the command, which must end with exit code 1 and one sentence; return the sentence."""
 

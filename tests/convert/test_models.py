@@ -3,13 +3,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-import freezenet
 from convert import card
 from convert import models as module
 from convert.calibration import Calibration
@@ -21,20 +19,6 @@ from edge_runtime.verify import verify
 from train.run import Run
 
 VARIANTS = ("float32", "float16", "dynamic", "int8")
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    """Run the command in this process; return (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["freezenet", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            freezenet.main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

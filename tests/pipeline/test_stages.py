@@ -16,8 +16,6 @@ from pathlib import Path
 import pytest
 from sklearn.metrics import accuracy_score
 
-import freezenet
-
 ROOT = Path(__file__).resolve().parents[2]
 # Enough training that the gate has nothing to refuse.
 RECIPE = ("--recipe", "phantoms", "--set", "epochs=8", "--set", "batch_size=16", "--weights", "none")
@@ -63,18 +61,6 @@ def done(phantoms, tmp_path_factory):
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr
     return out, stdout, first, second
-
-
-@pytest.fixture
-def command(monkeypatch, capsys):
-    def run(*given):
-        monkeypatch.setattr(sys, "argv", ["freezenet", *map(str, given)])
-        with pytest.raises(SystemExit) as caught:
-            freezenet.main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return run
 
 
 def test_a_kill_left_the_later_stages_undone(done):
