@@ -14,6 +14,8 @@ VERBS = {
     "demo": "pipeline.cli",
     "train": "train.cli",
     "convert": "convert.cli",
+    "sign": "convert.cli",
+    "export-hub": "convert.cli",
     "evaluate": "benchmarks.cli",
     "compare": "benchmarks.cli",
     "benchmark": "benchmarks.cli",
@@ -37,7 +39,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of one verb."""
-        return getattr(import_module(VERBS[cmd_name]), cmd_name) if cmd_name in VERBS else None
+        return getattr(import_module(VERBS[cmd_name]), cmd_name.replace("-", "_")) if cmd_name in VERBS else None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -3,10 +3,16 @@
 from setuptools import setup
 
 PACKAGES = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
-DATA_FOLDERS = {"train/recipes": "*.toml", "benchmarks/templates": "*.html"}
+INNER_PACKAGES = ("benchmarks.clients", "benchmarks.clients.programs")
+DATA_FOLDERS = {
+    "train/recipes": "*.toml",
+    "benchmarks/clients/page": "*.*",
+    "benchmarks/templates": "*.html",
+    "convert/templates": "*.md",
+}
 
 setup(
-    packages=[*PACKAGES, *(folder.replace("/", ".") for folder in DATA_FOLDERS)],
+    packages=[*PACKAGES, *INNER_PACKAGES, *(folder.replace("/", ".") for folder in DATA_FOLDERS)],
     package_dir={name: name for name in PACKAGES},
     py_modules=["freezenet"],
     package_data={folder.replace("/", "."): [pattern] for folder, pattern in DATA_FOLDERS.items()},

@@ -1,4 +1,4 @@
-"""The verb `convert`."""
+"""The verbs `convert`, `sign` and `export-hub`."""
 
 from __future__ import annotations
 
@@ -53,3 +53,47 @@ def convert(run, out, variants, calibration_images, data, overwrite, as_json) ->
             agreement = one["against_keras"]["agreement"]
             click.echo(f"{out / one['file']}\t{one['bytes'] / 1e6:.2f} MB\t{agreement:.1%} of answers as Keras\t{name}")
     refuse(result)
+
+
+@click.command()
+@click.argument("models", type=click.Path(path_type=Path))
+@click.option("--key", required=True, type=click.Path(path_type=Path), metavar="PRIVATE.pem", help="The private key.")
+@overwrite_option
+def sign(models: Path, key: Path, overwrite: bool) -> None:
+    """Sign all files of a MODELS folder, for `freezenet verify --public-key`; also one of `export-hub`.
+
+    The key is one of an elliptic curve: openssl ecparam -name prime256v1 -genkey -noout -out PRIVATE.pem; its public
+    half: openssl ec -in PRIVATE.pem -pubout -out KEY.pub. A passphrase is asked for where the key has one.
+    """
+    from convert.signing import PassphraseRequired, sign_folder
+    from edge_runtime.signature import SIGNATURE_FILE
+
+    try:
+        files = sign_folder(models, key, overwrite=overwrite)
+    except PassphraseRequired:
+        passphrase = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
+        files = sign_folder(models, key, passphrase, overwrite)
+    click.echo(f"{models / SIGNATURE_FILE}\t{len(files)} files")
+
+
+@click.command()
+@click.argument("models", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), metavar="DIR")
+@click.option(
+    "--license",
+    default="other",
+    show_default=True,
+    metavar="ID",
+    help="The hub's identifier of the weights' licence; other: that of the training images.",
+)
+@click.option("--dataset", metavar="NAME", help="Name of the data set in the card; default: the name of DATA.")
+@overwrite_option
+def export_hub(models: Path, out: Path, license: str, dataset: str | None, overwrite: bool) -> None:
+    """Write a Hugging Face model folder DIR from a MODELS folder; nothing is uploaded.
+
+    README.md is the model card, with the measured figures in its front matter and intervals in its text.
+    """
+    from convert.hub import export_hub as write
+
+    for name in write(models, out, license, dataset, overwrite):
+        click.echo(out / name)

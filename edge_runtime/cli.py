@@ -116,28 +116,52 @@ def inspect(model: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("model", type=click.Path())
+@click.argument("model", type=click.Path(path_type=Path), metavar="MODEL|FOLDER")
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    metavar="KEY.pub",
+    help="Require the folder's signature (`freezenet sign`), and nothing changed since.",
+)
 @json_option
 @threads_option
 @runtime_option
-def verify(model: str, as_json: bool, threads: int, runtime: str | None) -> None:
-    """Prove on this device that a model gives the numbers it was shipped with; exit 3 where it does not."""
+def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, runtime: str | None) -> None:
+    """Prove on this device that a model, or each in a folder, is the one that was shipped and gives its numbers.
+
+    The file is compared with its hash in conversion.json, where one lies beside it, then the golden vectors are run.
+    Exit code 3: it is not, or it does not.
+    """
     from edge_runtime.classifier import Classifier
     from edge_runtime.errors import RefusedError
+    from edge_runtime.hashes import check_listed
+    from edge_runtime.inputs import named_models
+    from edge_runtime.signature import check_models, signed_folder
     from edge_runtime.verify import verify as run_vectors
 
-    result = run_vectors(Classifier(model, threads=threads, runtime=runtime))
-    allowed = "labels only" if result.tolerance is None else f"at most {result.tolerance:.4f}"
-    figures = (
-        f"{result.inputs_equal} of {result.vectors} inputs and {result.labels_equal} labels equal, "
-        f"largest score difference {result.largest_difference:.6f} ({allowed}; recorded with {result.recorded_with})"
-    )
-    if as_json:
-        click.echo(json.dumps(result.to_dict()))
-    elif result.passed:
-        click.echo(f"{result.model} on {result.runtime}: {figures}")
-    if not result.passed:
-        raise RefusedError(f"The promised numbers are required. Got, on {result.runtime}: {figures}.")
+    models = named_models(model)
+    signed = signed_folder(model)
+    if public_key is not None:
+        check_models(models, signed, public_key)
+    elif signed:
+        click.echo(f"The signature of {signed} was not checked; pass --public-key KEY.pub.", err=True)
+    signature = "valid" if public_key else "not checked" if signed else None
+    for path in models:
+        name = path.relative_to(model).as_posix() if path != model else path.name
+        listed = check_listed(path)
+        result = run_vectors(Classifier(path, threads=threads, runtime=runtime))
+        allowed = "labels only" if result.tolerance is None else f"at most {result.tolerance:.4f}"
+        figures = (
+            f"{result.inputs_equal} of {result.vectors} inputs and {result.labels_equal} labels equal, "
+            f"largest score difference {result.largest_difference:.6f} ({allowed}; recorded with {result.recorded_with})"
+        )
+        if as_json:
+            click.echo(json.dumps({**result.to_dict(), "model": name, "sha256_listed": listed, "signature": signature}))
+        elif result.passed:
+            proofs = ["SHA-256 as in conversion.json"] * listed + ["signature valid"] * (signature == "valid")
+            click.echo("; ".join([f"{name} on {result.runtime}: {figures}", *proofs]))
+        if not result.passed:
+            raise RefusedError(f"The promised numbers are required. Got, on {result.runtime}, {name}: {figures}.")
 
 
 @click.command()

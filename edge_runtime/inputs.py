@@ -1,10 +1,12 @@
-"""Which images a command line names: files, folders, `-` for standard input."""
+"""Which images and models a command line names: files, folders, `-` for standard input."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from edge_runtime.errors import FreezenetError
 
 #: The argument that stands for an image on standard input.
 STDIN = "-"
@@ -26,3 +28,13 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
             yield from ((str(path), str(path)) for path in found or [Path(argument)])
         else:
             yield argument, argument
+
+
+def named_models(path: Path) -> list[Path]:
+    """Return the model file that `path` is, or those below a folder, sorted; FreezenetError where there is none."""
+    if not path.is_dir():
+        return [path]
+    found = sorted(one for one in path.rglob("*.tflite") if not one.name.startswith("."))
+    if not found:
+        raise FreezenetError(f"A model or a folder of models is required. Got: {path}, a folder without .tflite files.")
+    return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,6 +58,25 @@ def models(run, tmp_path_factory) -> Path:
     result = convert(run, folder)
     assert not result["refused"], result["refused"]
     return folder
+
+
+@pytest.fixture
+def own_models(models, tmp_path) -> Path:
+    """A copy of the MODELS folder that a test may change."""
+    return Path(shutil.copytree(models, tmp_path / "models"))
+
+
+@pytest.fixture
+def make_key(tmp_path):
+    """Make a key of an elliptic curve with OpenSSL; return its private and its public PEM file."""
+
+    def make(name: str = "key", curve: str = "prime256v1") -> tuple[Path, Path]:
+        private, public = tmp_path / f"{name}.pem", tmp_path / f"{name}.pub"
+        subprocess.run(["openssl", "ecparam", "-name", curve, "-genkey", "-noout", "-out", private], check=True)
+        subprocess.run(["openssl", "ec", "-in", private, "-pubout", "-out", public], check=True, capture_output=True)
+        return private, public
+
+    return make
 
 
 @pytest.fixture

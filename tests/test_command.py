@@ -83,7 +83,7 @@ def test_help_names_every_verb(command):
     assert (code, err) == (0, "")
     listed = {line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()}
     assert listed == {
-        "pipeline", "demo", "train", "convert", "evaluate", "compare", "benchmark", "predict",
+        "pipeline", "demo", "train", "convert", "sign", "export-hub", "evaluate", "compare", "benchmark", "predict",
         "inspect", "verify", "doctor",
     } == set(freezenet.VERBS)  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import FreezenetError
+from edge_runtime.hashes import sha256_file as sha256_file  # the device has it too
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -82,12 +82,3 @@ def prepare_output(folder: Path, finished: str, overwrite: bool) -> None:
 
 #: Marks a folder as ours, so that no other folder is ever emptied or written into.
 MARK = ".freezenet"
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

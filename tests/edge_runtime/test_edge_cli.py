@@ -119,7 +119,8 @@ def test_a_missing_model_a_folder_and_a_foreign_file_are_refused(verb, models, i
     rest = [images[0]] if verb == "predict" else []
     for model, said in (
         (models / "none.tflite", "does not exist"),
-        (models, "a folder"),
+        # verify takes a folder of models.
+        (images[0].parent if verb == "verify" else models, "a folder"),
         (images[0], "another format"),
     ):
         done = invoke(verb, model, *rest)
