@@ -1,0 +1,20 @@
+"""MediaPipe Tasks ImageClassifier: what Android, iOS and desktop apps load a classifier with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.clients.answers import ask
+from benchmarks.clients.question import Question
+from benchmarks.clients.tools import virtual_environment
+
+#: From 1.0 on the package sends usage metrics out, which a tool for X-rays must not do.
+VERSION = "0.10.31"
+
+
+def answers(questions: Sequence[Question], tools: Path) -> dict[str, Any]:
+    """Return variant -> answer; MissingToolError where MediaPipe cannot be installed or started."""
+    python = virtual_environment(tools / f"mediapipe-{VERSION}", [f"mediapipe=={VERSION}"], newest_python=(3, 13))
+    return ask([str(python)], "mediapipe_scores", questions)
