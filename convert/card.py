@@ -87,8 +87,8 @@ def trained_on(run: Run) -> dict[str, Any]:
 
 
 def calibrated_on(variant: str, calibration: Calibration) -> dict[str, Any]:
-    """Return the calibration images of a variant; only int8 is calibrated."""
-    return {"images": list(calibration.images) if variant == "int8" else []}
+    """Return the calibration images of a variant; float variants have none."""
+    return {"images": list(calibration.images) if variant in ("dynamic", "int8") else []}
 
 
 def packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
@@ -101,7 +101,7 @@ def packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
     )
     files = {
         LABELS_FILE: "\n".join(run.labels).encode(),
-        CARD_FILE: json.dumps(card, indent=1).encode(),
+        CARD_FILE: json.dumps(card, separators=(",", ":")).encode(),
         **golden_images(run.recipe.preprocess),
     }
     return with_metadata(model, text, run.recipe.preprocess, files)

@@ -23,7 +23,7 @@ from train.cli import overwrite_option
 @click.option(
     "--calibration-images",
     type=click.IntRange(1),
-    default=200,
+    default=100,
     show_default=True,
     help="Training images to measure ranges on.",
 )

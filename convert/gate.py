@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from convert.operators import custom_operators
 from convert.tflite import Variant
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
@@ -89,15 +89,6 @@ def _refusal(
             "calibration images, or weights that do not fit 8 bits"
         )
     return None
-
-
-def custom_operators(model: bytes) -> list[str]:
-    """Return the names of operators that are not builtin (Flex and custom ones).
-
-    Read from the file, because a runtime without them does not load it.
-    """
-    codes = schema.ModelT.InitFromPackedBuf(model, 0).operatorCodes or []
-    return sorted({code.customCode.decode() for code in codes if code.customCode})
 
 
 def _wrong_input(interpreter: Interpreter, spec: PreprocessSpec) -> str | None:

@@ -17,7 +17,7 @@ from typing import Any
 from convert.calibration import choose_calibration, read_checked
 from convert.card import calibrated_on, make_card, packed, trained_on
 from convert.gate import judge
-from convert.tflite import VARIANTS, to_tflite
+from convert.tflite import VARIANTS, Converter
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError, RefusedError
@@ -34,7 +34,7 @@ def convert(
     run: Run,
     out: Path,
     variants: Sequence[str] = tuple(VARIANTS),
-    calibration_images: int = 200,
+    calibration_images: int = 100,
     data: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -53,6 +53,7 @@ def convert(
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(out, FINISHED, overwrite)
     expected = predict_scores(model, pixels, run.recipe)
+    converter = Converter(model, calibration.representative(spec))
     written: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name in variants:
@@ -60,7 +61,7 @@ def convert(
         started = time.perf_counter()
         if not target.is_file():  # else finished before the process was killed: files get their name last
             say(f"converting {name}")
-            plain = to_tflite(model, VARIANTS[name], calibration.representative(spec))
+            plain = converter.to_tflite(VARIANTS[name])
             verdict = judge(VARIANTS[name], plain, spec, pixels, expected)
             if verdict.refused:
                 refused[name] = verdict.refused

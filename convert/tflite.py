@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from convert.fold import fold_batchnorm
+from convert.integer import to_integer
+from convert.ranges import Ranges, least_error_ranges
+from convert.rounding import round_kernels
 from train.quiet import quiet
+
+#: Calibration images that the kernels are rounded for; more changed nothing (docs/quantization.md).
+ROUNDING_IMAGES = 64
+_ROUNDING_BATCH = 16
 
 Representative = Callable[[], Iterator[list[NDArray[np.float32]]]]
 
@@ -35,11 +45,46 @@ VARIANTS = {
 }
 
 
-def to_tflite(model: keras.Model, variant: Variant, representative: Representative) -> bytes:
-    """Convert a flat functional model (batch, h, w, 3) -> (batch, classes) to a variant.
+class Converter:
+    """A trained network ready to be written as any variant; what several variants need is computed once.
 
-    representative: yields calibration inputs [(1, h, w, 3) float32]; used where the variant has integer activations.
+    model: a flat functional model (batch, h, w, 3) -> (batch, classes).
+    representative: yields calibration inputs [(1, h, w, 3) float32], whose input extremes become those of a uint8 input.
     """
+
+    def __init__(self, model: keras.Model, representative: Representative) -> None:
+        """Keep both; nothing is computed yet."""
+        self.model = model
+        self._representative = representative
+
+    def to_tflite(self, variant: Variant) -> bytes:
+        """Return the bytes of a variant."""
+        if variant.name == "int8":
+            return to_integer(self._rounded_float32, self.ranges)
+        return _converted(self.rounded if variant.name == "dynamic" else self.model, variant)
+
+    @cached_property
+    def rounded(self) -> keras.Model:
+        """The network without BatchNorm, its kernels on the 8-bit grid."""
+        return round_kernels(fold_batchnorm(self.model), self._batches)
+
+    @cached_property
+    def ranges(self) -> Ranges:
+        """The 8-bit range of every activation, by tensor name of the rounded network's float file."""
+        images = [image for (image,) in self._representative()]
+        return least_error_ranges(self._rounded_float32, images)
+
+    @cached_property
+    def _rounded_float32(self) -> bytes:
+        return _converted(self.rounded, VARIANTS["float32"])
+
+    def _batches(self) -> Iterator[NDArray[np.float32]]:
+        images = islice(self._representative(), ROUNDING_IMAGES)
+        while batch := list(islice(images, _ROUNDING_BATCH)):
+            yield np.concatenate([image for (image,) in batch])
+
+
+def _converted(model: keras.Model, variant: Variant) -> bytes:
     # A batch of -1 in the signature is refused by LiteRT.js.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
     converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed), name=model.name))
@@ -48,10 +93,5 @@ def to_tflite(model: keras.Model, variant: Variant, representative: Representati
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant.name == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if variant.name == "int8":
-        converter.representative_dataset = representative
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
-        converter.inference_output_type = tf.float32
     with quiet():
         return converter.convert()

@@ -8,8 +8,9 @@ import pytest
 import tensorflow as tf
 
 from convert.calibration import Calibration
-from convert.gate import custom_operators, judge
-from convert.tflite import VARIANTS, to_tflite
+from convert.gate import judge
+from convert.operators import custom_operators
+from convert.tflite import VARIANTS, Converter
 from edge_runtime.preprocess import PreprocessSpec
 
 SPEC = PreprocessSpec(size=(32, 32))
@@ -49,7 +50,7 @@ def representative(pixels):
 
 @pytest.fixture(scope="module")
 def converted(model, representative):
-    return {name: to_tflite(model, variant, representative) for name, variant in VARIANTS.items()}
+    return {name: Converter(model, representative).to_tflite(variant) for name, variant in VARIANTS.items()}
 
 
 @pytest.mark.parametrize("name", list(VARIANTS))
@@ -93,7 +94,9 @@ def test_nan_in_the_converted_model(pixels, expected, representative):
     broken = net()
     kernel, bias = broken.layers[-1].get_weights()
     broken.layers[-1].set_weights([np.full_like(kernel, np.nan), bias])
-    verdict = judge(VARIANTS["float32"], to_tflite(broken, VARIANTS["float32"], representative), SPEC, pixels, expected)
+    verdict = judge(
+        VARIANTS["float32"], Converter(broken, representative).to_tflite(VARIANTS["float32"]), SPEC, pixels, expected
+    )
     assert verdict.refused.startswith("it gives NaN or infinity")
     assert verdict.largest_difference == np.inf
 
@@ -102,7 +105,9 @@ def test_one_class_for_every_image(pixels, expected, representative):
     broken = net()
     kernel, bias = broken.layers[-1].get_weights()
     broken.layers[-1].set_weights([kernel * 0, np.eye(3, dtype=bias.dtype)[1]])
-    verdict = judge(VARIANTS["int8"], to_tflite(broken, VARIANTS["int8"], representative), SPEC, pixels, expected)
+    verdict = judge(
+        VARIANTS["int8"], Converter(broken, representative).to_tflite(VARIANTS["int8"]), SPEC, pixels, expected
+    )
     assert verdict.refused.startswith("it gives one class for every image")
     assert verdict.agreement == np.mean(expected.argmax(1) == 1)
 
@@ -112,7 +117,7 @@ def test_calibration_on_unscaled_pixels_is_refused_and_preprocessing_named(model
         for image in pixels:
             yield [np.repeat(image[None, ..., None], 3, -1).astype(np.float32)]
 
-    verdict = judge(VARIANTS["int8"], to_tflite(model, VARIANTS["int8"], unscaled), SPEC, pixels, expected)
+    verdict = judge(VARIANTS["int8"], Converter(model, unscaled).to_tflite(VARIANTS["int8"]), SPEC, pixels, expected)
     assert "preprocessing" in verdict.refused
     assert "from 0 to 255" in verdict.refused and "-1 to 0.996" in verdict.refused
 
@@ -122,7 +127,7 @@ def test_calibration_between_zero_and_one_is_refused(model, pixels, expected):
         for image in pixels:
             yield [np.repeat(image[None, ..., None], 3, -1).astype(np.float32) / 255]
 
-    verdict = judge(VARIANTS["int8"], to_tflite(model, VARIANTS["int8"], other_scale), SPEC, pixels, expected)
+    verdict = judge(VARIANTS["int8"], Converter(model, other_scale).to_tflite(VARIANTS["int8"]), SPEC, pixels, expected)
     assert "calibration images without the training's preprocessing" in verdict.refused
 
 
@@ -131,13 +136,15 @@ def test_other_weights_are_refused(pixels, expected, representative):
     kernel, bias = other.layers[-1].get_weights()
     other.layers[-1].set_weights([-kernel, bias])
     for name in ("float32", "int8"):
-        verdict = judge(VARIANTS[name], to_tflite(other, VARIANTS[name], representative), SPEC, pixels, expected)
+        verdict = judge(
+            VARIANTS[name], Converter(other, representative).to_tflite(VARIANTS[name]), SPEC, pixels, expected
+        )
         assert verdict.refused is not None
         assert "largest score difference" in verdict.refused
 
 
 def test_another_number_of_classes_is_refused(pixels, expected, representative):
-    content = to_tflite(net(classes=5), VARIANTS["float32"], representative)
+    content = Converter(net(classes=5), representative).to_tflite(VARIANTS["float32"])
     verdict = judge(VARIANTS["float32"], content, SPEC, pixels, expected)
     assert verdict.refused == "the output has shape [1, 5] and not [1, 3]"
 

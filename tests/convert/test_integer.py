@@ -1,0 +1,81 @@
+"""What stands in an integer file, read with the schema and not with the writer."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from convert.calibration import Calibration
+from convert.tflite import VARIANTS, Converter
+from edge_runtime.interpreter import Interpreter
+from edge_runtime.preprocess import PreprocessSpec
+
+SPEC = PreprocessSpec(size=(32, 32))
+INT8 = VARIANTS["int8"]
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (20, 32, 32), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def converter(pixels):
+    keras.utils.set_random_seed(3)
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(6, 3, strides=2, padding="same", name="first")(image))
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="scores")(x))
+    return Converter(model, Calibration(pixels, ()).representative(SPEC))
+
+
+@pytest.fixture(scope="module")
+def graph(converter):
+    tree = schema.ModelT.InitFromPackedBuf(converter.to_tflite(INT8), 0)
+    return tree.subgraphs[0]
+
+
+def test_every_tensor_between_the_two_ends_is_an_integer(graph):
+    ends = {*graph.inputs, *graph.outputs}
+    types = {number: tensor.type for number, tensor in enumerate(graph.tensors) if number not in ends}
+    float32 = [number for number, kind in types.items() if kind == schema.TensorType.FLOAT32]
+    assert float32 == []
+    assert graph.tensors[graph.inputs[0]].type == schema.TensorType.UINT8
+    assert graph.tensors[graph.outputs[0]].type == schema.TensorType.FLOAT32
+
+
+def test_the_first_operator_only_shifts_the_pixel(converter, graph):
+    """uint8 and int8 have one step and zeros 128 apart: the pixel's integer is kept, nothing is rounded."""
+    (after,) = (graph.tensors[op.outputs[0]] for op in graph.operators if op.inputs[0] == graph.inputs[0])
+    before = graph.tensors[graph.inputs[0]]
+    assert before.quantization.scale[0] == after.quantization.scale[0] == np.float32(1 / 127.5)
+    assert (before.quantization.zeroPoint[0], after.quantization.zeroPoint[0]) == (128, 0)
+
+
+def test_kernels_are_symmetric_with_one_step_per_channel(converter, graph):
+    kernel = np.asarray(converter.rounded.get_layer("first").get_weights()[0])
+    (op,) = (op for op in graph.operators if len(op.inputs) == 3 and len(graph.tensors[op.inputs[1]].shape) == 4)
+    quantization = graph.tensors[op.inputs[1]].quantization
+    np.testing.assert_allclose(quantization.scale, np.abs(kernel).max((0, 1, 2)) / 127, rtol=1e-5)
+    assert not np.any(quantization.zeroPoint)
+
+
+def test_scores_are_close_to_the_float_network(converter, pixels):
+    interpreter = Interpreter(converter.to_tflite(INT8))
+    found = np.concatenate([interpreter.invoke(SPEC.network_input(image, np.uint8))[0] for image in pixels])
+    wanted = converter.model.predict(SPEC.normalized(pixels), verbose=0)
+    np.testing.assert_allclose(found, wanted, atol=3 / 256)
+
+
+def test_a_dead_channel_with_a_bias_stays_what_it_is(converter, pixels):
+    """Its kernel step would be so small that the 32-bit bias overflows."""
+    model = keras.models.clone_model(converter.model)
+    model.set_weights(converter.model.get_weights())
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel[..., 2], bias[2] = 0, 3.0
+    model.get_layer("first").set_weights([kernel, bias])
+    interpreter = Interpreter(Converter(model, Calibration(pixels, ()).representative(SPEC)).to_tflite(INT8))
+    found = np.concatenate([interpreter.invoke(SPEC.network_input(image, np.uint8))[0] for image in pixels])
+    np.testing.assert_allclose(found, model.predict(SPEC.normalized(pixels), verbose=0), atol=3 / 256)
