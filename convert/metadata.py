@@ -14,10 +14,10 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from convert.flatbuffer import read_tree, write_tree
 from edge_runtime.preprocess import PreprocessSpec
 
 _METADATA_IDENTIFIER = b"M001"
-_MODEL_IDENTIFIER = b"TFL3"
 _METADATA_ENTRY = "TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
 
@@ -44,7 +44,7 @@ def with_metadata(model: bytes, text: Description, spec: PreprocessSpec, files: 
 
     files: name -> content; must hold `labels.txt`. Equal arguments give equal bytes: the archive's dates are fixed.
     """
-    tree = schema.ModelT.InitFromPackedBuf(model, 0)
+    tree = read_tree(model)
     tree.metadata = [entry for entry in tree.metadata or [] if entry.name != _METADATA_ENTRY.encode()]
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(_metadata(text, spec), np.uint8)
@@ -52,9 +52,7 @@ def with_metadata(model: bytes, text: Description, spec: PreprocessSpec, files: 
     entry = schema.MetadataT()
     entry.name, entry.buffer = _METADATA_ENTRY, len(tree.buffers) - 1
     tree.metadata.append(entry)
-    builder = flatbuffers.Builder(len(model) + 4096)
-    builder.Finish(tree.Pack(builder), _MODEL_IDENTIFIER)
-    packed = io.BytesIO(bytes(builder.Output()))
+    packed = io.BytesIO(write_tree(tree))
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
