@@ -43,7 +43,7 @@ def _recipes(result: dict[str, Any]) -> str:
     lines = [
         f"**Test figures on `{result['data']}`**, mean ± standard deviation over the seeds {seeds} (about {images} held-out test "
         f"images each, whole patients; weights `{result['weights']}`, {_packages(result)}). One command makes them again: "
-        f"`python -m benchmarks.study {result['data']} --weights {result['weights']} --work DIR --out results`.",
+        f"`python -m benchmarks.study {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} --work DIR --out results`.",
         "",
         "| recipe | file | accuracy | macro-F1 | answers changed from float32 | MB |",
         "|---|---|---|---|---|---|",
