@@ -23,8 +23,18 @@ _THUMBNAIL = 128
 #: Flipped images shown per variant; the rest is counted.
 _FLIPPED_SHOWN = 24
 #: Shapes, because float32 and float16 often lie on one point.
-_MARKERS = {"float32": "s", "float16": "P", "dynamic": "^", "int8": "o"}
-_COLORS = {"float32": "#4c72b0", "float16": "#55a868", "dynamic": "#c44e52", "int8": "#dd8452"}
+_MARKERS = {"float32": "s", "float16": "P", "dynamic": "^", "int8": "o", "int8-qat": "D", "int16x8": "v", "mixed": "X"}
+_COLORS = {
+    "float32": "#4c72b0",
+    "float16": "#55a868",
+    "dynamic": "#c44e52",
+    "int8": "#dd8452",
+    "int8-qat": "#8172b3",
+    "int16x8": "#64b5cd",
+    "mixed": "#937860",
+}
+#: Confusion matrices beside each other.
+_COLUMNS = 4
 
 
 def write_report(folder: Path) -> Path:
@@ -93,8 +103,12 @@ def _curves(history: list[dict[str, float]]) -> plt.Figure:
 
 def _matrices(comparison: dict[str, Any]) -> plt.Figure:
     variants = comparison["variants"]
-    figure, axes = plt.subplots(1, len(variants), figsize=(3.4 * len(variants), 3.6), squeeze=False)
-    for number, (axis, (name, one)) in enumerate(zip(axes[0], variants.items(), strict=True)):
+    columns = min(_COLUMNS, len(variants))
+    rows = -(-len(variants) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.6 * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat[len(variants) :]:
+        axis.set_axis_off()
+    for number, (axis, (name, one)) in enumerate(zip(axes.flat, variants.items(), strict=False)):
         # A dollar sign would begin a formula.
         labels = [label.replace("_", " ").replace("$", r"\$") for label in one["labels"]]
         matrix = one["confusion_matrix"]
@@ -112,9 +126,10 @@ def _matrices(comparison: dict[str, Any]) -> plt.Figure:
                 )
         axis.set_title(name)
         axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
-        axis.set_yticks(range(len(labels)), labels if number == 0 else [""] * len(labels), fontsize=8)
+        axis.set_yticks(range(len(labels)), labels if number % columns == 0 else [""] * len(labels), fontsize=8)
         axis.set_xlabel("answer")
-    axes[0][0].set_ylabel("truth")
+        if number % columns == 0:
+            axis.set_ylabel("truth")
     return figure
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import click
 
 from benchmarks.results import result_path
+from convert.cli import variants_option
+from convert.variants import known_variants
 
 
 def study(
@@ -96,17 +98,12 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 @click.option("--arms", default="mobile-freezenet,mobile-freezenet-2023", show_default=True, metavar="LIST")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
 @click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
-@click.option("--variants", default="all", show_default=True, metavar="LIST")
+@variants_option
 @click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for runs and models.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
 @click.option("--name", default="recipes", show_default=True, help="First word of the result file's name.")
 def main(data, arms, seeds, weights, variants, work, out, name) -> None:
     """Train, convert and compare recipes over seeds; write the figures as JSON to stdout and into OUT."""
-    from train.quiet import quiet
-
-    with quiet():
-        from convert.models import known_variants
-
     chosen = [arm.strip() for arm in arms.split(",")]
     result = study(data, chosen, [int(seed) for seed in seeds.split(",")], weights, work, known_variants(variants))
     if out is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from convert.calibration import Calibration
 from convert.golden import golden_images, golden_vectors
 from convert.metadata import LABELS_FILE, Description, with_metadata
-from convert.tflite import Variant
+from convert.variants import Variant
 from edge_runtime.card import CARD_FILE, CARD_VERSION
 from edge_runtime.interpreter import Interpreter
 from train.files import sha256_file
@@ -36,7 +36,7 @@ def make_card(
     test: list[tuple[Path, dict[str, str]]],
     test_pixels: NDArray[np.uint8],
 ) -> dict[str, Any]:
-    """Return the card of a converted model (JSON types), with the accuracy and golden vectors of this machine.
+    """Return the card of a converted model (JSON types) without its outputs, with the accuracy and golden vectors of this machine.
 
     model: the .tflite bytes without metadata. against_keras: the gate's verdict. test: path and row of splits.csv of the
     test images; test_pixels: (n, h, w) uint8 of them.
@@ -61,9 +61,8 @@ def make_card(
             "dtype": np.dtype(dtype).name,
             "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
         },
-        "outputs": ["scores"],
         "trained_on": trained_on(run),
-        "calibration": calibrated_on(variant.name, calibration),
+        "calibration": calibrated_on(variant, calibration),
         "against_keras": against_keras,
         "accuracy": {
             "side": "test",
@@ -86,13 +85,16 @@ def trained_on(run: Run) -> dict[str, Any]:
     }
 
 
-def calibrated_on(variant: str, calibration: Calibration) -> dict[str, Any]:
+def calibrated_on(variant: Variant, calibration: Calibration) -> dict[str, Any]:
     """Return the calibration images of a variant; float variants have none."""
-    return {"images": list(calibration.images) if variant in ("dynamic", "int8") else []}
+    return {"images": list(calibration.images) if variant.arithmetic == "integer" else []}
 
 
 def packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
-    """Return the finished file: the model with metadata, labels, card and golden images inside."""
+    """Return the finished file: the model with metadata, labels, card and golden images inside.
+
+    card: as `make_card` returns it, with the names of the model's "outputs".
+    """
     text = Description(
         name=card["name"],
         description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {NOTICE}",
@@ -104,4 +106,4 @@ def packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
         CARD_FILE: json.dumps(card, separators=(",", ":")).encode(),
         **golden_images(run.recipe.preprocess),
     }
-    return with_metadata(model, text, run.recipe.preprocess, files)
+    return with_metadata(model, text, run.recipe.preprocess, files, card["outputs"])

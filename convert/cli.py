@@ -7,18 +7,28 @@ from pathlib import Path
 
 import click
 
+from convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
 from train.cli import overwrite_option
+
+variants_option = click.option(
+    "--variants",
+    default=",".join(DEFAULT_VARIANTS),
+    show_default=True,
+    metavar="LIST",
+    help=f"Comma-separated list of {', '.join(VARIANTS)}; or all.",
+)
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="MODELS", help="Folder for the models.")
+@variants_option
 @click.option(
-    "--variants",
-    default="all",
+    "--profile",
+    default="edge",
     show_default=True,
     metavar="LIST",
-    help="Comma-separated list of float32, float16, dynamic, int8.",
+    help="edge: scores, class activation map, features; app: scores only, for MediaPipe; or edge,app.",
 )
 @click.option(
     "--calibration-images",
@@ -30,28 +40,50 @@ from train.cli import overwrite_option
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training."
 )
+@click.option(
+    "--gate",
+    "limits",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a limit of the gate: f1_kept, recall_loss, tolerated_images, agreement, float32_difference.",
+)
+@click.option("--no-gate", is_flag=True, help="Write refused variants too, with the verdict in their card.")
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
-def convert(run, out, variants, calibration_images, data, overwrite, as_json) -> None:
+def convert(run, out, variants, profile, calibration_images, data, limits, no_gate, overwrite, as_json) -> None:
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.
 
-    Exit code 3: a variant collapsed and was refused; the others are written.
+    Exit code 3: a variant lost more than the gate allows and was kept back as <variant>.tflite.refused; the others are
+    written.
     """
     from train.quiet import quiet
 
     with quiet():
+        from convert.gate import GateLimits
         from convert.models import convert as write
-        from convert.models import known_variants, refuse
+        from convert.models import refuse
+        from convert.outputs import known_profiles
         from train.run import Run
 
-    names = known_variants(variants)
-    result = write(Run.open(run), out, names, calibration_images, data, overwrite)
+    result = write(
+        Run.open(run),
+        out,
+        known_variants(variants),
+        known_profiles(profile),
+        calibration_images,
+        data,
+        GateLimits().changed(limits),
+        not no_gate,
+        overwrite,
+    )
     if as_json:
         click.echo(json.dumps(result))
     else:
         for name, one in result["variants"].items():
             agreement = one["against_keras"]["agreement"]
-            click.echo(f"{out / one['file']}\t{one['bytes'] / 1e6:.2f} MB\t{agreement:.1%} of answers as Keras\t{name}")
+            for file in one["profiles"].values():
+                size = f"{file['bytes'] / 1e6:.2f} MB"
+                click.echo(f"{out / file['file']}\t{size}\t{agreement:.1%} of answers as Keras\t{name}")
     refuse(result)
 
 

@@ -1,94 +1,178 @@
-"""Compare a written model with the Keras model it came from, and refuse one that collapsed."""
+"""Compare a written model with the Keras model it came from, and refuse one that lost too much.
+
+Judged on the validation side: the test side decides nothing, so that its figures stay honest.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from convert.operators import custom_operators
-from convert.tflite import Variant
+from convert.settings import Settings, setting
+from convert.variants import Variant
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
+from train.metrics import evaluate
 
-#: Largest score difference to Keras that the order of float32 operations explains.
-FLOAT32_LIMIT = 1e-3
-#: Smallest share of images on which a model with rounded weights must give the same class as Keras.
-AGREEMENT_LIMIT = 0.8
+
+@dataclass(frozen=True)
+class GateLimits(Settings):
+    """What a model may lose to the trained one.
+
+    f1_kept: smallest share of its macro-F1. recall_loss: largest loss of recall in any class, 0..1.
+    tolerated_images: a loss that so few images explain is no ground for refusal; one image of a class of ten is 10 points.
+    agreement: smallest share of images with the same class; below it a model counts as collapsed.
+    float32_difference: largest score difference that the order of float32 operations explains.
+    """
+
+    f1_kept: float = setting(0.99, 0, 1)
+    recall_loss: float = setting(0.02, 0, 1)
+    tolerated_images: int = setting(1, 0, 10**9)
+    agreement: float = setting(0.8, 0, 1)
+    float32_difference: float = setting(1e-3, 0, 1)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The images that models are judged on; they took no part in training.
+
+    pixels: (n, h, w) uint8. expected: (n, classes) scores of the trained Keras model. truth: (n,) class numbers.
+    labels: class names in score order. patients: (n,) names.
+    """
+
+    pixels: NDArray[np.uint8]
+    expected: NDArray[np.float32]
+    truth: NDArray[np.integer]
+    labels: tuple[str, ...]
+    patients: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What the comparison on `images` images showed.
 
-    agreement: share with the same most probable class. largest_difference: of any score.
+    agreement: share with the same most probable class. changed: number of the others. largest_difference: of any score.
+    macro_f1, recall: {"keras": figure, "this": figure}, the latter for each class; a figure has its 95 % interval.
     refused: one sentence with the figures and the likely cause, or None.
     """
 
     images: int
     agreement: float
+    changed: int
     largest_difference: float
+    macro_f1: dict[str, Any]
+    recall: dict[str, dict[str, Any]]
     refused: str | None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types only."""
-        return asdict(self)
+        # JSON has no infinity.
+        return {**asdict(self), "largest_difference": min(self.largest_difference, 1e9)}
 
 
 def judge(
-    variant: Variant, model: bytes, spec: PreprocessSpec, pixels: NDArray[np.uint8], expected: NDArray
+    variant: Variant, model: bytes, spec: PreprocessSpec, evidence: Evidence, limits: GateLimits = GateLimits()
 ) -> Verdict:
     """Run a model through the edge runtime and compare it with what Keras computed.
 
-    pixels: (n, h, w) uint8 that took no part in training. expected: (n, classes) Keras scores of them.
+    A model that cannot be run at all is refused with 0 images.
     """
     operators = custom_operators(model)
     if operators:
-        return Verdict(0, 0.0, 1.0, f"it needs operators outside the builtin set: {', '.join(operators)}")
+        return _unusable(f"it needs operators outside the builtin set: {', '.join(operators)}")
     interpreter = Interpreter(model)
-    shape = interpreter.outputs[0]["shape"].tolist()
-    if shape != [1, expected.shape[1]]:
-        return Verdict(0, 0.0, 1.0, f"the output has shape {shape} and not [1, {expected.shape[1]}]")
+    shape, classes = interpreter.outputs[0]["shape"].tolist(), len(evidence.labels)
+    if shape != [1, classes]:
+        return _unusable(f"the output has shape {shape} and not [1, {classes}]")
     dtype = interpreter.inputs[0]["dtype"]
-    found = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
-    agreement = float(np.mean(found.argmax(1) == expected.argmax(1)))
-    largest = float(np.nan_to_num(np.abs(found - expected), nan=np.inf).max())
-    return Verdict(
-        len(pixels), agreement, largest, _refusal(variant, interpreter, spec, found, expected, agreement, largest)
+    found = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in evidence.pixels])
+    same = found.argmax(1) == evidence.expected.argmax(1)
+    keras, this = (
+        evaluate(evidence.truth, scores.argmax(1), evidence.labels, evidence.patients)
+        for scores in (evidence.expected, found)
     )
-
-
-def _refusal(
-    variant: Variant,
-    interpreter: Interpreter,
-    spec: PreprocessSpec,
-    found: NDArray,
-    expected: NDArray,
-    agreement: float,
-    largest: float,
-) -> str | None:
-    if not np.isfinite(expected).all():
-        return "the trained model itself gives NaN or infinity; train again with a lower learning rate"
-    if len(set(expected.argmax(1))) == 1:
-        return "the trained model itself gives one class for every image; train it longer or on more data"
+    verdict = Verdict(
+        images=len(found),
+        agreement=float(same.mean()),
+        changed=int((~same).sum()),
+        largest_difference=float(np.nan_to_num(np.abs(found - evidence.expected), nan=np.inf).max()),
+        macro_f1={"keras": keras["macro_f1"], "this": this["macro_f1"]},
+        recall={
+            label: {"keras": keras["per_class"][label]["recall"], "this": this["per_class"][label]["recall"]}
+            for label in evidence.labels
+        },
+        refused=None,
+    )
     wrong_input = _wrong_input(interpreter, spec)
-    figures = f"{agreement:.1%} of {len(found)} images keep their class, largest score difference {largest:.3f}"
+    reason = _collapse(variant, found, evidence, verdict, wrong_input, limits) or _loss(verdict, evidence, limits)
+    return replace(verdict, refused=reason)
+
+
+def _unusable(reason: str) -> Verdict:
+    return Verdict(0, 0.0, 0, 1.0, {}, {}, reason)
+
+
+def _collapse(
+    variant: Variant,
+    found: NDArray,
+    evidence: Evidence,
+    verdict: Verdict,
+    wrong_input: str | None,
+    limits: GateLimits,
+) -> str | None:
+    """Say so where a model is broken, whatever its figures."""
+    if not np.isfinite(evidence.expected).all():
+        return "the trained model itself gives NaN or infinity; train again with a lower learning rate"
+    if len(set(evidence.expected.argmax(1))) == 1:
+        return "the trained model itself gives one class for every image; train it longer or on more data"
+    largest = verdict.largest_difference
+    figures = f"{verdict.agreement:.1%} of {len(found)} images keep their class, largest score difference {largest:.3f}"
     if not np.isfinite(found).all():
         return f"it gives NaN or infinity ({figures}); likely cause: activations beyond the range of {variant.name}"
     if wrong_input:
         return f"{wrong_input} ({figures}); likely cause: calibration images without the training's preprocessing"
     if len(set(found.argmax(1))) == 1:
         return f"it gives one class for every image ({figures}); likely cause: too few or unrepresentative calibration images"
-    if variant.name == "float32" and largest > FLOAT32_LIMIT:
-        return f"scores differ by more than {FLOAT32_LIMIT:g} ({figures}); likely cause: a conversion fault"
-    if agreement < AGREEMENT_LIMIT:
+    if variant.name == "float32" and largest > limits.float32_difference:
+        return f"scores differ by more than {limits.float32_difference:g} ({figures}); likely cause: a conversion fault"
+    if verdict.agreement < limits.agreement:
         return (
-            f"fewer than {AGREEMENT_LIMIT:.0%} keep their class ({figures}); likely cause: too few or unrepresentative "
+            f"fewer than {limits.agreement:.0%} keep their class ({figures}); likely cause: too few or unrepresentative "
             "calibration images, or weights that do not fit 8 bits"
         )
     return None
+
+
+def _loss(verdict: Verdict, evidence: Evidence, limits: GateLimits) -> str | None:
+    """Say so where a sound model lost too much."""
+    losses = []
+    keras, this = verdict.macro_f1["keras"], verdict.macro_f1["this"]
+    if this["value"] < limits.f1_kept * keras["value"] and verdict.changed > limits.tolerated_images:
+        losses.append(
+            f"macro-F1 falls from {_shown(keras)} to {_shown(this)}, where at least {limits.f1_kept:.1%} of it must be kept"
+        )
+    for number, (label, recall) in enumerate(verdict.recall.items()):
+        lost = recall["keras"]["value"] - recall["this"]["value"]
+        images = round(lost * int(np.sum(evidence.truth == number)))
+        if lost > limits.recall_loss and images > limits.tolerated_images:
+            losses.append(
+                f"recall of {label} falls from {_shown(recall['keras'])} to {_shown(recall['this'])}, {images} images, where "
+                f"at most {100 * limits.recall_loss:g} points may be lost"
+            )
+    if not losses:
+        return None
+    return (
+        f"on {verdict.images} validation images {'; '.join(losses)}; likely cause: weights or activations that do not fit "
+        "8 bits; try int8-qat or mixed, more calibration images, or --no-gate to study the file"
+    )
+
+
+def _shown(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
 def _wrong_input(interpreter: Interpreter, spec: PreprocessSpec) -> str | None:

@@ -22,7 +22,7 @@ def golden_images(spec: PreprocessSpec) -> dict[str, bytes]:
     images = {}
     for number, pattern in enumerate(PATTERNS):
         phantom = draw_phantom(pattern, 2 * max(spec.size), np.random.default_rng(number), noise=0.0)
-        phantom = phantom[: 2 * spec.size[0], : 2 * spec.size[1]] // 32 * 32  # 8 gray levels compress well
+        phantom = phantom[: 2 * spec.size[0], : 2 * spec.size[1]] // 64 * 64  # 4 gray levels compress well
         encoded = cv2.imencode(".png", phantom, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1]
         images[f"golden-{number}.png"] = encoded.tobytes()
     return images

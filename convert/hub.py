@@ -42,7 +42,7 @@ def export_hub(
     if not conversion.get("variants"):
         raise FreezenetError(f"A MODELS folder with at least one variant is required. Got: {models}, without any.")
     dataset = dataset or Path(conversion["data"]).name
-    variants = [_variant(models, name, one["file"]) for name, one in conversion["variants"].items()]
+    variants = [_variant(models, name, one) for name, one in conversion["variants"].items()]
     readme = _readme(variants, dataset, license)
     # Only now, so that a MODELS folder that cannot be exported costs no earlier export.
     out = Path(os.path.abspath(out))
@@ -58,12 +58,13 @@ def export_hub(
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != MARK)
 
 
-def _variant(models: Path, name: str, file: str) -> dict[str, Any]:
+def _variant(models: Path, name: str, converted: dict[str, Any]) -> dict[str, Any]:
     """Return what the folder and the card say about one variant; a changed file is refused."""
-    sources = {f"{name}/model.tflite": models / file}
-    if (models / f"{name}-app.tflite").is_file():
-        sources[f"{name}/model-app.tflite"] = models / f"{name}-app.tflite"
-    main, *apps = [_described(target, source) for target, source in sources.items()]
+    sources = {f"{name}/model.tflite": converted["file"]}
+    app = converted["profiles"].get("app")
+    if app and app["file"] != converted["file"]:
+        sources[f"{name}/model-app.tflite"] = app["file"]
+    main, *apps = [_described(target, models / source) for target, source in sources.items()]
     return {**main, "name": name, "apps": apps}
 
 

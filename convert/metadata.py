@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import flatbuffers
@@ -20,6 +21,12 @@ from edge_runtime.preprocess import PreprocessSpec
 _METADATA_IDENTIFIER = b"M001"
 _METADATA_ENTRY = "TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
+#: What an output tensor of a name holds.
+OUTPUTS = {
+    "scores": "Probability of each class, 0 to 1.",
+    "cam": "Class activation map: what each place of the last feature map adds to each class before pooling and softmax.",
+    "features": "Mean of the trunk's last feature map, for a gate that asks whether an image is a chest X-ray.",
+}
 
 # Enumerations of metadata_schema.fbs
 _IMAGE_PROPERTIES = 2  # union ContentProperties
@@ -39,15 +46,21 @@ class Description:
     license: str
 
 
-def with_metadata(model: bytes, text: Description, spec: PreprocessSpec, files: dict[str, bytes]) -> bytes:
+def with_metadata(
+    model: bytes,
+    text: Description,
+    spec: PreprocessSpec,
+    files: dict[str, bytes],
+    outputs: Sequence[str] = ("scores",),
+) -> bytes:
     """Return the model with TFLite metadata inside and the associated files behind it.
 
-    files: name -> content; must hold `labels.txt`. Equal arguments give equal bytes: the archive's dates are fixed.
+    files: name -> content; must hold `labels.txt`. outputs: keys of OUTPUTS in file order, one for each of the model. Equal arguments give equal bytes: the archive's dates are fixed.
     """
     tree = read_tree(model)
     tree.metadata = [entry for entry in tree.metadata or [] if entry.name != _METADATA_ENTRY.encode()]
     buffer = schema.BufferT()
-    buffer.data = np.frombuffer(_metadata(text, spec), np.uint8)
+    buffer.data = np.frombuffer(_metadata(text, spec, outputs), np.uint8)
     tree.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = _METADATA_ENTRY, len(tree.buffers) - 1
@@ -59,13 +72,13 @@ def with_metadata(model: bytes, text: Description, spec: PreprocessSpec, files: 
     return packed.getvalue()
 
 
-def _metadata(text: Description, spec: PreprocessSpec) -> bytes:
+def _metadata(text: Description, spec: PreprocessSpec, outputs: Sequence[str]) -> bytes:
     builder = flatbuffers.Builder(1024)
     image = _input(builder, spec)
-    scores = _output(builder)
+    described = [_output(builder, name) for name in outputs]
     subgraph = _table(builder, 10, {
         2: _vector(builder, [image]),
-        3: _vector(builder, [scores]),
+        3: _vector(builder, described),
     })  # fmt: skip
     model = _table(builder, 8, {
         0: builder.CreateString(text.name),
@@ -99,23 +112,26 @@ def _input(builder: flatbuffers.Builder, spec: PreprocessSpec) -> int:
     })  # fmt: skip
 
 
-def _output(builder: flatbuffers.Builder) -> int:
+def _output(builder: flatbuffers.Builder, name: str) -> int:
+    slots = {
+        0: builder.CreateString(name),
+        1: builder.CreateString(OUTPUTS[name]),
+        3: _union(builder, 3, 0, _FEATURE_PROPERTIES, _table(builder, 0, {})),
+    }
+    if name == "scores":
+        slots[5] = _table(builder, 2, {0: _floats(builder, [1.0]), 1: _floats(builder, [0.0])})
+        slots[6] = _vector(builder, [_labels(builder)])
+    return _table(builder, 7, slots)
+
+
+def _labels(builder: flatbuffers.Builder) -> int:
     name = builder.CreateString(LABELS_FILE)
     description = builder.CreateString("Class names in score order")
     builder.StartObject(5)
     builder.PrependUOffsetTRelativeSlot(0, name, 0)
     builder.PrependUOffsetTRelativeSlot(1, description, 0)
     builder.PrependInt8Slot(2, _TENSOR_AXIS_LABELS, 0)
-    labels = builder.EndObject()
-    content = _union(builder, 3, 0, _FEATURE_PROPERTIES, _table(builder, 0, {}))
-    stats = _table(builder, 2, {0: _floats(builder, [1.0]), 1: _floats(builder, [0.0])})
-    return _table(builder, 7, {
-        0: builder.CreateString("scores"),
-        1: builder.CreateString("Probability of each class, 0 to 1."),
-        3: content,
-        5: stats,
-        6: _vector(builder, [labels]),
-    })  # fmt: skip
+    return builder.EndObject()
 
 
 def _table(builder: flatbuffers.Builder, slots: int, offsets: dict[int, int]) -> int:

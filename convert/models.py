@@ -1,8 +1,10 @@
 """A MODELS folder: the variants of one run, each checked before it gets its name.
 
-<variant>.tflite     with metadata, labels, card and golden vectors inside
-conversion.json      figures, hashes, refusals
-splits.csv           that of the run, so that comparisons use the same test side
+<variant>.tflite            profile edge, with metadata, labels, card and golden vectors inside
+<variant>-app.tflite        profile app (`convert.outputs`)
+<variant>.tflite.refused    what the gate refused, for study
+conversion.json             figures, hashes, refusals
+splits.csv                  that of the run, so that comparisons use the same test side
 """
 
 from __future__ import annotations
@@ -14,10 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convert.calibration import choose_calibration, read_checked
+import keras
+import numpy as np
+
+from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.card import calibrated_on, make_card, packed, trained_on
-from convert.gate import judge
-from convert.tflite import VARIANTS, Converter
+from convert.gate import Evidence, GateLimits, judge
+from convert.outputs import PROFILES, keep_outputs, with_outputs
+from convert.tflite import Converter
+from convert.variants import DEFAULT_VARIANTS, VARIANTS
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError, RefusedError
@@ -33,58 +40,55 @@ FINISHED = "conversion.json"
 def convert(
     run: Run,
     out: Path,
-    variants: Sequence[str] = tuple(VARIANTS),
+    variants: Sequence[str] = DEFAULT_VARIANTS,
+    profiles: Sequence[str] = ("edge",),
     calibration_images: int = 100,
     data: Path | None = None,
+    limits: GateLimits = GateLimits(),
+    gate: bool = True,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the variants of a run into the folder `out` and return what stands in conversion.json.
 
-    calibration_images: about how many images of the training side the integer ranges are measured on.
-    data: where DATA lies now, if it was moved after the training.
-    A refused variant is not written; its reason stands under "refused". A killed conversion goes on with the variants
-    that are missing.
+    profiles: see `convert.outputs`. calibration_images: about how many images of the training side the integer ranges are
+    measured on. data: where DATA lies now, if it was moved after the training. limits: what a variant may lose.
+    gate: keep back what lost more; else it is written like the others, with the verdict in its card.
+    A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
+    goes on with the variants that are missing.
     """
     model, spec = run.model(), run.recipe.preprocess
     calibration = choose_calibration(run, calibration_images, data)
-    pixels = read_checked(run.paths("validation", data), spec)
+    evidence = _evidence(run, model, data)
     test = run.paths("test", data)
     test_pixels = read_checked(test, spec)
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(out, FINISHED, overwrite)
-    expected = predict_scores(model, pixels, run.recipe)
-    converter = Converter(model, calibration.representative(spec))
+    converter = Converter(with_outputs(model), calibration.representative(spec))
     written: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name in variants:
-        target = out / f"{name}.tflite"
+        targets = {profile: out / f"{name}{'' if profile == 'edge' else f'-{profile}'}.tflite" for profile in profiles}
         started = time.perf_counter()
-        if not target.is_file():  # else finished before the process was killed: files get their name last
+        # Else finished before the process was killed: files get their names last.
+        if not all(target.is_file() for target in targets.values()):
             say(f"converting {name}")
-            plain = converter.to_tflite(VARIANTS[name])
-            verdict = judge(VARIANTS[name], plain, spec, pixels, expected)
+            content = converter.to_tflite(VARIANTS[name])
+            verdict = judge(VARIANTS[name], content, spec, evidence, limits)
             if verdict.refused:
-                refused[name] = verdict.refused
                 say(f"refused {name}: {verdict.refused}")
+            files = dict.fromkeys(profiles, content)
+            if verdict.images:  # else it cannot be run, and there is nothing to say about it
+                card = make_card(run, VARIANTS[name], calibration, content, verdict.to_dict(), test, test_pixels)
+                for profile in profiles:
+                    outputs = PROFILES[profile]
+                    files[profile] = packed(keep_outputs(content, outputs), {**card, "outputs": list(outputs)}, run)
+            if verdict.refused and (gate or not verdict.images):
+                refused[name] = verdict.refused
+                write_atomically(out / f"{name}.tflite.refused", partial(Path.write_bytes, data=files[profiles[0]]))
                 continue
-            card = make_card(run, VARIANTS[name], calibration, plain, verdict.to_dict(), test, test_pixels)
-            finished = packed(plain, card, run)
-            write_atomically(target, partial(_write_verified, content=finished))
-        content = Classifier(target).card.content
-        if content["trained_on"] != trained_on(run) or content["calibration"] != calibrated_on(name, calibration):
-            raise FreezenetError(
-                f"The same run and calibration images are required to go on with a conversion. Got: {out}, begun with "
-                "others; pass --overwrite or choose another name."
-            )
-        written[name] = {
-            "file": target.name,
-            "bytes": target.stat().st_size,
-            "sha256": sha256_file(target),
-            "against_keras": content["against_keras"],
-            "accuracy": content["accuracy"]["accuracy"],
-            "macro_f1": content["accuracy"]["macro_f1"],
-            "seconds": round(time.perf_counter() - started, 2),
-        }
+            for profile, target in targets.items():
+                write_atomically(target, partial(_write_verified, content=files[profile]))
+        written[name] = {**_entry(run, name, calibration, targets), "seconds": round(time.perf_counter() - started, 2)}
     shutil.copyfile(run.folder / "splits.csv", out / "splits.csv")
     result = {
         "run": str(run.folder.resolve()),
@@ -107,13 +111,38 @@ def refuse(result: dict[str, Any]) -> None:
         raise RefusedError(f"Models that answer like the trained one are required. Got: {reasons}.")
 
 
-def known_variants(text: str) -> list[str]:
-    """Read a comma-separated list of variants, or "all"."""
-    names = list(VARIANTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in VARIANTS]
-    if unknown or not names:
-        raise FreezenetError(f"Variants of {', '.join(VARIANTS)} are required. Got: {', '.join(unknown) or 'none'}.")
-    return names
+def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
+    validation = run.paths("validation", data)
+    pixels = read_checked(validation, run.recipe.preprocess)
+    return Evidence(
+        pixels,
+        predict_scores(model, pixels, run.recipe),
+        np.array([run.labels.index(row["class"]) for _, row in validation]),
+        run.labels,
+        tuple(row["patient_id"] for _, row in validation),
+    )
+
+
+def _entry(run: Run, name: str, calibration: Calibration, targets: dict[str, Path]) -> dict[str, Any]:
+    """Return what conversion.json says about the files of one variant; FreezenetError where they are those of another run."""
+    main = next(iter(targets.values()))
+    content = Classifier(main).card.content
+    if content["trained_on"] != trained_on(run) or content["calibration"] != calibrated_on(VARIANTS[name], calibration):
+        raise FreezenetError(
+            f"The same run and calibration images are required to go on with a conversion. Got: {main.parent}, begun with "
+            "others; pass --overwrite or choose another name."
+        )
+    return {
+        "file": main.name,
+        "bytes": main.stat().st_size,
+        "profiles": {
+            profile: {"file": target.name, "bytes": target.stat().st_size, "sha256": sha256_file(target)}
+            for profile, target in targets.items()
+        },
+        "against_keras": content["against_keras"],
+        "accuracy": content["accuracy"]["accuracy"],
+        "macro_f1": content["accuracy"]["macro_f1"],
+    }
 
 
 def _write_verified(path: Path, content: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
@@ -14,8 +13,10 @@ from numpy.typing import NDArray
 
 from convert.fold import fold_batchnorm
 from convert.integer import to_integer
+from convert.outputs import keep_outputs
 from convert.ranges import Ranges, least_error_ranges
 from convert.rounding import round_kernels
+from convert.variants import VARIANTS, Variant
 from train.quiet import quiet
 
 #: Calibration images that the kernels are rounded for; more changed nothing (docs/quantization.md).
@@ -23,26 +24,6 @@ ROUNDING_IMAGES = 64
 _ROUNDING_BATCH = 16
 
 Representative = Callable[[], Iterator[list[NDArray[np.float32]]]]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A way to write the model. arithmetic: "float" or "integer", of the operators inside."""
-
-    name: str
-    summary: str
-    arithmetic: str
-
-
-VARIANTS = {
-    variant.name: variant
-    for variant in (
-        Variant("float32", "float weights and arithmetic; float32 in, float32 out", "float"),
-        Variant("float16", "weights stored as float16, arithmetic in float; float32 in, float32 out", "float"),
-        Variant("dynamic", "int8 weights, activations quantized on the fly; float32 in, float32 out", "integer"),
-        Variant("int8", "full integer inside, post-training; raw uint8 pixels in, float32 scores out", "integer"),
-    )
-}
 
 
 class Converter:
@@ -58,10 +39,14 @@ class Converter:
         self._representative = representative
 
     def to_tflite(self, variant: Variant) -> bytes:
-        """Return the bytes of a variant."""
+        """Return the bytes of a variant, with the outputs of the network in its order and under its names."""
+        return keep_outputs(self._written(variant), self.model.output_names)
+
+    def _written(self, variant: Variant) -> bytes:
         if variant.name == "int8":
             return to_integer(self._rounded_float32, self.ranges)
-        return _converted(self.rounded if variant.name == "dynamic" else self.model, variant)
+        network = self.model if variant.arithmetic == "float" else self.rounded
+        return _converted(network, variant, self._representative)
 
     @cached_property
     def rounded(self) -> keras.Model:
@@ -76,7 +61,7 @@ class Converter:
 
     @cached_property
     def _rounded_float32(self) -> bytes:
-        return _converted(self.rounded, VARIANTS["float32"])
+        return _converted(self.rounded, VARIANTS["float32"], self._representative)
 
     def _batches(self) -> Iterator[NDArray[np.float32]]:
         images = islice(self._representative(), ROUNDING_IMAGES)
@@ -84,14 +69,22 @@ class Converter:
             yield np.concatenate([image for (image,) in batch])
 
 
-def _converted(model: keras.Model, variant: Variant) -> bytes:
+def _converted(model: keras.Model, variant: Variant, representative: Representative) -> bytes:
     # A batch of -1 in the signature is refused by LiteRT.js.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, model(fixed), name=model.name))
+    outputs = model(fixed)
+    # As a dictionary, because the order of a list is lost on the way; the names go into the signature.
+    named = dict(zip(model.output_names, outputs if isinstance(outputs, list) else [outputs], strict=True))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(fixed, named, name=model.name))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if variant.name != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant.name == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if variant.name == "int16x8":
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+        ]
     with quiet():
         return converter.convert()

@@ -70,15 +70,16 @@ def inspect(model: Path, as_json: bool) -> None:
     card = ModelCard.read(model)
     tensors = Interpreter(model)
     sides = {"inputs": tensors.inputs, "outputs": tensors.outputs}
+    names = {"inputs": ["image"], "outputs": card.content["outputs"]}
     described = {
         side: [
             {
-                "name": one["name"],
+                "name": name,
                 "shape": one["shape"].tolist(),
                 "dtype": one["dtype"].__name__,
                 "quantization": [float(one["quantization"][0]), int(one["quantization"][1])],
             }
-            for one in found
+            for name, one in zip(names[side], found, strict=True)
         ]
         for side, found in sides.items()
     }
@@ -92,9 +93,9 @@ def inspect(model: Path, as_json: bool) -> None:
     click.echo(f"labels      {', '.join(card.labels)}")
     for side, found in described.items():
         for one in found:
-            click.echo(
-                f"{side[:-1]:<11} {one['dtype']} {one['shape']} scale {one['quantization'][0]:.6g} zero {one['quantization'][1]}"
-            )
+            scale, zero = one["quantization"]
+            grid = f", value = {scale:.6g} * (integer - {zero})" if scale else ""
+            click.echo(f"{side[:-1]:<11} {one['name']}: {one['dtype']} {one['shape']}{grid}")
     spec = card.preprocess
     click.echo(
         f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from convert.cli import variants_option
+from convert.variants import DEFAULT_VARIANTS, known_variants
 from train.cli import (
     cache_option,
     json_option,
@@ -25,7 +27,7 @@ from train.cli import (
 @recipe_option
 @set_option
 @weights_option
-@click.option("--variants", default="all", show_default=True, metavar="LIST", help="Comma-separated list of variants.")
+@variants_option
 @cache_option
 @overwrite_option
 @skip_option
@@ -64,7 +66,18 @@ def demo(out, seed, overwrite, as_json) -> None:
     if not data.is_file():
         say("drawing chest phantoms")
         write_phantoms(data.parent, seed=seed)
-    _run(data, out, "phantoms", (f"seed={seed}",), "none", "all", out / "cache", False, False, as_json)
+    _run(
+        data,
+        out,
+        "phantoms",
+        (f"seed={seed}",),
+        "none",
+        ",".join(DEFAULT_VARIANTS),
+        out / "cache",
+        False,
+        False,
+        as_json,
+    )
 
 
 def _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, as_json) -> None:
@@ -72,7 +85,6 @@ def _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_
     from train.recipe import load_recipe
 
     with quiet():
-        from convert.models import known_variants
         from pipeline.stages import Options, command_line, run_pipeline
 
     options = Options(

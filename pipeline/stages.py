@@ -16,7 +16,8 @@ from benchmarks.latency import benchmark
 from convert.card import NOTICE
 from convert.models import FINISHED as CONVERTED
 from convert.models import convert, refuse
-from convert.tflite import VARIANTS
+from convert.outputs import PROFILES
+from convert.variants import DEFAULT_VARIANTS
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from train.dataset import load
@@ -34,7 +35,7 @@ class Options:
     data: Path
     recipe: Recipe
     weights: str = "imagenet"
-    variants: tuple[str, ...] = tuple(VARIANTS)
+    variants: tuple[str, ...] = DEFAULT_VARIANTS
     cache: Path | None = None
     skip_unreadable: bool = False
     overwrite: bool = False
@@ -57,7 +58,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     if (models / CONVERTED).is_file():
         conversion = read_json(models / CONVERTED)
     else:
-        conversion = convert(run, models, options.variants, data=options.data)
+        conversion = convert(run, models, options.variants, tuple(PROFILES), data=options.data)
     if "float32" not in conversion["variants"]:
         refuse(conversion)
         raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")

@@ -163,7 +163,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FreezenetError(f"A recipe in TOML is required. Got: {path}: {error}.") from None
-    return Recipe().with_settings({"name": path.stem, **content, **dict(_parsed(one) for one in settings)})
+    return Recipe().with_settings({"name": path.stem, **content, **dict(parsed_setting(one) for one in settings)})
 
 
 def recipe_names() -> list[str]:
@@ -171,7 +171,8 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
-def _parsed(setting: str) -> tuple[str, Any]:
+def parsed_setting(setting: str) -> tuple[str, Any]:
+    """Read `key=value`; the value is TOML, or a bare word."""
     key, equals, text = setting.partition("=")
     if not equals:
         raise FreezenetError(f"A setting key=value is required. Got: {setting}.")

@@ -51,7 +51,7 @@ class Question:
 def questions(models: Path, app: bool = False) -> list[Question]:
     """Return the golden question of every variant that the folder's conversion.json names.
 
-    app: take `<variant>-app.tflite`, the file for apps with scores as its only output, where the folder has it.
+    app: take the file of the profile "app", which has scores as its only output, where the folder has it.
     """
     return [Question.golden(path, name) for name, path in model_files(models, app).items()]
 
@@ -60,9 +60,8 @@ def model_files(models: Path, app: bool = False) -> dict[str, Path]:
     """Return variant -> model file of a MODELS folder; `app` as in `questions`."""
     files = {}
     for name, one in conversion(models)["variants"].items():
-        plain = models / one["file"]
-        for_apps = plain.with_name(f"{plain.stem}-app.tflite")
-        files[name] = for_apps if app and for_apps.is_file() else plain
+        chosen = one["profiles"].get("app", one) if app else one
+        files[name] = models / chosen["file"]
     return files
 
 

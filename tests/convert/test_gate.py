@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields, replace
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, recall_score
 
 from convert.calibration import Calibration
-from convert.gate import judge
+from convert.gate import Evidence, GateLimits, Verdict, judge
 from convert.operators import custom_operators
-from convert.tflite import VARIANTS, Converter
+from convert.tflite import Converter
+from convert.variants import VARIANTS
 from edge_runtime.preprocess import PreprocessSpec
 
 SPEC = PreprocessSpec(size=(32, 32))
+POST_TRAINING = ("float32", "float16", "dynamic", "int8", "int16x8")
+LABELS = ("dark", "half", "bright")
 
 
 def net(classes: int = 3) -> keras.Model:
@@ -44,31 +52,33 @@ def expected(model, pixels):
 
 
 @pytest.fixture(scope="module")
+def evidence(pixels, expected):
+    """The network's own answers as truth, so that its recall is 1 in every class that it answers."""
+    return Evidence(pixels, expected, expected.argmax(1), LABELS, tuple(map(str, range(len(pixels)))))
+
+
+@pytest.fixture(scope="module")
 def representative(pixels):
     return Calibration(pixels, ()).representative(SPEC)
 
 
 @pytest.fixture(scope="module")
 def converted(model, representative):
-    return {name: Converter(model, representative).to_tflite(variant) for name, variant in VARIANTS.items()}
+    return {name: Converter(model, representative).to_tflite(VARIANTS[name]) for name in POST_TRAINING}
 
 
-@pytest.mark.parametrize("name", list(VARIANTS))
-def test_a_sound_model_passes_with_its_figures(converted, pixels, expected, name):
-    verdict = judge(VARIANTS[name], converted[name], SPEC, pixels, expected)
+@pytest.mark.parametrize("name", POST_TRAINING)
+def test_a_sound_model_passes_with_its_figures(converted, pixels, expected, name, evidence):
+    verdict = judge(VARIANTS[name], converted[name], SPEC, evidence)
     assert verdict.refused is None
-    assert verdict.to_dict() == {
-        "images": 40,
-        "agreement": verdict.agreement,
-        "largest_difference": verdict.largest_difference,
-        "refused": None,
-    }
+    assert verdict.images == 40
+    assert json.loads(json.dumps(verdict.to_dict(), allow_nan=False)).keys() == {one.name for one in fields(Verdict)}
     interpreter = tf.lite.Interpreter(model_content=converted[name])
     interpreter.allocate_tensors()
     found = []
     for image in pixels:
         tensor = np.repeat(image[..., None], 3, -1)[None]
-        if name != "int8":
+        if interpreter.get_input_details()[0]["dtype"] != np.uint8:
             tensor = ((tensor.astype(np.float64) - 128) / 127.5).astype(np.float32)
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor)
         interpreter.invoke()
@@ -78,75 +88,139 @@ def test_a_sound_model_passes_with_its_figures(converted, pixels, expected, name
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_keras_model_with_nan_is_named_as_the_culprit(converted, pixels, expected, value):
+def test_a_keras_model_with_nan_is_named_as_the_culprit(converted, expected, value, evidence):
     broken = expected.copy()
     broken[3, 1] = value
-    verdict = judge(VARIANTS["float32"], converted["float32"], SPEC, pixels, broken)
+    verdict = judge(VARIANTS["float32"], converted["float32"], SPEC, replace(evidence, expected=broken))
     assert verdict.refused.startswith("the trained model itself gives NaN or infinity")
 
 
-def test_a_collapsed_keras_model_is_named_as_the_culprit(converted, pixels, expected):
-    verdict = judge(VARIANTS["int8"], converted["int8"], SPEC, pixels, np.tile([0.1, 0.8, 0.1], (len(pixels), 1)))
+def test_a_collapsed_keras_model_is_named_as_the_culprit(converted, pixels, expected, evidence):
+    verdict = judge(
+        VARIANTS["int8"],
+        converted["int8"],
+        SPEC,
+        replace(evidence, expected=np.tile([0.1, 0.8, 0.1], (len(pixels), 1))),
+    )
     assert verdict.refused.startswith("the trained model itself gives one class")
 
 
-def test_nan_in_the_converted_model(pixels, expected, representative):
+def test_nan_in_the_converted_model(representative, evidence):
     broken = net()
     kernel, bias = broken.layers[-1].get_weights()
     broken.layers[-1].set_weights([np.full_like(kernel, np.nan), bias])
     verdict = judge(
-        VARIANTS["float32"], Converter(broken, representative).to_tflite(VARIANTS["float32"]), SPEC, pixels, expected
+        VARIANTS["float32"], Converter(broken, representative).to_tflite(VARIANTS["float32"]), SPEC, evidence
     )
     assert verdict.refused.startswith("it gives NaN or infinity")
     assert verdict.largest_difference == np.inf
 
 
-def test_one_class_for_every_image(pixels, expected, representative):
+def test_one_class_for_every_image(expected, representative, evidence):
     broken = net()
     kernel, bias = broken.layers[-1].get_weights()
     broken.layers[-1].set_weights([kernel * 0, np.eye(3, dtype=bias.dtype)[1]])
-    verdict = judge(
-        VARIANTS["int8"], Converter(broken, representative).to_tflite(VARIANTS["int8"]), SPEC, pixels, expected
-    )
+    verdict = judge(VARIANTS["int8"], Converter(broken, representative).to_tflite(VARIANTS["int8"]), SPEC, evidence)
     assert verdict.refused.startswith("it gives one class for every image")
     assert verdict.agreement == np.mean(expected.argmax(1) == 1)
 
 
-def test_calibration_on_unscaled_pixels_is_refused_and_preprocessing_named(model, pixels, expected):
+def test_calibration_on_unscaled_pixels_is_refused_and_preprocessing_named(model, pixels, evidence):
     def unscaled():
         for image in pixels:
             yield [np.repeat(image[None, ..., None], 3, -1).astype(np.float32)]
 
-    verdict = judge(VARIANTS["int8"], Converter(model, unscaled).to_tflite(VARIANTS["int8"]), SPEC, pixels, expected)
+    verdict = judge(VARIANTS["int8"], Converter(model, unscaled).to_tflite(VARIANTS["int8"]), SPEC, evidence)
     assert "preprocessing" in verdict.refused
     assert "from 0 to 255" in verdict.refused and "-1 to 0.996" in verdict.refused
 
 
-def test_calibration_between_zero_and_one_is_refused(model, pixels, expected):
+def test_calibration_between_zero_and_one_is_refused(model, pixels, evidence):
     def other_scale():
         for image in pixels:
             yield [np.repeat(image[None, ..., None], 3, -1).astype(np.float32) / 255]
 
-    verdict = judge(VARIANTS["int8"], Converter(model, other_scale).to_tflite(VARIANTS["int8"]), SPEC, pixels, expected)
+    verdict = judge(VARIANTS["int8"], Converter(model, other_scale).to_tflite(VARIANTS["int8"]), SPEC, evidence)
     assert "calibration images without the training's preprocessing" in verdict.refused
 
 
-def test_other_weights_are_refused(pixels, expected, representative):
+def test_other_weights_are_refused(representative, evidence):
     other = net()
     kernel, bias = other.layers[-1].get_weights()
     other.layers[-1].set_weights([-kernel, bias])
     for name in ("float32", "int8"):
-        verdict = judge(
-            VARIANTS[name], Converter(other, representative).to_tflite(VARIANTS[name]), SPEC, pixels, expected
-        )
+        verdict = judge(VARIANTS[name], Converter(other, representative).to_tflite(VARIANTS[name]), SPEC, evidence)
         assert verdict.refused is not None
         assert "largest score difference" in verdict.refused
 
 
-def test_another_number_of_classes_is_refused(pixels, expected, representative):
+def test_another_number_of_classes_is_refused(representative, evidence):
     content = Converter(net(classes=5), representative).to_tflite(VARIANTS["float32"])
-    verdict = judge(VARIANTS["float32"], content, SPEC, pixels, expected)
+    verdict = judge(VARIANTS["float32"], content, SPEC, evidence)
     assert verdict.refused == "the output has shape [1, 5] and not [1, 3]"
+
+
+@pytest.fixture
+def losing(converted, evidence):
+    """Evidence on which the float32 file answers `lost` images of one class wrongly that Keras had right, and all others rightly."""
+
+    def make(lost: int) -> tuple[Evidence, str, NDArray]:
+        interpreter = tf.lite.Interpreter(model_content=converted["float32"])
+        interpreter.allocate_tensors()
+        found = []
+        for tensor in SPEC.normalized(evidence.pixels):
+            interpreter.set_tensor(interpreter.get_input_details()[0]["index"], tensor[None])
+            interpreter.invoke()
+            found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0])
+        found = np.array(found)
+        answers = found.argmax(1)
+        common = int(np.bincount(answers).argmax())
+        other = (common + 1) % 3
+        truth = answers.copy()
+        truth[np.flatnonzero(answers == common)[:lost]] = other
+        scores = np.where(np.arange(3) == truth[:, None], 0.9, 0.05).astype(np.float32)
+        return replace(evidence, expected=scores, truth=truth), LABELS[other], answers
+
+    return make
+
+
+def test_a_model_that_loses_answers_is_refused_with_scikit_learns_figures(converted, losing):
+    evidence, label, answers = losing(4)
+    verdict = judge(VARIANTS["int8"], converted["float32"], SPEC, evidence)
+    macro_f1 = f1_score(evidence.truth, answers, average="macro")
+    recall = recall_score(evidence.truth, answers, average=None)[LABELS.index(label)]
+    assert verdict.macro_f1["keras"]["value"] == 1
+    assert verdict.macro_f1["this"]["value"] == pytest.approx(macro_f1, abs=1e-6)
+    assert verdict.recall[label]["this"]["value"] == pytest.approx(recall, abs=1e-6)
+    assert verdict.changed == 4 and verdict.agreement == pytest.approx(0.9)
+    assert (
+        f"macro-F1 falls from 1.000 [{verdict.macro_f1['keras']['low']:.3f}, 1.000] to {macro_f1:.3f} ["
+        in verdict.refused
+    )
+    assert f"recall of {label} falls from 1.000" in verdict.refused and f"to {recall:.3f}" in verdict.refused
+    assert "--no-gate" in verdict.refused
+
+
+def test_a_loss_that_one_image_explains_is_tolerated_unless_asked_otherwise(converted, losing):
+    evidence, label, answers = losing(1)
+    assert f1_score(evidence.truth, answers, average="macro") < 0.99
+    assert judge(VARIANTS["int8"], converted["float32"], SPEC, evidence).refused is None
+    strict = judge(VARIANTS["int8"], converted["float32"], SPEC, evidence, GateLimits(tolerated_images=0))
+    assert "macro-F1 falls" in strict.refused and f"recall of {label} falls" in strict.refused
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        (GateLimits(f1_kept=0.5), "recall of"),
+        (GateLimits(recall_loss=1.0), "macro-F1 falls"),
+        (GateLimits(f1_kept=0.5, recall_loss=1.0, agreement=0.95), "fewer than 95% keep their class"),
+        (GateLimits(f1_kept=0.5, recall_loss=1.0), None),
+    ],
+)
+def test_each_limit_can_be_set(converted, losing, limits, named):
+    refused = judge(VARIANTS["int8"], converted["float32"], SPEC, losing(4)[0], limits).refused
+    assert refused is None if named is None else named in refused
 
 
 def flex_model() -> bytes:
@@ -160,9 +234,9 @@ def flex_model() -> bytes:
     return converter.convert()
 
 
-def test_operators_outside_the_builtin_set_are_refused_and_named(pixels, expected, converted):
+def test_operators_outside_the_builtin_set_are_refused_and_named(converted, evidence):
     content = flex_model()
     assert custom_operators(content) == ["FlexMatrixDeterminant"]
     assert custom_operators(converted["int8"]) == []
-    verdict = judge(VARIANTS["float32"], content, SPEC, pixels, expected)
+    verdict = judge(VARIANTS["float32"], content, SPEC, evidence)
     assert verdict.refused == "it needs operators outside the builtin set: FlexMatrixDeterminant"

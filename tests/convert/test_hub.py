@@ -45,16 +45,20 @@ def cells(body: str) -> list[list[str]]:
     return rows
 
 
+def main_files(models: Path) -> list[Path]:
+    return [path for path in models.glob("*.tflite") if not path.stem.endswith("-app")]
+
+
 def card_in(model: Path) -> dict:
     with zipfile.ZipFile(model) as archive:
         return json.loads(archive.read("card.json"))
 
 
 def test_the_files_are_those_of_the_models(models, exported):
-    names = [path.stem for path in models.glob("*.tflite")]
+    names = [path.stem for path in main_files(models)]
     assert {path.relative_to(exported).as_posix() for path in exported.rglob("*") if path.is_file()} == {
         ".freezenet", "README.md", "labels.txt", "preprocess.json",
-        *(f"{name}/{file}" for name in names for file in ("model.tflite", "card.json")),
+        *(f"{name}/{file}" for name in names for file in ("model.tflite", "model-app.tflite", "card.json")),
     }  # fmt: skip
     for name in names:
         card = card_in(models / f"{name}.tflite")
@@ -75,26 +79,26 @@ def test_the_front_matter_holds_every_measured_figure(models, exported):
     assert result["dataset"] == {"name": "phantoms.csv", "type": "phantoms", "split": "test"}
     found = {(one["type"], one["name"]): one["value"] for one in result["metrics"]}
     expected = {}
-    for path in models.glob("*.tflite"):
+    for path in main_files(models):
         figures = card_in(path)["accuracy"]
         expected["accuracy", f"Accuracy ({path.stem})"] = figures["accuracy"]["value"]
         expected["f1", f"Macro-F1 ({path.stem})"] = figures["macro_f1"]["value"]
     assert found == expected
-    assert len(found) == 8
+    assert len(found) == 10
 
 
 def test_the_hubs_own_reader_reads_it(exported):
     from huggingface_hub import ModelCard
 
     card = ModelCard.load(exported / "README.md")
-    assert len(card.data.eval_results) == 8
+    assert len(card.data.eval_results) == 10
     assert card.data.model_name.startswith("freezenet ")
 
 
 def test_the_body_holds_intervals_hashes_and_what_must_be_said(models, exported):
     _, body = front_matter_and_body(exported)
     rows = cells(body)
-    for path in models.glob("*.tflite"):
+    for path in main_files(models):
         card = card_in(path)
         accuracy = card["accuracy"]["accuracy"]
         (row,) = [row for row in rows if row[0] == f"{path.stem}/model.tflite"]
@@ -122,7 +126,9 @@ def test_the_body_holds_intervals_hashes_and_what_must_be_said(models, exported)
 
 
 def test_an_app_profile_is_taken_along(own_models, tmp_path):
-    shutil.copyfile(own_models / "int8.tflite", own_models / "int8-app.tflite")
+    conversion = json.loads((own_models / "conversion.json").read_text())
+    del conversion["variants"]["float32"]["profiles"]["app"]
+    (own_models / "conversion.json").write_text(json.dumps(conversion))
     names = export_hub(own_models, tmp_path / "hub", license="apache-2.0", dataset="Phantoms | drawn")
     assert "int8/model-app.tflite" in names and "float32/model-app.tflite" not in names
     assert sha256_file(tmp_path / "hub" / "int8" / "model-app.tflite") == sha256_file(own_models / "int8-app.tflite")

@@ -8,7 +8,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.calibration import Calibration
-from convert.tflite import VARIANTS, Converter
+from convert.tflite import Converter
+from convert.variants import VARIANTS
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
 

@@ -119,6 +119,23 @@ def test_output_names_the_labels_file(packed):
     assert labels.number(2, number_types.Int8Flags) == 2  # AssociatedFileType.TENSOR_AXIS_LABELS
 
 
+def test_further_outputs_are_described_and_have_no_labels():
+    import keras
+
+    image = keras.Input(batch_shape=(1, 40, 32, 3))
+    maps = keras.layers.Conv2D(4, 3)(image)
+    pooled = keras.layers.GlobalAveragePooling2D()(maps)
+    network = keras.Model(image, [keras.layers.Dense(2, activation="softmax")(pooled), maps, pooled])
+    content = tf.lite.TFLiteConverter.from_keras_model(network).convert()
+    described = with_metadata(content, TEXT, SPEC, FILES, ("scores", "cam", "features"))
+    (subgraph,) = Node.root(metadata_of(described)).nodes(3)
+    outputs = subgraph.nodes(3)
+    assert [one.text(0) for one in outputs] == ["scores", "cam", "features"]
+    assert [one.text(1).split()[0] for one in outputs] == ["Probability", "Class", "Mean"]
+    assert [one.has(6) for one in outputs] == [True, False, False]
+    assert {one.node(3).number(0, number_types.Uint8Flags) for one in outputs} == {1}  # FeatureProperties
+
+
 def test_files_come_back_from_any_zip_reader(packed):
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         assert archive.testzip() is None

@@ -11,14 +11,16 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from convert import card
 from convert import models as module
 from convert.calibration import Calibration
-from convert.models import convert, known_variants
+from convert.models import convert
+from convert.variants import VARIANTS as ALL
 from edge_runtime.card import ModelCard
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import FreezenetError, RefusedError
 from edge_runtime.verify import verify
 from train.run import Run
 
-VARIANTS = ("float32", "float16", "dynamic", "int8")
+VARIANTS = ("float32", "float16", "dynamic", "int8", "int16x8")
+PROFILES = ("edge", "app")
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +82,20 @@ def test_conversion_json_tells_the_truth_about_the_files(models, run, phantoms):
     for name, one in conversion["variants"].items():
         file = models / one["file"]
         assert file.name == f"{name}.tflite"
-        assert one["sha256"] == sha256(file)
         assert one["bytes"] == file.stat().st_size
+        assert list(one["profiles"]) == ["edge", "app"]
+        for profile, record in one["profiles"].items():
+            file = models / f"{name}{'-app' if profile == 'app' else ''}.tflite"
+            assert record == {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
         assert one["against_keras"]["refused"] is None
         assert one["against_keras"]["images"] == sum(row["split"] == "validation" for row in run.splits)
     assert sorted(path.name for path in models.iterdir()) == sorted(
-        [".freezenet", "conversion.json", "splits.csv", *(f"{name}.tflite" for name in VARIANTS)]
+        [
+            ".freezenet",
+            "conversion.json",
+            "splits.csv",
+            *(f"{name}{end}.tflite" for name in VARIANTS for end in ("", "-app")),
+        ]
     )
     assert (models / "splits.csv").read_bytes() == (run.folder / "splits.csv").read_bytes()
 
@@ -99,7 +109,7 @@ def test_the_card_keeps_its_contract(models, run, name):
     }  # fmt: skip
     assert card["card_version"] == 1
     assert card["variant"] == name
-    assert card["arithmetic"] == ("integer" if name in ("dynamic", "int8") else "float")
+    assert card["arithmetic"] == ("float" if name in ("float32", "float16") else "integer")
     assert card["input"]["dtype"] == ("uint8" if name == "int8" else "float32")
     assert card["labels"] == ["Clear", "Diffuse", "Focal", "Reticular"]
     assert card["preprocess"] == {
@@ -111,7 +121,7 @@ def test_the_card_keeps_its_contract(models, run, name):
     train = {row["file"]: row["sha256"] for row in run.splits if row["split"] == "train"}
     listed = {one["file"]: one["sha256"] for one in card["calibration"]["images"]}
     assert listed.items() <= train.items()
-    assert bool(listed) == (name in ("dynamic", "int8"))
+    assert bool(listed) == (name not in ("float32", "float16"))
     assert len(card["golden"]["vectors"]) == 4
     assert "not a medical device" in card["notice"]
 
@@ -132,16 +142,28 @@ def test_accuracy_in_the_card_is_scikit_learns_on_the_test_side(models, run, nam
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_written_files_pass_verification(models, name):
-    assert verify(Classifier(models / f"{name}.tflite")).passed
+    for file in (f"{name}.tflite", f"{name}-app.tflite"):
+        assert verify(Classifier(models / file)).passed
 
 
-def test_a_second_conversion_gives_equal_bytes(models, run, remembered, memory, tmp_path):
-    memory.clear()
-    result = convert(run, tmp_path / "again", ("float32", "int8"))
-    assert tuple(result["variants"]) == ("float32", "int8")
-    for name in ("float32", "int8"):
-        assert (tmp_path / "again" / f"{name}.tflite").read_bytes() == (models / f"{name}.tflite").read_bytes()
-    assert not (tmp_path / "again" / "float16.tflite").exists()
+def test_a_second_conversion_gives_equal_bytes(models, run, memory, tmp_path):
+    result = convert(run, tmp_path / "again", VARIANTS, PROFILES)
+    assert tuple(result["variants"]) == VARIANTS
+    files = sorted(path.name for path in models.glob("*.tflite"))
+    assert len(files) == 10
+    for name in files:
+        assert sha256(tmp_path / "again" / name) == sha256(models / name)
+
+
+def test_the_profile_app_alone(run, command, remembered, tmp_path):
+    out = tmp_path / "models"
+    code, stdout, _ = command("convert", run.folder, "--out", out, "--variants", "float32", "--profile", "app")
+    assert code == 0
+    assert stdout.splitlines()[-1].startswith(f"{out / 'float32-app.tflite'}\t")
+    assert [path.name for path in out.glob("*.tflite")] == ["float32-app.tflite"]
+    assert json.loads((out / "conversion.json").read_text())["variants"]["float32"]["file"] == "float32-app.tflite"
+    code, _, err = command("convert", run.folder, "--out", tmp_path / "other", "--profile", "phone")
+    assert code == 1 and error_line(err) == "Error: Profiles of edge, app are required. Got: phone."
 
 
 def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembered, tmp_path):
@@ -151,9 +173,9 @@ def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembere
     (folder / "conversion.json").unlink()
     (folder / ".float16.partial.tflite").write_bytes(b"half a file")
     before = state(folder)
-    result = convert(run, folder)
+    result = convert(run, folder, VARIANTS, PROFILES)
     after = state(folder)
-    for name in ("float32", "dynamic", "int8"):
+    for name in ("float32", "dynamic", "int8", "int16x8", "float32-app"):
         file = next(path for path in before if path.name == f"{name}.tflite")
         assert after[file] == before[file]
     assert (folder / "float16.tflite").read_bytes() == (models / "float16.tflite").read_bytes()
@@ -174,7 +196,7 @@ def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed
     assert not (folder / "conversion.json").exists()
 
 
-def test_a_refused_model_leaves_no_file_and_exit_code_3(collapsed, command, remembered, tmp_path):
+def test_a_refused_model_is_kept_for_study_with_exit_code_3(collapsed, command, remembered, tmp_path):
     out = tmp_path / "models"
     code, stdout, err = command("convert", collapsed, "--out", out, "--variants", "float32", "--json")
     assert code == 3
@@ -182,6 +204,31 @@ def test_a_refused_model_leaves_no_file_and_exit_code_3(collapsed, command, reme
     assert json.loads(stdout.splitlines()[-1])["refused"].keys() == {"float32"}
     assert json.loads((out / "conversion.json").read_text())["variants"] == {}
     assert not list(out.glob("*.tflite")) and not list(out.glob(".*.tflite"))
+    verdict = ModelCard.read(out / "float32.tflite.refused").content["against_keras"]
+    assert verdict["refused"].startswith("the trained model itself gives one class")
+
+
+def test_without_the_gate_the_file_is_written_with_the_verdict_in_its_card(collapsed, command, remembered, tmp_path):
+    out = tmp_path / "models"
+    code, _, _ = command("convert", collapsed, "--out", out, "--variants", "float32", "--no-gate")
+    assert code == 0
+    conversion = json.loads((out / "conversion.json").read_text())
+    assert conversion["refused"] == {} and not list(out.glob("*.refused"))
+    for verdict in (
+        ModelCard.read(out / "float32.tflite").content["against_keras"],
+        conversion["variants"]["float32"]["against_keras"],
+    ):
+        assert verdict["refused"].startswith("the trained model itself gives one class")
+
+
+def test_a_limit_of_the_gate_is_set_on_the_command_line(run, command, remembered, tmp_path):
+    out = tmp_path / "models"
+    code, _, err = command(
+        "convert", run.folder, "--out", out, "--variants", "float32", "--gate", "float32_difference=0"
+    )
+    assert code == 3 and "float32: scores differ by more than 0" in error_line(err)
+    code, _, err = command("convert", run.folder, "--out", out, "--gate", "f1=1")
+    assert code == 1 and error_line(err).startswith("Error: A setting of f1_kept, recall_loss, tolerated_images,")
 
 
 def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path):
@@ -217,15 +264,8 @@ def test_a_file_that_fails_its_golden_vectors_never_gets_its_name(run, remembere
 def test_unknown_variants_are_named(run, command, tmp_path):
     code, stdout, err = command("convert", run.folder, "--out", tmp_path / "models", "--variants", "int8,int4, bf16")
     assert (code, stdout) == (1, "")
-    assert error_line(err) == "Error: Variants of float32, float16, dynamic, int8 are required. Got: int4, bf16."
+    assert error_line(err) == f"Error: Variants of {', '.join(ALL)} are required. Got: int4, bf16."
     assert not (tmp_path / "models").exists()
-
-
-def test_known_variants():
-    assert known_variants("all") == list(VARIANTS)
-    assert known_variants(" int8 ,float32,") == ["int8", "float32"]
-    with pytest.raises(FreezenetError, match="Got: none"):
-        known_variants(",")
 
 
 def test_a_folder_that_is_no_run(command, tmp_path):

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from convert.tflite import VARIANTS
+from convert.variants import VARIANTS
+
+POST_TRAINING = ["float32", "float16", "dynamic", "int8", "int16x8"]
 
 
 @pytest.fixture(scope="module")
 def contents(models):
-    return {name: (models / f"{name}.tflite").read_bytes() for name in VARIANTS}
+    return {name: (models / f"{name}.tflite").read_bytes() for name in POST_TRAINING}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def keras_scores(run, images):
 
 
 def test_variants_are_those_of_the_design():
-    assert list(VARIANTS) == ["float32", "float16", "dynamic", "int8"]
+    assert list(VARIANTS) == ["float32", "float16", "dynamic", "int8", "int16x8"]
 
 
 def test_float32_equals_keras(interpreters, images, keras_scores):
@@ -61,20 +63,22 @@ def test_float16_is_close_to_keras(interpreters, images, keras_scores):
     assert np.abs(answer(interpreters["float16"], images) - keras_scores).max() < 0.1
 
 
-@pytest.mark.parametrize("name", ["dynamic", "int8"])
+@pytest.mark.parametrize("name", ["dynamic", "int8", "int16x8"])
 def test_quantized_variants_mostly_agree_with_keras(interpreters, images, keras_scores, name):
     found = answer(interpreters[name], images)
     assert np.mean(found.argmax(1) == keras_scores.argmax(1)) >= 0.8
     np.testing.assert_allclose(found.sum(1), 1, atol=0.02)
 
 
-@pytest.mark.parametrize("name", list(VARIANTS))
+@pytest.mark.parametrize("name", POST_TRAINING)
 def test_inputs_and_outputs(interpreters, name):
-    (one,), (out,) = interpreters[name].get_input_details(), interpreters[name].get_output_details()
+    (one,), (out, cam, features) = interpreters[name].get_input_details(), interpreters[name].get_output_details()
     assert one["shape"].tolist() == one["shape_signature"].tolist() == [1, 96, 96, 3]
     assert out["shape"].tolist() == out["shape_signature"].tolist() == [1, 4]
     assert one["dtype"] == (np.uint8 if name == "int8" else np.float32)
-    assert out["dtype"] == np.float32
+    assert cam["shape"].tolist() == [1, 3, 3, 4]
+    assert features["shape"].tolist() == [1, 48]
+    assert {one["dtype"] for one in (out, cam, features)} == {np.float32}
 
 
 def test_a_uint8_input_is_exactly_the_raw_pixel(interpreters):
@@ -83,7 +87,7 @@ def test_a_uint8_input_is_exactly_the_raw_pixel(interpreters):
     assert zero == 128
 
 
-@pytest.mark.parametrize("name", list(VARIANTS))
+@pytest.mark.parametrize("name", POST_TRAINING)
 def test_only_builtin_operators(contents, name):
     from ai_edge_litert import schema_py_generated as schema
 
@@ -119,11 +123,12 @@ def convolutions(content):
         ("float32", {("FLOAT32", "FLOAT32")}),
         ("float16", {("FLOAT32", "FLOAT32")}),
         ("int8", {("INT8", "INT8")}),
+        ("int16x8", {("INT16", "INT8")}),
     ],
 )
 def test_arithmetic_inside(contents, name, types):
     found = convolutions(contents[name])
-    assert len(found) == 52  # 35 convolutions and 17 depthwise ones of MobileNetV2
+    assert len(found) == 53  # 35 convolutions and 17 depthwise ones of MobileNetV2, and the class activation map
     assert set(found) == types
 
 

@@ -26,7 +26,7 @@ def test_card_is_what_any_zip_reader_finds(models, run):
             assert card.content == json.loads(archive.read("card.json"))
             assert archive.read("labels.txt").decode().split("\n") == list(card.labels)
             assert {one["image"] for one in card.golden} <= set(archive.namelist())
-        assert card.variant == model.stem
+        assert card.variant == model.stem.removesuffix("-app")
         assert card.path == model
         assert card.labels == tuple(run.labels)
         assert card.preprocess == run.recipe.preprocess

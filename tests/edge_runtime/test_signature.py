@@ -83,7 +83,7 @@ def test_a_model_changed_together_with_its_listed_hash_is_refused(signed, said):
     folder, public = signed
     shutil.copyfile(folder / "float32.tflite", folder / "int8.tflite")
     conversion = json.loads((folder / "conversion.json").read_text())
-    conversion["variants"]["int8"]["sha256"] = sha256_file(folder / "int8.tflite")
+    conversion["variants"]["int8"]["profiles"]["edge"]["sha256"] = sha256_file(folder / "int8.tflite")
     (folder / "conversion.json").write_text(json.dumps(conversion))
     code, line = said(folder, "--public-key", public)
     assert code == 3 and "conversion.json, int8.tflite changed since" in line

@@ -1,0 +1,39 @@
+"""The ways to write a model; nothing heavy is imported here, so that the command can name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_runtime.errors import FreezenetError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to write the model. arithmetic: "float" or "integer", of the operators inside."""
+
+    name: str
+    summary: str
+    arithmetic: str
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("float32", "float weights and arithmetic; float32 in, float32 out", "float"),
+        Variant("float16", "weights stored as float16, arithmetic in float; float32 in, float32 out", "float"),
+        Variant("dynamic", "int8 weights, activations quantized on the fly; float32 in, float32 out", "integer"),
+        Variant("int8", "full integer inside, post-training; raw uint8 pixels in, float32 scores out", "integer"),
+        Variant("int16x8", "int8 weights, int16 activations; float32 in, float32 out", "integer"),
+    )
+}
+#: What is written unless others are asked for: the rest takes longer and is for those whom `int8` does not satisfy.
+DEFAULT_VARIANTS = ("float32", "float16", "dynamic", "int8")
+
+
+def known_variants(text: str) -> list[str]:
+    """Read a comma-separated list of variants, or "all" of them."""
+    names = list(VARIANTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown or not names:
+        raise FreezenetError(f"Variants of {', '.join(VARIANTS)} are required. Got: {', '.join(unknown) or 'none'}.")
+    return names

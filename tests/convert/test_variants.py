@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
+from edge_runtime.errors import FreezenetError
+
+
+def test_known_variants():
+    assert known_variants("all") == list(VARIANTS)
+    assert known_variants(" int8 ,float32,") == ["int8", "float32"]
+    with pytest.raises(FreezenetError, match="Got: none"):
+        known_variants(",")
+    with pytest.raises(FreezenetError, match="Got: int4, bf16"):
+        known_variants("int8,int4, bf16")
+    assert set(DEFAULT_VARIANTS) < set(VARIANTS)
+
+
+def test_naming_the_variants_costs_no_heavy_import():
+    code = "import sys, convert.cli, convert.variants; print({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
