@@ -48,9 +48,14 @@ variants_option = click.option(
     help="Change a limit of the gate: f1_kept, recall_loss, tolerated_images, agreement, float32_difference.",
 )
 @click.option("--no-gate", is_flag=True, help="Write refused variants too, with the verdict in their card.")
+@click.option(
+    "--debug-layers", is_flag=True, help="Write the noise of each operator's integers: layers.csv, layers.png."
+)
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
-def convert(run, out, variants, profile, calibration_images, data, limits, no_gate, overwrite, as_json) -> None:
+def convert(
+    run, out, variants, profile, calibration_images, data, limits, no_gate, debug_layers, overwrite, as_json
+) -> None:
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.
 
     Exit code 3: a variant lost more than the gate allows and was kept back as <variant>.tflite.refused; the others are
@@ -74,6 +79,7 @@ def convert(run, out, variants, profile, calibration_images, data, limits, no_ga
         data,
         GateLimits().changed(limits),
         not no_gate,
+        debug_layers,
         overwrite,
     )
     if as_json:

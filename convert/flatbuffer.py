@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.tools import flatbuffer_utils
+
+#: Version of an operator code that reads and writes signed 8-bit integers; older ones know uint8 only.
+_INT8_VERSION = 2
 
 
 def read_tree(model: bytes) -> Any:
@@ -20,3 +24,35 @@ def read_tree(model: bytes) -> Any:
 def write_tree(tree: Any) -> bytes:
     """Return the bytes of a model; all its data lie inside the flatbuffer."""
     return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))
+
+
+def add_tensor(tree: Any, name: str, like: Any, kind: int, step: float | None = None, zero: int = 0) -> int:
+    """Add a tensor without content to the model's only subgraph and return its index.
+
+    like: a tensor of the same shape. kind: of `schema.TensorType`. step, zero: scale and zero point of an integer tensor.
+    """
+    (graph,) = tree.subgraphs
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.type, tensor.hasRank = name.encode(), like.shape, kind, True
+    if step is not None:
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [step], [zero]
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def add_operator(tree: Any, position: int, code: int, source: int, target: int) -> None:
+    """Insert an operator of one input and one output at a position in the order of execution.
+
+    code: `schema.BuiltinOperator.QUANTIZE` or `DEQUANTIZE`. source, target: indices of tensors.
+    """
+    known = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in tree.operatorCodes]
+    if code not in known:
+        entry = schema.OperatorCodeT()
+        entry.builtinCode = entry.deprecatedBuiltinCode = code
+        entry.version = _INT8_VERSION
+        tree.operatorCodes.append(entry)
+        known.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = known.index(code), [source], [target]
+    tree.subgraphs[0].operators.insert(position, operator)

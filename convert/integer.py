@@ -2,49 +2,90 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_quantizer import qtyping, quantizer, recipe
 
-from convert.flatbuffer import read_tree, write_tree
-from convert.ranges import Ranges
+from convert.flatbuffer import add_operator, add_tensor, read_tree, write_tree
+from convert.ranges import STEPS, Ranges
+from edge_runtime.errors import FreezenetError
 from train.quiet import quiet
 
 _OPERATION = qtyping.TFLOperationName
 _NOT = recipe.AlgorithmName.NO_QUANTIZE
 
 
-def to_integer(model: bytes, ranges: Ranges) -> bytes:
+def to_integer(model: bytes, ranges: Ranges, floats: Collection[str] = ()) -> bytes:
     """Return a model with 8-bit weights and activations, uint8 pixels in and float32 out.
 
     model: a float .tflite with float32 input and outputs. ranges: of the input and of every operator's output, by tensor name.
+    floats: names of output tensors whose operators stay in float arithmetic, with the kernels of `model`; DEQUANTIZE
+    and QUANTIZE stand around them. A tensor between two operators is a float only where both are.
     Kernels are symmetric with one step per output channel (largest weight / 127), activations asymmetric with one
     step per tensor.
+    Raises FreezenetError where a name in `floats` is not that of an operator's output.
     """
+    tree = read_tree(model)
+    (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
+    outputs = [[graph.tensors[index].name.decode() for index in op.outputs] for op in graph.operators]
+    unknown = set(floats).difference(*outputs)
+    if unknown:
+        raise FreezenetError(
+            f"Names of operators' output tensors are required. Got: {', '.join(sorted(unknown))}; take them from "
+            "convert.operators.read_operators."
+        )
+    kept = [names for names in outputs if not set(floats).isdisjoint(names)]
+    image = graph.tensors[graph.inputs[0]]
+    pixels = ranges[image.name.decode()]
+    if len(kept) == len(outputs):  # the quantizer refuses a model in which nothing is to be done
+        return _with_pixel_input(model, pixels)
     with quiet():
         worker = quantizer.Quantizer(model, recipe.static_wi8_ai8())
         worker.update_quantization_recipe(".*", _OPERATION.INPUT, algorithm_key=_NOT)
         worker.update_quantization_recipe(".*", _OPERATION.OUTPUT, algorithm_key=_NOT)
-        tree = read_tree(model)
-        (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
-        image = graph.tensors[graph.inputs[0]]
+        for names in kept:
+            # The quantizer searches in an operator's output names, joined and ended by semicolons, which names contain too.
+            scope = f"^{re.escape(';'.join(names))};?$"
+            worker.update_quantization_recipe(scope, _OPERATION.ALL_SUPPORTED, algorithm_key=_NOT)
         # One image tells the quantizer which tensors there are; the figures are then ours.
         key, argument = signature.signatureKey.decode(), signature.inputs[0].name.decode()
         seen = worker.calibrate({key: [{argument: np.zeros(image.shape, np.float32)}]})
         for name, one in seen.items():
             one["min"][...], one["max"][...] = ranges[name]
         result = worker.quantize(seen, enable_progress_report=False).quantized_model
-    return _with_pixel_input(bytes(result))
+    return _with_pixel_input(bytes(result), pixels)
 
 
-def _with_pixel_input(model: bytes) -> bytes:
-    """Let the model's first operator, which turns float into int8, read uint8 pixels of the same range instead."""
+def _with_pixel_input(model: bytes, pixels: tuple[float, float]) -> bytes:
+    """Let the model read uint8 pixels, which stand for the given range (low, high), instead of float32."""
     tree = read_tree(model)
     (graph,) = tree.subgraphs
-    tensor = graph.tensors[graph.inputs[0]]
-    (integer,) = (graph.tensors[op.outputs[0]] for op in graph.operators if op.inputs[0] == graph.inputs[0])
+    index = graph.inputs[0]
+    tensor = graph.tensors[index]
+    readers = [op for op in graph.operators if index in list(op.inputs)]
+    quantizing = [op for op in readers if _code(tree, op) == schema.BuiltinOperator.QUANTIZE]
+    step = (pixels[1] - pixels[0]) / STEPS
     tensor.type = schema.TensorType.UINT8
     tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale = integer.quantization.scale
-    tensor.quantization.zeroPoint = [integer.quantization.zeroPoint[0] + 128]
+    tensor.quantization.scale, tensor.quantization.zeroPoint = [step], [round(-pixels[0] / step)]
+    if quantizing:
+        # Exactly the step of the operator that made int8 of float, so that it only shifts the pixel.
+        integer = graph.tensors[quantizing[0].outputs[0]].quantization
+        tensor.quantization.scale, tensor.quantization.zeroPoint = integer.scale, [integer.zeroPoint[0] + 128]
+    if len(quantizing) < len(readers):
+        name = f"{tensor.name.decode()}_float"
+        floats = add_tensor(tree, name, tensor, schema.TensorType.FLOAT32)
+        for op in readers:
+            if op not in quantizing:
+                op.inputs = [floats if one == index else one for one in op.inputs]
+        add_operator(tree, 0, schema.BuiltinOperator.DEQUANTIZE, index, floats)
     return write_tree(tree)
+
+
+def _code(tree: Any, operator: Any) -> int:
+    code = tree.operatorCodes[operator.opcodeIndex]
+    return max(code.builtinCode, code.deprecatedBuiltinCode)

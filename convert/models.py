@@ -3,6 +3,7 @@
 <variant>.tflite            profile edge, with metadata, labels, card and golden vectors inside
 <variant>-app.tflite        profile app (`convert.outputs`)
 <variant>.tflite.refused    what the gate refused, for study
+layers.csv, layers.png      with --debug-layers: what the integers of each operator do
 conversion.json             figures, hashes, refusals
 splits.csv                  that of the run, so that comparisons use the same test side
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ import numpy as np
 
 from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.card import calibrated_on, make_card, packed, trained_on
-from convert.gate import Evidence, GateLimits, judge
+from convert.gate import Evidence, GateLimits, Verdict, judge
 from convert.outputs import PROFILES, keep_outputs, with_outputs
 from convert.tflite import Converter
-from convert.variants import DEFAULT_VARIANTS, VARIANTS
+from convert.variants import DEFAULT_VARIANTS, VARIANTS, Variant
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError, RefusedError
@@ -46,13 +47,15 @@ def convert(
     data: Path | None = None,
     limits: GateLimits = GateLimits(),
     gate: bool = True,
+    debug_layers: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the variants of a run into the folder `out` and return what stands in conversion.json.
 
     profiles: see `convert.outputs`. calibration_images: about how many images of the training side the integer ranges are
     measured on. data: where DATA lies now, if it was moved after the training. limits: what a variant may lose.
-    gate: keep back what lost more; else it is written like the others, with the verdict in its card.
+    gate: keep back what lost more; else it is written like the others, with the verdict in its card. debug_layers: write what the
+    integers of each operator do (`convert.sensitivity`) as layers.csv and layers.png.
     A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
     goes on with the variants that are missing.
     """
@@ -64,6 +67,9 @@ def convert(
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(out, FINISHED, overwrite)
     converter = Converter(with_outputs(model), calibration.representative(spec))
+    if debug_layers:
+        converter.sensitivity.write_csv(out / "layers.csv")
+        converter.sensitivity.plot(out / "layers.png")
     written: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name in variants:
@@ -72,13 +78,15 @@ def convert(
         # Else finished before the process was killed: files get their names last.
         if not all(target.is_file() for target in targets.values()):
             say(f"converting {name}")
-            content = converter.to_tflite(VARIANTS[name])
-            verdict = judge(VARIANTS[name], content, spec, evidence, limits)
+            judged = partial(judge, VARIANTS[name], spec=spec, evidence=evidence, limits=limits)
+            content, details = _content(converter, VARIANTS[name], judged)
+            verdict = judged(content)
             if verdict.refused:
                 say(f"refused {name}: {verdict.refused}")
             files = dict.fromkeys(profiles, content)
             if verdict.images:  # else it cannot be run, and there is nothing to say about it
                 card = make_card(run, VARIANTS[name], calibration, content, verdict.to_dict(), test, test_pixels)
+                card |= details
                 for profile in profiles:
                     outputs = PROFILES[profile]
                     files[profile] = packed(keep_outputs(content, outputs), {**card, "outputs": list(outputs)}, run)
@@ -121,6 +129,17 @@ def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
         run.labels,
         tuple(row["patient_id"] for _, row in validation),
     )
+
+
+def _content(
+    converter: Converter, variant: Variant, judged: Callable[[bytes], Verdict]
+) -> tuple[bytes, dict[str, Any]]:
+    """Return a variant's bytes with all outputs, and what its card says about how it was made."""
+    if variant.name == "mixed":
+        content, floats = converter.to_mixed(lambda one: not judged(one).refused)
+        say(f"mixed: {len(floats)} operators in float")
+        return content, {"float_operators": list(floats)}
+    return converter.to_tflite(variant), {}
 
 
 def _entry(run: Run, name: str, calibration: Calibration, targets: dict[str, Path]) -> dict[str, Any]:

@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 
 from convert.fold import fold_batchnorm
 from convert.integer import to_integer
+from convert.mixed import mixed_precision
 from convert.outputs import keep_outputs
 from convert.ranges import Ranges, least_error_ranges
 from convert.rounding import round_kernels
+from convert.sensitivity import Sensitivity, measure_sensitivity
 from convert.variants import VARIANTS, Variant
 from train.quiet import quiet
 
 #: Calibration images that the kernels are rounded for; more changed nothing (docs/quantization.md).
 ROUNDING_IMAGES = 64
 _ROUNDING_BATCH = 16
+#: Calibration images that the operators' noise is measured on.
+SENSITIVITY_IMAGES = 32
 
 Representative = Callable[[], Iterator[list[NDArray[np.float32]]]]
 
@@ -42,6 +46,17 @@ class Converter:
         """Return the bytes of a variant, with the outputs of the network in its order and under its names."""
         return keep_outputs(self._written(variant), self.model.output_names)
 
+    def to_mixed(self, passes: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
+        """Return the integer file with the fewest outputs in float that passes, and the names of its float operators' outputs."""
+
+        def ordered(content: bytes) -> bytes:
+            return keep_outputs(content, self.model.output_names)
+
+        content, floats = mixed_precision(
+            self._rounded_float32, self.ranges, self.sensitivity.worst_first(), lambda one: passes(ordered(one))
+        )
+        return ordered(content), floats
+
     def _written(self, variant: Variant) -> bytes:
         if variant.name == "int8":
             return to_integer(self._rounded_float32, self.ranges)
@@ -58,6 +73,14 @@ class Converter:
         """The 8-bit range of every activation, by tensor name of the rounded network's float file."""
         images = [image for (image,) in self._representative()]
         return least_error_ranges(self._rounded_float32, images)
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """What the integers of each operator on the way to the first output do, on some calibration images."""
+        images = [image for (image,) in islice(self._representative(), SENSITIVITY_IMAGES)]
+        return measure_sensitivity(
+            keep_outputs(self._rounded_float32, self.model.output_names[:1]), self.ranges, images
+        )
 
     @cached_property
     def _rounded_float32(self) -> bytes:

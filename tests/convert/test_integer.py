@@ -8,8 +8,11 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from convert.calibration import Calibration
+from convert.integer import to_integer
+from convert.operators import read_operators
 from convert.tflite import Converter
 from convert.variants import VARIANTS
+from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
 
@@ -80,3 +83,62 @@ def test_a_dead_channel_with_a_bias_stays_what_it_is(converter, pixels):
     interpreter = Interpreter(Converter(model, Calibration(pixels, ()).representative(SPEC)).to_tflite(INT8))
     found = np.concatenate([interpreter.invoke(SPEC.network_input(image, np.uint8))[0] for image in pixels])
     np.testing.assert_allclose(found, model.predict(SPEC.normalized(pixels), verbose=0), atol=3 / 256)
+
+
+@pytest.fixture(scope="module")
+def names(converter):
+    return [operator.name for operator in read_operators(converter._rounded_float32)]
+
+
+def answers(content, pixels):
+    interpreter = Interpreter(content)
+    dtype = interpreter.inputs[0]["dtype"]
+    return np.concatenate([interpreter.invoke(SPEC.network_input(image, dtype))[0] for image in pixels])
+
+
+def float_operators(content) -> list[int]:
+    """Return the numbers of the operators that compute in float, read from the flatbuffer; those between types not counted."""
+    tree = schema.ModelT.InitFromPackedBuf(content, 0)
+    (graph,) = tree.subgraphs
+    codes = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in tree.operatorCodes]
+    between = {schema.BuiltinOperator.QUANTIZE, schema.BuiltinOperator.DEQUANTIZE}
+    inside = [op for op in graph.operators if codes[op.opcodeIndex] not in between]
+    found = []
+    for number, op in enumerate(inside):
+        # Not the indices of MEAN's axes and the like, nor the 32-bit bias.
+        types = {graph.tensors[one].type for one in (op.inputs[0], *op.outputs)}
+        assert len(types) == 1
+        if types == {schema.TensorType.FLOAT32}:
+            found.append(number)
+            assert all(graph.tensors[one].type != schema.TensorType.INT8 for one in op.inputs)
+    return found
+
+
+@pytest.mark.parametrize("kept", [[], [0], [1], [0, 1], [1, 2], [3], [0, 3], [0, 1, 2]])
+def test_exactly_the_named_operators_are_float(converter, names, pixels, kept):
+    content = to_integer(converter._rounded_float32, converter.ranges, [names[number] for number in kept])
+    assert float_operators(content) == kept
+    interpreter = Interpreter(content)
+    assert interpreter.inputs[0]["dtype"] == np.uint8
+    scale, zero = interpreter.inputs[0]["quantization"]
+    assert (scale, zero) == (np.float32(1 / 127.5), 128)
+    np.testing.assert_allclose(answers(content, pixels), answers(converter._rounded_float32, pixels), atol=3 / 256)
+
+
+def test_a_name_is_not_taken_for_a_pattern_or_a_part(converter, names):
+    """Names hold semicolons, and one may begin as another does."""
+    for number, name in enumerate(names):
+        content = to_integer(converter._rounded_float32, converter.ranges, {name})
+        assert float_operators(content) == [number]
+
+
+def test_all_operators_float_equal_the_float_model(converter, names, pixels):
+    content = to_integer(converter._rounded_float32, converter.ranges, names)
+    assert float_operators(content) == list(range(len(names)))
+    wanted = answers(converter._rounded_float32, pixels)
+    np.testing.assert_allclose(answers(content, pixels), wanted, atol=1e-5)
+
+
+def test_an_unknown_operator_is_refused(converter):
+    with pytest.raises(FreezenetError, match=r"^Names of .* are required\. Got: nothing_of_this; take .*\.$"):
+        to_integer(converter._rounded_float32, converter.ranges, ["nothing_of_this"])
