@@ -49,12 +49,19 @@ variants_option = click.option(
 )
 @click.option("--no-gate", is_flag=True, help="Write refused variants too, with the verdict in their card.")
 @click.option(
+    "--qat",
+    "training",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of int8-qat: epochs, learning_rate, batch_size, temperature, seed, sparsity, clusters.",
+)
+@click.option(
     "--debug-layers", is_flag=True, help="Write the noise of each operator's integers: layers.csv, layers.png."
 )
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
 def convert(
-    run, out, variants, profile, calibration_images, data, limits, no_gate, debug_layers, overwrite, as_json
+    run, out, variants, profile, calibration_images, data, limits, no_gate, training, debug_layers, overwrite, as_json
 ) -> None:
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.
 
@@ -68,6 +75,7 @@ def convert(
         from convert.models import convert as write
         from convert.models import refuse
         from convert.outputs import known_profiles
+        from convert.qat import QatSettings
         from train.run import Run
 
     result = write(
@@ -79,6 +87,7 @@ def convert(
         data,
         GateLimits().changed(limits),
         not no_gate,
+        QatSettings().changed(training),
         debug_layers,
         overwrite,
     )

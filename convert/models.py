@@ -24,6 +24,8 @@ from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.card import calibrated_on, make_card, packed, trained_on
 from convert.gate import Evidence, GateLimits, Verdict, judge
 from convert.outputs import PROFILES, keep_outputs, with_outputs
+from convert.qat import QatSettings
+from convert.quantized import QuantizedTraining
 from convert.tflite import Converter
 from convert.variants import DEFAULT_VARIANTS, VARIANTS, Variant
 from edge_runtime.classifier import Classifier
@@ -47,6 +49,7 @@ def convert(
     data: Path | None = None,
     limits: GateLimits = GateLimits(),
     gate: bool = True,
+    qat: QatSettings = QatSettings(),
     debug_layers: bool = False,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -54,7 +57,8 @@ def convert(
 
     profiles: see `convert.outputs`. calibration_images: about how many images of the training side the integer ranges are
     measured on. data: where DATA lies now, if it was moved after the training. limits: what a variant may lose.
-    gate: keep back what lost more; else it is written like the others, with the verdict in its card. debug_layers: write what the
+    gate: keep back what lost more; else it is written like the others, with the verdict in its card. qat: how `int8-qat` is
+    trained. debug_layers: write what the
     integers of each operator do (`convert.sensitivity`) as layers.csv and layers.png.
     A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
     goes on with the variants that are missing.
@@ -66,6 +70,7 @@ def convert(
     test_pixels = read_checked(test, spec)
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(out, FINISHED, overwrite)
+    training = QuantizedTraining(run, model, evidence, qat, data, out)
     converter = Converter(with_outputs(model), calibration.representative(spec))
     if debug_layers:
         converter.sensitivity.write_csv(out / "layers.csv")
@@ -79,14 +84,17 @@ def convert(
         if not all(target.is_file() for target in targets.values()):
             say(f"converting {name}")
             judged = partial(judge, VARIANTS[name], spec=spec, evidence=evidence, limits=limits)
-            content, details = _content(converter, VARIANTS[name], judged)
+            content, details = _content(converter, VARIANTS[name], judged, training)
             verdict = judged(content)
             if verdict.refused:
                 say(f"refused {name}: {verdict.refused}")
+            else:
+                keras_f1, this_f1 = (verdict.macro_f1[one]["value"] for one in ("keras", "this"))
+                say(f"{name}: macro-F1 {this_f1:.3f} on {verdict.images} validation images, Keras {keras_f1:.3f}")
             files = dict.fromkeys(profiles, content)
             if verdict.images:  # else it cannot be run, and there is nothing to say about it
                 card = make_card(run, VARIANTS[name], calibration, content, verdict.to_dict(), test, test_pixels)
-                card |= details
+                card["made"] = details
                 for profile in profiles:
                     outputs = PROFILES[profile]
                     files[profile] = packed(keep_outputs(content, outputs), {**card, "outputs": list(outputs)}, run)
@@ -94,8 +102,9 @@ def convert(
                 refused[name] = verdict.refused
                 write_atomically(out / f"{name}.tflite.refused", partial(Path.write_bytes, data=files[profiles[0]]))
                 continue
-            for profile, target in targets.items():
-                write_atomically(target, partial(_write_verified, content=files[profile]))
+            # The first last, since it stands for the variant.
+            for profile in reversed(profiles):
+                write_atomically(targets[profile], partial(_write_verified, content=files[profile]))
         written[name] = {**_entry(run, name, calibration, targets), "seconds": round(time.perf_counter() - started, 2)}
     shutil.copyfile(run.folder / "splits.csv", out / "splits.csv")
     result = {
@@ -132,9 +141,12 @@ def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
 
 
 def _content(
-    converter: Converter, variant: Variant, judged: Callable[[bytes], Verdict]
+    converter: Converter, variant: Variant, judged: Callable[[bytes], Verdict], training: QuantizedTraining
 ) -> tuple[bytes, dict[str, Any]]:
     """Return a variant's bytes with all outputs, and what its card says about how it was made."""
+    if variant.name == "int8-qat":
+        content, account = training.to_tflite(converter)
+        return content, {"quantized_training": account}
     if variant.name == "mixed":
         content, floats = converter.to_mixed(lambda one: not judged(one).refused)
         say(f"mixed: {len(floats)} operators in float")
@@ -161,6 +173,7 @@ def _entry(run: Run, name: str, calibration: Calibration, targets: dict[str, Pat
         "against_keras": content["against_keras"],
         "accuracy": content["accuracy"]["accuracy"],
         "macro_f1": content["accuracy"]["macro_f1"],
+        "made": content["made"],
     }
 
 

@@ -15,6 +15,7 @@ from convert.fold import fold_batchnorm
 from convert.integer import to_integer
 from convert.mixed import mixed_precision
 from convert.outputs import keep_outputs
+from convert.qat import by_layer
 from convert.ranges import Ranges, least_error_ranges
 from convert.rounding import round_kernels
 from convert.sensitivity import Sensitivity, measure_sensitivity
@@ -46,6 +47,11 @@ class Converter:
         """Return the bytes of a variant, with the outputs of the network in its order and under its names."""
         return keep_outputs(self._written(variant), self.model.output_names)
 
+    def to_int8(self, network: keras.Model) -> bytes:
+        """Return the integer file of `rounded`, or of the same network with other weights on their 8-bit grid."""
+        content = _converted(network, VARIANTS["float32"], self._representative)
+        return keep_outputs(to_integer(content, self.ranges), self.model.output_names)
+
     def to_mixed(self, passes: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
         """Return the integer file with the fewest outputs in float that passes, and the names of its float operators' outputs."""
 
@@ -73,6 +79,14 @@ class Converter:
         """The 8-bit range of every activation, by tensor name of the rounded network's float file."""
         images = [image for (image,) in self._representative()]
         return least_error_ranges(self._rounded_float32, images)
+
+    @cached_property
+    def layer_ranges(self) -> dict[str, tuple[float, float]]:
+        """The same ranges by the name of the Keras layer, of all on the way to the first output."""
+        # Of a file without further outputs, because a tensor that is one has no layer's name.
+        alone = keras.Model(self.rounded.input, self.rounded.outputs[0], name=self.rounded.name)
+        images = [image for (image,) in self._representative()]
+        return by_layer(least_error_ranges(_converted(alone, VARIANTS["float32"], self._representative), images))
 
     @cached_property
     def sensitivity(self) -> Sensitivity:

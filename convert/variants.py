@@ -23,6 +23,7 @@ VARIANTS = {
         Variant("float16", "weights stored as float16, arithmetic in float; float32 in, float32 out", "float"),
         Variant("dynamic", "int8 weights, activations quantized on the fly; float32 in, float32 out", "integer"),
         Variant("int8", "full integer inside, post-training; raw uint8 pixels in, float32 scores out", "integer"),
+        Variant("int8-qat", "int8, its weights trained on with the rounding inside; uint8 in, float32 out", "integer"),
         Variant(
             "mixed",
             "int8, but for the fewest operators in float that the gate asks for; uint8 in, float32 out",

@@ -139,7 +139,7 @@ def test_flipped_images_are_those_that_tensorflow_flips(result, models, run, nam
 
 
 def test_every_variant_on_the_test_side(result, models, run):
-    assert list(result["variants"]) == ["float32", "float16", "dynamic", "int8"]
+    assert list(result["variants"]) == ["float32", "float16", "dynamic", "int8", "int16x8"]
     assert (result["reference"], result["side"]) == ("float32", "test")
     assert result["images"] == sum(row["split"] == "test" for row in run.splits)
     assert "against_float32" not in result["variants"]["float32"]
@@ -154,7 +154,7 @@ def test_a_folder_without_float32_is_refused(models, tmp_path):
     conversion = json.loads((folder / "conversion.json").read_text())
     del conversion["variants"]["float32"]
     (folder / "conversion.json").write_text(json.dumps(conversion))
-    with pytest.raises(FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8\."):
+    with pytest.raises(FreezenetError, match=r"float32\.tflite is required, .* Got: float16, dynamic, int8, int16x8\."):
         compare(folder)
 
 

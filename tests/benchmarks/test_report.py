@@ -69,7 +69,8 @@ def content(models, run):
         "notice": "Research use only.",
         "comparison": compare(models),
         "latency": [
-            benchmark(models / f"{name}.tflite", runs=20) for name in ("float32", "float16", "dynamic", "int8")
+            benchmark(models / f"{name}.tflite", runs=20)
+            for name in ("float32", "float16", "dynamic", "int8", "int16x8")
         ],
         "refused": {},
         "environment": environment(),

@@ -51,7 +51,7 @@ def keras_scores(run, images):
 
 
 def test_variants_are_those_of_the_design():
-    assert list(VARIANTS) == ["float32", "float16", "dynamic", "int8", "int16x8"]
+    assert list(VARIANTS) == ["float32", "float16", "dynamic", "int8", "int8-qat", "mixed", "int16x8"]
 
 
 def test_float32_equals_keras(interpreters, images, keras_scores):

@@ -1,0 +1,251 @@
+"""Quantization-aware training: go on training the network with the 8-bit file's rounding inside.
+
+It starts from exactly what the post-training `int8` file computes (kernels on their grid, measured ranges) and learns
+towards the answers of the float network. Naive quantization-aware training, which starts from ranges of its own, is far
+worse than no training at all on small data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from convert.qat_graph import describe
+from convert.qat_worker import packed, unpacked
+from convert.ranges import Ranges
+from convert.settings import Settings, setting
+from edge_runtime.errors import FreezenetError
+from edge_runtime.preprocess import PreprocessSpec
+from train.files import read_json, write_json
+
+#: The layer whose answers are trained; other outputs of the network are left as they are.
+TARGET = "scores"
+#: Smallest teacher probability; below it a logit is not known from a float32 score.
+_SMALLEST = 1e-12
+
+
+@dataclass(frozen=True)
+class QatSettings(Settings):
+    """How to train.
+
+    epochs: passes over the training images. learning_rate: how far a weight moves in an update at the start, in steps of
+    its 8-bit grid; half a cosine takes it to 0. temperature: softens the answers of both networks before they are compared,
+    so that classes of small probability count. sparsity: share of zeros in the kernels of trained convolutions that are not
+    depthwise, reached half-way; 0 for none. clusters: largest number of different integers in such a kernel, at least 4; 0
+    for no limit. Kernels that are to lose much need more epochs and a higher rate, such as 10 and 0.02 to 0.05.
+    """
+
+    epochs: int = setting(4, 1, 1000)
+    learning_rate: float = setting(0.005, 1e-9, 1)
+    batch_size: int = setting(16, 1, 65536)
+    temperature: float = setting(4.0, 0.1, 100)
+    seed: int = setting(0, 0, 2**31 - 1)
+    sparsity: float = setting(0.0, 0, 0.95)
+    clusters: int = setting(0, 0, 255)
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be."""
+        super().__post_init__()
+        if 0 < self.clusters < 4:
+            raise FreezenetError(f"Setting clusters must be 0 or at least 4. Got: {self.clusters}.")
+        if self.sparsity and self.epochs < 2:
+            raise FreezenetError(
+                f"Setting epochs must be at least 2 with a sparsity, which is reached half-way. Got: {self.epochs}."
+            )
+
+
+@dataclass(frozen=True)
+class QatSide:
+    """Images of one side.
+
+    pixels: (n, h, w) uint8. teacher_scores: (n, classes) probabilities of the float network. Labels are not needed.
+    """
+
+    pixels: NDArray[np.uint8]
+    teacher_scores: NDArray[np.floating]
+
+    def __post_init__(self) -> None:
+        """Refuse sides whose parts do not fit."""
+        if len(self.pixels) != len(self.teacher_scores) or not len(self.pixels):
+            raise FreezenetError(
+                f"As many images as teacher scores, and at least one, are required. Got: {len(self.pixels)} and "
+                f"{len(self.teacher_scores)}."
+            )
+
+
+@dataclass(frozen=True)
+class QatResult:
+    """What training gave.
+
+    model: the network with new weights; the trained kernels lie on their 8-bit grid (largest weight / 127).
+    history: one dictionary per epoch, the first (epoch 0) before any step: "epoch", "loss" (None in epoch 0),
+    "validation_loss", "validation_agreement" (share of images with the teacher's class), "validation_logit_rms".
+    best_epoch: whose weights these are. start_scores, scores: (n, classes) of the validation images with all rounding inside,
+    before training and with the new weights. compressed: names of the pruned or clustered layers.
+    """
+
+    model: keras.Model
+    history: list[dict[str, float | None]]
+    best_epoch: int
+    start_scores: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    compressed: tuple[str, ...]
+
+
+def train_quantized(
+    model: keras.Model,
+    ranges: Mapping[str, tuple[float, float]],
+    training: QatSide,
+    validation: QatSide,
+    trainable: Collection[str],
+    settings: QatSettings,
+    preprocess: PreprocessSpec,
+    work: Path,
+) -> QatResult:
+    """Train a network with the rounding of its 8-bit file inside; `model` keeps its weights.
+
+    model: flat, BatchNorm folded (`convert.fold`), kernels rounded (`convert.rounding`). Its layer "scores", dense with
+    softmax, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
+    ranges: layer name -> (low, high) of its output in the 8-bit file, zero on the grid, as `by_layer` gives them: of each
+    ReLU, of each convolution without one, of additions and pooling, and of the logits of "scores".
+    trainable: names of the layers that are trained. work: folder in which a temporary one is made.
+    Never worse on the validation images than the start, unless it is pruned or clustered: see `convert.qat_fit.fit`.
+    Computed on the CPU, and equal for equal arguments. Augmentation and dropout are left out.
+    """
+    nodes = describe(model, TARGET, ranges, trainable)
+    if not any(node.trained for node in nodes):
+        raise FreezenetError(f"A layer to train that leads to {TARGET} is required. Got: {_shown(trainable)}.")
+    count = model.get_layer(TARGET).units
+    for side in (training, validation):
+        _check_side(side, count, preprocess)
+    layers = [model.get_layer(node.name) for node in nodes]
+    task = {
+        "nodes": [asdict(node) for node in nodes],
+        "settings": asdict(settings),
+        "preprocess": preprocess.to_dict(),
+        "cache": True,
+    }
+    with tempfile.TemporaryDirectory(prefix=".qat-", dir=work) as name:
+        folder = Path(name)
+        write_json(folder / "task.json", task)
+        weights = {layer.name: layer.get_weights() for layer in layers if layer.weights}
+        np.savez(folder / "weights.npz", allow_pickle=False, **packed(weights))
+        for side_name, side in (("train", training), ("validation", validation)):
+            teacher = np.log(np.maximum(side.teacher_scores, _SMALLEST))
+            np.save(folder / f"{side_name}-teacher.npy", teacher.astype(np.float32))
+            np.save(folder / f"{side_name}-pixels.npy", side.pixels)
+        _work(folder)
+        return _read_result(folder, model)
+
+
+def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
+    """Return the ranges of `convert.ranges` by the name of the Keras layer whose output the tensor is.
+
+    ranges: by tensor name of a float .tflite. The TensorFlow converter names the output of fused operators
+    "net_1/layer_1/Operator;...", the last operator first; Keras adds "_<number>" to the layer's name.
+    Tensors without a layer's name (the model's outputs) and softmax, whose range the file format fixes, are left out.
+    """
+    found = {}
+    for tensor, (low, high) in ranges.items():
+        *_, layer, operator = ["", "", *tensor.partition(";")[0].split("/")]
+        if layer and operator != "Softmax":
+            found[re.sub(r"_\d+$", "", layer)] = (float(low), float(high))
+    return found
+
+
+def quantized_scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the softmax of logits (n, classes) as TFLite's 8-bit softmax gives it: in steps of 1/256, at most 255/256."""
+    shifted = np.exp((logits - logits.max(1, keepdims=True)).astype(np.float64))
+    return (np.clip(np.rint(shifted / shifted.sum(1, keepdims=True) * 256), 0, 255) / 256).astype(np.float32)
+
+
+def _check_side(side: QatSide, classes: int, spec: PreprocessSpec) -> None:
+    if side.pixels.dtype != np.uint8 or side.pixels.shape[1:] != spec.size:
+        raise FreezenetError(
+            f"Pixels (n, {spec.size[0]}, {spec.size[1]}) uint8 are required. Got: {side.pixels.shape} {side.pixels.dtype}."
+        )
+    if side.teacher_scores.shape[1:] != (classes,) or not np.isfinite(side.teacher_scores).all():
+        raise FreezenetError(
+            f"Finite teacher scores of {classes} classes are required. Got: shape {side.teacher_scores.shape}"
+            f"{'' if np.isfinite(side.teacher_scores).all() else ' with NaN or infinity'}."
+        )
+
+
+def _work(folder: Path) -> None:
+    """Run the worker on a folder; FreezenetError with its reason where it fails."""
+    with _worker(folder) as process:
+        code = process.wait()
+    if (folder / "error.json").is_file():
+        error = read_json(folder / "error.json")
+        if error["foreseen"]:
+            raise FreezenetError(error["reason"])
+        reason = " ".join(error["reason"].split())[:300]
+        raise FreezenetError(
+            f"Quantization-aware training that runs to its end is required. Got: {reason}; leave out int8-qat, or report "
+            "it with the output of FREEZENET_DEBUG=1."
+        )
+    if code == 130:
+        raise KeyboardInterrupt
+    if code or not (folder / "result.json").is_file():
+        ended = f"signal {-code}, most likely too little memory" if code < 0 else f"exit code {code}"
+        raise FreezenetError(
+            f"Quantization-aware training that runs to its end is required. Got: its process ended with {ended}; free "
+            "memory, or leave out int8-qat."
+        )
+
+
+@contextlib.contextmanager
+def _worker(folder: Path) -> Iterator[subprocess.Popen]:
+    root = Path(__file__).resolve().parents[1]
+    environment = {
+        **os.environ,
+        "TF_USE_LEGACY_KERAS": "1",
+        # This process may hold the memory of all GPUs; what is trained is small.
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    }
+    command = [sys.executable, "-m", "convert.qat_worker", str(folder.resolve())]
+    # The worker ends when this end of its stdin closes, however that comes; stdout is for data, and it has none.
+    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        if process.stdin:
+            process.stdin.close()
+
+
+def _read_result(folder: Path, model: keras.Model) -> QatResult:
+    found: dict[str, Any] = read_json(folder / "result.json")
+    with np.load(folder / "result.npz") as arrays:
+        start, end = arrays["start_logits"], arrays["logits"]
+    trained = keras.models.clone_model(model)
+    trained.set_weights(model.get_weights())
+    for name, weights in unpacked(folder / "result.npz").items():
+        trained.get_layer(name).set_weights(weights)
+    return QatResult(
+        trained,
+        found["history"],
+        found["best_epoch"],
+        quantized_scores(start),
+        quantized_scores(end),
+        tuple(found["compressed"]),
+    )
+
+
+def _shown(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)[:5]) or "none"

@@ -1,0 +1,194 @@
+"""Train a network with rounding inside towards the answers of the float network it came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from convert.qat_features import Features
+from convert.qat_network import Network
+from convert.qat_schedule import Compression
+from edge_runtime.errors import FreezenetError
+
+_BATCH = 64
+
+#: What is known of an epoch, by name.
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Side:
+    """Images of one side: features, and the teacher's log-probabilities (n, classes) float32."""
+
+    features: Features
+    teacher: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """history: figures of each epoch, 0 before the first step. logits: (n, classes) of the validation images."""
+
+    history: list[Figures]
+    best_epoch: int
+    start_logits: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    weights: dict[str, list[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class _Epoch:
+    """The best epoch so far."""
+
+    number: int
+    figures: Figures
+    logits: NDArray[np.float32]
+    weights: dict[str, list[NDArray[np.float32]]]
+
+
+class StepAdam:
+    """Adam (Kingma & Ba 2015, algorithm 1) that counts in steps of the 8-bit grid.
+
+    A folded kernel's channels differ in size by orders of magnitude, and with them what a change by the same amount does:
+    where one weight jumps over many integers another never reaches the next. So a learning rate of r moves each weight by
+    about r of its own channel's steps, and each bias by r steps of the activation it is added to. Only the given variables
+    are changed.
+    """
+
+    BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+
+    def __init__(self, variables: list[Any], units: list[NDArray[np.float32]]) -> None:
+        """Keep the variables and, for each, the size of a step, of a shape that broadcasts to the variable's."""
+        self._variables = variables
+        self._units = [tf.constant(unit, tf.float32) for unit in units]
+        self._first = [tf.Variable(tf.zeros_like(one)) for one in variables]
+        self._second = [tf.Variable(tf.zeros_like(one)) for one in variables]
+        self._count = tf.Variable(0.0)
+
+    def apply(self, gradients: list[Any], rate: Any) -> None:
+        """Change the variables by one update."""
+        count = self._count.assign_add(1.0)
+        rate = rate * tf.sqrt(1 - self.BETA_2**count) / (1 - self.BETA_1**count)
+        for variable, unit, first, second, gradient in zip(
+            self._variables, self._units, self._first, self._second, gradients, strict=True
+        ):
+            gradient = gradient * unit
+            first.assign(self.BETA_1 * first + (1 - self.BETA_1) * gradient)
+            second.assign(self.BETA_2 * second + (1 - self.BETA_2) * gradient**2)
+            variable.assign_sub(rate * unit * first / (tf.sqrt(second) + self.EPSILON))
+
+
+def distance(logits: Any, teacher: Any, temperature: float) -> Any:
+    """Return T^2 KL(teacher || student), averaged over images: both are softened by the temperature T.
+
+    logits, teacher: (n, classes) logits or log-probabilities. Hinton et al., Distilling the Knowledge in a Neural Network,
+    2015, section 2: T^2 keeps the gradient's size.
+    """
+    wanted = tf.nn.log_softmax(teacher / temperature)
+    found = tf.nn.log_softmax(logits / temperature)
+    return temperature**2 * tf.reduce_mean(tf.reduce_sum(tf.exp(wanted) * (wanted - found), -1))
+
+
+def fit(
+    network: Network,
+    cut: str,
+    training: Side,
+    validation: Side,
+    settings: dict[str, Any],
+    report: Callable[[str], None],
+) -> Outcome:
+    """Train the network's trained layers above the cut and return the weights of the best epoch.
+
+    settings: see `convert.qat.QatSettings`. The best epoch is the one of least validation loss among those that agree with
+    the teacher on at least as many validation images as the start does, the start being one of them. Of a network that is
+    to be pruned or clustered it is the one of least validation loss once it is.
+    """
+    _, suffix = network.split(cut)
+    steps = math.ceil(len(training.teacher) / settings["batch_size"])
+    total = steps * settings["epochs"]
+    optimizer = StepAdam(network.trained, network.units())
+    answer = tf.function(lambda inputs: suffix(inputs, training=False), reduce_retracing=True)
+
+    @tf.function(reduce_retracing=True)
+    def step(inputs, teacher, rate):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(network.trained)
+            value = distance(suffix(inputs, training=False), teacher, settings["temperature"])
+        optimizer.apply(tape.gradient(value, network.trained), rate)
+        return value
+
+    def validate(epoch: int, trained_loss: float | None) -> tuple[Figures, NDArray[np.float32]]:
+        starts = range(0, len(validation.teacher), _BATCH)
+        batches = [answer(tf.constant(validation.features.batch(slice(one, one + _BATCH)))) for one in starts]
+        logits = np.concatenate([batch.numpy() for batch in batches])
+        figures: Figures = {
+            "epoch": epoch,
+            "loss": trained_loss,
+            "validation_loss": float(distance(logits, validation.teacher, settings["temperature"])),
+            "validation_agreement": float(np.mean(logits.argmax(1) == validation.teacher.argmax(1))),
+            "validation_logit_rms": logit_rms(logits, validation.teacher),
+        }
+        return figures, logits
+
+    figures, start_logits = validate(0, None)
+    history = [figures]
+    report(_line(figures))
+    compression = Compression(network, settings["sparsity"], settings["clusters"], settings["epochs"], steps)
+    # What is compressed cannot be measured by a start that is not.
+    start = None if network.compressed else figures
+    best = None if network.compressed else _Epoch(0, figures, start_logits, network.weights())
+    done = 0
+    for epoch in range(1, settings["epochs"] + 1):
+        order = np.random.default_rng([settings["seed"], epoch]).permutation(len(training.teacher))
+        sum_of_losses = 0.0
+        for first in range(0, len(order), settings["batch_size"]):
+            compression.before(done)
+            rows = order[first : first + settings["batch_size"]]
+            value = step(
+                tf.constant(training.features.batch(rows)),
+                tf.constant(training.teacher[rows]),
+                # Half a cosine from the given rate to 0 (Loshchilov & Hutter 2017, equation 5).
+                tf.constant(settings["learning_rate"] * (1 + math.cos(math.pi * done / total)) / 2, tf.float32),
+            )
+            sum_of_losses += float(value) * len(rows)
+            done += 1
+        figures, logits = validate(epoch, sum_of_losses / len(order))
+        history.append(figures)
+        report(_line(figures))
+        if not np.isfinite(logits).all() or not math.isfinite(sum_of_losses):
+            raise FreezenetError(
+                f"A finite loss is required in quantization-aware training. Got: NaN or infinity in epoch {epoch}; lower "
+                f"learning_rate ({settings['learning_rate']:g})."
+            )
+        if compression.finished and (best is None or _better(figures, best.figures, start)):
+            best = _Epoch(epoch, figures, logits, network.weights())
+    assert best is not None  # compression is finished in the last epoch
+    return Outcome(history, best.number, start_logits, best.logits, best.weights)
+
+
+def logit_rms(logits: NDArray, teacher: NDArray) -> float:
+    """Return the root of the mean squared difference of logits (n, classes), each image's mean difference taken off.
+
+    teacher: logits or log-probabilities, which differ from logits by one number for each image.
+    """
+    difference = (logits - teacher).astype(np.float64)
+    difference -= difference.mean(1, keepdims=True)
+    return float(np.sqrt((difference**2).mean()))
+
+
+def _better(figures: Figures, best: Figures, start: Figures | None) -> bool:
+    if start is not None and figures["validation_agreement"] < start["validation_agreement"]:
+        return False
+    return figures["validation_loss"] < best["validation_loss"]
+
+
+def _line(figures: Figures) -> str:
+    return (
+        f"quantized epoch {figures['epoch']}: validation loss {figures['validation_loss']:.4f}, "
+        f"agreement with the float network {figures['validation_agreement']:.1%}"
+    )

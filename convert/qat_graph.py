@@ -1,0 +1,157 @@
+"""A network as plain data: what crosses from the process with Keras 3 to the one with tf_keras.
+
+Quantization-aware training needs tf_keras, and two versions of Keras cannot share a layer. A list of nodes can be written
+as JSON and built by either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_runtime.errors import FreezenetError
+
+#: Layer class -> the keys of its configuration that decide what it computes.
+KINDS: dict[str, tuple[str, ...]] = {
+    "InputLayer": (),
+    "Conv2D": ("filters", "kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias"),
+    "DepthwiseConv2D": ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier", "use_bias"),
+    "Dense": ("units", "use_bias"),
+    "ReLU": ("max_value", "negative_slope", "threshold"),
+    "ZeroPadding2D": ("padding",),
+    "Add": (),
+    "GlobalAveragePooling2D": ("keepdims",),
+    "GlobalMaxPooling2D": ("keepdims",),
+}
+#: Layers that give some of the integers that come in: TFLite keeps their range for the output.
+PASSING = ("ZeroPadding2D", "GlobalMaxPooling2D")
+#: Largest distance of a zero point from an integer, in steps.
+_ZERO_POINT_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True)
+class Node:
+    """One layer. inputs: names of nodes. limits: (low, high) to which its output is rounded in 8 bits, or None."""
+
+    name: str
+    kind: str
+    config: dict[str, Any]
+    inputs: tuple[str, ...]
+    limits: tuple[float, float] | None
+    trained: bool
+
+
+def describe(
+    model: Any, target: str, ranges: Mapping[str, tuple[float, float]], trainable: Collection[str]
+) -> list[Node]:
+    """Return the nodes up to the layer `target`, without its softmax, in order of execution; the input is the first.
+
+    model: a flat functional Keras network. ranges: layer name -> range of its output as the 8-bit file quantizes it; a
+    name that is no layer is ignored. trainable: names of the layers that are trained.
+    Dropout is left out: where the answers of a trained network are matched it would be noise far above that of the rounding.
+    Raises FreezenetError for a layer of an unknown class, and where a tensor that is computed with has no range.
+    """
+    if target not in {layer.name for layer in model.layers}:
+        raise FreezenetError(
+            f"A network with a layer {target} is required. Got: {model.name}, which has none; name its classifier so."
+        )
+    sources = {layer.name: _source_names(layer) for layer in model.layers}
+    wanted, open_names = {target}, [target]
+    while open_names:
+        new = [name for name in sources[open_names.pop()] if name not in wanted]
+        wanted.update(new)
+        open_names += new
+    nodes: list[Node] = []
+    produced: dict[str, str] = {}  # layer -> the node that gives its output
+    for layer in model.layers:
+        if layer.name not in wanted:
+            continue
+        inputs = tuple(produced[name] for name in sources[layer.name])
+        if layer.__class__.__name__ == "Dropout":
+            (produced[layer.name],) = inputs
+            continue
+        nodes.append(_node_of(layer, inputs, ranges, trainable, "softmax" if layer.name == target else "linear"))
+        produced[layer.name] = layer.name
+    _check(nodes)
+    return nodes
+
+
+def cut_of(nodes: list[Node]) -> str:
+    """Return the deepest node with a range through which everything before it flows, with nothing trained up to it.
+
+    The input node where the first kernel is trained already. See `train.cut`, which does the same for Keras layers.
+    """
+    position = {node.name: index for index, node in enumerate(nodes)}
+    last_use = [0] * len(nodes)
+    for index, node in enumerate(nodes):
+        for name in node.inputs:
+            last_use[position[name]] = index
+    found, reach = nodes[0].name, 0
+    for index, node in enumerate(nodes[:-1]):
+        if node.trained:
+            break
+        if reach <= index and node.limits is not None:
+            found = node.name
+        reach = max(reach, last_use[index])
+    return found
+
+
+def _node_of(
+    layer: Any,
+    inputs: tuple[str, ...],
+    ranges: Mapping[str, tuple[float, float]],
+    trainable: Collection[str],
+    activation: str,
+) -> Node:
+    kind, name = layer.__class__.__name__, layer.name
+    if kind not in KINDS:
+        raise FreezenetError(
+            f"Layers of {', '.join(KINDS)} and Dropout are required for quantization-aware training. Got: {name}, a {kind}; "
+            "fold BatchNorm away before, or leave out the variant int8-qat."
+        )
+    full = layer.get_config()
+    if full.get("activation", activation) != activation:
+        raise FreezenetError(
+            f"The activation {activation} is required for quantization-aware training. Got: {full['activation']} in layer "
+            f"{name}; give it a layer of its own."
+        )
+    limits = None if kind in PASSING or name not in ranges else ranges[name]
+    trained = name in trainable and bool(layer.weights)
+    return Node(name, kind, {key: full[key] for key in KINDS[kind]}, inputs, limits, trained)
+
+
+def _check(nodes: list[Node]) -> None:
+    """Refuse a graph in which something is computed from numbers that are no 8-bit integers, or with a shifted zero."""
+    exact: set[str] = set()
+    for node in nodes:
+        if node.limits is not None:
+            _check_limits(node.name, *node.limits)
+        missing = [name for name in node.inputs if name not in exact]
+        # ReLU behind a convolution is part of it: what comes between them is never rounded.
+        if missing and node.kind != "ReLU":
+            raise FreezenetError(
+                f"A range for the output of {missing[0]} is required, because {node.name} computes with it. Got: none; "
+                "measure the ranges on this network."
+            )
+        if node.limits is not None or node.kind == "InputLayer" or node.kind in PASSING:
+            exact.add(node.name)
+    if nodes[-1].name not in exact:
+        raise FreezenetError(
+            f"A range for the output of {nodes[-1].name} is required. Got: none; measure the ranges on this network."
+        )
+
+
+def _check_limits(name: str, low: float, high: float) -> None:
+    step = (high - low) / 255
+    if not low <= 0 <= high or not step > 0 or abs(low / step - round(low / step)) > _ZERO_POINT_TOLERANCE:
+        raise FreezenetError(
+            f"A range from low <= 0 to high >= 0 that has 0 as one of its 256 values is required. Got: {low:g} to "
+            f"{high:g} for {name}; shift it as `convert.ranges.nudged` does."
+        )
+
+
+def _source_names(layer: Any) -> tuple[str, ...]:
+    if not layer._inbound_nodes:
+        return ()
+    return tuple(tensor._keras_history.operation.name for tensor in layer._inbound_nodes[0].input_tensors)

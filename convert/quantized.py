@@ -1,0 +1,75 @@
+"""The variant `int8-qat` of a run: quantization-aware training on the run's images, and its account."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from convert.calibration import read_checked
+from convert.gate import Evidence
+from convert.outputs import show_classifier
+from convert.qat import QatResult, QatSettings, QatSide, train_quantized
+from convert.tflite import Converter
+from train.metrics import evaluate
+from train.progress import say
+from train.run import Run, predict_scores
+
+
+@dataclass(frozen=True)
+class QuantizedTraining:
+    """How `int8-qat` is trained.
+
+    model: the trained network, teacher of its own integers. evidence: the validation images, by which the epoch is chosen.
+    data: where DATA lies now, if it was moved. work: folder for temporary files.
+    """
+
+    run: Run
+    model: keras.Model
+    evidence: Evidence
+    settings: QatSettings
+    data: Path | None
+    work: Path
+
+    def to_tflite(self, converter: Converter) -> tuple[bytes, dict[str, Any]]:
+        """Return the file's bytes with all outputs, and the account of the training (JSON types).
+
+        The account holds accuracy and macro-F1 of Keras and of the network with rounding inside, before and after, on
+        the images and in the form of the gate's verdict, which has those of the file itself: so it shows which step lost what.
+        """
+        pixels = read_checked(self.run.paths("train", self.data), self.run.recipe.preprocess)
+        result = train_quantized(
+            converter.rounded,
+            converter.layer_ranges,
+            QatSide(pixels, predict_scores(self.model, pixels, self.run.recipe)),
+            QatSide(self.evidence.pixels, self.evidence.expected),
+            [layer.name for layer in self.model.layers if layer.trainable_weights],
+            self.settings,
+            self.run.recipe.preprocess,
+            self.work,
+        )
+        show_classifier(result.model)
+        account = self._account(result)
+        stages = ", ".join(f"{one['value']:.3f} {name.replace('_', ' ')}" for name, one in account["macro_f1"].items())
+        say(f"int8-qat: macro-F1 {stages}")
+        return converter.to_int8(result.model), account
+
+    def _account(self, result: QatResult) -> dict[str, Any]:
+        stages = {
+            "keras": self.evidence.expected,
+            "fake_quantized_start": result.start_scores,
+            "fake_quantized": result.scores,
+        }
+        figures = {
+            name: evaluate(self.evidence.truth, scores.argmax(1), self.evidence.labels, self.evidence.patients)
+            for name, scores in stages.items()
+        }
+        return {
+            "settings": asdict(self.settings),
+            "best_epoch": result.best_epoch,
+            "history": result.history,
+            "compressed": list(result.compressed),
+            **{key: {name: one[key] for name, one in figures.items()} for key in ("accuracy", "macro_f1")},
+        }
