@@ -49,7 +49,7 @@ class Converter:
 
     def to_int8(self, network: keras.Model) -> bytes:
         """Return the integer file of `rounded`, or of the same network with other weights on their 8-bit grid."""
-        content = _converted(network, VARIANTS["float32"], self._representative)
+        content = to_float32(network)
         return keep_outputs(to_integer(content, self.ranges), self.model.output_names)
 
     def to_mixed(self, passes: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
@@ -86,7 +86,7 @@ class Converter:
         # Of a file without further outputs, because a tensor that is one has no layer's name.
         alone = keras.Model(self.rounded.input, self.rounded.outputs[0], name=self.rounded.name)
         images = [image for (image,) in self._representative()]
-        return by_layer(least_error_ranges(_converted(alone, VARIANTS["float32"], self._representative), images))
+        return by_layer(least_error_ranges(to_float32(alone), images))
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
@@ -98,7 +98,7 @@ class Converter:
 
     @cached_property
     def _rounded_float32(self) -> bytes:
-        return _converted(self.rounded, VARIANTS["float32"], self._representative)
+        return to_float32(self.rounded)
 
     def _batches(self) -> Iterator[NDArray[np.float32]]:
         images = islice(self._representative(), ROUNDING_IMAGES)
@@ -106,7 +106,12 @@ class Converter:
             yield np.concatenate([image for (image,) in batch])
 
 
-def _converted(model: keras.Model, variant: Variant, representative: Representative) -> bytes:
+def to_float32(model: keras.Model) -> bytes:
+    """Return the float .tflite of any flat network, its outputs named after their layers, in no certain order."""
+    return _converted(model, VARIANTS["float32"])
+
+
+def _converted(model: keras.Model, variant: Variant, representative: Representative | None = None) -> bytes:
     # A batch of -1 in the signature is refused by LiteRT.js.
     fixed = keras.Input(batch_shape=(1, *model.input_shape[1:]), name="image")
     outputs = model(fixed)

@@ -22,7 +22,7 @@ from convert.integer import to_integer
 from convert.operators import read_operators
 from convert.qat import QatSettings, QatSide, by_layer, quantized_scores, train_quantized
 from convert.ranges import Ranges
-from convert.tflite import VARIANTS, Converter, _converted
+from convert.tflite import Converter, to_float32
 from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
@@ -126,7 +126,7 @@ def compressed(disturbed, work):
 
 
 def write(model: keras.Model, ranges: Ranges) -> bytes:
-    return to_integer(_converted(model, VARIANTS["float32"]), ranges)
+    return to_integer(to_float32(model), ranges)
 
 
 def scores_of(file: bytes, prepared: Prepared) -> np.ndarray:
@@ -273,7 +273,7 @@ def test_tensor_names_become_layer_names(mobilenet, outputs):
     """Each operator's range is its number, so that a mix-up shows; all layers that the graph needs have the right one."""
     folded = fold_batchnorm(mobilenet)
     folded = with_further_outputs(folded) if outputs == 3 else folded
-    operators = read_operators(_converted(folded, VARIANTS["float32"]))
+    operators = read_operators(to_float32(folded))
     kinds = [operator.kind for operator in operators]
     assert kinds.count("SOFTMAX") == 1 and kinds.count("MEAN") == (2 if outputs == 3 else 1)
     found = by_layer({operator.name: (-128.0, 127.0 + 255 * number) for number, operator in enumerate(operators)})
