@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from convert.operators import custom_operators
 from convert.settings import Settings, setting
 from convert.variants import Variant
+from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
 from train.metrics import evaluate
@@ -84,7 +85,10 @@ def judge(
     operators = custom_operators(model)
     if operators:
         return _unusable(f"it needs operators outside the builtin set: {', '.join(operators)}")
-    interpreter = Interpreter(model)
+    try:
+        interpreter = Interpreter(model)
+    except FreezenetError as error:  # such as integers that overflow in a network with dead channels
+        return _unusable(f"it cannot be loaded: {str(error).rstrip('.')}")
     shape, classes = interpreter.outputs[0]["shape"].tolist(), len(evidence.labels)
     if shape != [1, classes]:
         return _unusable(f"the output has shape {shape} and not [1, {classes}]")

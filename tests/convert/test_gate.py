@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, recall_score
 
 from convert.calibration import Calibration
+from convert.flatbuffer import read_tree, write_tree
 from convert.gate import Evidence, GateLimits, Verdict, judge
 from convert.operators import custom_operators
 from convert.tflite import Converter
@@ -221,6 +222,17 @@ def test_a_loss_that_one_image_explains_is_tolerated_unless_asked_otherwise(conv
 def test_each_limit_can_be_set(converted, losing, limits, named):
     refused = judge(VARIANTS["int8"], converted["float32"], SPEC, losing(4)[0], limits).refused
     assert refused is None if named is None else named in refused
+
+
+def test_a_model_that_no_runtime_loads_is_refused_and_the_others_go_on(converted, evidence):
+    tree = read_tree(converted["int8"])
+    for code in tree.operatorCodes:
+        code.version = 99
+    verdict = judge(VARIANTS["int8"], write_tree(tree), SPEC, evidence)
+    assert verdict.images == 0
+    assert (
+        verdict.refused.startswith("it cannot be loaded: A model that ai-edge-litert") and "version" in verdict.refused
+    )
 
 
 def flex_model() -> bytes:
