@@ -41,7 +41,7 @@ class QuantizedTraining:
         """
         pixels = read_checked(self.run.paths("train", self.data), self.run.recipe.preprocess)
         result = train_quantized(
-            converter.rounded,
+            converter.corrected,
             converter.layer_ranges,
             QatSide(pixels, predict_scores(self.model, pixels, self.run.recipe)),
             QatSide(self.evidence.pixels, self.evidence.expected),

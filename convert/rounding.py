@@ -100,11 +100,22 @@ def _patches(layer: Any, values: NDArray) -> NDArray:
     if layer.kernel_size == (1, 1):
         patches = values[:, :: layer.strides[0], :: layer.strides[1]].reshape(-1, 1, channels)
     else:
-        found = keras.ops.image.extract_patches(values, layer.kernel_size, layer.strides, padding=layer.padding)
-        patches = keras.ops.convert_to_numpy(found).reshape(-1, layer.kernel_size[0] * layer.kernel_size[1], channels)
+        if layer.padding == "same":
+            values = np.pad(values, [(0, 0), *_same(layer, values), (0, 0)])
+        # TensorFlow's own extraction of patches is far slower on a CPU.
+        windows = np.lib.stride_tricks.sliding_window_view(values, layer.kernel_size, (1, 2))
+        windows = windows[:, :: layer.strides[0], :: layer.strides[1]]
+        patches = windows.reshape(-1, channels, math.prod(layer.kernel_size)).transpose(0, 2, 1)
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return np.ascontiguousarray(patches.transpose(2, 0, 1))
     return patches.reshape(len(patches), -1)
+
+
+def _same(layer: Any, values: NDArray) -> list[tuple[int, int]]:
+    """Return the rows and columns of zeros before and after that padding "same" means: the odd one comes after."""
+    sides = zip(values.shape[1:3], layer.kernel_size, layer.strides, strict=True)
+    missing = [max((math.ceil(side / stride) - 1) * stride + size - side, 0) for side, size, stride in sides]
+    return [(one // 2, one - one // 2) for one in missing]
 
 
 def _rounded_kernel(layer: Any, kernel: NDArray, bias: NDArray, products: NDArray) -> NDArray[np.float32]:

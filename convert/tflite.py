@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from convert.bias_correction import correct_biases
 from convert.fold import fold_batchnorm
 from convert.integer import to_integer
 from convert.mixed import mixed_precision
@@ -22,7 +23,7 @@ from convert.sensitivity import Sensitivity, measure_sensitivity
 from convert.variants import VARIANTS, Variant
 from train.quiet import quiet
 
-#: Calibration images that the kernels are rounded for; more changed nothing (docs/quantization.md).
+#: Calibration images that the kernels are rounded for and the biases corrected on; more changed nothing (docs/quantization.md).
 ROUNDING_IMAGES = 64
 _ROUNDING_BATCH = 16
 #: Calibration images that the operators' noise is measured on.
@@ -48,7 +49,7 @@ class Converter:
         return keep_outputs(self._written(variant), self.model.output_names)
 
     def to_int8(self, network: keras.Model) -> bytes:
-        """Return the integer file of `rounded`, or of the same network with other weights on their 8-bit grid."""
+        """Return the integer file of `corrected`, or of the same network with other weights on their 8-bit grid."""
         content = to_float32(network)
         return keep_outputs(to_integer(content, self.ranges), self.model.output_names)
 
@@ -59,32 +60,37 @@ class Converter:
             return keep_outputs(content, self.model.output_names)
 
         content, floats = mixed_precision(
-            self._rounded_float32, self.ranges, self.sensitivity.worst_first(), lambda one: passes(ordered(one))
+            self._corrected_float32, self.ranges, self.sensitivity.worst_first(), lambda one: passes(ordered(one))
         )
         return ordered(content), floats
 
     def _written(self, variant: Variant) -> bytes:
         if variant.name == "int8":
-            return to_integer(self._rounded_float32, self.ranges)
+            return to_integer(self._corrected_float32, self.ranges)
         network = self.model if variant.arithmetic == "float" else self.rounded
         return _converted(network, variant, self._representative)
 
     @cached_property
     def rounded(self) -> keras.Model:
         """The network without BatchNorm, its kernels on the 8-bit grid."""
-        return round_kernels(fold_batchnorm(self.model), self._batches)
+        return round_kernels(self._folded, self._batches)
+
+    @cached_property
+    def corrected(self) -> keras.Model:
+        """`rounded` without the mean error that its kernels and 8-bit activations leave in each channel."""
+        return correct_biases(self.rounded, self._folded, np.concatenate(list(self._batches())))
 
     @cached_property
     def ranges(self) -> Ranges:
-        """The 8-bit range of every activation, by tensor name of the rounded network's float file."""
+        """The 8-bit range of every activation, by tensor name of the float file of `corrected`."""
         images = [image for (image,) in self._representative()]
-        return least_error_ranges(self._rounded_float32, images)
+        return least_error_ranges(self._corrected_float32, images)
 
     @cached_property
     def layer_ranges(self) -> dict[str, tuple[float, float]]:
         """The same ranges by the name of the Keras layer, of all on the way to the first output."""
         # Of a file without further outputs, because a tensor that is one has no layer's name.
-        alone = keras.Model(self.rounded.input, self.rounded.outputs[0], name=self.rounded.name)
+        alone = keras.Model(self.corrected.input, self.corrected.outputs[0], name=self.corrected.name)
         images = [image for (image,) in self._representative()]
         return by_layer(least_error_ranges(to_float32(alone), images))
 
@@ -93,12 +99,16 @@ class Converter:
         """What the integers of each operator on the way to the first output do, on some calibration images."""
         images = [image for (image,) in islice(self._representative(), SENSITIVITY_IMAGES)]
         return measure_sensitivity(
-            keep_outputs(self._rounded_float32, self.model.output_names[:1]), self.ranges, images
+            keep_outputs(self._corrected_float32, self.model.output_names[:1]), self.ranges, images
         )
 
     @cached_property
-    def _rounded_float32(self) -> bytes:
-        return to_float32(self.rounded)
+    def _folded(self) -> keras.Model:
+        return fold_batchnorm(self.model)
+
+    @cached_property
+    def _corrected_float32(self) -> bytes:
+        return to_float32(self.corrected)
 
     def _batches(self) -> Iterator[NDArray[np.float32]]:
         images = islice(self._representative(), ROUNDING_IMAGES)
