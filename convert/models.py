@@ -60,7 +60,7 @@ def convert(
     gate: keep back what lost more; else it is written like the others, with the verdict in its card. qat: how `int8-qat` is
     trained. debug_layers: write what the
     integers of each operator do (`convert.sensitivity`) as layers.csv and layers.png.
-    A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
+    Raises RefusedError where the trained model gives NaN or infinity. A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
     goes on with the variants that are missing.
     """
     model, spec = run.model(), run.recipe.preprocess
@@ -131,9 +131,16 @@ def refuse(result: dict[str, Any]) -> None:
 def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
     validation = run.paths("validation", data)
     pixels = read_checked(validation, run.recipe.preprocess)
+    expected = predict_scores(model, pixels, run.recipe)
+    broken = int((~np.isfinite(expected)).any(1).sum())
+    if broken:
+        raise RefusedError(
+            f"A trained model that gives numbers is required. Got: NaN or infinity for {broken} of {len(pixels)} validation "
+            "images; train again with a lower learning rate."
+        )
     return Evidence(
         pixels,
-        predict_scores(model, pixels, run.recipe),
+        expected,
         np.array([run.labels.index(row["class"]) for _, row in validation]),
         run.labels,
         tuple(row["patient_id"] for _, row in validation),

@@ -208,6 +208,20 @@ def test_a_refused_model_is_kept_for_study_with_exit_code_3(collapsed, command, 
     assert verdict["refused"].startswith("the trained model itself gives one class")
 
 
+def test_a_run_with_nan_is_refused_before_anything_is_written(run, command, tmp_path):
+    broken = tmp_path / "run"
+    shutil.copytree(run.folder, broken)
+    model = run.model()
+    layer = model.get_layer("Conv_1")
+    layer.set_weights([np.full_like(weight, np.nan) for weight in layer.get_weights()])
+    model.save(broken / "model.keras")
+    code, _, err = command("convert", broken, "--out", tmp_path / "models", "--variants", "all")
+    images = len(run.paths("validation"))
+    assert code == 3
+    assert f"Got: NaN or infinity for {images} of {images} validation images; train again" in error_line(err)
+    assert not (tmp_path / "models").exists()
+
+
 def test_without_the_gate_the_file_is_written_with_the_verdict_in_its_card(collapsed, command, remembered, tmp_path):
     out = tmp_path / "models"
     code, _, _ = command("convert", collapsed, "--out", out, "--variants", "float32", "--no-gate")
