@@ -29,7 +29,7 @@ def readme_with_tables(readme: str, results: Path) -> str:
 def tables(results: Path) -> str:
     """Return the tables in Markdown, each with the command that makes its file again."""
     parts = [
-        *(_recipes(read_json(path)) for path in sorted(results.glob("recipes-*.json"))),
+        *(_recipes(read_json(path), _plain(results)) for path in sorted(results.glob("recipes-*.json"))),
         *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
         *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
         *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
@@ -37,13 +37,20 @@ def tables(results: Path) -> str:
     return "\n".join(parts)
 
 
-def _recipes(result: dict[str, Any]) -> str:
+def _plain(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return (data, recipe) -> what TensorFlow's converter makes of the same runs, from the study of techniques."""
+    studies = [read_json(path) for path in sorted(results.glob("quantization-*.json"))]
+    return {(one["data"], one["recipe"]): one["summary"]["tensorflow"] for one in studies}
+
+
+def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]]) -> str:
     seeds = ", ".join(map(str, result["seeds"]))
     images = result["rows"][0]["test_images"]
     lines = [
         f"**Test figures on `{result['data']}`**, mean ± standard deviation over the seeds {seeds} (about {images} held-out test "
         f"images each, whole patients; weights `{result['weights']}`, {_packages(result)}). One command makes them again: "
-        f"`python -m benchmarks.study {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} --work DIR --out results`.",
+        f"`python -m benchmarks.study {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} "
+        f"--variants {','.join(result['variants'])} --work DIR --out results`.",
         "",
         "| recipe | file | accuracy | macro-F1 | answers changed from float32 | MB |",
         "|---|---|---|---|---|---|",
@@ -61,7 +68,16 @@ def _recipes(result: dict[str, Any]) -> str:
         f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]
     ]
     if refused:
-        lines += ["", f"Refused by the gate: {'; '.join(refused)}."]
+        lines += ["", f"The gate would keep back: {'; '.join(refused)}."]
+    for arm in result["summary"]:
+        if (result["data"], arm) in plain:
+            figures = plain[result["data"], arm]
+            lines += [
+                "",
+                f"Beside them, the plain int8 file of TensorFlow's converter for the same runs of {arm}: macro-F1 "
+                f"{figures['macro_f1_difference']['mean']:+.3f} ± {figures['macro_f1_difference']['sd']:.3f} against float32, "
+                f"{figures['changed']['mean']:.1%} of the answers changed ([docs/quantization.md](docs/quantization.md)).",
+            ]
     return "\n".join([*lines, "", ""])
 
 

@@ -72,6 +72,7 @@ def study(
         "data": data.name,
         "weights": Path(weights).name,
         "seeds": seeds,
+        "variants": variants,
         "summary": {arm: _summary([row for row in rows if row["arm"] == arm]) for arm in arms},
         "rows": rows,
         "environment": environment(),

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.card import calibrated_on, make_card, packed, trained_on
@@ -58,10 +60,9 @@ def convert(
     profiles: see `convert.outputs`. calibration_images: about how many images of the training side the integer ranges are
     measured on. data: where DATA lies now, if it was moved after the training. limits: what a variant may lose.
     gate: keep back what lost more; else it is written like the others, with the verdict in its card. qat: how `int8-qat` is
-    trained. debug_layers: write what the
-    integers of each operator do (`convert.sensitivity`) as layers.csv and layers.png.
-    Raises RefusedError where the trained model gives NaN or infinity. A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
-    goes on with the variants that are missing.
+    trained. debug_layers: write what the integers of each operator do (`convert.sensitivity`) as layers.csv and layers.png.
+    A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
+    goes on with the variants that are missing. Raises RefusedError where the trained model gives NaN or infinity.
     """
     model, spec = run.model(), run.recipe.preprocess
     calibration = choose_calibration(run, calibration_images, data)
@@ -70,11 +71,12 @@ def convert(
     test_pixels = read_checked(test, spec)
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(out, FINISHED, overwrite)
-    training = QuantizedTraining(run, model, evidence, qat, data, out)
     converter = Converter(with_outputs(model), calibration.representative(spec))
     if debug_layers:
         converter.sensitivity.write_csv(out / "layers.csv")
         converter.sensitivity.plot(out / "layers.png")
+    training = QuantizedTraining(run, model, evidence, qat, data, out)
+    writer = _Writer(run, out, converter, training, calibration, evidence, limits, gate, test, test_pixels)
     written: dict[str, Any] = {}
     refused: dict[str, str] = {}
     for name in variants:
@@ -83,28 +85,10 @@ def convert(
         # Else finished before the process was killed: files get their names last.
         if not all(target.is_file() for target in targets.values()):
             say(f"converting {name}")
-            judged = partial(judge, VARIANTS[name], spec=spec, evidence=evidence, limits=limits)
-            content, details = _content(converter, VARIANTS[name], judged, training)
-            verdict = judged(content)
-            if verdict.refused:
-                say(f"refused {name}: {verdict.refused}")
-            else:
-                keras_f1, this_f1 = (verdict.macro_f1[one]["value"] for one in ("keras", "this"))
-                say(f"{name}: macro-F1 {this_f1:.3f} on {verdict.images} validation images, Keras {keras_f1:.3f}")
-            files = dict.fromkeys(profiles, content)
-            if verdict.images:  # else it cannot be run, and there is nothing to say about it
-                card = make_card(run, VARIANTS[name], calibration, content, verdict.to_dict(), test, test_pixels)
-                card["made"] = details
-                for profile in profiles:
-                    outputs = PROFILES[profile]
-                    files[profile] = packed(keep_outputs(content, outputs), {**card, "outputs": list(outputs)}, run)
-            if verdict.refused and (gate or not verdict.images):
-                refused[name] = verdict.refused
-                write_atomically(out / f"{name}.tflite.refused", partial(Path.write_bytes, data=files[profiles[0]]))
+            reason = writer.write(VARIANTS[name], targets)
+            if reason is not None:
+                refused[name] = reason
                 continue
-            # The first last, since it stands for the variant.
-            for profile in reversed(profiles):
-                write_atomically(targets[profile], partial(_write_verified, content=files[profile]))
         written[name] = {**_entry(run, name, calibration, targets), "seconds": round(time.perf_counter() - started, 2)}
     shutil.copyfile(run.folder / "splits.csv", out / "splits.csv")
     result = {
@@ -119,6 +103,67 @@ def convert(
     }
     write_json(out / FINISHED, result)
     return result
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """What it takes to write one variant after the other."""
+
+    run: Run
+    out: Path
+    converter: Converter
+    training: QuantizedTraining
+    calibration: Calibration
+    evidence: Evidence
+    limits: GateLimits
+    gate: bool
+    test: list[tuple[Path, dict[str, str]]]
+    test_pixels: NDArray[np.uint8]
+
+    def write(self, variant: Variant, targets: dict[str, Path]) -> str | None:
+        """Write a variant's file of each profile; where the gate refuses it, keep it for study and return the reason."""
+        judged = partial(judge, variant, spec=self.run.recipe.preprocess, evidence=self.evidence, limits=self.limits)
+        content, made = self._content(variant, judged)
+        verdict = judged(content)
+        if verdict.refused:
+            say(f"refused {variant.name}: {verdict.refused}")
+        else:
+            keras_f1, this_f1 = (verdict.macro_f1[one]["value"] for one in ("keras", "this"))
+            say(f"{variant.name}: macro-F1 {this_f1:.3f} on {verdict.images} validation images, Keras {keras_f1:.3f}")
+        # What cannot be run has no card: there is nothing to say about it.
+        files = self._packed(variant, content, made, verdict, targets) if verdict.images else {"": content}
+        if verdict.refused and (self.gate or not verdict.images):
+            kept = self.out / f"{variant.name}.tflite.refused"
+            write_atomically(kept, partial(Path.write_bytes, data=next(iter(files.values()))))
+            return verdict.refused
+        # The first last, since it stands for the variant.
+        for profile in reversed(files):
+            write_atomically(targets[profile], partial(_write_verified, content=files[profile]))
+        return None
+
+    def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
+        """Return a variant's bytes with all outputs, and what its card says about how it was made."""
+        if variant.name == "int8-qat":
+            content, account = self.training.to_tflite(self.converter)
+            return content, {"quantized_training": account}
+        if variant.name == "mixed":
+            content, floats = self.converter.to_mixed(lambda one: not judged(one).refused)
+            say(f"mixed: {len(floats)} operators in float")
+            return content, {"float_operators": list(floats)}
+        return self.converter.to_tflite(variant), {}
+
+    def _packed(
+        self, variant: Variant, content: bytes, made: dict[str, Any], verdict: Verdict, profiles: Iterable[str]
+    ) -> dict[str, bytes]:
+        """Return profile -> finished file."""
+        card = make_card(self.run, variant, self.calibration, content, verdict.to_dict(), self.test, self.test_pixels)
+        card["made"] = made
+        return {
+            profile: packed(
+                keep_outputs(content, PROFILES[profile]), {**card, "outputs": list(PROFILES[profile])}, self.run
+            )
+            for profile in profiles
+        }
 
 
 def refuse(result: dict[str, Any]) -> None:
@@ -145,20 +190,6 @@ def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
         run.labels,
         tuple(row["patient_id"] for _, row in validation),
     )
-
-
-def _content(
-    converter: Converter, variant: Variant, judged: Callable[[bytes], Verdict], training: QuantizedTraining
-) -> tuple[bytes, dict[str, Any]]:
-    """Return a variant's bytes with all outputs, and what its card says about how it was made."""
-    if variant.name == "int8-qat":
-        content, account = training.to_tflite(converter)
-        return content, {"quantized_training": account}
-    if variant.name == "mixed":
-        content, floats = converter.to_mixed(lambda one: not judged(one).refused)
-        say(f"mixed: {len(floats)} operators in float")
-        return content, {"float_operators": list(floats)}
-    return converter.to_tflite(variant), {}
 
 
 def _entry(run: Run, name: str, calibration: Calibration, targets: dict[str, Path]) -> dict[str, Any]:
