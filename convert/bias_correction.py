@@ -83,6 +83,8 @@ def _correct(layer: Any, values: NDArray, wanted: NDArray) -> NDArray[np.float32
 def _rounded(values: NDArray, wanted: NDArray) -> NDArray[np.float32]:
     """Return values after a trip through 8 bits, in the range of least error for the wanted ones."""
     flat = wanted.reshape(len(wanted), -1)
-    places = np.random.default_rng(0).integers(0, flat.shape[1], min(SAMPLES, flat.shape[1]))
-    low, high = least_error(Observation(float(flat.min()), float(flat.max()), flat[:, places].ravel()))
+    low, high = float(flat.min()), float(flat.max())
+    if flat.shape[1] > SAMPLES:
+        flat = flat[:, np.random.default_rng(0).integers(0, flat.shape[1], SAMPLES)]
+    low, high = least_error(Observation(low, high, flat.ravel()))
     return rounded(values, low, high).astype(np.float32) if high > low else values

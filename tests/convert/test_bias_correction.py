@@ -76,6 +76,23 @@ def test_only_biases_change_and_both_networks_are_left_as_they_were(reference, c
         assert (one.ndim == 1) or np.array_equal(one, new)
 
 
+def test_a_channel_far_above_the_others_is_not_clipped(images):
+    """One constant channel, as a dead kernel with a bias gives it; the range of the pooled values must hold it."""
+    keras.utils.set_random_seed(5)
+    image = keras.Input((16, 16, 3), name="image")
+    x = keras.layers.ReLU(6.0)(keras.layers.Conv2D(6, 3, name="first")(image))
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="scores")(x))
+    for channel in range(6):
+        kernel, bias = model.get_layer("first").get_weights()
+        kernel[..., channel], bias[:] = 0, 0
+        bias[channel] = 5.0
+        model.get_layer("first").set_weights([kernel, bias])
+        found = correct_biases(model, model, images).get_layer("scores").get_weights()[1]
+        # At most half a step of 5/255 in each of 6 channels, times weights below 1.
+        assert np.abs(found - model.get_layer("scores").get_weights()[1]).max() < 0.06
+
+
 def test_a_network_without_error_keeps_its_biases(reference, images):
     same = correct_biases(reference, reference, images)
     np.testing.assert_allclose(

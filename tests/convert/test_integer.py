@@ -87,7 +87,7 @@ def test_a_dead_channel_with_a_bias_stays_what_it_is(converter, pixels):
 
 @pytest.fixture(scope="module")
 def names(converter):
-    return [operator.name for operator in read_operators(converter._rounded_float32)]
+    return [operator.name for operator in read_operators(converter._corrected_float32)]
 
 
 def answers(content, pixels):
@@ -116,29 +116,29 @@ def float_operators(content) -> list[int]:
 
 @pytest.mark.parametrize("kept", [[], [0], [1], [0, 1], [1, 2], [3], [0, 3], [0, 1, 2]])
 def test_exactly_the_named_operators_are_float(converter, names, pixels, kept):
-    content = to_integer(converter._rounded_float32, converter.ranges, [names[number] for number in kept])
+    content = to_integer(converter._corrected_float32, converter.ranges, [names[number] for number in kept])
     assert float_operators(content) == kept
     interpreter = Interpreter(content)
     assert interpreter.inputs[0]["dtype"] == np.uint8
     scale, zero = interpreter.inputs[0]["quantization"]
     assert (scale, zero) == (np.float32(1 / 127.5), 128)
-    np.testing.assert_allclose(answers(content, pixels), answers(converter._rounded_float32, pixels), atol=3 / 256)
+    np.testing.assert_allclose(answers(content, pixels), answers(converter._corrected_float32, pixels), atol=3 / 256)
 
 
 def test_a_name_is_not_taken_for_a_pattern_or_a_part(converter, names):
     """Names hold semicolons, and one may begin as another does."""
     for number, name in enumerate(names):
-        content = to_integer(converter._rounded_float32, converter.ranges, {name})
+        content = to_integer(converter._corrected_float32, converter.ranges, {name})
         assert float_operators(content) == [number]
 
 
 def test_all_operators_float_equal_the_float_model(converter, names, pixels):
-    content = to_integer(converter._rounded_float32, converter.ranges, names)
+    content = to_integer(converter._corrected_float32, converter.ranges, names)
     assert float_operators(content) == list(range(len(names)))
-    wanted = answers(converter._rounded_float32, pixels)
+    wanted = answers(converter._corrected_float32, pixels)
     np.testing.assert_allclose(answers(content, pixels), wanted, atol=1e-5)
 
 
 def test_an_unknown_operator_is_refused(converter):
     with pytest.raises(FreezenetError, match=r"^Names of .* are required\. Got: nothing_of_this; take .*\.$"):
-        to_integer(converter._rounded_float32, converter.ranges, ["nothing_of_this"])
+        to_integer(converter._corrected_float32, converter.ranges, ["nothing_of_this"])

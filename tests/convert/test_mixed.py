@@ -16,7 +16,7 @@ SPEC = PreprocessSpec(size=(32, 32))
 
 @pytest.fixture(scope="module")
 def model(small):
-    return small._rounded_float32
+    return small._corrected_float32
 
 
 @pytest.fixture(scope="module")

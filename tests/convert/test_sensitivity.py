@@ -28,7 +28,7 @@ def images(small_pixels):
 
 @pytest.fixture(scope="module")
 def measured(small, images):
-    return measure_sensitivity(small._rounded_float32, small.ranges, images)
+    return measure_sensitivity(small._corrected_float32, small.ranges, images)
 
 
 def decibel(clean, noisy):
@@ -62,7 +62,7 @@ def test_layer_names(tensor, layer):
 
 def test_operators_come_in_the_order_of_execution(small, measured):
     assert [one.layer for one in measured.operators] == LAYERS
-    wanted = [(one.kind, one.name) for one in read_operators(small._rounded_float32)]
+    wanted = [(one.kind, one.name) for one in read_operators(small._corrected_float32)]
     assert [(one.kind, one.tensor) for one in measured.operators] == wanted
 
 
@@ -74,7 +74,7 @@ def test_limits_are_those_of_the_ranges(small, measured):
 
 def test_rounding_one_output_is_what_tensorflow_computes(small, measured, images):
     """Its fake quantization at the same place of the Keras network."""
-    network = small.rounded
+    network = small.corrected
     dense = network.get_layer("scores")
     for place, row in (("first_relu", 0), ("depthwise_relu", 1), ("point", 2), ("add", 3), ("pool", 4)):
         one = measured.operators[row]
@@ -102,9 +102,9 @@ def test_rounding_one_output_is_what_tensorflow_computes(small, measured, images
 def test_a_file_with_one_integer_operator_says_the_same(small, measured, small_pixels):
     """The first operator reads exact pixels, so that its own integers are all the noise of such a file."""
     names = [one.tensor for one in measured.operators]
-    content = to_integer(small._rounded_float32, small.ranges, names[1:])
+    content = to_integer(small._corrected_float32, small.ranges, names[1:])
     both = []
-    for model, dtype in ((small._rounded_float32, np.float32), (content, np.uint8)):
+    for model, dtype in ((small._corrected_float32, np.float32), (content, np.uint8)):
         interpreter = Interpreter(model)
         scores = [interpreter.invoke(SPEC.network_input(one, dtype))[0][0] for one in small_pixels]
         both.append(centred(np.log(np.asarray(scores, np.float64))))  # the softmax's input, less its mean
@@ -114,8 +114,8 @@ def test_a_file_with_one_integer_operator_says_the_same(small, measured, small_p
 def test_the_last_ratio_is_that_of_the_scores(small, measured, small_pixels):
     both = []
     for model, dtype in (
-        (small._rounded_float32, np.float32),
-        (to_integer(small._rounded_float32, small.ranges), np.uint8),
+        (small._corrected_float32, np.float32),
+        (to_integer(small._corrected_float32, small.ranges), np.uint8),
     ):
         interpreter = Interpreter(model)
         both.append([interpreter.invoke(SPEC.network_input(one, dtype))[0][0] for one in small_pixels])
@@ -124,13 +124,13 @@ def test_the_last_ratio_is_that_of_the_scores(small, measured, small_pixels):
 
 
 def test_the_whole_file_is_tensorflows_with_reference_kernels(small, measured, small_pixels):
-    content = to_integer(small._rounded_float32, small.ranges)
+    content = to_integer(small._corrected_float32, small.ranges)
     resolver = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     engines = [
         tf.lite.Interpreter(
             model_content=one, experimental_preserve_all_tensors=True, experimental_op_resolver_type=resolver
         )
-        for one in (small._rounded_float32, content)
+        for one in (small._corrected_float32, content)
     ]
     for engine in engines:
         engine.allocate_tensors()
@@ -150,16 +150,16 @@ def test_the_whole_file_is_tensorflows_with_reference_kernels(small, measured, s
 
 @pytest.mark.parametrize("number", [0, 2, 3])
 def test_an_absurd_range_is_the_worst(small, images, number):
-    name = read_operators(small._rounded_float32)[number].name
+    name = read_operators(small._corrected_float32)[number].name
     ranges = {**small.ranges, name: (-300.0, 300.0)}
-    found = measure_sensitivity(small._rounded_float32, ranges, images[:4])
+    found = measure_sensitivity(small._corrected_float32, ranges, images[:4])
     assert found.worst_first()[0] == name
     assert found.images == 4
 
 
 def test_no_image_is_refused(small):
     with pytest.raises(FreezenetError, match=r"^At least one image is required .* Got: none; .*\.$"):
-        measure_sensitivity(small._rounded_float32, small.ranges, [])
+        measure_sensitivity(small._corrected_float32, small.ranges, [])
 
 
 def test_the_table_is_read_back(measured, tmp_path):
