@@ -58,7 +58,7 @@ class Verdict:
 
     agreement: share with the same most probable class. changed: number of the others. largest_difference: of any score.
     macro_f1, recall: {"keras": figure, "this": figure}, the latter for each class; a figure has its 95 % interval.
-    refused: one sentence with the figures and the likely cause, or None.
+    limits: what was allowed. refused: one sentence with the figures and the likely cause, or None.
     """
 
     images: int
@@ -67,6 +67,7 @@ class Verdict:
     largest_difference: float
     macro_f1: dict[str, Any]
     recall: dict[str, dict[str, Any]]
+    limits: GateLimits
     refused: str | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -84,14 +85,14 @@ def judge(
     """
     operators = custom_operators(model)
     if operators:
-        return _unusable(f"it needs operators outside the builtin set: {', '.join(operators)}")
+        return _unusable(limits, f"it needs operators outside the builtin set: {', '.join(operators)}")
     try:
         interpreter = Interpreter(model)
     except FreezenetError as error:  # such as integers that overflow in a network with dead channels
-        return _unusable(f"it cannot be loaded: {str(error).rstrip('.')}")
+        return _unusable(limits, f"it cannot be loaded: {str(error).rstrip('.')}")
     shape, classes = interpreter.outputs[0]["shape"].tolist(), len(evidence.labels)
     if shape != [1, classes]:
-        return _unusable(f"the output has shape {shape} and not [1, {classes}]")
+        return _unusable(limits, f"the output has shape {shape} and not [1, {classes}]")
     dtype = interpreter.inputs[0]["dtype"]
     found = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in evidence.pixels])
     same = found.argmax(1) == evidence.expected.argmax(1)
@@ -109,15 +110,25 @@ def judge(
             label: {"keras": keras["per_class"][label]["recall"], "this": this["per_class"][label]["recall"]}
             for label in evidence.labels
         },
+        limits=limits,
         refused=None,
     )
     wrong_input = _wrong_input(interpreter, spec)
-    reason = _collapse(variant, found, evidence, verdict, wrong_input, limits) or _loss(verdict, evidence, limits)
+    reason = _collapse(variant, found, evidence, verdict, wrong_input, limits) or _loss(
+        variant, verdict, evidence, limits
+    )
     return replace(verdict, refused=reason)
 
 
-def _unusable(reason: str) -> Verdict:
-    return Verdict(0, 0.0, 0, 1.0, {}, {}, reason)
+def _unusable(limits: GateLimits, reason: str) -> Verdict:
+    return Verdict(0, 0.0, 0, 1.0, {}, {}, limits, reason)
+
+
+def _cause(variant: Variant) -> str:
+    if variant.name == "int8-qat":
+        return "training with the rounding inside went astray; set a lower learning_rate or sparsity, or more epochs (--qat)"
+    others = [name for name in ("int8-qat", "mixed") if name != variant.name]
+    return f"weights or activations that do not fit 8 bits; try {' or '.join(others)}, or more calibration images"
 
 
 def _collapse(
@@ -132,24 +143,21 @@ def _collapse(
     if len(set(evidence.expected.argmax(1))) == 1:
         return "the trained model itself gives one class for every image; train it longer or on more data"
     largest = verdict.largest_difference
-    figures = f"{verdict.agreement:.1%} of {len(found)} images keep their class, largest score difference {largest:.3f}"
+    figures = f"{verdict.agreement:.1%} of {len(found)} images keep their class, largest score difference {largest:.3g}"
     if not np.isfinite(found).all():
         return f"it gives NaN or infinity ({figures}); likely cause: activations beyond the range of {variant.name}"
     if wrong_input:
         return f"{wrong_input} ({figures}); likely cause: calibration images without the training's preprocessing"
     if len(set(found.argmax(1))) == 1:
-        return f"it gives one class for every image ({figures}); likely cause: too few or unrepresentative calibration images"
+        return f"it gives one class for every image ({figures}); likely cause: {_cause(variant)}"
     if variant.name == "float32" and largest > limits.float32_difference:
         return f"scores differ by more than {limits.float32_difference:g} ({figures}); likely cause: a conversion fault"
     if verdict.agreement < limits.agreement:
-        return (
-            f"fewer than {limits.agreement:.0%} keep their class ({figures}); likely cause: too few or unrepresentative "
-            "calibration images, or weights that do not fit 8 bits"
-        )
+        return f"fewer than {limits.agreement:.0%} keep their class ({figures}); likely cause: {_cause(variant)}"
     return None
 
 
-def _loss(verdict: Verdict, evidence: Evidence, limits: GateLimits) -> str | None:
+def _loss(variant: Variant, verdict: Verdict, evidence: Evidence, limits: GateLimits) -> str | None:
     """Say so where a sound model lost too much."""
     losses = []
     keras, this = verdict.macro_f1["keras"], verdict.macro_f1["this"]
@@ -168,8 +176,8 @@ def _loss(verdict: Verdict, evidence: Evidence, limits: GateLimits) -> str | Non
     if not losses:
         return None
     return (
-        f"on {verdict.images} validation images {'; '.join(losses)}; likely cause: weights or activations that do not fit "
-        "8 bits; try int8-qat or mixed, more calibration images, or --no-gate to study the file"
+        f"on {verdict.images} validation images {'; '.join(losses)}; likely cause: "
+        f"{_cause(variant)}, or --no-gate to study the file"
     )
 
 

@@ -75,7 +75,7 @@ def convert(
     if debug_layers:
         converter.sensitivity.write_csv(out / "layers.csv")
         converter.sensitivity.plot(out / "layers.png")
-    training = QuantizedTraining(run, model, evidence, qat, data, out)
+    training = QuantizedTraining(run, model, evidence, qat, data)
     writer = _Writer(run, out, converter, training, calibration, evidence, limits, gate, test, test_pixels)
     written: dict[str, Any] = {}
     refused: dict[str, str] = {}
@@ -125,14 +125,15 @@ class _Writer:
         judged = partial(judge, variant, spec=self.run.recipe.preprocess, evidence=self.evidence, limits=self.limits)
         content, made = self._content(variant, judged)
         verdict = judged(content)
+        keep_back = bool(verdict.refused) and (self.gate or not verdict.images)
         if verdict.refused:
-            say(f"refused {variant.name}: {verdict.refused}")
+            say(f"{variant.name}: {'refused' if keep_back else 'written although refused'}: {verdict.refused}")
         else:
             keras_f1, this_f1 = (verdict.macro_f1[one]["value"] for one in ("keras", "this"))
             say(f"{variant.name}: macro-F1 {this_f1:.3f} on {verdict.images} validation images, Keras {keras_f1:.3f}")
         # What cannot be run has no card: there is nothing to say about it.
         files = self._packed(variant, content, made, verdict, targets) if verdict.images else {"": content}
-        if verdict.refused and (self.gate or not verdict.images):
+        if keep_back:
             kept = self.out / f"{variant.name}.tflite.refused"
             write_atomically(kept, partial(Path.write_bytes, data=next(iter(files.values()))))
             return verdict.refused
@@ -148,7 +149,7 @@ class _Writer:
             return content, {"quantized_training": account}
         if variant.name == "mixed":
             content, floats = self.converter.to_mixed(lambda one: not judged(one).refused)
-            say(f"mixed: {len(floats)} operators in float")
+            say(f"mixed: {len(floats)} operators in float{'' if floats else ', so it is int8'}")
             return content, {"float_operators": list(floats)}
         return self.converter.to_tflite(variant), {}
 

@@ -58,7 +58,9 @@ def run(folder: Path) -> tuple[Any, Any]:
     cut = cut_of(list(network.nodes.values())) if task["cache"] else next(iter(network.nodes))
 
     def side(name: str) -> Side:
-        pixels = np.load(folder / f"{name}-pixels.npy", mmap_mode="r")
+        pixels = np.load(folder / f"{name}-pixels.npy")
+        # Whenever this process is killed from now on, no image is left behind.
+        (folder / f"{name}-pixels.npy").unlink()
         teacher = np.load(folder / f"{name}-teacher.npy")
         return Side(Features(network, cut, pixels, spec, track), teacher)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ class QuantizedTraining:
     """How `int8-qat` is trained.
 
     model: the trained network, teacher of its own integers. evidence: the validation images, by which the epoch is chosen.
-    data: where DATA lies now, if it was moved. work: folder for temporary files.
+    data: where DATA lies now, if it was moved.
     """
 
     run: Run
@@ -31,7 +32,6 @@ class QuantizedTraining:
     evidence: Evidence
     settings: QatSettings
     data: Path | None
-    work: Path
 
     def to_tflite(self, converter: Converter) -> tuple[bytes, dict[str, Any]]:
         """Return the file's bytes with all outputs, and the account of the training (JSON types).
@@ -48,7 +48,8 @@ class QuantizedTraining:
             [layer.name for layer in self.model.layers if layer.trainable_weights],
             self.settings,
             self.run.recipe.preprocess,
-            self.work,
+            # Not beside the models: images must not stay in a folder that is handed on, whenever this is killed.
+            Path(tempfile.gettempdir()),
         )
         show_classifier(result.model)
         account = self._account(result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
@@ -37,7 +38,10 @@ class Settings:
         """Return a copy with `key=value` settings applied."""
         values = dict(parsed_setting(one) for one in settings)
         names = [one.name for one in fields(self)]
-        for key in values:
+        for key, value in values.items():
             if key not in names:
                 raise FreezenetError(f"A setting of {', '.join(names)} is required. Got: {key!r}.")
+            if isinstance(value, str) and isinstance(getattr(self, key), float):
+                with contextlib.suppress(ValueError):
+                    values[key] = float(value)  # ".35" is a number to people, not to TOML
         return replace(self, **values)

@@ -43,7 +43,7 @@ class ModelCard:
         except (KeyError, ValueError):
             raise FreezenetError(
                 f"A model with a {CARD_FILE} inside is required. Got: {path.name} without one; write it with "
-                "`freezenet convert`."
+                "`freezenet convert`, or fetch it again if it was cut off."
             ) from None
         return cls.from_dict(content, path)
 

@@ -112,6 +112,11 @@ def inspect(model: Path, as_json: bool) -> None:
             f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
             f"test images, {accuracy['runtime']}"
         )
+    verdict = content["against_keras"]
+    passed = (
+        f"passed: {verdict['agreement']:.1%} of {verdict['images']} validation images keep the trained network's class"
+    )
+    click.echo(f"gate        {'refused: ' + verdict['refused'] if verdict['refused'] else passed}")
     click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
     click.echo(content["notice"])
 

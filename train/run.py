@@ -124,6 +124,10 @@ class Run:
 
     def paths(self, side: str, data: Path | None = None) -> list[tuple[Path, dict[str, str]]]:
         """Return (path, row of splits.csv) of a side's images; `data` is where DATA lies now, if it was moved."""
+        if data is not None and not data.exists():
+            raise FreezenetError(
+                f"The folder or CSV where DATA lies now is required. Got: {data}, which does not exist."
+            )
         root = data or Path(self.account["data"])
         root = root if root.is_dir() else root.parent
         return [(root / row["file"], row) for row in self.splits if row["split"] == side]

@@ -17,6 +17,7 @@ class Numbers(Settings):
 def test_settings_are_read_as_numbers_of_their_kind():
     found = Numbers().changed(["share=1", "count=10"])
     assert (found.share, found.count) == (1, 10)
+    assert Numbers().changed(["share=.25"]).share == 0.25
     assert Numbers().changed([]) == Numbers(0.5, 3)
 
 
