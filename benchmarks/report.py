@@ -15,6 +15,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from edge_runtime.image import read_gray
 from train.files import read_json, write_atomically
@@ -151,7 +152,11 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure
             marker=_MARKERS.get(name, "o"),
             label=f"{name}, {one['bytes'] / 1e6:.2f} MB",
         )
-    axis.set_xlim(left=0)
+    # Variants lie up to fifty times apart.
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(ScalarFormatter())
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.15)
     axis.set_xlabel("median latency of one inference, ms")
     axis.set_ylabel("macro-F1 on the test side")
