@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.bias_correction import inputs
+from convert.qat_graph import source_names
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 #: A round that scales no channel by more than this share is the last.
@@ -56,7 +56,7 @@ def pairs(model: keras.Model) -> list[tuple[Any, Any]]:
     """Return the convolutions (first, second) with nothing but ReLU and padding between them, in the network's order."""
     users: dict[str, list[Any]] = {}
     for layer in model.layers:
-        for source in inputs(layer):
+        for source in source_names(layer):
             users.setdefault(source, []).append(layer)
     found = []
     for layer in model.layers:

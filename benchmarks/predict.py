@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def steady(model: Path, images: list[Path], rounds: int) -> dict[str, Any]:
         engine.invoke()
         return engine.get_tensor(exit_["index"])
 
-    ways = {"predict_ms": classifier.predict, "by_hand_ms": by_hand}
+    ways: dict[str, Callable[[Path], Any]] = {"predict_ms": classifier.predict, "by_hand_ms": by_hand}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
         way(images[0])

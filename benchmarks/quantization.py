@@ -10,7 +10,6 @@ for choosing; the test side is reported beside it.
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,17 +23,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_quantizer import qtyping, quantizer, recipe
 from numpy.typing import NDArray
 
 from benchmarks.equalization import equalize, without_cap
-from benchmarks.results import result_path
+from benchmarks.results import mean_and_spread, result_path
 from convert.bias_correction import correct_biases
 from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.flatbuffer import read_tree, write_tree
 from convert.fold import fold_batchnorm
-from convert.integer import to_integer
-from convert.ranges import Observation, Ranges, least_error, observe
+from convert.integer import float_ended_quantizer, to_integer
+from convert.ranges import Observation, input_range, least_error, observe
 from convert.rounding import round_kernels
 from convert.tflite import ROUNDING_IMAGES, Converter
 from convert.variants import VARIANTS
@@ -44,6 +42,7 @@ from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
 from train.files import write_json
 from train.metrics import confusion_matrix, macro_f1
+from train.names import chosen_names
 from train.progress import say
 from train.quiet import quiet
 from train.run import Run
@@ -100,23 +99,20 @@ class Network:
         argument = signature.inputs[0].name.decode()
         samples = [{argument: image} for image in self.images]
         with quiet():
-            return _quantizer(self.file).calibrate({signature.signatureKey.decode(): samples})
+            return float_ended_quantizer(self.file).calibrate({signature.signatureKey.decode(): samples})
 
     def int8(self, choose: Callable[[Observation], tuple[float, float]]) -> bytes:
         """Return the int8 file whose activations have the ranges that `choose` gives."""
-        return to_integer(self.file, {name: choose(one) for name, one in self.seen.items()} | self._input_range())
+        return to_integer(
+            self.file, {name: choose(one) for name, one in self.seen.items()} | input_range(self.file, self.images)
+        )
 
     def int8_by_moving_averages(self) -> bytes:
         """Return the int8 file with `moving_averages` as ranges, but the pixels' own range at the input."""
         ranges = {
             name: (float(one["min"].min()), float(one["max"].max())) for name, one in self.moving_averages.items()
         }
-        return to_integer(self.file, ranges | self._input_range())
-
-    def _input_range(self) -> Ranges:
-        (graph,) = read_tree(self.file).subgraphs
-        name = graph.tensors[graph.inputs[0]].name.decode()
-        return {name: (float(min(map(np.min, self.images))), float(max(map(np.max, self.images))))}
+        return to_integer(self.file, ranges | input_range(self.file, self.images))
 
 
 class Bench:
@@ -197,8 +193,7 @@ class Bench:
 
     def _side(self, side: str) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
         rows = self.run.paths(side, self.data)
-        truth = np.array([self.run.labels.index(row["class"]) for _, row in rows])
-        return read_checked(rows, self.spec), truth
+        return read_checked(rows, self.spec), self.run.class_numbers(rows)
 
 
 def tensorflow(bench: Bench) -> bytes:
@@ -216,7 +211,7 @@ def tensorflow(bench: Bench) -> bytes:
 def ai_edge_quantizer(bench: Bench) -> bytes:
     """Return the file of ai-edge-quantizer's recipe static_wi8_ai8 with its own calibration; float32 in and out."""
     with quiet():
-        worker = _quantizer(bench.trained.file)
+        worker = float_ended_quantizer(bench.trained.file)
         return bytes(worker.quantize(bench.trained.moving_averages, enable_progress_report=False).quantized_model)
 
 
@@ -326,11 +321,7 @@ ARMS = {
 
 def known_arms(text: str) -> list[str]:
     """Read a comma-separated list of arms, or "all" of them."""
-    names = list(ARMS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in ARMS]
-    if unknown or not names:
-        raise FreezenetError(f"Arms of {', '.join(ARMS)} are required. Got: {', '.join(unknown) or 'none'}.")
-    return names
+    return chosen_names(text, ARMS, "Arms")
 
 
 def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) -> dict[str, Any]:
@@ -428,22 +419,8 @@ def _spread(figure: dict[str, float], result: dict[str, Any], sign: str = "") ->
 
 def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Return mean and standard deviation over the runs of every figure."""
-    figures = {name: [row[name] for row in rows] for name in rows[0] if name not in ("arm", "seed")}
-    return {
-        name: {
-            "mean": round(statistics.mean(values), 6),
-            "sd": round(statistics.stdev(values), 6) if len(values) > 1 else 0.0,
-        }
-        for name, values in figures.items()
-    }
-
-
-def _quantizer(file: bytes) -> quantizer.Quantizer:
-    """Return ai-edge-quantizer with 8-bit weights and activations, float32 at both ends."""
-    worker = quantizer.Quantizer(file, recipe.static_wi8_ai8())
-    for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
-        worker.update_quantization_recipe(".*", end, algorithm_key=recipe.AlgorithmName.NO_QUANTIZE)
-    return worker
+    names = [name for name in rows[0] if name not in ("arm", "seed")]
+    return {name: mean_and_spread([row[name] for row in rows]) for name in names}
 
 
 def _softmax(tree: Any) -> Any:

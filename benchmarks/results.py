@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,3 +16,11 @@ def result_path(folder: Path, name: str, environment: dict[str, Any]) -> Path:
                 (("tf", "tensorflow"), ("litert", "ai-edge-litert"), ("tflite", "tflite-runtime")) if package in packages]  # fmt: skip
     cpu = re.sub(r"[^a-z0-9]+", "-", environment["cpu"].lower()).strip("-")
     return folder / "-".join([name, cpu, f"{environment['cores']}core", *versions, "json"]).replace("-json", ".json")
+
+
+def mean_and_spread(values: Sequence[float]) -> dict[str, float]:
+    """Return mean and standard deviation ("sd", 0 of a single value), rounded to six digits."""
+    return {
+        "mean": round(statistics.mean(values), 6),
+        "sd": round(statistics.stdev(values), 6) if len(values) > 1 else 0.0,
+    }

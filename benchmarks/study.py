@@ -9,13 +9,12 @@ for the same seed. A study that was killed goes on where it was.
 from __future__ import annotations
 
 import json
-import statistics
 from pathlib import Path
 from typing import Any
 
 import click
 
-from benchmarks.results import result_path
+from benchmarks.results import mean_and_spread, result_path
 from convert.cli import variants_option
 from convert.variants import known_variants
 
@@ -92,13 +91,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
         for name in rows[0]
         if name not in ("seed",) and all(isinstance(row.get(name), (int, float)) for row in rows)
     ]
-    return {
-        name: {
-            "mean": round(statistics.mean(row[name] for row in rows), 6),
-            "sd": round(statistics.stdev(row[name] for row in rows), 6) if len(rows) > 1 else 0.0,
-        }
-        for name in names
-    }
+    return {name: mean_and_spread([row[name] for row in rows]) for name in names}
 
 
 @click.command()

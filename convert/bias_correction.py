@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.qat_graph import source_names
 from convert.ranges import SAMPLES, Observation, least_error, rounded
 from train.progress import track
 
@@ -29,13 +30,13 @@ def correct_biases(network: keras.Model, reference: keras.Model, images: NDArray
     """
     corrected = keras.models.clone_model(network)
     corrected.set_weights(network.get_weights())
-    users = [source for layer in corrected.layers for source in inputs(layer)]
+    users = [source for layer in corrected.layers for source in source_names(layer)]
     activated = {
-        source for layer in corrected.layers if isinstance(layer, keras.layers.ReLU) for source in inputs(layer)
+        source for layer in corrected.layers if isinstance(layer, keras.layers.ReLU) for source in source_names(layer)
     }
     wanted, found = {}, {}
     for layer in track(corrected.layers, "Correcting the biases", len(corrected.layers)):
-        sources = inputs(layer)
+        sources = source_names(layer)
         if not sources:
             wanted[layer.name] = found[layer.name] = images
             continue
@@ -51,11 +52,6 @@ def correct_biases(network: keras.Model, reference: keras.Model, images: NDArray
             if source not in users:
                 del wanted[source], found[source]
     return corrected
-
-
-def inputs(layer: Any) -> list[str]:
-    """Return the names of the layers that a layer of a flat network takes its inputs from."""
-    return [tensor._keras_history.operation.name for node in layer._inbound_nodes for tensor in node.input_tensors]
 
 
 def _outputs(layer: Any, arguments: list[NDArray]) -> NDArray[np.float32]:

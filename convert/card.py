@@ -47,7 +47,7 @@ def make_card(
     answers = np.array([
         int(interpreter.invoke(spec.network_input(image, dtype))[0][0].argmax()) for image in test_pixels
     ])  # fmt: skip
-    truth = np.array([run.labels.index(row["class"]) for _, row in test])
+    truth = run.class_numbers(test)
     golden = golden_vectors(interpreter, spec, run.labels)
     return {
         "card_version": CARD_VERSION,

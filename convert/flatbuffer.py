@@ -26,6 +26,11 @@ def write_tree(tree: Any) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(tree))
 
 
+def builtin_code(entry: Any) -> int:
+    """Return the `schema.BuiltinOperator` of an operator code; the older field holds what fits into 7 bits."""
+    return max(entry.builtinCode, entry.deprecatedBuiltinCode)
+
+
 def add_tensor(tree: Any, name: str, like: Any, kind: int, step: float | None = None, zero: int = 0) -> int:
     """Add a tensor without content to the model's only subgraph and return its index.
 
@@ -46,7 +51,7 @@ def add_operator(tree: Any, position: int, code: int, source: int, target: int) 
 
     code: `schema.BuiltinOperator.QUANTIZE` or `DEQUANTIZE`. source, target: indices of tensors.
     """
-    known = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in tree.operatorCodes]
+    known = [builtin_code(one) for one in tree.operatorCodes]
     if code not in known:
         entry = schema.OperatorCodeT()
         entry.builtinCode = entry.deprecatedBuiltinCode = code

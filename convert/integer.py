@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_quantizer import qtyping, quantizer, recipe
 
-from convert.flatbuffer import add_operator, add_tensor, read_tree, write_tree
+from convert.flatbuffer import add_operator, add_tensor, builtin_code, read_tree, write_tree
 from convert.ranges import STEPS, Ranges
 from edge_runtime.errors import FreezenetError
 from train.quiet import quiet
@@ -44,9 +43,7 @@ def to_integer(model: bytes, ranges: Ranges, floats: Collection[str] = ()) -> by
     if len(kept) == len(outputs):  # the quantizer refuses a model in which nothing is to be done
         return _with_pixel_input(model, pixels)
     with quiet():
-        worker = quantizer.Quantizer(model, recipe.static_wi8_ai8())
-        worker.update_quantization_recipe(".*", _OPERATION.INPUT, algorithm_key=_NOT)
-        worker.update_quantization_recipe(".*", _OPERATION.OUTPUT, algorithm_key=_NOT)
+        worker = float_ended_quantizer(model)
         for names in kept:
             # The quantizer searches in an operator's output names, joined and ended by semicolons, which names contain too.
             scope = f"^{re.escape(';'.join(names))};?$"
@@ -60,6 +57,14 @@ def to_integer(model: bytes, ranges: Ranges, floats: Collection[str] = ()) -> by
     return _with_pixel_input(bytes(result), pixels)
 
 
+def float_ended_quantizer(model: bytes) -> quantizer.Quantizer:
+    """Return ai-edge-quantizer at work on a float .tflite model: 8-bit weights and activations, float32 in and out."""
+    worker = quantizer.Quantizer(model, recipe.static_wi8_ai8())
+    for end in (_OPERATION.INPUT, _OPERATION.OUTPUT):
+        worker.update_quantization_recipe(".*", end, algorithm_key=_NOT)
+    return worker
+
+
 def _with_pixel_input(model: bytes, pixels: tuple[float, float]) -> bytes:
     """Let the model read uint8 pixels, which stand for the given range (low, high), instead of float32."""
     tree = read_tree(model)
@@ -67,7 +72,9 @@ def _with_pixel_input(model: bytes, pixels: tuple[float, float]) -> bytes:
     index = graph.inputs[0]
     tensor = graph.tensors[index]
     readers = [op for op in graph.operators if index in list(op.inputs)]
-    quantizing = [op for op in readers if _code(tree, op) == schema.BuiltinOperator.QUANTIZE]
+    quantizing = [
+        op for op in readers if builtin_code(tree.operatorCodes[op.opcodeIndex]) == schema.BuiltinOperator.QUANTIZE
+    ]
     step = (pixels[1] - pixels[0]) / STEPS
     tensor.type = schema.TensorType.UINT8
     tensor.quantization = schema.QuantizationParametersT()
@@ -84,8 +91,3 @@ def _with_pixel_input(model: bytes, pixels: tuple[float, float]) -> bytes:
                 op.inputs = [floats if one == index else one for one in op.inputs]
         add_operator(tree, 0, schema.BuiltinOperator.DEQUANTIZE, index, floats)
     return write_tree(tree)
-
-
-def _code(tree: Any, operator: Any) -> int:
-    code = tree.operatorCodes[operator.opcodeIndex]
-    return max(code.builtinCode, code.deprecatedBuiltinCode)

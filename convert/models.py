@@ -187,7 +187,7 @@ def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
     return Evidence(
         pixels,
         expected,
-        np.array([run.labels.index(row["class"]) for _, row in validation]),
+        run.class_numbers(validation),
         run.labels,
         tuple(row["patient_id"] for _, row in validation),
     )

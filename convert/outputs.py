@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from convert.flatbuffer import read_tree, write_tree
-from edge_runtime.errors import FreezenetError
 from train.cut import articulation_layer
+from train.names import chosen_names
 
 #: Profile -> its outputs in file order; the scores come first in every profile.
 PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
@@ -21,11 +21,7 @@ PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
 
 def known_profiles(text: str) -> tuple[str, ...]:
     """Read a comma-separated list of profiles."""
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in PROFILES]
-    if unknown or not names:
-        raise FreezenetError(f"Profiles of {', '.join(PROFILES)} are required. Got: {', '.join(unknown) or 'none'}.")
-    return names
+    return tuple(dict.fromkeys(chosen_names(text, PROFILES, "Profiles", everything=None)))
 
 
 def with_outputs(model: keras.Model) -> keras.Model:

@@ -56,7 +56,7 @@ def describe(
         raise FreezenetError(
             f"A network with a layer {target} is required. Got: {model.name}, which has none; name its classifier so."
         )
-    sources = {layer.name: _source_names(layer) for layer in model.layers}
+    sources = {layer.name: source_names(layer) for layer in model.layers}
     wanted, open_names = {target}, [target]
     while open_names:
         new = [name for name in sources[open_names.pop()] if name not in wanted]
@@ -151,7 +151,8 @@ def _check_limits(name: str, low: float, high: float) -> None:
         )
 
 
-def _source_names(layer: Any) -> tuple[str, ...]:
+def source_names(layer: Any) -> tuple[str, ...]:
+    """Return the names of the layers that a layer of a flat network takes its inputs from."""
     if not layer._inbound_nodes:
         return ()
     return tuple(tensor._keras_history.operation.name for tensor in layer._inbound_nodes[0].input_tensors)

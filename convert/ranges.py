@@ -47,8 +47,7 @@ def least_error_ranges(model: bytes, images: Sequence[NDArray[np.float32]]) -> R
     """
     seen = observe(model, images)
     # A pixel is an integer already: shifting or clipping its range would make each client round.
-    (name, low, high) = _input_extremes(model, images)
-    return {**{tensor: least_error(one) for tensor, one in seen.items()}, name: (low, high)}
+    return {tensor: least_error(one) for tensor, one in seen.items()} | input_range(model, images)
 
 
 def observe(model: bytes, images: Sequence[NDArray[np.float32]]) -> dict[str, Observation]:
@@ -110,7 +109,11 @@ def rounded(values: NDArray, low: float, high: float) -> NDArray:
     return np.clip(np.rint((values - low) / step), 0, STEPS) * step + low
 
 
-def _input_extremes(model: bytes, images: Sequence[NDArray[np.float32]]) -> tuple[str, float, float]:
+def input_range(model: bytes, images: Sequence[NDArray[np.float32]]) -> Ranges:
+    """Return the measured extremes of a model's only input.
+
+    images: network inputs (1, h, w, 3) float32.
+    """
     (graph,) = read_tree(model).subgraphs
     name = graph.tensors[graph.inputs[0]].name.decode()
-    return name, float(min(image.min() for image in images)), float(max(image.max() for image in images))
+    return {name: (float(min(image.min() for image in images)), float(max(image.max() for image in images)))}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_runtime.errors import FreezenetError
+from train.names import chosen_names
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,4 @@ DEFAULT_VARIANTS = ("float32", "float16", "dynamic", "int8")
 
 def known_variants(text: str) -> list[str]:
     """Read a comma-separated list of variants, or "all" of them."""
-    names = list(VARIANTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in VARIANTS]
-    if unknown or not names:
-        raise FreezenetError(f"Variants of {', '.join(VARIANTS)} are required. Got: {', '.join(unknown) or 'none'}.")
-    return names
+    return chosen_names(text, VARIANTS, "Variants")

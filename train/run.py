@@ -132,6 +132,10 @@ class Run:
         root = root if root.is_dir() else root.parent
         return [(root / row["file"], row) for row in self.splits if row["split"] == side]
 
+    def class_numbers(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.integer]:
+        """Return the truth (n,) of what `paths` returned, as numbers in label order."""
+        return np.array([self.labels.index(row["class"]) for _, row in rows])
+
 
 def weights_origin(weights: str) -> str:
     """Return where weights come from: "imagenet", "none", or the absolute path of the file."""

@@ -13,7 +13,7 @@ from benchmarks.clients.cell import Cell
 from benchmarks.clients.question import Question, conversion, questions
 from benchmarks.clients.tools import MissingToolError
 from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
+from train.names import chosen_names
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,4 @@ def ask_client(client: Client, asked: Sequence[Question], tools: Path) -> dict[s
 
 def known_clients(text: str) -> list[str]:
     """Read a comma-separated list of clients, or "all"."""
-    names = list(CLIENTS) if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in names if name not in CLIENTS]
-    if unknown or not names:
-        raise FreezenetError(f"Clients of {', '.join(CLIENTS)} are required. Got: {', '.join(unknown) or 'none'}.")
-    return names
+    return chosen_names(text, CLIENTS, "Clients")

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import pytest
+
+from edge_runtime.errors import FreezenetError
+from train.names import chosen_names
+
+KNOWN = {"left": 1, "right": 2}
+
+
+def test_a_list_keeps_its_order():
+    assert chosen_names(" right ,left,", KNOWN, "Sides") == ["right", "left"]
+    assert chosen_names("all", KNOWN, "Sides") == ["left", "right"]
+
+
+@pytest.mark.parametrize(("text", "came"), [("up,left,down", "up, down"), (",", "none"), ("all,left", "all")])
+def test_what_is_not_known_is_named(text, came):
+    with pytest.raises(FreezenetError) as caught:
+        chosen_names(text, KNOWN, "Sides")
+    assert str(caught.value) == f"Sides of left, right are required. Got: {came}."
+
+
+def test_there_need_be_no_word_for_all():
+    with pytest.raises(FreezenetError, match="Got: all"):
+        chosen_names("all", KNOWN, "Sides", everything=None)
