@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.card import ModelCard
+from edge_runtime.card import CARD_FILE, ModelCard, read_associated
+from edge_runtime.decision import NOT_CHEST, DecisionRule
 from edge_runtime.errors import FreezenetError
+from edge_runtime.hashes import sha256_file
 from edge_runtime.interpreter import Interpreter, runtime_version
+from edge_runtime.overlay import overlay_png
 
 
 @dataclass(frozen=True)
 class Prediction:
     """The answer for one image.
 
-    label: the most probable class. probabilities: class -> score in 0..1, in the model's order.
-    timings_ms: wall milliseconds of decode, preprocess and invoke.
+    label: the most probable class; for multi-label models every class above its threshold, joined by ";"; None where the
+    model abstains. probabilities: class -> calibrated probability 0..1, in the model's order; they mean nothing where
+    `reason` says that this is not a chest X-ray.
+    timings_ms: wall milliseconds of decode, preprocess, invoke, and overlay where one was asked for.
+    reason: why there is no label: "not a chest X-ray" or "uncertain"; None where there is one.
+    overlay: the class activation map laid over the image, the bytes of a PNG file; None where none was asked for, or
+    where this is not a chest X-ray.
     """
 
-    label: str
+    label: str | None
     probabilities: dict[str, float]
     timings_ms: dict[str, float]
+    reason: str | None = None
+    overlay: bytes | None = field(default=None, repr=False)
+
+    @property
+    def abstained(self) -> bool:
+        """Whether the model gives no label."""
+        return self.reason is not None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON types only."""
+        """Return JSON types only, without the overlay."""
         return {
             "label": self.label,
             "probabilities": {label: round(score, 6) for label, score in self.probabilities.items()},
+            "abstained": self.abstained,
+            "reason": self.reason,
             "timings_ms": {stage: round(value, 3) for stage, value in self.timings_ms.items()},
         }
 
@@ -50,13 +69,20 @@ class Classifier:
         """Load the model and its card; FreezenetError with one sentence where that fails."""
         self.path = Path(model)
         self.card = ModelCard.read(self.path)
+        self.rule = DecisionRule.from_card(self.card)
         self.interpreter = Interpreter(self.path, threads=threads, runtime=runtime)
         self._input_dtype = self.interpreter.inputs[0]["dtype"]
+        self._outputs = {name: number for number, name in enumerate(self.card.content.get("outputs", ["scores"]))}
         scores = self.interpreter.outputs[0]["shape"][-1]
         if scores != len(self.card.labels):
             raise FreezenetError(
                 f"A model with one score for each of its {len(self.card.labels)} labels is required. "
                 f"Got: {scores} scores."
+            )
+        if self.rule.gate is not None and "features" not in self._outputs:
+            raise FreezenetError(
+                "A model that gives features is required by the gate in its card. "
+                f"Got: {self.path.name} with {', '.join(self._outputs)}; use the file of profile edge."
             )
 
     @property
@@ -64,24 +90,60 @@ class Classifier:
         """Name and version of the interpreter, e.g. "ai-edge-litert 2.3.0"."""
         return f"{self.interpreter.runtime} {runtime_version(self.interpreter.runtime)}"
 
-    def predict(self, image: str | Path | bytes | NDArray) -> Prediction:
-        """Classify a path, the bytes of an image file, or a decoded array (OpenCV's channel order)."""
+    @property
+    def shows_evidence(self) -> bool:
+        """Whether the model gives a class activation map."""
+        return "cam" in self._outputs
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """What stands beside every answer, so that it can be traced: file name and SHA-256 of model and card, runtime."""
+        return {
+            "model": self.path.name,
+            "model_sha256": sha256_file(self.path),
+            "card_sha256": hashlib.sha256(read_associated(self.path, CARD_FILE)).hexdigest(),
+            "runtime": self.runtime,
+        }
+
+    def predict(self, image: str | Path | bytes | NDArray, overlay: bool = False) -> Prediction:
+        """Classify a path, the bytes of an image file, or a decoded array (OpenCV's channel order).
+
+        overlay: also draw the class activation map of the most probable class.
+        """
+        if overlay and not self.shows_evidence:
+            raise FreezenetError(
+                f"A model with a class activation map (profile edge) is required. Got: {self.path.name} with "
+                f"{', '.join(self._outputs)}."
+            )
         spec = self.card.preprocess
         started = time.perf_counter()
         gray = spec.decode(image)
         decoded = time.perf_counter()
-        tensor = spec.network_input(spec.resized(gray), self._input_dtype)
+        pixels = spec.resized(gray)
+        tensor = spec.network_input(pixels, self._input_dtype)
         preprocessed = time.perf_counter()
-        scores = self.interpreter.invoke(tensor)[0][0]
+        outputs = self.interpreter.invoke(tensor)
+        features = outputs[self._outputs["features"]][0] if "features" in self._outputs else None
+        decision = self.rule.decide(outputs[0][0], features)
         answered = time.perf_counter()
+        timings = {
+            "decode": (decoded - started) * 1e3,
+            "preprocess": (preprocessed - decoded) * 1e3,
+            "invoke": (answered - preprocessed) * 1e3,
+        }
+        # No gate is needed to see that there is nothing to see.
+        label, reason = (None, NOT_CHEST) if pixels.min() == pixels.max() else (decision.label, decision.reason)
+        picture = None
+        if overlay and reason != NOT_CHEST:
+            strongest = int(decision.probabilities.argmax())
+            picture = overlay_png(gray, outputs[self._outputs["cam"]][0, ..., strongest])
+            timings["overlay"] = (time.perf_counter() - answered) * 1e3
         return Prediction(
-            label=self.card.labels[int(scores.argmax())],
-            probabilities=dict(zip(self.card.labels, scores.tolist(), strict=True)),
-            timings_ms={
-                "decode": (decoded - started) * 1e3,
-                "preprocess": (preprocessed - decoded) * 1e3,
-                "invoke": (answered - preprocessed) * 1e3,
-            },
+            label=label,
+            probabilities=dict(zip(self.card.labels, decision.probabilities.tolist(), strict=True)),
+            timings_ms=timings,
+            reason=reason,
+            overlay=picture,
         )
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

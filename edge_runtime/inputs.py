@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edge_runtime.errors import FreezenetError
@@ -28,6 +29,18 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
             yield from ((str(path), str(path)) for path in found or [Path(argument)])
         else:
             yield argument, argument
+
+
+def overlay_names() -> Callable[[str], str]:
+    """Return a function from an image's name to the file name of its overlay, never the same twice."""
+    taken: Counter[str] = Counter()
+
+    def name(image: str) -> str:
+        base = "stdin" if image == STDIN else Path(image).name
+        taken[base] += 1
+        return f"{base}.cam.png" if taken[base] == 1 else f"{base}.{taken[base]}.cam.png"
+
+    return name
 
 
 def named_models(path: Path) -> list[Path]:

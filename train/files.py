@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import FreezenetError
-from edge_runtime.hashes import sha256_file as sha256_file  # the device has it too
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it; on failure nothing is left."""
-    # The suffix stays, because Keras and NumPy look at it.
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+from edge_runtime.files import write_atomically as write_atomically  # the device has both too
+from edge_runtime.hashes import sha256_file as sha256_file
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -101,6 +101,8 @@ def test_prediction_as_json_is_rounded():
     assert json.loads(json.dumps(prediction.to_dict())) == {
         "label": "b",
         "probabilities": {"a": 0.123457, "b": 0.876543},
+        "abstained": False,
+        "reason": None,
         "timings_ms": {"decode": 1.235},
     }
 
@@ -134,3 +136,77 @@ def test_a_bad_image_leaves_the_classifier_usable(models, phantoms):
         with pytest.raises(FreezenetError):
             classifier.predict(bad)
     assert classifier.predict(some_images(phantoms)[0]).label in classifier.card.labels
+
+
+# ---- abstention, evidence, identity
+
+
+def test_a_card_with_a_high_bar_makes_the_classifier_abstain(models, phantoms, with_card):
+    image = some_images(phantoms)[0]
+    plain = Classifier(models / "int8.tflite").predict(image)
+    bar = {"temperature": 1.0, "abstain_below": 1.0}
+    answer = Classifier(with_card(models / "int8.tflite", lambda card: card.update(confidence=bar))).predict(image)
+    assert (answer.label, answer.abstained, answer.reason) == (None, True, "uncertain")
+    assert answer.probabilities == pytest.approx(plain.probabilities, abs=0.01)
+    assert answer.to_dict()["reason"] == "uncertain"
+
+
+def test_a_gate_reads_the_models_own_features(models, phantoms, with_card):
+    """A gate around the features of one image, taken from the interpreter directly, passes that image alone."""
+    images, model = some_images(phantoms), models / "int8.tflite"
+    plain = Classifier(model)
+    engine = Interpreter(model)
+    tensor = plain.card.preprocess.network_input(plain.card.preprocess.pixels(images[0]), np.uint8)
+    features = engine.invoke(tensor)[plain.card.content["outputs"].index("features")][0]
+    gate = {
+        "kind": "one-class",
+        "mean": features.tolist(),
+        "whitening": np.eye(len(features)).tolist(),
+        "threshold": 1e-6,
+    }
+    gated = Classifier(with_card(model, lambda card: card.update(gate=gate)))
+    assert gated.predict(images[0]).label == plain.predict(images[0]).label
+    assert {gated.predict(image).reason for image in images[1:]} == {"not a chest X-ray"}
+    assert gated.predict(images[1], overlay=True).overlay is None
+
+
+def test_a_gate_needs_the_features(models, with_card):
+    gate = {"kind": "logistic", "weights": [1.0], "bias": 0.0, "threshold": 0.5}
+    with pytest.raises(FreezenetError, match=r"features is required by the gate.*profile edge"):
+        Classifier(with_card(models / "int8-app.tflite", lambda card: card.update(gate=gate)))
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_blank_image_gets_no_label(models, value):
+    answer = Classifier(models / "int8.tflite").predict(np.full((200, 200), value, np.uint8))
+    assert (answer.label, answer.reason) == (None, "not a chest X-ray")
+
+
+def test_the_overlay_shows_the_evidence_for_the_most_probable_class(models, phantoms):
+    from edge_runtime.overlay import overlay_png
+
+    image, classifier = some_images(phantoms)[0], Classifier(models / "int8.tflite")
+    gray = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)
+    answer = classifier.predict(image, overlay=True)
+    tensor = classifier.card.preprocess.network_input(classifier.card.preprocess.pixels(image), np.uint8)
+    cam = Interpreter(models / "int8.tflite").invoke(tensor)[classifier.card.content["outputs"].index("cam")][0]
+    assert answer.overlay == overlay_png(gray, cam[..., classifier.card.labels.index(answer.label)])
+    assert list(answer.timings_ms) == ["decode", "preprocess", "invoke", "overlay"]
+    assert classifier.predict(image).overlay is None
+
+
+def test_a_model_without_a_map_says_which_one_has_it(models, phantoms):
+    with pytest.raises(FreezenetError, match=r"class activation map \(profile edge\) is required"):
+        Classifier(models / "int8-app.tflite").predict(some_images(phantoms)[0], overlay=True)
+
+
+def test_the_identity_names_the_file_that_answered(models):
+    import hashlib
+    import zipfile
+
+    model = models / "int8.tflite"
+    identity = Classifier(model).identity
+    assert identity["model"] == "int8.tflite"
+    assert identity["model_sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    with zipfile.ZipFile(model) as archive:
+        assert identity["card_sha256"] == hashlib.sha256(archive.read("card.json")).hexdigest()

@@ -1,0 +1,130 @@
+"""From a model's scores to an answer: calibrated probabilities, the label, or why there is none.
+
+The card holds the rule, all parts optional:
+
+    "task":       "multi-class" (the default: exactly one class is true) or "multi-label" (any number)
+    "confidence": {"temperature": T, "abstain_below": p}
+    "thresholds": {label: p}, multi-label only; .5 where absent
+    "gate":       see `edge_runtime.gate`
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.gate import LogisticGate, OneClassGate, gate_from_dict
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge_runtime.card import ModelCard
+
+#: Reasons for which there is no label.
+NOT_CHEST = "not a chest X-ray"
+UNCERTAIN = "uncertain"
+
+#: Scores of integer models come in steps of 1/256, so a score of 0 means "below half a step".
+_SMALLEST_SCORE = {"integer": 1 / 512, "float": 1e-7}
+_DEFAULT_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is answered.
+
+    label: the most probable class; for multi-label models every class above its threshold, joined by ";" ("" for
+    none); None where the rule abstains. probabilities: (classes,) float64, calibrated, in the order of the labels.
+    reason: None, NOT_CHEST or UNCERTAIN.
+    """
+
+    label: str | None
+    probabilities: NDArray[np.float64]
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """The card's rule, ready to apply.
+
+    temperature: T > 0 of temperature scaling (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section
+    4.2), None where the model was not calibrated: its scores are then given as they are. abstain_below: smallest
+    confidence, 0..1, that is answered. thresholds: (classes,) for multi-label, else None.
+    """
+
+    labels: tuple[str, ...]
+    temperature: float | None = None
+    abstain_below: float = 0.0
+    thresholds: NDArray[np.float64] | None = None
+    gate: OneClassGate | LogisticGate | None = None
+    smallest_score: float = _SMALLEST_SCORE["float"]
+
+    @classmethod
+    def from_card(cls, card: ModelCard) -> DecisionRule:
+        """Read the rule of a card; FreezenetError where this code would not follow it to the letter."""
+        content = card.content
+        confidence = content.get("confidence") or {}
+        try:
+            temperature = None if confidence.get("temperature") is None else float(confidence["temperature"])
+            abstain_below = float(confidence.get("abstain_below") or 0.0)
+            given = {str(label): float(value) for label, value in (content.get("thresholds") or {}).items()}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise FreezenetError(f"Confidence and thresholds that are numbers are required. Got: {error}.") from None
+        task = content.get("task", "multi-class")
+        values = [abstain_below, *given.values()]
+        if task not in ("multi-class", "multi-label") or not set(given) <= set(card.labels):
+            raise FreezenetError(
+                "A card of task multi-class or multi-label, with thresholds of its own labels, is required. "
+                f"Got: task {task!r}, thresholds of {', '.join(given) or 'none'}; update freezenet."
+            )
+        if (temperature is not None and not 0 < temperature < np.inf) or not all(0 <= value <= 1 for value in values):
+            raise FreezenetError(
+                "A temperature above 0 and thresholds from 0 to 1 are required in the card. "
+                f"Got: temperature {temperature}, thresholds {', '.join(f'{value:g}' for value in values)}."
+            )
+        thresholds = np.array([given.get(label, _DEFAULT_THRESHOLD) for label in card.labels])
+        return cls(
+            labels=card.labels,
+            temperature=temperature,
+            abstain_below=abstain_below,
+            thresholds=thresholds if task == "multi-label" else None,
+            gate=gate_from_dict(content["gate"]) if content.get("gate") else None,
+            smallest_score=_SMALLEST_SCORE["integer" if content.get("arithmetic") == "integer" else "float"],
+        )
+
+    def probabilities(self, scores: NDArray) -> NDArray[np.float64]:
+        """Return calibrated probabilities (..., classes) of a model's scores (..., classes), both 0..1.
+
+        softmax(z / T) is scores^(1/T), normalized, because scores are softmax(z); a sigmoid's logit is divided by T.
+        """
+        scores = np.asarray(scores, np.float64)
+        if not np.isfinite(scores).all():
+            raise FreezenetError(
+                "A model that gives finite scores is required. Got: NaN or infinity; convert it again."
+            )
+        if self.temperature is None:
+            return scores
+        if self.thresholds is not None:
+            clipped = np.clip(scores, self.smallest_score, 1 - self.smallest_score)
+            return 1 / (1 + ((1 - clipped) / clipped) ** (1 / self.temperature))
+        # Dividing by the largest first keeps every power within range.
+        clipped = np.clip(scores, self.smallest_score, 1)
+        powers = (clipped / clipped.max(axis=-1, keepdims=True)) ** (1 / self.temperature)
+        return powers / powers.sum(axis=-1, keepdims=True)
+
+    def decide(self, scores: NDArray, features: NDArray | None = None) -> Decision:
+        """Answer for one image: scores (classes,), and features (d,) for the gate."""
+        probabilities = self.probabilities(scores)
+        if self.gate is not None and features is not None and not self.gate.passes(features):
+            return Decision(None, probabilities, NOT_CHEST)
+        if self.thresholds is None:
+            confidence, chosen = probabilities.max(), [self.labels[int(probabilities.argmax())]]
+        else:
+            confidence = np.maximum(probabilities, 1 - probabilities).min()
+            chosen = [self.labels[number] for number in np.flatnonzero(probabilities >= self.thresholds)]
+        if confidence < self.abstain_below:
+            return Decision(None, probabilities, UNCERTAIN)
+        return Decision(";".join(chosen), probabilities, None)

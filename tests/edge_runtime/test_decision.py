@@ -1,0 +1,105 @@
+"""The decision rule against softmax and sigmoid of scaled logits, and against cards written by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from edge_runtime.card import ModelCard
+from edge_runtime.decision import DecisionRule
+from edge_runtime.errors import FreezenetError
+
+LABELS = ["a", "b", "c"]
+LOGITS = np.array([2.0, 0.5, -1.0])
+
+
+def rule(**content) -> DecisionRule:
+    card = {
+        "card_version": 1,
+        "variant": "float32",
+        "labels": LABELS,
+        "preprocess": {},
+        "arithmetic": "float",
+        **content,
+    }
+    return DecisionRule.from_card(ModelCard.from_dict(card))
+
+
+def test_without_a_rule_the_scores_are_given_as_they_are():
+    scores = np.float32([0.2, 0.7, 0.05])
+    found = rule().decide(scores)
+    np.testing.assert_array_equal(found.probabilities, scores)
+    assert (found.label, found.reason) == ("b", None)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7, 20.0])
+def test_the_temperature_divides_the_logits(temperature):
+    one = rule(confidence={"temperature": temperature})
+    np.testing.assert_allclose(one.probabilities(softmax(LOGITS)), softmax(LOGITS / temperature), rtol=1e-9)
+    many = rule(task="multi-label", confidence={"temperature": temperature})
+    np.testing.assert_allclose(many.probabilities(expit(LOGITS)), expit(LOGITS / temperature), rtol=1e-9)
+
+
+def test_a_batch_is_scaled_row_by_row():
+    one = rule(confidence={"temperature": 2.0})
+    rows = softmax(np.random.default_rng(0).normal(size=(6, 3)), axis=1)
+    np.testing.assert_allclose(one.probabilities(rows), [one.probabilities(row) for row in rows])
+
+
+def test_a_zero_of_integer_scores_means_less_than_half_a_step():
+    one = rule(arithmetic="integer", confidence={"temperature": 2.0})
+    expected = np.sqrt([1.0, 1 / 512, 1 / 512])
+    np.testing.assert_allclose(one.probabilities([1.0, 0.0, 0.0]), expected / expected.sum())
+
+
+def test_low_confidence_abstains_after_the_scaling():
+    scores = softmax(LOGITS)  # .79
+    assert rule(confidence={"abstain_below": 0.75}).decide(scores).label == "a"
+    scaled = rule(confidence={"temperature": 3.0, "abstain_below": 0.75}).decide(scores)
+    assert (scaled.label, scaled.reason) == (None, "uncertain")
+    np.testing.assert_allclose(scaled.probabilities, softmax(LOGITS / 3))
+
+
+def test_each_label_of_a_multi_label_model_has_its_threshold():
+    one = rule(task="multi-label", thresholds={"a": 0.9, "c": 0.2})
+    assert one.decide(np.array([0.89, 0.5, 0.2])).label == "b;c"
+    assert one.decide(np.array([0.95, 0.1, 0.1])).label == "a"
+    assert one.decide(np.array([0.1, 0.1, 0.1])).label == ""
+
+
+def test_a_multi_label_model_is_as_sure_as_its_least_sure_label():
+    one = rule(task="multi-label", confidence={"abstain_below": 0.7})
+    assert one.decide(np.array([0.95, 0.05, 0.31])).reason == "uncertain"
+    assert one.decide(np.array([0.95, 0.05, 0.29])).label == "a"
+
+
+def test_the_gate_comes_before_the_confidence():
+    gate = {"kind": "one-class", "mean": [0, 0], "whitening": [[1, 0], [0, 1]], "threshold": 5}
+    one = rule(gate=gate, confidence={"abstain_below": 0.99})
+    assert one.decide(softmax(LOGITS), np.array([3.0, 4.1])).reason == "not a chest X-ray"
+    assert one.decide(softmax(LOGITS), np.array([3.0, 4.0])).reason == "uncertain"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"task": "regression"},
+        {"task": "multi-label", "thresholds": {"d": 0.5}},
+        {"task": "multi-label", "thresholds": {"a": 1.5}},
+        {"thresholds": [0.5]},
+        {"confidence": {"temperature": 0}},
+        {"confidence": {"temperature": float("nan")}},
+        {"confidence": {"abstain_below": -1}},
+        {"confidence": {"abstain_below": "half"}},
+        {"confidence": "high"},
+    ],
+)
+def test_a_rule_that_cannot_be_followed_is_refused(content):
+    with pytest.raises(FreezenetError, match=r"required.*Got: "):
+        rule(**content)
+
+
+def test_scores_that_are_no_numbers_are_refused():
+    with pytest.raises(FreezenetError, match="finite scores is required"):
+        rule().decide(np.array([0.5, np.nan, 0.5]))
