@@ -5,7 +5,7 @@ The card holds the rule, all parts optional:
     "task":       "multi-class" (the default: exactly one class is true) or "multi-label" (any number)
     "confidence": {"temperature": T, "abstain_below": p}
     "thresholds": {label: p}, multi-label only; .5 where absent
-    "gate":       see `edge_runtime.gate`
+    "gate":       see `edge_runtime.chest_gate`
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict
 from edge_runtime.errors import FreezenetError
-from edge_runtime.gate import LogisticGate, OneClassGate, gate_from_dict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,8 +7,8 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from scipy.special import expit
 
+from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict
 from edge_runtime.errors import FreezenetError
-from edge_runtime.gate import LogisticGate, OneClassGate, gate_from_dict
 
 
 def test_the_distance_is_the_mahalanobis_distance():
