@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def make_card(
             "dtype": np.dtype(dtype).name,
             "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
         },
+        **run.decision,
         "trained_on": trained_on(run),
         "calibration": calibrated_on(variant, calibration),
         "against_keras": against_keras,
@@ -71,6 +73,12 @@ def make_card(
         },
         "golden": golden,
     }
+
+
+def card_with_outputs(card: dict[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
+    """Return the card of a file with these outputs: without features there is nothing for the gate to read."""
+    left_out = set() if "features" in outputs else {"gate"}
+    return {**{key: value for key, value in card.items() if key not in left_out}, "outputs": list(outputs)}
 
 
 def trained_on(run: Run) -> dict[str, Any]:

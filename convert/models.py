@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.calibration import Calibration, choose_calibration, read_checked
-from convert.card import calibrated_on, make_card, packed, trained_on
+from convert.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from convert.gate import Evidence, GateLimits, Verdict, judge
 from convert.outputs import PROFILES, keep_outputs, with_outputs
 from convert.qat import QatSettings
@@ -161,7 +161,7 @@ class _Writer:
         card["made"] = made
         return {
             profile: packed(
-                keep_outputs(content, PROFILES[profile]), {**card, "outputs": list(PROFILES[profile])}, self.run
+                keep_outputs(content, PROFILES[profile]), card_with_outputs(card, PROFILES[profile]), self.run
             )
             for profile in profiles
         }

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from convert.flatbuffer import read_tree, write_tree
-from train.cut import articulation_layer
+from train.cut import trunk_tensor
 from train.names import chosen_names
 
 #: Profile -> its outputs in file order; the scores come first in every profile.
@@ -34,13 +34,8 @@ def with_outputs(model: keras.Model) -> keras.Model:
     """
     maps = model.get_layer("pool").input
     cam = keras.layers.Conv2D(model.output.shape[-1], 1, use_bias=False, name="cam")
-    trunk = articulation_layer(model)
     mean = keras.layers.GlobalAveragePooling2D(name="features")
-    extended = keras.Model(
-        model.input,
-        [model.output, cam(maps), mean(maps if trunk is None else trunk.output)],
-        name=model.name,
-    )
+    extended = keras.Model(model.input, [model.output, cam(maps), mean(trunk_tensor(model))], name=model.name)
     show_classifier(extended)
     return extended
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ class OneClassGate:
     The distance is |W (f - mean)|; with W a root of the inverse covariance it is the Mahalanobis distance (Lee et al., A
     Simple Unified Framework for Detecting Out-of-Distribution Samples, NeurIPS 2018).
 
-    mean: (d,) float. whitening: W, (k, d) float. threshold: largest distance that passes, above 0.
+    mean: (d,) float. whitening: W, (k, d) float, zero below its diagonal: a rotation that makes it so leaves the distance as it is.
+    threshold: largest distance that passes, above 0.
     """
 
     mean: NDArray[np.float64]
@@ -57,20 +59,43 @@ class LogisticGate:
 
 
 def gate_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
-    """Make the gate from the `gate` object of a card: {"kind": "one-class" | "logistic", and the fields above}."""
+    """Make the gate from the `gate` object of a card.
+
+    {"kind": "logistic", "weights": [...], "bias": b, "threshold": p}, or {"kind": "one-class", "mean": [...], "directions": k,
+    "scale": s, "triangle": text, "threshold": t}, where `triangle` is W / s from its diagonal on, row by row, as little-endian
+    float16 in Base64: as numbers in JSON it would be a hundredth of the model file.
+    """
     try:
         kind, threshold = content["kind"], float(content["threshold"])
-        if kind == "one-class":
-            mean, whitening = np.asarray(content["mean"], np.float64), np.asarray(content["whitening"], np.float64)
-            if mean.ndim == 1 and whitening.ndim == 2 and whitening.shape[1] == len(mean) and threshold > 0:
-                return OneClassGate(mean, whitening, threshold)
-        elif kind == "logistic":
-            weights = np.asarray(content["weights"], np.float64)
-            if weights.ndim == 1 and 0 <= threshold <= 1:
-                return LogisticGate(weights, float(content["bias"]), threshold)
+        if kind == "one-class" and 0 < threshold < np.inf:
+            mean, directions = np.asarray(content["mean"], np.float64), int(content["directions"])
+            packed = np.frombuffer(base64.b64decode(content["triangle"], validate=True), "<f2")
+            places = np.triu_indices(directions, m=len(mean))
+            # Assignment would repeat a single number without a word.
+            if directions > len(mean) or len(packed) != len(places[0]):
+                raise ValueError(f"{len(packed)} numbers for {directions} directions of {len(mean)} features")
+            whitening = np.zeros((directions, len(mean)))
+            whitening[places] = packed * float(content["scale"])
+            return OneClassGate(mean, whitening, threshold)
+        if kind == "logistic" and 0 <= threshold <= 1:
+            return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
     except (KeyError, TypeError, ValueError) as error:
         raise FreezenetError(f"A gate of known keys and numbers is required in the card. Got: {error!r}.") from None
     raise FreezenetError(
-        "A gate of kind one-class (mean, whitening, threshold > 0) or logistic (weights, bias, threshold from 0 to 1) is "
-        f"required in the card. Got: kind {kind!r}, threshold {threshold:g}; update freezenet."
+        "A gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
+        f"Got: kind {kind!r}, threshold {threshold:g}; update freezenet."
     )
+
+
+def gate_to_dict(gate: OneClassGate) -> dict[str, Any]:
+    """Return the `gate` object of a card, as `gate_from_dict` reads it."""
+    scale = float(np.abs(gate.whitening).max())
+    packed = (gate.whitening / scale)[np.triu_indices(len(gate.whitening), m=len(gate.mean))].astype("<f2")
+    return {
+        "kind": "one-class",
+        "mean": [float(f"{value:.6g}") for value in gate.mean],
+        "directions": len(gate.whitening),
+        "scale": scale,
+        "triangle": base64.b64encode(packed.tobytes()).decode(),
+        "threshold": float(f"{gate.threshold:.6g}"),
+    }

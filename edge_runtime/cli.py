@@ -129,6 +129,14 @@ def inspect(model: Path, as_json: bool) -> None:
         f"passed: {verdict['agreement']:.1%} of {verdict['images']} validation images keep the trained network's class"
     )
     click.echo(f"gate        {'refused: ' + verdict['refused'] if verdict['refused'] else passed}")
+    confidence, chest = content.get("confidence"), content.get("gate")
+    if confidence:
+        click.echo(
+            f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
+            f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} validation images"
+        )
+    if chest:
+        click.echo(f"chest gate  {chest['kind']}, threshold {chest['threshold']:g}")
     click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
     click.echo(content["notice"])
 

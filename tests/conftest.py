@@ -42,10 +42,22 @@ def phantoms(tmp_path_factory) -> Path:
 def run(phantoms, tmp_path_factory):
     """A finished `train.run.Run` of a small net on the phantoms."""
     from train.recipe import load_recipe
-    from train.run import Run, train
+    from train.run import DECISION, Run, train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     train(phantoms, folder, load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10")), weights="none")
+    # Most tests compare a device's answers with the network's scores, so the models say them as they are and never abstain.
+    (folder / DECISION).rename(folder.parent / DECISION)
+    return Run.open(folder)
+
+
+@pytest.fixture
+def deciding_run(run, tmp_path):
+    """A copy of `run` with what its training chose: temperature, abstention threshold and gate."""
+    from train.run import DECISION, Run
+
+    folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    shutil.copyfile(run.folder.parent / DECISION, folder / DECISION)
     return Run.open(folder)
 
 

@@ -60,6 +60,15 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     for name in ("accuracy", "macro_f1"):
         figure = metrics[name]
         click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
+    chosen, sure = metrics["confidence"], metrics["confidence"]["test"]
+    for name, figure in (
+        ("calibration error before", sure["ece_before"]),
+        (f"calibration error at temperature {chosen['temperature']:g}", sure["ece_after"]),
+        (f"answered at confidence {chosen['abstain_below']:.3f}", sure["coverage"]),
+        ("accuracy of what is answered", sure["accuracy_answered"]),
+        ("test images that pass the chest gate", metrics["gate"]["chest_passed"]),
+    ):
+        click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     for label, figures in metrics["per_class"].items():
         shown = figures["recall"]
         click.echo(

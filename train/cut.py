@@ -33,6 +33,12 @@ def articulation_layer(model: keras.Model) -> keras.layers.Layer | None:
     return found
 
 
+def trunk_tensor(model: keras.Model) -> keras.KerasTensor:
+    """Return the frozen trunk's last tensor (n, h, w, c); the last feature map of the network where nothing is frozen."""
+    trunk = articulation_layer(model)
+    return model.get_layer("pool").input if trunk is None else trunk.output
+
+
 def split_model(model: keras.Model, layer: keras.layers.Layer) -> tuple[keras.Model, keras.Model]:
     """Return (prefix, suffix) around a layer's output; both share the layers, and so the weights, of `model`."""
     return (

@@ -89,6 +89,20 @@ def interval(values: NDArray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def share(hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[str]) -> Figure:
+    """Return the share of hits among some of the images, 0 where there are none.
+
+    hit, among: (n,) bool. patients: (n,) names.
+    """
+    draws = patient_draws(patients)
+    hits, counts = draws @ (hit & among), draws @ among
+    value = float(_ratio((hit & among).sum(), among.sum()))
+    low, high = interval(hits[counts > 0] / counts[counts > 0]) if among.any() else (value, value)
+    if low == high:
+        low, high = _wilson(value, len(set(np.asarray(patients)[among])))
+    return Figure(value, low, high)
+
+
 def evaluate(
     truth: NDArray[np.integer], answer: NDArray[np.integer], labels: Sequence[str], patients: Sequence[str]
 ) -> dict[str, Any]:

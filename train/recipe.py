@@ -49,6 +49,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batch_size": (1, 65536),
     "epochs": (1, 100_000),
     "patience": (1, 100_000),
+    "abstain_risk": (0, 1),
     "validation_share": (0.01, 0.5),
     "test_share": (0.01, 0.5),
     "seed": (0, 2**31 - 1),
@@ -93,6 +94,8 @@ class Recipe:
     batch_size: int = 16
     epochs: int = 30
     patience: int = 5
+    # the answer
+    abstain_risk: float = 0.02
     # the split and the seed
     validation_share: float = 0.1
     test_share: float = 0.2

@@ -3,14 +3,15 @@
 recipe.toml       the resolved recipe            history.csv       one row per epoch
 run.json          data, weights, versions        metrics.json      figures on the three sides
 splits.csv        every image and its side       predictions.csv   scores of every image
-model.keras       the trained model              events/           for TensorBoard
+model.keras       the trained model              decision.json     confidence and gate, for the model's card
+events/           for TensorBoard
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,20 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.chest_gate import gate_to_dict
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from train.attention import attention_weights, class_statistics
 from train.cache import cached_features, default_cache_folder
+from train.confidence import Confidence
 from train.cut import split_model
 from train.dataset import SPLITS, Dataset, content_hash, load
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from train.fit import TrainingData, cut_of, fit
 from train.images import Images, read_images, readable
-from train.metrics import evaluate
+from train.metrics import evaluate, share
 from train.model import build_model, count_parameters
+from train.one_class import fit_gate, trunk_features
 from train.progress import say
 from train.quiet import quiet
 from train.recipe import Recipe
@@ -36,6 +40,8 @@ from train.split import read_splits, split, write_splits
 
 #: Written last, so its presence means that the run is finished.
 FINISHED = "metrics.json"
+#: What a device needs to turn scores into an answer, as `edge_runtime.decision` reads it.
+DECISION = "decision.json"
 _PREDICTION_BATCH = 64
 
 
@@ -132,6 +138,12 @@ class Run:
         root = root if root.is_dir() else root.parent
         return [(root / row["file"], row) for row in self.splits if row["split"] == side]
 
+    @property
+    def decision(self) -> dict[str, Any]:
+        """Confidence and gate for the card; empty for a run of a version that knew none."""
+        path = self.folder / DECISION
+        return read_json(path) if path.is_file() else {}
+
     def class_numbers(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.integer]:
         """Return the truth (n,) of what `paths` returned, as numbers in label order."""
         return np.array([self.labels.index(row["class"]) for _, row in rows])
@@ -213,6 +225,8 @@ def _write_results(
                *scores.T.round(6).tolist(), strict=True)  # fmt: skip
     write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
     patients = np.array([sample.patient for sample in dataset.samples])
+    decision, decided = _decision(model, scores, patients, fitted, recipe)
+    write_json(out / DECISION, decision)
     answers = scores.argmax(1)
     figures = {
         side: evaluate(classes[rows], answers[rows], labels, patients[rows].tolist())
@@ -223,6 +237,7 @@ def _write_results(
         **figures["test"],
         "validation": figures["validation"],
         "train": figures["train"],
+        **decided,
         "recipe": recipe.name,
         "seed": recipe.seed,
         "data_sha256": account["data_sha256"],
@@ -237,6 +252,26 @@ def _write_results(
     write_json(out / FINISHED, metrics)
     (out / "checkpoint.npz").unlink(missing_ok=True)
     return metrics
+
+
+def _decision(
+    model: keras.Model, scores: NDArray, patients: NDArray, fitted: _Fitted, recipe: Recipe
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what decision.json holds, chosen on the validation side, and the figures of it, measured on the test side."""
+    data = fitted.data
+    train, validation, test = (data.rows(side) for side in SPLITS)
+    confidence = Confidence.fit(scores[validation], data.classes[validation], recipe.abstain_risk)
+    features = trunk_features(model, data.images.pixels, recipe, fitted.features)
+    gate = fit_gate(features[train], features[validation])
+    passed = np.array([gate.passes(one) for one in features[test]])
+    names = patients[test].tolist()
+    decision = {"confidence": asdict(confidence), "gate": gate_to_dict(gate)}
+    figures = {
+        "confidence": {**asdict(confidence), "test": confidence.measure(scores[test], data.classes[test], names)},
+        "gate": {"kind": decision["gate"]["kind"], "threshold": decision["gate"]["threshold"],
+                 "chest_passed": share(passed, np.ones(len(passed), bool), names).to_dict()},
+    }  # fmt: skip
+    return decision, figures
 
 
 def loss_weights(recipe: Recipe, data: TrainingData) -> tuple[dict[str, Any] | None, NDArray[np.float64] | None]:

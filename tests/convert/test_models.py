@@ -155,6 +155,26 @@ def test_a_second_conversion_gives_equal_bytes(models, run, memory, tmp_path):
         assert sha256(tmp_path / "again" / name) == sha256(models / name)
 
 
+def test_the_card_carries_the_decision_of_the_training_to_the_device(deciding_run, remembered, phantoms, tmp_path):
+    result = module.convert(deciding_run, tmp_path / "models", ("int8",), PROFILES)
+    assert not result["refused"]
+    edge, app = (Classifier(tmp_path / "models" / name) for name in ("int8.tflite", "int8-app.tflite"))
+    assert edge.card.content["confidence"] == app.card.content["confidence"] == deciding_run.decision["confidence"]
+    assert edge.card.content["gate"] == deciding_run.decision["gate"]
+    assert "gate" not in app.card.content  # it gives no features to judge
+
+    confidence = deciding_run.decision["confidence"]
+    image = next(phantoms.parent.rglob("*.png"))
+    scores = np.maximum(edge.scores(edge.card.preprocess.pixels(image)[None])[0].astype(np.float64), 1 / 512)
+    expected = scores ** (1 / confidence["temperature"]) / (scores ** (1 / confidence["temperature"])).sum()
+    answer = app.predict(image)
+    np.testing.assert_allclose(list(answer.probabilities.values()), expected)
+    assert answer.abstained == (expected.max() < confidence["abstain_below"])
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96), dtype=np.uint8)
+    assert edge.predict(noise).reason == "not a chest X-ray"
+    assert app.predict(noise).reason != "not a chest X-ray"
+
+
 def test_the_profile_app_alone(run, command, remembered, tmp_path):
     out = tmp_path / "models"
     code, stdout, _ = command("convert", run.folder, "--out", out, "--variants", "float32", "--profile", "app")

@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import struct
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 from scipy.special import expit
 
-from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict
+from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict, gate_to_dict
 from edge_runtime.errors import FreezenetError
+
+ONE = gate_to_dict(OneClassGate(np.zeros(1), np.eye(1), 1.0))
 
 
 def test_the_distance_is_the_mahalanobis_distance():
     rng = np.random.default_rng(0)
     training = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
     mean, inverse = training.mean(0), np.linalg.inv(np.cov(training, rowvar=False))
-    content = {
-        "kind": "one-class",
-        "mean": mean.tolist(),
-        "whitening": np.linalg.cholesky(inverse).T.tolist(),
-        "threshold": 3.0,
-    }
-    gate = gate_from_dict(content)
+    gate = OneClassGate(mean, np.linalg.cholesky(inverse).T, 3.0)
+    read = gate_from_dict(json.loads(json.dumps(gate_to_dict(gate))))
     for features in rng.normal(size=(20, 5)) * 3:
         expected = mahalanobis(features, mean, inverse)
-        assert gate.score(features.astype(np.float64)) == pytest.approx(expected)
+        assert gate.score(features) == pytest.approx(expected)
         assert gate.passes(features) == (expected <= 3)
+        assert read.score(features) == pytest.approx(expected, rel=2e-3)  # float16
+
+
+def test_the_card_is_read_as_its_description_says():
+    """W = [[1, -2, 4], [0, .5, 2]], by hand: from the diagonal on, divided by the scale 4, as float16."""
+    triangle = base64.b64encode(struct.pack("<5e", 0.25, -0.5, 1, 0.125, 0.5)).decode()
+    content = {
+        "kind": "one-class",
+        "mean": [1, 0, 0],
+        "directions": 2,
+        "scale": 4,
+        "triangle": triangle,
+        "threshold": 3,
+    }
+    gate = gate_from_dict(content)
+    np.testing.assert_array_equal(gate.whitening, [[1, -2, 4], [0, 0.5, 2]])
+    assert gate.score(np.array([2.0, 1.0, 0.5])) == pytest.approx(np.hypot(1 - 2 + 2, 0.5 + 1))
 
 
 def test_the_logistic_gate_is_the_logistic_function():
@@ -52,9 +70,13 @@ def test_nan_does_not_pass(gate):
         {},
         {"kind": "one-class", "threshold": 1},
         {"kind": "neural", "threshold": 1},
-        {"kind": "one-class", "mean": [0, 0], "whitening": [[1]], "threshold": 1},
-        {"kind": "one-class", "mean": [0], "whitening": [[1]], "threshold": 0},
-        {"kind": "one-class", "mean": ["a"], "whitening": [[1]], "threshold": 1},
+        {**ONE, "mean": [0, 0]},
+        {**ONE, "mean": ["a"]},
+        {**ONE, "threshold": 0},
+        {**ONE, "threshold": float("inf")},
+        {**ONE, "triangle": "!"},
+        {**ONE, "triangle": "ADwAPA=="},
+        {**ONE, "directions": 2},
         {"kind": "logistic", "weights": [1], "bias": 0, "threshold": 1.5},
         {"kind": "logistic", "weights": [1], "bias": None, "threshold": 0.5},
         [],

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_runtime.chest_gate import OneClassGate, gate_to_dict
 from edge_runtime.classifier import Classifier, Prediction
 from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
@@ -158,12 +159,7 @@ def test_a_gate_reads_the_models_own_features(models, phantoms, with_card):
     engine = Interpreter(model)
     tensor = plain.card.preprocess.network_input(plain.card.preprocess.pixels(images[0]), np.uint8)
     features = engine.invoke(tensor)[plain.card.content["outputs"].index("features")][0]
-    gate = {
-        "kind": "one-class",
-        "mean": features.tolist(),
-        "whitening": np.eye(len(features)).tolist(),
-        "threshold": 1e-6,
-    }
+    gate = gate_to_dict(OneClassGate(features, np.eye(len(features)), 1e-5))
     gated = Classifier(with_card(model, lambda card: card.update(gate=gate)))
     assert gated.predict(images[0]).label == plain.predict(images[0]).label
     assert {gated.predict(image).reason for image in images[1:]} == {"not a chest X-ray"}

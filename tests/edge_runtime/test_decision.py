@@ -7,6 +7,7 @@ import pytest
 from scipy.special import expit, softmax
 
 from edge_runtime.card import ModelCard
+from edge_runtime.chest_gate import OneClassGate, gate_to_dict
 from edge_runtime.decision import DecisionRule
 from edge_runtime.errors import FreezenetError
 
@@ -75,7 +76,7 @@ def test_a_multi_label_model_is_as_sure_as_its_least_sure_label():
 
 
 def test_the_gate_comes_before_the_confidence():
-    gate = {"kind": "one-class", "mean": [0, 0], "whitening": [[1, 0], [0, 1]], "threshold": 5}
+    gate = gate_to_dict(OneClassGate(np.zeros(2), np.eye(2), 5.0))
     one = rule(gate=gate, confidence={"abstain_below": 0.99})
     assert one.decide(softmax(LOGITS), np.array([3.0, 4.1])).reason == "not a chest X-ray"
     assert one.decide(softmax(LOGITS), np.array([3.0, 4.0])).reason == "uncertain"

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import keras
@@ -14,9 +15,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+from edge_runtime.chest_gate import gate_from_dict
 from edge_runtime.errors import FreezenetError
+from train.confidence import Confidence
 from train.dataset import load
 from train.images import read_images
+from train.one_class import trunk_features
 from train.phantoms import write_phantoms
 from train.recipe import load_recipe
 from train.run import Run, train
@@ -61,7 +65,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_the_folder_holds_what_is_promised(done):
     assert {path.name for path in done.folder.iterdir()} >= {
         "recipe.toml", "run.json", "model.keras", "splits.csv",
-        "history.csv", "metrics.json", "predictions.csv", "events",
+        "history.csv", "metrics.json", "predictions.csv", "decision.json", "events",
     }  # fmt: skip
     assert not list(done.folder.glob("*partial*"))
     assert list((done.folder / "events").rglob("events.out.tfevents*"))
@@ -92,6 +96,27 @@ def test_predictions_agree_with_the_metrics(done):
         scores = [float(row[label]) for label in done.labels]
         assert sum(scores) == pytest.approx(1, abs=1e-5)
         assert row["answer"] == done.labels[int(np.argmax(scores))]
+
+
+def test_the_decision_follows_from_predictions_and_images(done, data):
+    """Confidence again from predictions.csv; the gate's verdicts again from the saved model."""
+    table = rows(done.folder / "predictions.csv")
+    side = np.array([row["split"] for row in table])
+    scores = np.array([[float(row[label]) for label in done.labels] for row in table])
+    truth = np.array([done.labels.index(row["class"]) for row in table])
+    valid, test = side == "validation", side == "test"
+    confidence = done.decision["confidence"]
+    assert confidence == asdict(Confidence.fit(scores[valid], truth[valid], done.recipe.abstain_risk))
+
+    found = json.loads((done.folder / "metrics.json").read_text())
+    sure = (scores ** (1 / confidence["temperature"])).max(1) / (scores ** (1 / confidence["temperature"])).sum(1)
+    coverage = (sure[test] >= confidence["abstain_below"]).mean()
+    assert found["confidence"]["test"]["coverage"]["value"] == pytest.approx(coverage, abs=1e-6)
+    gate = gate_from_dict(done.decision["gate"])
+    features = trunk_features(done.model(), read_images(load(data), done.recipe.preprocess).pixels, done.recipe)
+    passed = np.mean([gate.passes(one) for one in features[test]])
+    assert found["gate"]["chest_passed"]["value"] == pytest.approx(passed, abs=1e-6)
+    assert np.mean([gate.passes(one) for one in features[valid]]) > 0.9
 
 
 def test_tables_agree_with_the_data(done, data):
