@@ -3,7 +3,7 @@
 from setuptools import setup
 
 PACKAGES = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
-INNER_PACKAGES = ("benchmarks.clients", "benchmarks.clients.programs")
+INNER_PACKAGES = ("benchmarks.clients", "benchmarks.clients.programs", "benchmarks.edge", "benchmarks.edge.programs")
 DATA_FOLDERS = {
     "train/recipes": "*.toml",
     "benchmarks/clients/page": "*.*",

@@ -76,12 +76,20 @@ def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[s
     }
 
 
+def peak_memory(process: int | str) -> int | None:
+    """Return the peak resident memory of a process (its number, or "self") in bytes; None on a system without /proc."""
+    status = Path(f"/proc/{process}/status")
+    if not status.is_file():
+        return None
+    line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
 def _peak_bytes() -> int:
     """Return the peak resident memory of this process in bytes."""
-    status = Path("/proc/self/status")
-    if status.is_file():  # getrusage counts what the parent held when it forked, on Linux
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
+    known = peak_memory("self")
+    if known is not None:  # getrusage counts what the parent held when it forked, on Linux
+        return known
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from benchmarks.edge.table import table as edge_table
 from train.files import read_json, write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,7 @@ def tables(results: Path) -> str:
         *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
         *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
         *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
+        *(_edge(read_json(path)) for path in sorted(results.glob("edge-*.json"))),
     ]
     return "\n".join(parts)
 
@@ -115,6 +117,15 @@ def _predict(result: dict[str, Any]) -> str:
         f"**`freezenet predict`** on {result['model']}, {_machine(result)} (`python -m benchmarks.predict MODEL IMAGE... --json`): steady "
         f"{steady['predict_ms']:.2f} ms an image, {steady['ratio']:.2f} times the same steps by hand; from the start of the process to "
         f"the first answer {start['first_answer_ms']:.0f} ms, {start['ratio']:.2f} times importing NumPy, OpenCV and the interpreter.\n\n"
+    )
+
+
+def _edge(result: dict[str, Any]) -> str:
+    peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
+    return (
+        f"**From a file to the answer**, {result['model']}, {_machine(result)}, {peers}; one thread, milliseconds p50 / p95, then the "
+        f"time of freezenet divided by that of the row, median over {result['rounds']} turns (`python -m benchmarks.edge MODEL --image "
+        f"IMAGE --json`; [docs/speed.md](docs/speed.md) says what each row does):\n\n{edge_table(result)}\n"
     )
 
 

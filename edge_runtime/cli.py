@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -27,46 +28,61 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON t
     metavar="DIR",
     help="Write each image with its class activation map laid over it to DIR/<image>.cam.png, replacing an older one.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Images answered at a time; default: one for each core (for each --threads of them), 1 for a single image.",
+)
 @json_option
 @threads_option
 @runtime_option
 def predict(
-    model: str, images: tuple[str, ...], cam_folder: Path | None, as_json: bool, threads: int, runtime: str | None
+    model: str,
+    images: tuple[str, ...],
+    cam_folder: Path | None,
+    workers: int | None,
+    as_json: bool,
+    threads: int,
+    runtime: str | None,
 ) -> None:
     """Classify images: files, folders, or - for one image on standard input.
 
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason stands in the place of the label.
     """
+    from edge_runtime.batch import available_cores, predict_all
     from edge_runtime.classifier import Classifier
     from edge_runtime.errors import FreezenetError
     from edge_runtime.files import write_bytes
     from edge_runtime.inputs import named_images, overlay_names
 
     classifier = Classifier(model, threads=threads, runtime=runtime)
+    if workers is None:
+        single = len(images) == 1 and not Path(images[0]).is_dir()
+        workers = 1 if single else max(1, available_cores() // threads)
     overlay_name = overlay_names()
     failures = 0
-    for name, image in named_images(images):
-        try:
-            prediction = classifier.predict(image, overlay=cam_folder is not None)
-        except FreezenetError as error:
-            failures += 1
-            click.echo(f"{name}: {error}", err=True)
+    # Closed at once where this ends early, so that no worker goes on.
+    with closing(predict_all(classifier, named_images(images), workers, cam_folder is not None)) as answers:
+        for name, prediction in answers:
+            if isinstance(prediction, FreezenetError):
+                failures += 1
+                click.echo(f"{name}: {prediction}", err=True)
+                if as_json:
+                    click.echo(json.dumps({"file": name, "error": str(prediction)}))
+                continue
+            shown = {}
+            if cam_folder is not None and prediction.overlay is not None:
+                path = cam_folder / overlay_name(name)
+                write_bytes(path, prediction.overlay)
+                shown = {"overlay": str(path)}
             if as_json:
-                click.echo(json.dumps({"file": name, "error": str(error)}))
-            continue
-        shown = {}
-        if cam_folder is not None and prediction.overlay is not None:
-            path = cam_folder / overlay_name(name)
-            write_bytes(path, prediction.overlay)
-            shown = {"overlay": str(path)}
-        if as_json:
-            click.echo(json.dumps({"file": name, **prediction.to_dict(), **shown, **classifier.identity}))
-        else:
-            scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
-            answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label
-            # A file name need not be text; the reader of stdout must get text.
-            click.echo(f"{click.format_filename(name)}\t{answer}\t{scores}")
+                click.echo(json.dumps({"file": name, **prediction.to_dict(), **shown, **classifier.identity}))
+            else:
+                scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
+                answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label
+                # A file name need not be text; the reader of stdout must get text.
+                click.echo(f"{click.format_filename(name)}\t{answer}\t{scores}")
     if failures:
         sys.exit(1)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from edge_runtime.errors import FreezenetError
@@ -23,12 +25,32 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
         if argument == STDIN:
             yield STDIN, sys.stdin.buffer.read()
         elif Path(argument).is_dir():
-            from edge_runtime.image import IMAGE_SUFFIXES
-
-            found = sorted(path for path in Path(argument).rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-            yield from ((str(path), str(path)) for path in found or [Path(argument)])
+            found = _images_below(str(Path(argument)))
+            first = next(found, argument)
+            yield from ((path, path) for path in chain([first], found))
         else:
             yield argument, argument
+
+
+def _images_below(folder: str) -> Iterator[str]:
+    """Yield the paths of the images below a folder in the order of their names, with no more than one folder's at a time.
+
+    A folder below it that cannot be read is yielded as well, so that it is not passed over in silence.
+    """
+    from edge_runtime.image import IMAGE_SUFFIXES
+
+    try:
+        with os.scandir(folder) as entries:
+            inside = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError:
+        yield folder
+        return
+    for name, is_folder in inside:
+        path = os.path.join(folder, name)
+        if is_folder:
+            yield from _images_below(path)
+        elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+            yield path
 
 
 def overlay_names() -> Callable[[str], str]:

@@ -9,9 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 #: Real X-rays and weights for the project's own checks; a user's clone does without.
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+#: Clients are installed once for all sessions, so not into the session's own cache, which takes this variable's place.
+TOOLS = Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet")) / "clients"
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The folder in which the clients are installed."""
+    return TOOLS
 
 
 @pytest.fixture(scope="session")

@@ -67,11 +67,26 @@ def _request(question: Question, work: Path) -> dict[str, Any]:
     return {"variant": question.variant, "model": str(question.model.resolve()), **paths}
 
 
+def client_environment(path: Sequence[Path]) -> dict[str, str]:
+    """Return this process's environment for another Python, which finds modules in the folders `path`."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, path))}
+
+
+def how_it_ended(code: int, stderr: str) -> str:
+    """Return in words how a process ended that gave no answer; code: negative for a signal, as `subprocess` has it."""
+    if code == 0:
+        return "the process ended without an answer"
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    last = f": {lines[-1].strip()[:160]}" if lines else ""
+    if code < 0:
+        return f"the process was ended by {signal.Signals(-code).name}{last}"
+    return f"the process ended with code {code}{last}"
+
+
 def _run(command: list[str], path: Sequence[Path]) -> str:
     """Run to the end; return in words how it ended, for the question that has no answer then."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
-    found = os.pathsep.join(map(str, path))
-    environment = {**kept, "PYTHONPATH": found, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**client_environment(path), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False, env=environment, timeout=TIMEOUT,
@@ -79,10 +94,4 @@ def _run(command: list[str], path: Sequence[Path]) -> str:
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return f"no answer within {TIMEOUT} seconds"
-    if done.returncode == 0:
-        return "the process ended without an answer"
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    last = f": {lines[-1].strip()[:160]}" if lines else ""
-    if done.returncode < 0:
-        return f"the process was ended by {signal.Signals(-done.returncode).name}{last}"
-    return f"the process ended with code {done.returncode}{last}"
+    return how_it_ended(done.returncode, done.stderr)

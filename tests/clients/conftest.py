@@ -1,20 +1,15 @@
-"""The clients are installed once for all sessions, so not into the test session's own cache."""
+"""The clients and what they are asked."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 
 import pytest
-from platformdirs import user_cache_path
 
 from benchmarks.clients.matrix import CLIENTS
 from benchmarks.clients.question import questions
 from benchmarks.clients.tools import MissingToolError
-
-#: Read while the tests are collected, before the session's own cache takes the variable's place.
-TOOLS = Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet")) / "clients"
 
 
 def available(ask):
@@ -26,12 +21,6 @@ def available(ask):
         if prepared and error.installable:
             raise
         pytest.skip(str(error))
-
-
-@pytest.fixture(scope="session")
-def tools() -> Path:
-    """The folder in which the clients are installed."""
-    return TOOLS
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,61 @@ def test_predict_reads_standard_input(int8, images):
     assert answer["probabilities"] == Classifier(int8).predict(images[0]).to_dict()["probabilities"]
 
 
+def without_times(output: str) -> list[dict]:
+    return [{**json.loads(line), "timings_ms": None} for line in output.splitlines()]
+
+
+def test_workers_do_not_change_the_output(int8, images, folder, tmp_path):
+    data = images[0].read_bytes()
+    arguments = ["predict", int8, folder, "-", images[2], images[0], "--json", "--cam", tmp_path / "cams"]
+    one, three, chosen = (
+        invoke(*arguments, *workers, input=data) for workers in (["--workers", 1], ["--workers", 3], [])
+    )
+    assert without_times(one.stdout) == without_times(three.stdout) == without_times(chosen.stdout)
+    assert one.stderr == three.stderr == chosen.stderr
+    assert len(one.stdout.splitlines()) == 6
+    assert one.exit_code == three.exit_code == chosen.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores", "expected"),
+    [
+        (["image"], 4, 1),
+        (["image", "image"], 4, 4),
+        (["folder"], 4, 4),
+        (["folder"], 1, 1),
+        (["folder", "--threads", "2"], 4, 2),
+        (["folder", "--threads", "8"], 4, 1),
+        (["folder", "--workers", "3"], 1, 3),
+        (["image", "--workers", "3"], 4, 3),
+    ],
+)
+def test_the_number_of_workers(int8, images, folder, monkeypatch, arguments, cores, expected):
+    from edge_runtime import batch
+
+    chosen, predict_all = [], batch.predict_all
+
+    def watched(classifier, named, workers, overlay):
+        chosen.append(workers)
+        return predict_all(classifier, named, 1, overlay)
+
+    monkeypatch.setattr(batch, "predict_all", watched)
+    monkeypatch.setattr(batch, "available_cores", lambda: cores)
+    invoke("predict", int8, *({"image": images[0], "folder": folder}.get(one, one) for one in arguments))
+    assert chosen == [expected]
+
+
+def test_one_image_loads_nothing_for_workers(int8, images):
+    code = (
+        "import sys; from freezenet import cli; "
+        f"cli.main(['predict', {str(int8)!r}, {str(images[0])!r}], standalone_mode=False); "
+        "assert 'concurrent.futures' not in sys.modules"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, cwd=Path(__file__).resolve().parents[2]
+    )
+
+
 def test_predict_says_that_standard_input_is_empty(int8):
     done = invoke("predict", int8, "-", input=b"")
     assert done.exit_code == 1
@@ -131,6 +186,7 @@ def test_a_missing_model_a_folder_and_a_foreign_file_are_refused(verb, models, i
 
 @pytest.mark.parametrize(
     "arguments", [["predict", "m.tflite"], ["predict", "m.tflite", "i.png", "--threads", "0"], ["verify"],
+                  ["predict", "m.tflite", "i.png", "--workers", "0"],
                   ["predict", "m.tflite", "i.png", "--runtime", "onnx"], ["predict", "--none"], ["nonsense"]]
 )  # fmt: skip
 def test_wrong_usage_is_exit_2(arguments):

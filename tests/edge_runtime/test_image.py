@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import platform
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,6 +20,7 @@ from edge_runtime.errors import FreezenetError
 from edge_runtime.image import MAX_PIXELS, MIN_SIDE, check_size, read_gray, to_gray
 from train.phantoms import draw_phantom
 
+ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 120, 90
 #: A gray image, upright only in one of eight orientations, and a colour one with unequal channels.
 GRAY = draw_phantom("Focal", HEIGHT, np.random.default_rng(1))[:, :WIDTH].copy()
@@ -517,3 +522,21 @@ def test_random_bytes_are_no_image(magic, rest):
     with pytest.raises(FreezenetError) as caught:
         read_gray(magic + rest)
     assert_one_sentence(caught.value)
+
+
+def test_the_memory_of_one_image_serves_the_next(tmp_path):
+    """Page faults of a fresh process: 64 pages of 4 KiB hold a 512 x 512 image."""
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc's threshold is known")
+    file = tmp_path / "a.jpg"
+    cv2.imwrite(str(file), cv2.resize(GRAY, (512, 512)))
+    code = (
+        "import resource, sys; from edge_runtime.image import read_gray\n"
+        "faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(5): read_gray(sys.argv[1])\n"
+        "before = faults()\n"
+        "for _ in range(50): read_gray(sys.argv[1])\n"
+        "print(faults() - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(done.stdout) < 50 * 8

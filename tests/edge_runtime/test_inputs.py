@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from types import SimpleNamespace
 
@@ -44,3 +45,37 @@ def test_order_of_the_arguments_is_kept(tmp_path):
     (tmp_path / "m.png").write_bytes(b"x")
     names = [name for name, _ in named_images(["z.png", str(tmp_path), "a.png"])]
     assert names == ["z.png", str(tmp_path / "m.png"), "a.png"]
+
+
+def test_the_images_of_a_folder_come_in_the_order_of_their_paths(tmp_path):
+    for name in ["b/z.png", "b/a/y.png", "b.png", "a/1.png", "b/c/x.png", "b/b.png", "B.png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    assert [name for name, _ in named_images([str(tmp_path)])] == [
+        str(path) for path in sorted(tmp_path.rglob("*.png"))
+    ]
+
+
+def test_the_first_image_does_not_wait_for_the_last_folder(tmp_path, monkeypatch):
+    for name in ["a/1.png", "b/2.png"]:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"x")
+    scanned, scandir = [], os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: scanned.append(path) or scandir(path))
+    images = named_images([str(tmp_path)])
+    assert next(images)[0] == str(tmp_path / "a" / "1.png")
+    assert scanned == [str(tmp_path), str(tmp_path / "a")]
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b.png").write_bytes(b"x")
+    scandir = os.scandir
+
+    def refusing(path):
+        if path.endswith("a"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert [name for name, _ in named_images([str(tmp_path)])] == [str(tmp_path / "a"), str(tmp_path / "b.png")]

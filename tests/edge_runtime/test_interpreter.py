@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,22 @@ def test_bytes_and_path_are_the_same_model(models):
     path = models / "int8.tflite"
     one, other = Interpreter(path), Interpreter(path.read_bytes())
     np.testing.assert_array_equal(one.invoke(random_input(one))[0], other.invoke(random_input(one))[0])
+
+
+@pytest.mark.parametrize("runtime", INSTALLED)
+def test_a_file_is_mapped_into_memory_and_not_copied(models, runtime):
+    maps = Path("/proc/self/maps")
+    if not maps.is_file():
+        pytest.skip("this system does not say what a process maps")
+    path = (models / "int8.tflite").resolve()
+    with_model = Interpreter(path, runtime=runtime)
+    lines = [line.split(maxsplit=5) for line in maps.read_text().splitlines() if line.endswith(f" {path}")]
+    assert with_model.inputs
+    assert lines
+    for addresses, permissions, *_ in lines:
+        start, end = (int(one, 16) for one in addresses.split("-"))
+        assert end - start >= path.stat().st_size
+        assert "w" not in permissions
 
 
 def test_threads_do_not_change_the_scores(models):

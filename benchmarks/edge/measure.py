@@ -1,0 +1,173 @@
+"""All ways side by side: steady time by file, cold start, peak memory, and the throughput of a folder."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.clients.runtimes import installed_version
+from benchmarks.clients.tools import MissingToolError
+from benchmarks.edge.files import write_files
+from benchmarks.edge.folder import folder_throughput
+from benchmarks.edge.process import WayProcess, usable_cores
+from benchmarks.edge.ways import OURS, Setting, Start, ways
+from edge_runtime.card import ModelCard
+from edge_runtime.decision import DecisionRule
+from edge_runtime.environment import environment
+
+#: Packages whose versions stand in the result beside the environment's.
+_PEERS = ("pillow", "onnxruntime", "openvino", "tf2onnx", "pydicom")
+#: Which files the cold start and the peak memory are measured with.
+_START_FILE, _MEMORY_FILE = "jpeg-512.jpg", "jpeg-2048.jpg"
+
+
+def measure(
+    model: Path,
+    tools: Path,
+    image: Path | None = None,
+    rounds: int = 20,
+    times: int = 5,
+    starts: int = 7,
+    folder_images: int = 200,
+    say: Callable[[str], object] = lambda text: None,
+) -> dict[str, Any]:
+    """Measure every way with one model file and return the figures (JSON types; milliseconds, bytes).
+
+    tools: folder where MediaPipe is installed. image: see `write_files`. In each of `rounds`, every way in its own
+    process answers each file `times` times, in changing order; `starts` fresh processes of each way give cold start and
+    peak memory. folder_images: of each JPEG in the folder for the throughput. All on one CPU core, the throughput on
+    one and on two. say: takes a sentence on the progress.
+    """
+    card = ModelCard.read(model)
+    with tempfile.TemporaryDirectory(prefix="freezenet-edge-") as temporary:
+        work = Path(temporary)
+        files = write_files(work / "files", image)
+        setting = Setting(model.resolve(), card, tools, work)
+        started: dict[str, Start] = {}
+        figures: dict[str, dict[str, Any]] = {}
+        for way in ways(card):
+            say(f"preparing {way.name}")
+            figures[way.name] = {"pixels": way.pixels, "network": way.network, "skipped": None}
+            try:
+                started[way.name] = way.start(setting)
+            except MissingToolError as error:
+                figures[way.name]["skipped"] = str(error)
+        core = usable_cores()[-1:]
+        say(f"steady, {rounds} rounds")
+        steady = _steady(started, files, rounds, times, core, DecisionRule.from_card(card))
+        for name, by_file in steady.items():
+            reasons = {one.get("cannot") for one in by_file.values()}
+            if len(reasons) == 1 and None not in reasons:
+                figures[name].update(skipped=reasons.pop())
+                del started[name]
+        say(f"cold start, {starts} of each")
+        cold = _cold(started, files, starts, core)
+        for name in started:
+            figures[name].update(files=steady[name], start=cold[name])
+        say("folder")
+        folder = folder_throughput(model, [files[_START_FILE], files[_MEMORY_FILE]], folder_images)
+    return {
+        "model": model.name,
+        "image": "a drawn phantom" if image is None else image.name,
+        "rounds": rounds,
+        "times": times,
+        "starts": starts,
+        "ways": figures,
+        "folder": folder,
+        "peers": {package: found for package in _PEERS if (found := _version(package))},
+        "environment": environment(),
+    }
+
+
+def _steady(
+    started: dict[str, Start], files: dict[str, Path], rounds: int, times: int, cores: list[int], rule: DecisionRule
+) -> dict[str, dict[str, Any]]:
+    """Return way -> file -> p50, p95, ratio to ours, agreement with ours, or why there are none."""
+    turns: dict[tuple[str, str], list[list[float]]] = {(way, file): [] for way in started for file in files}
+    scores: dict[tuple[str, str], Any] = {}
+    cannot: dict[tuple[str, str], str] = {}
+    with ExitStack() as stack:
+        processes = {way: stack.enter_context(WayProcess(start, cores)) for way, start in started.items()}
+        for number in range(rounds):
+            for file, path in files.items():
+                # Which way comes after which changes, because each leaves the processor's cache as it does.
+                order = list(started)[number % len(started) :] + list(started)[: number % len(started)]
+                for way in order if number % 2 else reversed(order):
+                    if (way, file) in cannot:
+                        continue
+                    reply = processes[way].ask(path, times)
+                    if "cannot" in reply:
+                        cannot[way, file] = reply["cannot"]
+                        continue
+                    turns[way, file].append(reply["ms"])
+                    scores[way, file] = reply["scores"]
+    result: dict[str, dict[str, Any]] = {way: {} for way in started}
+    for way, file in turns:
+        if (way, file) in cannot:
+            result[way][file] = {"cannot": cannot[way, file]}
+            continue
+        own = turns[OURS, file] if (OURS, file) not in cannot else None
+        result[way][file] = {
+            **_percentiles(turns[way, file]),
+            "ours_to_this": None if own is None else _paired_ratio(own, turns[way, file]),
+            **_agreement(rule, scores.get((OURS, file)), scores[way, file], calibrated=way == OURS),
+        }
+    return result
+
+
+def _percentiles(turns: Sequence[Sequence[float]]) -> dict[str, float]:
+    values = np.concatenate([np.asarray(one) for one in turns])
+    return {f"p{share}_ms": round(float(np.percentile(values, share)), 4) for share in (50, 95)}
+
+
+def _paired_ratio(own: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:
+    """Return the median over the rounds of our median time over the other's: a drift of the machine cancels out."""
+    ratios = [statistics.median(ours) / statistics.median(theirs) for ours, theirs in zip(own, other, strict=True)]
+    return round(statistics.median(ratios), 4)
+
+
+def _agreement(rule: DecisionRule, own: Any, scores: Any, calibrated: bool) -> dict[str, Any]:
+    """Return whether the class is ours, and the largest difference of a calibrated probability."""
+    if own is None or scores is None:
+        return {"same_class": None, "largest_difference": None}
+    other = np.asarray(scores) if calibrated else rule.probabilities(scores)
+    return {
+        "same_class": bool(np.argmax(own) == other.argmax()),
+        "largest_difference": round(float(np.abs(np.asarray(own) - other).max()), 6),
+    }
+
+
+def _cold(
+    started: dict[str, Start], files: dict[str, Path], starts: int, cores: list[int]
+) -> dict[str, dict[str, float | int | None]]:
+    """Return way -> median milliseconds from nothing to the first answer, and the median peak memory in bytes."""
+    found: dict[str, list[tuple[float, int | None]]] = {way: [] for way in started}
+    for number in range(starts + 1):
+        for way, start in started.items():
+            with WayProcess(start, cores) as process:
+                reply = process.ask(files[_START_FILE], 0)
+                milliseconds = (time.perf_counter() - process.started) * 1e3
+                if "cannot" not in reply and "cannot" not in process.ask(files[_MEMORY_FILE], 3) and number:
+                    found[way].append((milliseconds, process.peak_memory()))
+    result: dict[str, dict[str, float | int | None]] = {}
+    for way, values in found.items():
+        peaks = [peak for _, peak in values if peak is not None]
+        result[way] = {
+            "first_answer_ms": round(statistics.median(ms for ms, _ in values), 1) if values else None,
+            "peak_memory_bytes": int(statistics.median(peaks)) if peaks else None,
+        }
+    return result
+
+
+def _version(package: str) -> str | None:
+    try:
+        return installed_version(package)
+    except MissingToolError:
+        return None
