@@ -3,7 +3,13 @@
 from setuptools import setup
 
 PACKAGES = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
-INNER_PACKAGES = ("benchmarks.clients", "benchmarks.clients.programs", "benchmarks.edge", "benchmarks.edge.programs")
+INNER_PACKAGES = (
+    "edge_runtime.dicom",
+    "benchmarks.clients",
+    "benchmarks.clients.programs",
+    "benchmarks.edge",
+    "benchmarks.edge.programs",
+)
 DATA_FOLDERS = {
     "train/recipes": "*.toml",
     "benchmarks/clients/page": "*.*",

@@ -62,7 +62,7 @@ def _with_workers(
         try:
             own = idle.pop()
         except IndexError:
-            own = Classifier(classifier.path, classifier.interpreter.threads, classifier.interpreter.runtime)
+            own = classifier.another()
         try:
             return _answer(own, image, overlay)
         finally:

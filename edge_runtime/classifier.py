@@ -60,14 +60,18 @@ class Classifier:
 
     model: path of a .tflite file written by `freezenet convert`.
     threads, runtime: see `edge_runtime.interpreter.Interpreter`.
+    trust_tags: refuse a DICOM file whose tags say that it shows no frontal chest X-ray.
 
         >>> Classifier("models/int8.tflite").predict("chest.png").label
         'Normal'
     """
 
-    def __init__(self, model: str | Path, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(
+        self, model: str | Path, threads: int = 1, runtime: str | None = None, trust_tags: bool = True
+    ) -> None:
         """Load the model and its card; FreezenetError with one sentence where that fails."""
         self.path = Path(model)
+        self.trust_tags = trust_tags
         self.card = ModelCard.read(self.path)
         self.rule = DecisionRule.from_card(self.card)
         self.interpreter = Interpreter(self.path, threads=threads, runtime=runtime)
@@ -84,6 +88,10 @@ class Classifier:
                 "A model that gives features is required by the gate in its card. "
                 f"Got: {self.path.name} with {', '.join(self._outputs)}; use the file of profile edge."
             )
+
+    def another(self) -> Classifier:
+        """Return a second one of the same file and settings, for another worker."""
+        return Classifier(self.path, self.interpreter.threads, self.interpreter.runtime, self.trust_tags)
 
     @property
     def runtime(self) -> str:
@@ -117,7 +125,7 @@ class Classifier:
             )
         spec = self.card.preprocess
         started = time.perf_counter()
-        gray = spec.decode(image)
+        gray = spec.decode(image, self.trust_tags)
         decoded = time.perf_counter()
         pixels = spec.resized(gray)
         tensor = spec.network_input(pixels, self._input_dtype)

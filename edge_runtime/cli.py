@@ -16,6 +16,11 @@ runtime_option = click.option(
     help="Interpreter; default: the first that is installed.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+ignore_tags_option = click.option(
+    "--ignore-tags",
+    is_flag=True,
+    help="Read DICOM files also where modality, body part or view say that this is no frontal chest X-ray.",
+)
 
 
 @click.command()
@@ -33,6 +38,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON t
     type=click.IntRange(1),
     help="Images answered at a time; default: one for each core (for each --threads of them), 1 for a single image.",
 )
+@ignore_tags_option
 @json_option
 @threads_option
 @runtime_option
@@ -41,11 +47,12 @@ def predict(
     images: tuple[str, ...],
     cam_folder: Path | None,
     workers: int | None,
+    ignore_tags: bool,
     as_json: bool,
     threads: int,
     runtime: str | None,
 ) -> None:
-    """Classify images: files, folders, or - for one image on standard input.
+    """Classify images, also DICOM: files, folders, or - for one image on standard input.
 
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason stands in the place of the label.
@@ -56,7 +63,7 @@ def predict(
     from edge_runtime.files import write_bytes
     from edge_runtime.inputs import named_images, overlay_names
 
-    classifier = Classifier(model, threads=threads, runtime=runtime)
+    classifier = Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
     if workers is None:
         single = len(images) == 1 and not Path(images[0]).is_dir()
         workers = 1 if single else max(1, available_cores() // threads)

@@ -1,11 +1,23 @@
-"""The width and height of an image file, read from its header before anything is decoded."""
+"""What the header of an image file says, read before anything is decoded."""
 
 from __future__ import annotations
 
 import io
+from typing import NamedTuple
 
-# Markers FFC0..FFCF that start a frame, without DHT (C4), JPG (C8) and DAC (CC): ITU-T T.81, table B.1.
-_JPEG_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers FFC0..FFCF that start a frame, without DHT (C4), JPG (C8) and DAC (CC): ITU-T T.81, table B.1; and FFF7, that
+# of JPEG-LS: ITU-T T.87, table C.1.
+_JPEG_FRAME_MARKERS = (frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}) | {0xF7}
+
+
+class JpegFrame(NamedTuple):
+    """The frame header of a JPEG or JPEG-LS file. marker: the second byte, C0 to CF or F7. bits: per sample."""
+
+    marker: int
+    bits: int
+    height: int
+    width: int
+    components: int
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
@@ -15,7 +27,8 @@ def image_size(data: bytes) -> tuple[int, int] | None:
     other formats, takes longer to import than a model takes to answer.
     """
     if data[:2] == b"\xff\xd8":
-        return _jpeg_size(data)
+        frame = jpeg_frame(data)
+        return (frame.width, frame.height) if frame else None
     if data[:8] == b"\x89PNG\r\n\x1a\n" and len(data) >= 24:
         return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
     import imagesize
@@ -27,10 +40,10 @@ def image_size(data: bytes) -> tuple[int, int] | None:
     return (int(width), int(height)) if width > 0 and height > 0 else None
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """Walk the JPEG segments up to the frame header (ITU-T T.81, B.2.2)."""
+def jpeg_frame(data: bytes) -> JpegFrame | None:
+    """Walk the JPEG segments up to the frame header (ITU-T T.81, B.2.2); None where there is none."""
     at = 2
-    while at + 9 <= len(data):
+    while at + 10 <= len(data):
         if data[at] != 0xFF:
             return None
         marker = data[at + 1]
@@ -39,7 +52,16 @@ def _jpeg_size(data: bytes) -> tuple[int, int] | None:
         elif marker in _JPEG_FRAME_MARKERS:
             height = int.from_bytes(data[at + 5 : at + 7], "big")
             width = int.from_bytes(data[at + 7 : at + 9], "big")
-            return width, height
+            return JpegFrame(marker, data[at + 4], height, width, data[at + 9])
         else:
             at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     return None
+
+
+def is_cut_off(jpeg: bytes) -> bool:
+    """Whether the end of a JPEG or JPEG-LS file is missing.
+
+    Entropy-coded data holds no bare FFD9 or FFDA, so a start-of-scan without an end behind it was cut off. The end is
+    searched first, because it lies at the end.
+    """
+    return jpeg.find(b"\xff\xda", jpeg.rfind(b"\xff\xd9") + 1) >= 0

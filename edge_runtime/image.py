@@ -1,6 +1,7 @@
 """An image file as an array of 8-bit gray values.
 
-Formats: JPEG, PNG, TIFF, BMP, WebP; 8 or 16 bits; gray, colour, with or without alpha. The rules, in order:
+Formats: JPEG, PNG, TIFF, BMP, WebP; 8 or 16 bits; gray, colour, with or without alpha. DICOM is handed to
+`edge_runtime.dicom`. The rules, in order:
 
 1. EXIF orientation is applied.
 2. Alpha is composited onto black, the background of an X-ray.
@@ -19,14 +20,16 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge_runtime.dicom import read_dicom_gray
+from edge_runtime.dicom.recognition import is_dicom
 from edge_runtime.errors import FreezenetError
-from edge_runtime.header import image_size
+from edge_runtime.header import image_size, is_cut_off
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Suffixes that a folder is searched for.
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom"})
 #: Smallest accepted side in pixels: below it there is no anatomy to see.
 MIN_SIDE = 32
 #: Largest accepted image in pixels: 100 megapixels is five times the largest flat-panel detector.
@@ -59,25 +62,31 @@ def _keep_freed_memory() -> None:
 _keep_freed_memory()
 
 
-def read_gray(source: str | Path | bytes, shrink_to: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def read_gray(
+    source: str | Path | bytes, shrink_to: tuple[int, int] | None = None, trust_tags: bool = True
+) -> NDArray[np.uint8]:
     """Read an image file (path or its bytes) as gray values, shape (height, width), uint8, 0..255.
 
     With `shrink_to` = (height, width), a JPEG at least four times as large on both sides is decoded at 1/2,
     1/4 or 1/8 scale by the codec itself, keeping at least twice `shrink_to`. After the resize to `shrink_to`
     the result stays within a mean absolute difference of 1 gray level of the full decode (a test holds it).
 
-    Raises FreezenetError with one sentence for a file that is empty, truncated, no image, or out of bounds.
+    trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
+
+    Raises FreezenetError with one sentence for a file that is empty, truncated, no image, or out of bounds, and for a
+    DICOM file of another kind than the models are for.
     """
     data = source if isinstance(source, bytes) else _read_bytes(Path(source))
     if not data:
         raise FreezenetError("An image file is required. Got: an empty file (0 bytes).")
+    if is_dicom(data):
+        return read_dicom_gray(data, trust_tags)
     size = image_size(data)
     if size is not None:
         check_size(*size)
     is_jpeg = data[:2] == b"\xff\xd8"
-    # Entropy-coded data holds no bare FFD9 or FFDA, so a start-of-scan without an end behind it was cut off.
-    # (OpenCV before 5 fills the missing part with gray and says nothing.) The end is searched first: it lies at the end.
-    if is_jpeg and data.find(b"\xff\xda", data.rfind(b"\xff\xd9") + 1) >= 0:
+    # OpenCV before 5 fills the missing part with gray and says nothing.
+    if is_jpeg and is_cut_off(data):
         raise FreezenetError("A whole JPEG file is required. Got: a truncated one; copy it again.")
     flags = cv2.IMREAD_GRAYSCALE if is_jpeg else cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
     if is_jpeg and shrink_to is not None and size is not None:
@@ -140,7 +149,7 @@ def _decode(buffer: NDArray[np.uint8], flags: int) -> NDArray:
         image = None
     if image is None:
         raise FreezenetError(
-            "A whole JPEG, PNG, TIFF, BMP or WebP file is required. Got: data that cannot be decoded "
+            "A whole JPEG, PNG, TIFF, BMP, WebP or DICOM file is required. Got: data that cannot be decoded "
             "(damaged, truncated or another format)."
         )
     return image

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
+from edge_runtime.dicom.recognition import HEAD, is_dicom, is_dicomdir
 from edge_runtime.errors import FreezenetError
 
 #: The argument that stands for an image on standard input.
@@ -25,17 +26,19 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
         if argument == STDIN:
             yield STDIN, sys.stdin.buffer.read()
         elif Path(argument).is_dir():
-            found = _images_below(str(Path(argument)))
+            found = images_below(str(Path(argument)))
             first = next(found, argument)
             yield from ((path, path) for path in chain([first], found))
         else:
             yield argument, argument
 
 
-def _images_below(folder: str) -> Iterator[str]:
+def images_below(folder: str) -> Iterator[str]:
     """Yield the paths of the images below a folder in the order of their names, with no more than one folder's at a time.
 
-    A folder below it that cannot be read is yielded as well, so that it is not passed over in silence.
+    These are files with an image's suffix and DICOM files whatever their name: hospitals export them as IM0001 or by a
+    number. DICOMDIR, the index among them, is no image. A folder below it that cannot be read is yielded as well, so that it
+    is not passed over in silence.
     """
     from edge_runtime.image import IMAGE_SUFFIXES
 
@@ -48,9 +51,21 @@ def _images_below(folder: str) -> Iterator[str]:
     for name, is_folder in inside:
         path = os.path.join(folder, name)
         if is_folder:
-            yield from _images_below(path)
-        elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+            yield from images_below(path)
+        elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES or _is_unnamed_dicom(path):
             yield path
+
+
+def _is_unnamed_dicom(path: str) -> bool:
+    # Opening a pipe would wait for its other end.
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD)
+    except OSError:
+        return False
+    return is_dicom(head) and not is_dicomdir(head)
 
 
 def overlay_names() -> Callable[[str], str]:

@@ -70,11 +70,14 @@ class PreprocessSpec:
         """Return the spec as the card's `preprocess` object (JSON types only)."""
         return {**asdict(self), "size": list(self.size)}
 
-    def decode(self, image: str | Path | bytes | NDArray) -> NDArray[np.uint8]:
-        """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order)."""
+    def decode(self, image: str | Path | bytes | NDArray, trust_tags: bool = True) -> NDArray[np.uint8]:
+        """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order).
+
+        trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
+        """
         if isinstance(image, np.ndarray):
             return to_gray(image)
-        return read_gray(image, shrink_to=self.size)
+        return read_gray(image, shrink_to=self.size, trust_tags=trust_tags)
 
     def resized(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize gray values (h, w) to `size`; uint8 in, uint8 out."""

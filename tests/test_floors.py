@@ -36,7 +36,7 @@ def test_nothing_imports_upward(floor):
 
 #: What a part of the device may import beside the base install, from the extra of the same purpose.
 EXTRAS = {
-    "dicom.py": {"pydicom"},
+    "dicom": {"pydicom", "imagecodecs"},
     "server": {"fastapi", "starlette", "uvicorn", "prometheus_client", "pydantic"},
     "dicom_node": {"pydicom", "pynetdicom", "highdicom"},
 }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_runtime.errors import FreezenetError
-from edge_runtime.image import IMAGE_SUFFIXES
+from edge_runtime.inputs import images_below
 
 #: The three sides of a split, in the order of the work.
 SPLITS = ("train", "validation", "test")
@@ -145,7 +145,7 @@ def _from_folder(path: Path) -> Dataset:
 
 def _images_of(folder: Path) -> list[Path]:
     home = folder / "images" if (folder / "images").is_dir() else folder
-    return sorted(path for path in home.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    return [Path(path) for path in images_below(str(home))]
 
 
 def _split_name(name: str, path: Path) -> str:

@@ -19,7 +19,7 @@ def test_a_file_is_named_as_it_is_whether_or_not_it_exists():
 
 
 def test_a_folder_gives_all_images_below_it_sorted_and_nothing_else(tmp_path):
-    wanted = ["a.PNG", "b.jpeg", "deep/er/c.tif", "z.webp", "y.bmp", "x.TIFF", "w.jpg"]
+    wanted = ["a.PNG", "b.jpeg", "deep/er/c.tif", "z.webp", "y.bmp", "x.TIFF", "w.jpg", "v.dcm", "u.DICOM"]
     for name in [*wanted, "notes.txt", "model.tflite", "deep/table.csv", "png"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")

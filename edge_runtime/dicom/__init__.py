@@ -1,0 +1,30 @@
+"""DICOM files: recognized by the base install, read with the extra `[dicom]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge_runtime.errors import FreezenetError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
+    """Read the frontal chest X-ray in a DICOM file as gray values (h, w) uint8, 0 black to 255 white.
+
+    trust_tags: refuse a file whose tags say that it shows something else (modality, body part, view). What cannot be
+    decoded is refused in any case. `docs/dicom.md` holds the rules.
+
+    Raises FreezenetError with one sentence that names the tag, for a file that is refused, damaged, or larger than
+    `edge_runtime.image.MAX_PIXELS`, and where the extra is not installed.
+    """
+    try:
+        from edge_runtime.dicom.reader import read
+    except ModuleNotFoundError as error:
+        raise FreezenetError(
+            f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "
+            "pip install 'freezenet[dicom]'."
+        ) from None
+    return read(data, trust_tags)

@@ -1,0 +1,187 @@
+"""The one frame of a DICOM file, checked against the tags before a decoder sees it.
+
+Decoders written in C trust the header of what they are given; a header that contradicts the tags is refused here. The
+coding is told by the frame's own beginning, since the transfer syntax names only its family.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels import get_decoder
+
+from edge_runtime.dicom.grayscale import SampleFormat
+from edge_runtime.dicom.tags import integer, named
+from edge_runtime.errors import FreezenetError
+from edge_runtime.header import is_cut_off, jpeg_frame
+from edge_runtime.image import check_size
+
+#: Transfer syntaxes whose frames are JPEG, JPEG-LS or JPEG 2000 codestreams.
+JPEG_FAMILY = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1,
+                         uid.JPEGLSLossless, uid.JPEGLSNearLossless, uid.JPEG2000Lossless, uid.JPEG2000,
+                         uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K})  # fmt: skip
+#: Transfer syntaxes without compression of the pixels.
+NATIVE = frozenset({uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian,
+                    uid.DeflatedExplicitVRLittleEndian})  # fmt: skip
+#: All that are read.
+SUPPORTED = NATIVE | JPEG_FAMILY | {uid.RLELossless}
+
+# Frame markers of JPEG: 8 bits with Huffman coding, lossless, JPEG-LS.
+_LOSSY, _LOSSLESS, _JPEG_LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
+# Start of a JPEG 2000 codestream and of its size segment: ITU-T T.800, A.4.1 and A.5.1.
+_JPEG_2000 = b"\xff\x4f\xff\x51"
+_DAMAGED = (
+    f"in {named('PixelData')} is required. Got: one that cannot be decoded (damaged or truncated); copy it again."
+)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame whose header agrees with the tags. form: of its codes. name: of the coding, for a sentence."""
+
+    form: SampleFormat
+    name: str
+    _decode: Callable[[], NDArray | None]
+
+    def codes(self, rows: int, columns: int) -> NDArray:
+        """Decode: the codes (rows, columns) uint8 or uint16; FreezenetError with one sentence for a damaged frame."""
+        try:
+            codes = self._decode()
+            if codes is not None and codes.shape == (rows, columns) and codes.dtype.itemsize <= 2:
+                codes = codes if codes.dtype.isnative else codes.astype(codes.dtype.newbyteorder("="))
+                return codes.view(f"u{codes.dtype.itemsize}")
+        except Exception:  # each decoder raises what it likes
+            pass
+        raise FreezenetError(f"A whole {self.name} image {_DAMAGED}")
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Width, height, samples per pixel and bits per sample by a codestream's own header."""
+
+    width: int
+    height: int
+    components: int
+    bits: int
+
+
+def open_frame(data: Dataset, syntax: uid.UID) -> Frame:
+    """Return the frame of a data set with one gray frame; FreezenetError where tags and frame contradict each other."""
+    rows, columns = integer(data, "Rows"), integer(data, "Columns")
+    check_size(columns, rows)
+    allocated = integer(data, "BitsAllocated")
+    if allocated not in (8, 16):
+        raise FreezenetError(
+            f"8 or 16 in {named('BitsAllocated')} is required. Got: {allocated}; export the image again."
+        )
+    form = _sample_format(data, allocated)
+    if syntax in NATIVE:
+        return _native(data, syntax, rows, columns, allocated, form)
+    try:
+        frame = get_frame(data.PixelData, 0, number_of_frames=1)
+    except Exception:  # a damaged value may break the parser anywhere
+        raise FreezenetError(f"A whole compressed image {_DAMAGED}") from None
+    if syntax == uid.RLELossless:
+        return Frame(form, "RLE", partial(_run_lengths, frame, rows, columns, allocated // 8))
+    size, name, decode = _codestream(frame, syntax)
+    if (size.height, size.width, size.components) != (rows, columns, 1) or not 2 <= size.bits <= 16:
+        raise FreezenetError(
+            f"A {name} image of {columns} x {rows} gray pixels, as {named('Columns')} and {named('Rows')} say, is required. "
+            f"Got: {size.width} x {size.height} with {size.components} samples of {size.bits} bits; export it again."
+        )
+    bits = min(form.bits, size.bits)
+    return Frame(SampleFormat(bits, bits - 1, form.signed), name, decode)
+
+
+def _sample_format(data: Dataset, allocated: int) -> SampleFormat:
+    stored = integer(data, "BitsStored", allocated)
+    high_bit = integer(data, "HighBit", stored - 1)
+    if not (1 <= stored <= allocated and stored - 1 <= high_bit < allocated):
+        raise FreezenetError(
+            f"{named('BitsStored')} and {named('HighBit')} within the {allocated} bits of {named('BitsAllocated')} is "
+            f"required. Got: {stored} and {high_bit}; export the image again."
+        )
+    return SampleFormat(stored, high_bit, signed=integer(data, "PixelRepresentation", 0) == 1)
+
+
+def _native(data: Dataset, syntax: uid.UID, rows: int, columns: int, allocated: int, form: SampleFormat) -> Frame:
+    expected = rows * columns * allocated // 8
+    if len(data.PixelData) < expected:
+        raise FreezenetError(
+            f"{expected} bytes in {named('PixelData')} is required. Got: {len(data.PixelData)}, a truncated file; "
+            "copy it again."
+        )
+    decode = partial(
+        _uncompressed,
+        data.PixelData,
+        syntax,
+        pixel_keyword="PixelData",
+        # Big-endian 8-bit pixels in words are swapped in pairs.
+        pixel_vr=data["PixelData"].VR,
+        rows=rows,
+        columns=columns,
+        samples_per_pixel=1,
+        number_of_frames=1,
+        photometric_interpretation="MONOCHROME2",
+        bits_allocated=allocated,
+        # The codes as they are; which of their bits count is the business of `form`.
+        bits_stored=allocated,
+        pixel_representation=0,
+    )
+    return Frame(form, "uncompressed", decode)
+
+
+def _codestream(frame: bytes, syntax: uid.UID) -> tuple[_Size, str, Callable[[], NDArray | None]]:
+    """Return size, name and decoder of a JPEG, JPEG-LS or JPEG 2000 codestream."""
+    header = jpeg_frame(frame) if frame[:2] == b"\xff\xd8" else None
+    if header is None:
+        stream = frame[
+            max(frame.find(_JPEG_2000, 0, 1024), 0) :
+        ]  # behind the boxes of a JP2 file, which some writers leave
+        if not stream.startswith(_JPEG_2000) or len(stream) < 45:
+            raise FreezenetError(f"A whole {syntax.name} image {_DAMAGED}")
+        return _jpeg_2000_size(stream), "JPEG 2000", partial(imagecodecs.jpeg2k_decode, stream)
+    if is_cut_off(frame):
+        raise FreezenetError(f"A whole {syntax.name} image {_DAMAGED}")
+    size = _Size(header.width, header.height, header.components, header.bits)
+    if header.marker in _LOSSY and header.bits == 8:
+        return size, "JPEG", partial(_by_opencv, frame)
+    if header.marker == _LOSSLESS:
+        return size, "lossless JPEG", partial(imagecodecs.jpeg8_decode, frame)
+    if header.marker == _JPEG_LS:
+        return size, "JPEG-LS", partial(imagecodecs.jpegls_decode, frame)
+    raise FreezenetError(
+        "JPEG with 8 bits, lossless JPEG, JPEG-LS or JPEG 2000 is required. "
+        f"Got: {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
+        "with `dcmdjpeg IN OUT`."
+    )
+
+
+def _jpeg_2000_size(stream: bytes) -> _Size:
+    """Read the size segment: ITU-T T.800, table A.9."""
+    right, lower, left, upper = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
+    # The highest bit of the depth says that samples are signed.
+    return _Size(right - left, lower - upper, int.from_bytes(stream[40:42], "big"), (stream[42] & 0x7F) + 1)
+
+
+def _by_opencv(frame: bytes) -> NDArray | None:
+    return cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def _run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) -> NDArray:
+    content = imagecodecs.dicomrle_decode(frame, f"<u{itemsize}", out=rows * columns * itemsize)
+    return np.frombuffer(content, f"<u{itemsize}").reshape(rows, columns)
+
+
+def _uncompressed(content: bytes, syntax: uid.UID, **options: Any) -> NDArray:
+    return get_decoder(syntax).as_array(content, index=0, raw=True, **options)[0]

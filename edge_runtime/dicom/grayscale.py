@@ -1,0 +1,170 @@
+"""From stored values to gray values: modality, values of interest, polarity, in the order of PS3.4, N.2.
+
+A projection X-ray has at most 16 bits, so each step is done once for each possible code of the file and the image is
+looked up in the resulting table: exact, and many times faster than doing it for each pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.pixels import apply_windowing
+
+from edge_runtime.dicom.tags import integer, item, named, number, shown, text
+from edge_runtime.errors import FreezenetError
+from edge_runtime.image import to_gray
+
+# Rows looked up at a time: they stay in the processor's cache, and so do NumPy's 8-byte indices.
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class SampleFormat:
+    """Where in a code (a sample as the file holds it, 8 or 16 bits) the value lies.
+
+    bits: of the value. high_bit: its highest, 0 the lowest of the code. signed: two's complement.
+    """
+
+    bits: int
+    high_bit: int
+    signed: bool
+
+    def values(self, codes: NDArray) -> NDArray[np.int32]:
+        """Return the stored values of codes; bits outside of the value, e.g. an old overlay, are left out."""
+        values = (codes.astype(np.int32) >> (self.high_bit + 1 - self.bits)) & ((1 << self.bits) - 1)
+        if self.signed:
+            values[values >= 1 << (self.bits - 1)] -= 1 << self.bits
+        return values
+
+
+def displayed(codes: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.uint8]:
+    """Return the gray values (h, w) uint8, 0 black to 255 white, of codes (h, w) uint8 or uint16.
+
+    data: the data set with Photometric Interpretation, and optionally rescale, tables, windows and padding.
+    """
+    stored = form.values(np.arange(1 << (8 * codes.itemsize)))
+    padding = _padding(stored, form, data)
+    gray = _of_interest(_modality(stored, data), data)
+    if gray is None:
+        gray = _full_range(_present(codes) & ~padding, stored, data)
+    if text(data, "PhotometricInterpretation") == "MONOCHROME1":
+        gray = 255 - gray
+    # Padding lies outside of the image (PS3.3, C.7.5.1.1.2): it takes part in no step and is the viewer's background.
+    gray[padding] = 0
+    out = np.empty(codes.shape, np.uint8)
+    for row in range(0, len(codes), _ROWS):
+        np.take(gray, codes[row : row + _ROWS], out=out[row : row + _ROWS], mode="clip")
+    return out
+
+
+def _modality(stored: NDArray, data: Dataset) -> NDArray:
+    """Return the output of the modality transformation: table, or slope and intercept, or the stored values."""
+    table = item(data, "ModalityLUTSequence")
+    if table is not None:
+        return _looked_up(stored, *_table(table))
+    slope, intercept = _rescale(data)
+    return stored if (slope, intercept) == (1, 0) else stored * slope + intercept
+
+
+def _of_interest(values: NDArray, data: Dataset) -> NDArray[np.uint8] | None:
+    """Return gray values by the VOI table or the first window; None where the file gives neither."""
+    table = item(data, "VOILUTSequence")
+    if table is not None:
+        entries, offset = _table(table)
+        return _looked_up(values, to_gray(entries[None])[0], offset)
+    center, width = number(data, "WindowCenter"), number(data, "WindowWidth")
+    # Exporters write a width of 0 for "no window", and the standard's formulas need at least 1.
+    if center is None or width is None or width < 1:
+        return None
+    function = (text(data, "VOILUTFunction") or "LINEAR").upper()
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        raise FreezenetError(
+            f"LINEAR, LINEAR_EXACT or SIGMOID in {named('VOILUTFunction')} is required. Got: {shown(function)}; "
+            "export the image again."
+        )
+    window = Dataset()
+    window.WindowCenter, window.WindowWidth, window.VOILUTFunction = center, width, function
+    # An unsigned image of 8 bits without rescale: so the output is 0..255.
+    window.PhotometricInterpretation, window.BitsStored, window.PixelRepresentation = "MONOCHROME2", 8, 0
+    with np.errstate(over="ignore"):  # the sigmoid's exponential, far outside of the window
+        return np.rint(apply_windowing(values, window)).astype(np.uint8)
+
+
+def _full_range(present: NDArray[np.bool_], stored: NDArray, data: Dataset) -> NDArray[np.uint8]:
+    """Return gray values where no window is given: the full range of the bit depth becomes 0..255, as for a PNG.
+
+    A slope and an intercept shift and stretch values and range alike, so they leave the stored values as they are; a
+    negative slope turns black and white around. present: which codes the image holds outside of the padding.
+    """
+    levels = _modality(stored, data) if item(data, "ModalityLUTSequence") is not None else stored
+    lowest, highest = (int(levels[present].min()), int(levels[present].max())) if present.any() else (0, 0)
+    if lowest < 0:
+        depth = next(bits for bits in (8, 10, 12, 14, 16) if -(1 << (bits - 1)) <= lowest and highest < 1 << (bits - 1))
+        levels = levels + (1 << (depth - 1))
+    gray = to_gray(np.where(present, levels, 0).astype(np.uint16)[None])[0]
+    return 255 - gray if _rescale(data)[0] < 0 else gray
+
+
+def _rescale(data: Dataset) -> tuple[float, float]:
+    """Return slope and intercept; 1 and 0 where they are not given or a modality table stands in their place."""
+    slope, intercept = number(data, "RescaleSlope"), number(data, "RescaleIntercept")
+    if slope is None or intercept is None or item(data, "ModalityLUTSequence") is not None:
+        return 1.0, 0.0
+    if slope == 0:
+        raise FreezenetError(
+            f"A number other than 0 in {named('RescaleSlope')} is required. Got: 0; export the image again."
+        )
+    return slope, intercept
+
+
+def _padding(stored: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.bool_]:
+    """Return which codes are padding; a second value, where given, ends a range."""
+    if number(data, "PixelPaddingValue") is None:
+        return np.zeros(stored.shape, bool)
+    one = integer(data, "PixelPaddingValue")
+    other = integer(data, "PixelPaddingRangeLimit", one)
+    # Written as unsigned into a signed image, e.g. 63536 for -2000.
+    low, high = sorted(value - 65536 if form.signed and value > 32767 else value for value in (one, other))
+    return (low <= stored) & (stored <= high)
+
+
+def _present(codes: NDArray) -> NDArray[np.bool_]:
+    """Return for each possible code whether the image holds it."""
+    possible = 1 << (8 * codes.itemsize)
+    return cv2.calcHist([codes], [0], None, [possible], [0, possible]).ravel() > 0
+
+
+def _table(table: Dataset) -> tuple[NDArray[np.uint16], int]:
+    """Return the entries of a look-up table and the input value of its first entry.
+
+    The third number of the descriptor, the bits of an entry, is not relied on: files with tables of 10 bits that say 16
+    are common. What counts is the largest entry, as for the samples of an image.
+    """
+    try:
+        count, offset, _ = (int(value) for value in table.LUTDescriptor)
+        content = table.LUTData
+        if isinstance(content, bytes):
+            little = table.original_encoding[1] is not False
+            # Entries of 8 bits may be packed, two to a word.
+            width = "u1" if len(content) < 2 * (count or 65536) else "<u2" if little else ">u2"
+            entries = np.frombuffer(content, width)
+        else:
+            entries = np.atleast_1d(np.asarray(content))
+        entries = entries[: count or 65536]
+        if len(entries) != (count or 65536) or entries.min() < 0 or entries.max() > 65535:
+            raise ValueError("incomplete")
+    except Exception:  # a damaged value may break its converter anywhere
+        raise FreezenetError(
+            f"A whole table in {named('LUTData')}, as {named('LUTDescriptor')} describes it, is required. "
+            "Got: a damaged one; export the image again."
+        ) from None
+    return entries.astype(np.uint16), offset
+
+
+def _looked_up(values: NDArray, entries: NDArray, offset: int) -> NDArray:
+    """Return the entries for values; those before the first and behind the last take these (PS3.3, C.11.1.1)."""
+    return entries[np.clip(np.rint(values) - offset, 0, len(entries) - 1).astype(np.int64)]

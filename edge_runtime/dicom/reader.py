@@ -1,0 +1,132 @@
+"""A DICOM file as gray values.
+
+In this order: the transfer syntax, the presence of one gray image, its size, the header of its frame, what the tags say
+that it shows; only then it is decoded and shown as PS3.4, N.2 asks for.
+"""
+
+from __future__ import annotations
+
+import warnings
+import zlib
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread, uid
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+
+from edge_runtime.dicom.frame import SUPPORTED, open_frame
+from edge_runtime.dicom.grayscale import displayed
+from edge_runtime.dicom.subject import check_subject
+from edge_runtime.dicom.tags import integer, named, shown, text
+from edge_runtime.errors import FreezenetError
+from edge_runtime.image import MAX_PIXELS
+
+#: All that is looked at; nothing else is kept, no patient's name or number.
+TAGS = ("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
+        "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
+        "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
+        "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
+        "VOILUTFunction", "PixelData")  # fmt: skip
+
+# A deflated file may grow a thousandfold: no more than the largest image is unpacked.
+_MAX_INFLATED = 2 * MAX_PIXELS
+_DAMAGED = "A whole DICOM file is required. Got: a damaged or truncated one; copy it again."
+
+# What pydicom has to say about odd values is said by our own sentences or does not matter.
+warnings.filterwarnings("ignore", module="pydicom")
+
+
+def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
+    """Return the gray values (h, w) uint8 of the file; see `edge_runtime.dicom.read_dicom_gray`."""
+    found, syntax = _parsed(data)
+    _check_one_gray_image(found)
+    frame = open_frame(found, syntax)
+    if trust_tags:
+        check_subject(found)
+    return displayed(frame.codes(integer(found, "Rows"), integer(found, "Columns")), frame.form, found)
+
+
+def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
+    """Return the data set, reduced to TAGS, and the transfer syntax."""
+    try:
+        stream = BytesIO(data)
+        stream.seek(132 if data[128:132] == b"DICM" else 0)
+        # File meta information is always explicit and little-endian: PS3.10, 7.1.
+        meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
+        syntax = text(meta, "TransferSyntaxUID")
+        if syntax is not None and syntax not in SUPPORTED:
+            raise FreezenetError(
+                f"An image in a transfer syntax that can be decoded is required. Got: {named('TransferSyntaxUID')} "
+                f"{shown(uid.UID(syntax).name)}; export it uncompressed."
+            )
+        if syntax == uid.DeflatedExplicitVRLittleEndian:
+            found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=list(TAGS))
+        else:
+            found = dcmread(BytesIO(data), force=True, specific_tags=list(TAGS))
+    except (FreezenetError, MemoryError):
+        raise
+    except Exception:  # a damaged file may break the parser anywhere
+        raise FreezenetError(_DAMAGED) from None
+    if syntax is None:
+        implicit, little = found.original_encoding
+        syntax = (
+            uid.ImplicitVRLittleEndian
+            if implicit
+            else uid.ExplicitVRLittleEndian
+            if little
+            else uid.ExplicitVRBigEndian
+        )
+    return found, uid.UID(syntax)
+
+
+def _inflated(content: bytes) -> bytes:
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = unpacker.decompress(content, _MAX_INFLATED)
+    if unpacker.unconsumed_tail:
+        raise FreezenetError(
+            f"A deflated DICOM file of at most {_MAX_INFLATED // 1_000_000} MB unpacked is required. Got: a larger one; "
+            "export it uncompressed."
+        )
+    if not unpacker.eof:
+        raise FreezenetError(_DAMAGED)
+    return inflated
+
+
+def _check_one_gray_image(data: Dataset) -> None:
+    if not _has_pixels(data):
+        kind = _kind(data)
+        # A file that is cut off loses its last element, and that is the image.
+        remedy = "copy the file again, it was cut off" if "Image" in kind else "name the files of the images"
+        raise FreezenetError(f"An image in {named('PixelData')} is required. Got: none, in {kind}; {remedy}.")
+    photometric = text(data, "PhotometricInterpretation")
+    samples = integer(data, "SamplesPerPixel", 1)
+    if photometric not in ("MONOCHROME1", "MONOCHROME2") or samples != 1:
+        raise FreezenetError(
+            f"A gray image, MONOCHROME1 or MONOCHROME2 in {named('PhotometricInterpretation')}, is required. "
+            f"Got: {shown(photometric)} with {samples} samples per pixel; export the original X-ray."
+        )
+    frames = integer(data, "NumberOfFrames", 1)
+    if frames > 1:
+        raise FreezenetError(
+            f"A single image, 1 in {named('NumberOfFrames')}, is required. Got: {frames}; export the frames one by one."
+        )
+
+
+def _has_pixels(data: Dataset) -> bool:
+    try:
+        pixels = data.get("PixelData") or b""
+    except Exception:  # a damaged value may break its converter anywhere
+        pixels = None
+    if not isinstance(pixels, bytes):
+        raise FreezenetError(_DAMAGED)
+    return bool(pixels)
+
+
+def _kind(data: Dataset) -> str:
+    """Return the name of the object's class, of which the standard knows hundreds."""
+    meta = getattr(data, "file_meta", Dataset())
+    number = text(data, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
+    name = uid.UID(number or "").name
+    return name if name and name != number else "an object of an unknown kind"
