@@ -20,6 +20,7 @@ VERBS = {
     "compare": "benchmarks.cli",
     "benchmark": "benchmarks.cli",
     "predict": "edge_runtime.cli",
+    "serve": "edge_runtime.server.cli",
     "inspect": "edge_runtime.cli",
     "verify": "edge_runtime.cli",
     "doctor": "edge_runtime.cli",

@@ -5,6 +5,7 @@ from setuptools import setup
 PACKAGES = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
 INNER_PACKAGES = (
     "edge_runtime.dicom",
+    "edge_runtime.server",
     "benchmarks.clients",
     "benchmarks.clients.programs",
     "benchmarks.edge",
@@ -15,6 +16,7 @@ DATA_FOLDERS = {
     "benchmarks/clients/page": "*.*",
     "benchmarks/templates": "*.html",
     "convert/templates": "*.md",
+    "edge_runtime/server/page": "*.*",
 }
 
 setup(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import NamedTuple
+
+from edge_runtime.errors import FreezenetError
 
 # Markers FFC0..FFCF that start a frame, without DHT (C4), JPG (C8) and DAC (CC): ITU-T T.81, table B.1; and FFF7, that
 # of JPEG-LS: ITU-T T.87, table C.1.
@@ -19,9 +22,15 @@ class JpegFrame(NamedTuple):
     width: int
     components: int
 
+_FILL = re.compile(rb"\xff+")
+#: A colour profile takes up to 255 segments; a walk through millions would keep a worker busy for seconds.
+_MOST_SEGMENTS = 10_000
+
 
 def image_size(data: bytes) -> tuple[int, int] | None:
     """Return (width, height) in pixels as stored (before EXIF rotation), or None where no header is found.
+
+    Raises FreezenetError for a JPEG whose header has no end.
 
     JPEG and PNG are read here because every prediction passes through; `imagesize`, which knows the
     other formats, takes longer to import than a model takes to answer.
@@ -43,19 +52,21 @@ def image_size(data: bytes) -> tuple[int, int] | None:
 def jpeg_frame(data: bytes) -> JpegFrame | None:
     """Walk the JPEG segments up to the frame header (ITU-T T.81, B.2.2); None where there is none."""
     at = 2
-    while at + 10 <= len(data):
-        if data[at] != 0xFF:
+    for _ in range(_MOST_SEGMENTS):
+        if at + 10 > len(data) or data[at] != 0xFF:
+            return None
+        at = _FILL.match(data, at).end() - 1  # type: ignore[union-attr]  # data[at] is one
+        if at + 10 > len(data):
             return None
         marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-        elif marker in _JPEG_FRAME_MARKERS:
+        if marker in _JPEG_FRAME_MARKERS:
             height = int.from_bytes(data[at + 5 : at + 7], "big")
             width = int.from_bytes(data[at + 7 : at + 9], "big")
             return JpegFrame(marker, data[at + 4], height, width, data[at + 9])
-        else:
-            at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    raise FreezenetError(
+        f"A JPEG file with its size within {_MOST_SEGMENTS} segments is required. Got: more; save it again."
+    )
 
 
 def is_cut_off(jpeg: bytes) -> bool:

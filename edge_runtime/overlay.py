@@ -24,16 +24,22 @@ def overlay(gray: NDArray[np.uint8], evidence: NDArray[np.float32]) -> NDArray[n
     Returns (h, w, 3) uint8 in OpenCV's order with the longest side at most MAX_SIDE. Colour says where, not how sure: the
     strongest place always has the strongest colour.
     """
-    scale = min(1.0, MAX_SIDE / max(gray.shape))
-    if scale < 1:
-        size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
-        gray = np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
+    gray = fit(gray, MAX_SIDE)
     heat = np.maximum(evidence.astype(np.float32), 0)
     heat /= max(float(heat.max()), np.finfo(np.float32).tiny)
     heat = np.clip(cv2.resize(heat, gray.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
     color = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
     opacity = (_STRONGEST * heat)[..., None]
     return np.rint(gray[..., None] * (1 - opacity) + color * opacity).astype(np.uint8)
+
+
+def fit(gray: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Scale gray values (h, w) uint8 down, keeping their proportions, until the longest side is at most `side` pixels."""
+    scale = min(1.0, side / max(gray.shape))
+    if scale == 1:
+        return gray
+    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def overlay_png(gray: NDArray[np.uint8], evidence: NDArray[np.float32]) -> bytes:

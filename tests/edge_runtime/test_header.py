@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.errors import FreezenetError
 from edge_runtime.header import image_size
 
 GRAY = (np.arange(60 * 50).reshape(60, 50) % 256).astype(np.uint8)
@@ -69,3 +70,12 @@ def test_any_prefix_gives_the_size_or_none(kind):
     data = encoded(Image.fromarray(GRAY), kind)
     answers = {image_size(data[:length]) for length in range(len(data))}
     assert answers <= {None, (50, 60)}
+
+
+def test_fill_bytes_are_skipped_and_endless_segments_are_refused():
+    jpeg = encoded(Image.fromarray(GRAY), "JPEG")
+    assert image_size(jpeg[:2] + b"\xff" * 5_000_000 + jpeg[2:]) == Image.fromarray(GRAY).size
+    assert image_size(jpeg[:2] + b"\xff\xe1\0\2" * 9000 + jpeg[2:]) == Image.fromarray(GRAY).size
+    with pytest.raises(FreezenetError, match="10000 segments"):
+        image_size(jpeg[:2] + b"\xff\xe1\0\2" * 11_000 + jpeg[2:])
+    assert image_size(b"\xff\xd8" + b"\xff" * 5_000_000) is None

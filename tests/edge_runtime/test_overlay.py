@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from edge_runtime.overlay import MAX_SIDE, overlay, overlay_png
+from edge_runtime.overlay import MAX_SIDE, fit, overlay, overlay_png
 
 
 def saturation(picture: np.ndarray) -> np.ndarray:
@@ -42,3 +42,10 @@ def test_the_png_holds_the_same_pixels():
     gray, evidence = np.full((64, 48), 80, np.uint8), np.eye(7, dtype=np.float32)
     read = cv2.imdecode(np.frombuffer(overlay_png(gray, evidence), np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(read, overlay(gray, evidence))
+
+
+def test_fit_keeps_proportions_and_never_enlarges():
+    gray = np.full((300, 200), 7, np.uint8)
+    assert fit(gray, 150).shape == (150, 100)
+    assert fit(gray, 1).shape == (1, 1)
+    assert fit(gray, 300) is gray

@@ -1,0 +1,1 @@
+"""`freezenet serve`: one model behind HTTP, and a web page for people."""

@@ -1,0 +1,117 @@
+"""The verb of the server: serve."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+
+#: Packages of the extra `serve`.
+PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
+#: `edge_runtime.image.MAX_PIXELS`, which cannot be imported without OpenCV.
+MAX_PIXELS = 100_000_000
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; other than loopback: a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
+@click.option("--workers", type=click.IntRange(1), help="Images classified at the same time; default: the cores.")
+@click.option("--queue", type=click.IntRange(0), default=32, show_default=True, help="Images that may wait.")
+@click.option("--max-bytes", type=click.IntRange(1024), default=64_000_000, show_default=True, help="Largest file.")
+@click.option(
+    "--max-pixels", type=click.IntRange(1024, MAX_PIXELS), default=MAX_PIXELS, show_default=True, help="Largest image."
+)
+@click.option(
+    "--token-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Require the token in this file; or set FREEZENET_TOKEN.",
+)
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="Name by which a reverse proxy on this machine is asked; requires a token.",
+)
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep each classified image in DIR; without it none is kept.",
+)
+@ignore_tags_option
+@json_option
+@threads_option
+@runtime_option
+def serve(
+    model: Path,
+    host: str,
+    port: int,
+    workers: int | None,
+    queue: int,
+    max_bytes: int,
+    max_pixels: int,
+    token_file: Path | None,
+    allowed_hosts: tuple[str, ...],
+    store: Path | None,
+    ignore_tags: bool,
+    as_json: bool,
+    threads: int,
+    runtime: str | None,
+) -> None:
+    """Answer over HTTP, with a web page for people, until SIGTERM or Ctrl-C.
+
+    stdout gets one line for each request (--json: as JSON): method, path, status, milliseconds and the request's id,
+    never a file name or an image. docs/serve.md says more.
+    """
+    require_packages()
+    # OpenCV reads this when it is loaded. A damaged header can hide an image's size until it is decoded.
+    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(max_pixels)
+    from edge_runtime.batch import available_cores
+    from edge_runtime.classifier import Classifier
+    from edge_runtime.errors import FreezenetError
+    from edge_runtime.server.access import TOKEN_VARIABLE, read_token
+    from edge_runtime.server.listen import listen, run
+    from edge_runtime.server.settings import Settings
+    from edge_runtime.server.workers import Workers
+
+    token = read_token(token_file)
+    with listen(host, port) as door:
+        if token is None and (allowed_hosts or not door.loopback):
+            raise FreezenetError(
+                f"A token is required where others can ask. Got: {'--allow-host' if allowed_hosts else f'--host {host}'} "
+                f"without one; pass --token-file FILE or set {TOKEN_VARIABLE}."
+            )
+        if store is not None:
+            os.umask(0o077)  # patients' images are for the one who runs the server
+            store.mkdir(parents=True, exist_ok=True)
+        settings = Settings(
+            max_bytes=max_bytes,
+            max_pixels=max_pixels,
+            token=token,
+            hosts=frozenset(name.lower() for name in allowed_hosts) if door.loopback else None,
+            store=store,
+        )
+        first = Classifier(model, threads, runtime, trust_tags=not ignore_tags)
+        crew = Workers(first, workers or available_cores(), queue, settings.max_pixels)
+        run(door, crew, settings, as_json)
+
+
+def require_packages() -> None:
+    """Raise FreezenetError where a package of the extra is missing."""
+    from edge_runtime.errors import FreezenetError
+
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise FreezenetError(
+            f"The packages of the extra serve are required. Got: no {', '.join(missing)}; run: "
+            "pip install 'freezenet[serve]'."
+        )
