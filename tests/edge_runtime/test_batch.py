@@ -165,7 +165,13 @@ def test_ctrl_c_ends_the_command(models, images, workers):
     files = [images[0][1]] * 20_000
     command = [sys.executable, "-m", "freezenet", "predict", str(models / "int8.tflite"), "--workers", str(workers)]
     with subprocess.Popen(
-        [*command, *files], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        [*command, *files],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        # A shell lets what it starts in the background ignore Ctrl-C, and so would this child.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
