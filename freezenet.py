@@ -21,6 +21,8 @@ VERBS = {
     "benchmark": "benchmarks.cli",
     "predict": "edge_runtime.cli",
     "serve": "edge_runtime.server.cli",
+    "watch": "edge_runtime.inbox.cli",
+    "dicom-node": "edge_runtime.dicom_node.cli",
     "inspect": "edge_runtime.cli",
     "verify": "edge_runtime.cli",
     "doctor": "edge_runtime.cli",

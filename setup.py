@@ -5,6 +5,8 @@ from setuptools import setup
 PACKAGES = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
 INNER_PACKAGES = (
     "edge_runtime.dicom",
+    "edge_runtime.dicom_node",
+    "edge_runtime.inbox",
     "edge_runtime.server",
     "benchmarks.clients",
     "benchmarks.clients.programs",

@@ -57,6 +57,7 @@ def predict(
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason stands in the place of the label.
     """
+    from edge_runtime.answer import answer_line
     from edge_runtime.batch import available_cores, predict_all
     from edge_runtime.classifier import Classifier
     from edge_runtime.errors import FreezenetError
@@ -78,13 +79,12 @@ def predict(
                 if as_json:
                     click.echo(json.dumps({"file": name, "error": str(prediction)}))
                 continue
-            shown = {}
+            path = None
             if cam_folder is not None and prediction.overlay is not None:
                 path = cam_folder / overlay_name(name)
                 write_bytes(path, prediction.overlay)
-                shown = {"overlay": str(path)}
             if as_json:
-                click.echo(json.dumps({"file": name, **prediction.to_dict(), **shown, **classifier.identity}))
+                click.echo(json.dumps(answer_line(name, prediction, classifier, path)))
             else:
                 scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,10 @@ def write_atomically(path: Path, write: Callable[[Path], object], durable: bool 
     try:
         write(temporary)
         if durable:
-            _to_disk(temporary)
+            to_disk(temporary)
         os.replace(temporary, path)
         if durable:
-            _to_disk(path.parent)
+            to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -31,9 +32,14 @@ def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
     write_atomically(path, lambda temporary: temporary.write_bytes(content), durable)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Return only when a file's content, or a folder's list of names, has reached the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        # Some network file systems know no such call for a folder; a file's failure is real.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(handle)

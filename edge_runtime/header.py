@@ -22,6 +22,7 @@ class JpegFrame(NamedTuple):
     width: int
     components: int
 
+
 _FILL = re.compile(rb"\xff+")
 #: A colour profile takes up to 255 segments; a walk through millions would keep a worker busy for seconds.
 _MOST_SEGMENTS = 10_000

@@ -84,8 +84,7 @@ def test_help_names_every_verb(command):
     listed = {line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()}
     assert listed == {
         "pipeline", "demo", "train", "convert", "sign", "export-hub", "evaluate", "compare", "benchmark", "predict",
-        "serve",
-        "inspect", "verify", "doctor",
+        "serve", "watch", "dicom-node", "inspect", "verify", "doctor",
     } == set(freezenet.VERBS)  # fmt: skip
 
 

@@ -1,0 +1,42 @@
+"""Whether a file ends the process that reads it: tried in a process of its own.
+
+A watcher that was killed while it read a file cannot know whether the file was to blame, or a power cut, or a person. So such a
+file is first read by a child, whose end harms nobody and is seen.
+
+    python -m edge_runtime.inbox.probe MODEL RUNTIME OVERLAY < FILE
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge_runtime.classifier import Classifier
+
+#: Seconds after which a reader counts as hanging; less than half of what the service's watchdog allows.
+LONGEST_READING = 50.0
+
+
+def survives(classifier: Classifier, content: bytes, overlay: bool) -> bool:
+    """Return whether a process outlives answering for this content; an error that it reports is no end."""
+    model, runtime = str(classifier.path), classifier.interpreter.runtime
+    return outlives([sys.executable, "-m", __name__, model, runtime, str(int(overlay))], content)
+
+
+def outlives(arguments: list[str], content: bytes, seconds: float = LONGEST_READING) -> bool:
+    """Return whether a process given `content` on stdin ends by itself in time, whatever its exit code."""
+    try:
+        done = subprocess.run(arguments, input=content, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode >= 0
+
+
+if __name__ == "__main__":
+    from edge_runtime.classifier import Classifier
+
+    with suppress(Exception):
+        Classifier(sys.argv[1], runtime=sys.argv[2]).predict(sys.stdin.buffer.read(), overlay=sys.argv[3] == "1")

@@ -1,0 +1,289 @@
+"""The engine of a watched folder: each finished file is answered once, delivered, and filed away.
+
+The steps for a file, each of which can be the last before a kill or a power cut; the next start goes on behind it:
+
+    job written -> answer computed -> OUTBOX/<name>.json written (the commit) -> delivered -> file moved -> job taken away
+
+An answer is computed again only where the process ended before the commit. The file may be what ended it, so it is then tried
+in a process of its own first (`edge_runtime.inbox.examine`). A delivery is made again only where the process ended between it and
+its note, so a delivery must bear being made twice.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.answer import answer_line
+from edge_runtime.classifier import Classifier
+from edge_runtime.errors import FreezenetError
+from edge_runtime.hashes import sha256_file
+from edge_runtime.inbox.arrivals import ASIDE, Arrival, Arrivals
+from edge_runtime.inbox.examine import examine
+from edge_runtime.inbox.journal import Job
+from edge_runtime.inbox.outbox import PROCESSED, REJECTED, Outbox
+from edge_runtime.inbox.outcome import Outcome
+from edge_runtime.inbox.trouble import FolderTrouble, next_delay, system_message, trouble_at
+
+
+@dataclass
+class _Wait:
+    """A file that is tried again later; `answered` holds what is only left to be delivered."""
+
+    delay: float
+    until: float
+    answered: tuple[Arrival, Job, dict[str, Any]] | None = None
+
+
+class Spool:
+    """A watched inbox and its outbox; not thread-safe, and one at a time for an outbox.
+
+    overlay: write the class activation map laid over each image, too. settle: seconds for which a file must not change.
+    interval: seconds between two looks at the inbox.
+    deliver: called with the file, still in the inbox, and its answer (the JSON object of OUTBOX/<name>.json; "overlay" in it
+    is relative to the outbox) before the file is filed away; where it raises, the file stays and is delivered later,
+    at first after 1 s and at most after 30 s. It must bear being called twice for one answer; the message of a FreezenetError
+    is said, of other exceptions the type.
+    on_done: called with each Outcome. say: called with one sentence when a trouble begins or ends; no sentence names a file
+    unless `names`, because names of files may hold names of patients. alive: called often, for a watchdog.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        inbox: Path,
+        outbox: Path,
+        *,
+        overlay: bool = False,
+        settle: float = 2.0,
+        interval: float = 1.0,
+        deliver: Callable[[Path, dict[str, Any]], object] | None = None,
+        on_done: Callable[[Outcome], object] = lambda outcome: None,
+        say: Callable[[str], object] = lambda sentence: None,
+        alive: Callable[[], object] = lambda: None,
+        names: bool = False,
+    ) -> None:
+        """Nothing is touched yet; FreezenetError where the folders overlap or the model has no overlay."""
+        inner, outer = Path(os.path.realpath(inbox)), Path(os.path.realpath(outbox))
+        if inner == outer or inner in outer.parents or outer in inner.parents:
+            raise FreezenetError(
+                f"An inbox and an outbox of which neither lies in the other are required. Got: {inbox} and {outbox}."
+            )
+        if overlay and not classifier.shows_evidence:
+            raise FreezenetError(
+                f"A model with a class activation map (profile edge) is required. Got: {classifier.path.name}."
+            )
+        self.classifier, self.overlay, self.interval = classifier, overlay, interval
+        self.deliver, self.on_done, self.say, self.alive, self.names = deliver, on_done, say, alive, names
+        self.arrivals, self.outbox = Arrivals(inbox, settle), Outbox(outbox)
+        self._waits: dict[str, _Wait] = {}
+        self._said: set[str] = set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch until `stop` is set; the file under work is finished first.
+
+        A trouble of a folder is said when it begins and when it ends, and waited out. FreezenetError where another process
+        watches for the same outbox.
+        """
+        trouble, delay = "", 0.0
+        try:
+            while not stop.is_set():
+                try:
+                    done = self.process_once(stop)
+                except FolderTrouble as error:
+                    if str(error) != trouble:
+                        self.say(f"{error} Waiting for it; nothing is lost.")
+                    trouble, delay = str(error), next_delay(delay)
+                    stop.wait(delay)
+                    continue
+                if trouble and (done or not self.unsettled()):
+                    self.say("The folders can be used again; going on.")
+                    trouble, delay = "", 0.0
+                stop.wait(self.interval)
+        finally:
+            self.close()
+
+    def run_out(self, stop: threading.Event) -> int:
+        """Process what is in the inbox now and return how many of these files stayed there; FolderTrouble ends it."""
+        present: set[str] | None = None
+        try:
+            while True:
+                self.process_once(stop)
+                if present is None and not self.arrivals.aside:
+                    present = set(self.arrivals.names())
+                if stop.is_set() or (present is not None and not present & set(self.unsettled())):
+                    return len((present or set()) & set(self.arrivals.names()))
+                stop.wait(self.interval)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let another process have the outbox."""
+        self.outbox.close()
+
+    def unsettled(self) -> list[str]:
+        """Return the files of the last look that were not tried yet, because they may still be written."""
+        return [name for name in self.arrivals.names() if name not in self._waits]
+
+    def process_once(self, stop: threading.Event | None = None) -> int:
+        """Look at the inbox and do what can be done now; return the number of files that are done.
+
+        Raises FolderTrouble where a folder cannot be used; everything done until then stays done.
+        """
+        self.alive()
+        self.arrivals.look()
+        with trouble_at("outbox", self.outbox.folder):
+            self.outbox.open(self.arrivals.inbox)
+        self._put_back()
+        self._forget_waits()
+        done = 0
+        # What may end the process comes last, so that it keeps no other waiting.
+        for name in sorted(self.arrivals.finished(), key=self.outbox.suspects.__contains__):
+            if stop is not None and stop.is_set():
+                return done
+            if name not in self._waits or (
+                self._waits[name].until <= time.monotonic() and not self._waits[name].answered
+            ):
+                done += self._try(name, self._process)
+        # What never failed comes first, and one failure ends the round: a receiver that is away costs each look one try.
+        for name in sorted(self._waits, key=lambda name: self._waits[name].delay):
+            wait = self._waits[name]
+            if wait.answered is None or wait.until > time.monotonic():
+                continue
+            if stop is not None and stop.is_set():
+                return done
+            delivered = self._try(name, self._deliver)
+            done += delivered
+            if not delivered:
+                break
+        return done
+
+    def _try(self, name: str, step: Callable[[str], Outcome | None]) -> bool:
+        """Do a step; where the file itself is in the way, it is tried again later and holds up no other."""
+        self.alive()
+        try:
+            outcome = step(name)
+        except OSError as error:
+            self._postpone(name, f"A file in the inbox cannot be read, answered or moved: {system_message(error)}.")
+            return False
+        if outcome is None:
+            return False
+        self._waits.pop(name, None)
+        self.arrivals.forget(name)
+        self.on_done(outcome)
+        return True
+
+    def _process(self, name: str) -> Outcome | None:
+        arrival = self.arrivals.take(name)
+        if arrival is None:
+            return None
+        with trouble_at("outbox", self.outbox.folder):
+            self.outbox.open(self.arrivals.inbox)
+            job = self.outbox.find(name, arrival.sha256)
+            kind, record = self.outbox.settled(job) or self._judge(arrival, job)
+        # What was read is not needed any more.
+        arrival = replace(arrival, content=None)
+        if kind == PROCESSED and self.deliver is not None and not job.delivered:
+            self._waits[name] = _Wait(0.0, 0.0, (arrival, job, record))
+            return None
+        return self._file_away(arrival, job, kind, record)
+
+    def _judge(self, arrival: Arrival, job: Job) -> tuple[str, dict[str, Any]]:
+        """Write the answer, or why there is none; return PROCESSED or REJECTED and what was written."""
+        told = {
+            "input_sha256": arrival.sha256,
+            "input_bytes": arrival.size,
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
+        try:
+            self.outbox.begin(job)
+            try:
+                with self.outbox.journal.reading(job):
+                    prediction = examine(self.classifier, arrival, job.attempts, self.overlay)
+            except FreezenetError as error:
+                reason = {"file": arrival.name, "error": str(error), **told}
+                self.outbox.write_reason(job, reason)
+                return REJECTED, reason
+            shown = self.outbox.overlay_name(job) if prediction.overlay is not None else None
+            answer = {**answer_line(arrival.name, prediction, self.classifier, shown), **told}
+            self.outbox.write_answer(job, answer, prediction.overlay)
+            return PROCESSED, answer
+        except OSError:
+            # The file is not to blame, so this was no attempt.
+            with suppress(OSError):
+                self.outbox.abandon(job)
+            raise
+
+    def _deliver(self, name: str) -> Outcome | None:
+        wait = self._waits[name]
+        assert wait.answered is not None and self.deliver is not None
+        arrival, job, record = wait.answered
+        if not job.delivered:
+            try:
+                self.deliver(arrival.path, record)
+            except Exception as error:
+                what = str(error) if isinstance(error, FreezenetError) else type(error).__name__
+                self._postpone(name, f"An answer cannot be delivered: {what.rstrip('.')}.", wait.answered)
+                return None
+            job = replace(job, delivered=True)
+            # Before it is noted on a disk that may be full.
+            wait.answered = (arrival, job, record)
+            with trouble_at("outbox", self.outbox.folder):
+                self.outbox.note_delivered(job)
+        return self._file_away(arrival, job, PROCESSED, record)
+
+    def _file_away(self, arrival: Arrival, job: Job, kind: str, record: dict[str, Any]) -> Outcome | None:
+        with trouble_at("outbox", self.outbox.folder):
+            self.outbox.remember(job)
+        # Out of reach of who might write a new file of the same name, before it is looked at for the last time.
+        aside = arrival.path.with_name(f"{ASIDE}{job.key}")
+        try:
+            os.rename(arrival.path, aside)
+        except FileNotFoundError:
+            return None
+        seen = os.stat(aside)
+        known = (arrival.size, arrival.signature[1], arrival.inode)
+        if (seen.st_size, seen.st_mtime_ns, seen.st_ino) != known and sha256_file(aside) != arrival.sha256:
+            return None
+        with trouble_at("outbox", self.outbox.folder):
+            self.outbox.file_away(job, aside, kind)
+        return Outcome(arrival.name, arrival.sha256, kind == REJECTED, record)
+
+    def _put_back(self) -> None:
+        """Give files that were set aside, but not filed away, their names again."""
+        for aside in self.arrivals.aside:
+            key = aside.name.removeprefix(ASIDE)
+            job = self.outbox.journal.load(key)
+            try:
+                self.arrivals.put_back(aside, Path(job.file).name if job else f"recovered-{key}")
+            except OSError as error:
+                self._once(f"A file in the inbox cannot be moved: {system_message(error)}.")
+
+    def _postpone(self, name: str, reason: str, answered: tuple[Arrival, Job, dict[str, Any]] | None = None) -> None:
+        before = self._waits.get(name)
+        delay = next_delay(before.delay if before else 0.0)
+        self._waits[name] = _Wait(delay, time.monotonic() + delay, answered)
+        self._once(f"{reason} ({name})" if self.names else reason)
+
+    def _once(self, sentence: str) -> None:
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self.say(f"{sentence} Trying again until it goes.")
+
+    def _forget_waits(self) -> None:
+        """Drop what waited for a file that is gone or has another content, and what may be said again."""
+        for name, wait in list(self._waits.items()):
+            seen = self.arrivals.signature(name)
+            if seen is None or (wait.answered is not None and seen != wait.answered[0].signature):
+                del self._waits[name]
+        if not self._waits and not self.arrivals.aside:
+            self._said.clear()
+        for refusal in self.arrivals.refusals:
+            self._once(f"A folder in the inbox cannot be read: {refusal}.")
