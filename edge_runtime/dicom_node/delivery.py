@@ -1,0 +1,61 @@
+"""What happens to an answer: its DICOM results are written, and sent to the archive where one is named."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pydicom
+from pydicom import Dataset
+
+from edge_runtime.dicom_node.archive import Archive
+from edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
+from edge_runtime.files import write_bytes
+
+#: Kinds of result: a Structured Report, and a Secondary Capture with the class activation map.
+KINDS = ("report", "capture")
+
+
+class Delivery:
+    """Writes results as <name>.<kind>.dcm beside the answer and sends them.
+
+    answers: the folder that holds the answers and their overlays. kinds: of KINDS; a capture is made where the answer has an
+    overlay, so not of what is no chest X-ray. archive: where results go, or None.
+    """
+
+    def __init__(self, answers: Path, kinds: Collection[str], archive: Archive | None) -> None:
+        """Nothing is touched yet."""
+        self.answers, self.kinds, self.archive = answers, kinds, archive
+
+    def __call__(self, image: Path, answer: dict[str, Any]) -> None:
+        """Deliver the answer for an image; FreezenetError, to be tried again, where the archive does not take it.
+
+        A repetition writes and sends the same objects. An image that names no study gets none: nothing could show them.
+        """
+        results = self._results(image, answer)
+        for kind, result in results.items():
+            write_bytes(self.answers / f"{answer['file']}.{kind}.dcm", to_bytes(result), durable=True)
+        if self.archive is not None and results:
+            self.archive.send(list(results.values()))
+
+    def _results(self, image: Path, answer: dict[str, Any]) -> dict[str, Dataset]:
+        source = pydicom.dcmread(image, stop_before_pixels=True)
+        if not all(source.get(keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")):
+            return {}
+        results = {}
+        # Remarks about unusual names of patients, which do not belong into a log.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if "report" in self.kinds:
+                results["report"] = structured_report(source, answer)
+            if "capture" in self.kinds and "overlay" in answer:
+                results["capture"] = secondary_capture(source, answer, self._picture(answer))
+        return results
+
+    def _picture(self, answer: dict[str, Any]) -> np.ndarray:
+        content = np.fromfile(self.answers / answer["overlay"], np.uint8)
+        return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)

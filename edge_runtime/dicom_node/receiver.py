@@ -1,0 +1,120 @@
+"""Receive X-rays: a verification and storage service class provider.
+
+Each image is on the disk, whole and under its name, before the sender is told "success": from then on it is ours.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Collection
+from pathlib import Path
+
+from pydicom.uid import (
+    JPEG2000,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)  # fmt: skip
+from pynetdicom import AE, _config, evt
+from pynetdicom.events import Event
+from pynetdicom.sop_class import (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    SecondaryCaptureImageStorage,
+    Verification,
+)
+from pynetdicom.transport import ThreadedAssociationServer
+
+from edge_runtime.errors import FreezenetError
+from edge_runtime.files import write_atomically
+
+#: What is taken; film scanners send X-rays as secondary captures. Images "for processing" are raw detector data, which
+#: no network here has seen.
+IMAGES = (
+    ComputedRadiographyImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    SecondaryCaptureImageStorage,
+)
+#: In the order of preference: what needs no decoder first.
+TRANSFER_SYNTAXES = [
+    ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless,
+    JPEGLossless, JPEGLosslessSV1, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000, JPEGBaseline8Bit,
+]  # fmt: skip
+
+_TITLE = re.compile(r"(?=.*[^ ])[ -\[\]-~]{1,16}")
+# DICOM PS3.7 annex C and PS3.4 B.2.3.
+_SUCCESS, _OUT_OF_RESOURCES, _CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
+
+
+class Receiver:
+    """A DICOM node that writes what it receives into a folder.
+
+    title: this node's AE title, 1 to 16 characters; a caller must call it by that. host, port: where it listens (port 0: a
+    free one). inbox: the folder; an image becomes <SOP Instance UID>.dcm. callers: AE titles that may call, or empty for
+    any. DICOM itself knows no password: who reaches the port and knows the titles may send.
+
+    Raises FreezenetError where the address cannot be used.
+    """
+
+    def __init__(self, title: str, host: str, port: int, inbox: Path, callers: Collection[str] = ()) -> None:
+        """Prepare the node; nothing is received before `start`. FreezenetError where a title is none."""
+        for one in (title, *callers):
+            if not _TITLE.fullmatch(one):
+                raise FreezenetError(
+                    f"An AE title of 1 to 16 ASCII characters without backslash is required. Got: {one!r}."
+                )
+        self.inbox = inbox
+        self.address = (host, port)
+        self._node = AE(ae_title=title)
+        self._node.require_called_aet = True
+        self._node.require_calling_aet = sorted(callers)
+        self._node.maximum_associations = 10
+        self._node.add_supported_context(Verification)
+        for image in IMAGES:
+            self._node.add_supported_context(image, TRANSFER_SYNTAXES)
+        self._server: ThreadedAssociationServer | None = None
+        # Its messages name patients and files.
+        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+        # A data set goes to the disk piece by piece and not through the memory.
+        _config.STORE_RECV_CHUNKED_DATASET = True
+
+    def start(self) -> int:
+        """Begin to listen in threads of its own; return the port."""
+        handlers = [(evt.EVT_C_STORE, self._store)]
+        try:
+            server = self._node.start_server(self.address, block=False, evt_handlers=handlers)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise FreezenetError(
+                f"A free address is required. Got: {self.address[0]}:{self.address[1]}: {reason}; choose another --host or --port."
+            ) from None
+        self._server = server
+        return int(server.server_address[1])
+
+    def stop(self) -> None:
+        """Stop listening and end what is under way."""
+        self._node.shutdown()
+        self._server = None
+
+    def _store(self, event: Event) -> int:
+        uid = str(event.request.AffectedSOPInstanceUID)
+        # The UID becomes a file name.
+        if not uid or not set(uid) <= set("0123456789.") or len(uid) > 64:
+            return _CANNOT_UNDERSTAND
+        try:
+            self.inbox.mkdir(parents=True, exist_ok=True)
+            received = event.dataset_path
+            write_atomically(self.inbox / f"{uid}.dcm", lambda path: shutil.copyfile(received, path), durable=True)
+        except OSError:  # the sender keeps the image and tries again
+            return _OUT_OF_RESOURCES
+        return _SUCCESS
