@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import cast
 
 from pydicom.uid import (
     JPEG2000,
@@ -26,6 +27,7 @@ from pydicom.uid import (
     RLELossless,
 )  # fmt: skip
 from pynetdicom import AE, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.sop_class import (
     ComputedRadiographyImageStorage,
@@ -107,7 +109,7 @@ class Receiver:
         self._server = None
 
     def _store(self, event: Event) -> int:
-        uid = str(event.request.AffectedSOPInstanceUID)
+        uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
         # The UID becomes a file name.
         if not uid or not set(uid) <= set("0123456789.") or len(uid) > 64:
             return _CANNOT_UNDERSTAND
