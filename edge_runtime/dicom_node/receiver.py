@@ -14,7 +14,10 @@ from typing import cast
 
 from pydicom.uid import (
     JPEG2000,
+    UID,
+    ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
+    DigitalXRayImageStorageForPresentation,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -25,17 +28,11 @@ from pydicom.uid import (
     JPEGLSLossless,
     JPEGLSNearLossless,
     RLELossless,
-)  # fmt: skip
+    SecondaryCaptureImageStorage,
+)
 from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
-from pynetdicom.sop_class import (
-    ComputedRadiographyImageStorage,
-    DigitalXRayImageStorageForPresentation,
-    SecondaryCaptureImageStorage,
-    Verification,
-)
-from pynetdicom.transport import ThreadedAssociationServer
 
 from edge_runtime.errors import FreezenetError
 from edge_runtime.files import write_atomically
@@ -47,6 +44,8 @@ IMAGES = (
     DigitalXRayImageStorageForPresentation,
     SecondaryCaptureImageStorage,
 )
+#: C-ECHO: PS3.6, table A-1.
+_VERIFICATION = UID("1.2.840.10008.1.1")
 #: In the order of preference: what needs no decoder first.
 TRANSFER_SYNTAXES = [
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless,
@@ -81,10 +80,9 @@ class Receiver:
         self._node.require_called_aet = True
         self._node.require_calling_aet = sorted(callers)
         self._node.maximum_associations = 10
-        self._node.add_supported_context(Verification)
+        self._node.add_supported_context(_VERIFICATION)
         for image in IMAGES:
             self._node.add_supported_context(image, TRANSFER_SYNTAXES)
-        self._server: ThreadedAssociationServer | None = None
         # Its messages name patients and files.
         logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
         # A data set goes to the disk piece by piece and not through the memory.
@@ -92,21 +90,19 @@ class Receiver:
 
     def start(self) -> int:
         """Begin to listen in threads of its own; return the port."""
-        handlers = [(evt.EVT_C_STORE, self._store)]
         try:
-            server = self._node.start_server(self.address, block=False, evt_handlers=handlers)
+            server = self._node.start_server(self.address, block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise FreezenetError(
                 f"A free address is required. Got: {self.address[0]}:{self.address[1]}: {reason}; choose another --host or --port."
             ) from None
-        self._server = server
+        assert server is not None  # it is where it does not block
         return int(server.server_address[1])
 
     def stop(self) -> None:
         """Stop listening and end what is under way."""
         self._node.shutdown()
-        self._server = None
 
     def _store(self, event: Event) -> int:
         uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)

@@ -3,7 +3,7 @@
 A watcher that was killed while it read a file cannot know whether the file was to blame, or a power cut, or a person. So such a
 file is first read by a child, whose end harms nobody and is seen.
 
-    python -m edge_runtime.inbox.probe MODEL RUNTIME OVERLAY < FILE
+    python -m edge_runtime.inbox.probe MODEL RUNTIME OVERLAY TRUST_TAGS < FILE
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ LONGEST_READING = 50.0
 
 def survives(classifier: Classifier, content: bytes, overlay: bool) -> bool:
     """Return whether a process outlives answering for this content; an error that it reports is no end."""
-    model, runtime = str(classifier.path), classifier.interpreter.runtime
-    return outlives([sys.executable, "-m", __name__, model, runtime, str(int(overlay))], content)
+    settings = (classifier.path, classifier.interpreter.runtime, int(overlay), int(classifier.trust_tags))
+    return outlives([sys.executable, "-m", __name__, *map(str, settings)], content)
 
 
 def outlives(arguments: list[str], content: bytes, seconds: float = LONGEST_READING) -> bool:
@@ -39,4 +39,5 @@ if __name__ == "__main__":
     from edge_runtime.classifier import Classifier
 
     with suppress(Exception):
-        Classifier(sys.argv[1], runtime=sys.argv[2]).predict(sys.stdin.buffer.read(), overlay=sys.argv[3] == "1")
+        reader = Classifier(sys.argv[1], runtime=sys.argv[2], trust_tags=sys.argv[4] == "1")
+        reader.predict(sys.stdin.buffer.read(), overlay=sys.argv[3] == "1")
