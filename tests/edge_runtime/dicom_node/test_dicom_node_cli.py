@@ -76,7 +76,7 @@ def test_from_the_detector_to_the_archive(node, orthanc, dcmtk, chest, chest_fil
         }
     (study,) = orthanc.get("/studies?expand")
     assert study["MainDicomTags"]["StudyInstanceUID"] == chest().StudyInstanceUID
-    eventually(lambda: not any((tmp_path / "node" / "received").iterdir()))
+    eventually(lambda: not list((tmp_path / "node" / "received").glob("*.dcm")))
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     lines = [json.loads(line) for line in (tmp_path / "node.out").read_text().splitlines()]
