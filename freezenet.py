@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from importlib import import_module
 
@@ -97,12 +98,40 @@ def main() -> None:
         sys.exit(1)
 
 
+#: Packages whose name differs from what is imported, or that come with another.
+_DISTRIBUTIONS = {
+    "keras": "tensorflow",
+    "multipart": "python-multipart",
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "starlette": "fastapi",
+}
+
+
 def missing_package(error: ModuleNotFoundError) -> str:
     """Say which package is missing and how to install what this verb needs."""
     return (
         f"This verb requires the package {error.name}. Got: it is not installed; "
-        "run: pip install 'freezenet[all]' (the base install holds only what a device needs)."
+        f"run: pip install 'freezenet[{_extra_with(error.name or '')}]' (the base install holds only what a device needs)."
     )
+
+
+def _extra_with(module: str) -> str:
+    """Return the first extra of this installation that brings a module, "all" where none is known to."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        requirements = requires("freezenet") or []
+    except PackageNotFoundError:  # run from a clone
+        requirements = []
+    wanted = _plain(_DISTRIBUTIONS.get(module.partition(".")[0], module.partition(".")[0]))
+    found = [re.match(r"([\w.-]+).*extra == [\"']([\w-]+)", one) for one in requirements]
+    return next((one[2] for one in found if one and _plain(one[1]) == wanted), "all")
+
+
+def _plain(name: str) -> str:
+    """Return the name of a package in the form in which two spellings of it are equal (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ INNER_PACKAGES = (
     "benchmarks.clients.programs",
     "benchmarks.edge",
     "benchmarks.edge.programs",
+    "benchmarks.fuzz",
 )
 DATA_FOLDERS = {
     "train/recipes": "*.toml",

@@ -13,18 +13,16 @@ from typing import Any
 import click
 
 from benchmarks.edge.table import table as edge_table
-from train.files import read_json, write_atomically
+from benchmarks.pages import begin_mark, with_part, write_page
+from train.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN = "<!-- table: begin (python -m benchmarks.readme writes it from results/) -->"
-END = "<!-- table: end -->"
+BEGIN = begin_mark("python -m benchmarks.readme")
 
 
 def readme_with_tables(readme: str, results: Path) -> str:
     """Return the README's text with the part between the two marks made anew from the files in `results`."""
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{tables(results)}{END}{after}"
+    return with_part(readme, BEGIN, tables(results))
 
 
 def tables(results: Path) -> str:
@@ -146,8 +144,7 @@ def _spread(figure: dict[str, float]) -> str:
 def main() -> None:
     """Write the README's tables anew."""
     path = ROOT / "README.md"
-    text = readme_with_tables(path.read_text(encoding="utf-8"), ROOT / "results")
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_page(path, readme_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
 
 
 if __name__ == "__main__":

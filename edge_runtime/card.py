@@ -5,8 +5,11 @@ TFLite metadata stores associated files as a ZIP archive behind the flatbuffer, 
 
 from __future__ import annotations
 
+import errno
 import json
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +21,9 @@ from edge_runtime.preprocess import PreprocessSpec
 #: Version of the card's layout; a reader refuses a newer one.
 CARD_VERSION = 1
 CARD_FILE = "card.json"
+#: What zipfile raises for a damaged archive: of its own, for features it does not know (NotImplementedError is a
+#: RuntimeError), from decompression, from numbers out of range, and from a seek before the start (EINVAL).
+_DAMAGED = (zipfile.BadZipFile, RuntimeError, zlib.error, EOFError, ValueError, OverflowError, struct.error, OSError)
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,11 @@ class ModelCard:
             raise FreezenetError(f"A card that is a JSON object is required. Got: {type(content).__name__}.")
         if content.get("card_version") != CARD_VERSION:
             raise FreezenetError(
-                f"A card of version {CARD_VERSION} is required. Got: {content.get('card_version')!r}; update freezenet."
+                f"A card of version {CARD_VERSION} is required. Got: {content.get('card_version')!r:.80}; update freezenet."
             )
         try:
+            if not all(isinstance(label, str) for label in content["labels"]):
+                raise TypeError("labels that are not text")
             return cls(
                 variant=content["variant"],
                 labels=tuple(content["labels"]),
@@ -66,6 +74,8 @@ class ModelCard:
             )
         except KeyError as error:
             raise FreezenetError(f"A card with the key {error} is required. Got: none.") from None
+        except TypeError as error:
+            raise FreezenetError(f"A card with values of the known types is required. Got: {error}.") from None
 
     @cached_property
     def golden(self) -> list[dict[str, Any]]:
@@ -79,13 +89,17 @@ def read_associated(model: Path, name: str) -> bytes:
     Raises KeyError where the model has no such file, FreezenetError where there is no model.
     """
     try:
-        with zipfile.ZipFile(model) as archive:
-            return archive.read(name)
+        file = model.open("rb")
     except FileNotFoundError:
         raise FreezenetError(f"A model file is required. Got: {model}, which does not exist.") from None
     except IsADirectoryError:
         raise FreezenetError(f"One .tflite file is required. Got: {model}, a folder; name a file in it.") from None
-    except zipfile.BadZipFile:
+    try:
+        with file, zipfile.ZipFile(file) as archive:
+            return archive.read(name)
+    except _DAMAGED as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         if model.read_bytes()[4:8] != b"TFL3":
             raise FreezenetError(
                 f"A TensorFlow Lite model (.tflite) is required. Got: {model.name}, a file of another format."

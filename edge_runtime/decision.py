@@ -78,7 +78,7 @@ class DecisionRule:
         if task not in ("multi-class", "multi-label") or not set(given) <= set(card.labels):
             raise FreezenetError(
                 "A card of task multi-class or multi-label, with thresholds of its own labels, is required. "
-                f"Got: task {task!r}, thresholds of {', '.join(given) or 'none'}; update freezenet."
+                f"Got: task {task!r:.80}, thresholds of {', '.join(given) or 'none'}; update freezenet."
             )
         if (temperature is not None and not 0 < temperature < np.inf) or not all(0 <= value <= 1 for value in values):
             raise FreezenetError(

@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge_runtime.chatter import without_chatter
 from edge_runtime.dicom import read_dicom_gray
 from edge_runtime.dicom.recognition import is_dicom
 from edge_runtime.errors import FreezenetError
-from edge_runtime.header import image_size, is_cut_off
+from edge_runtime.header import channels, image_size, is_cut_off, is_png, is_tiff, png_is_whole, tile_pixels
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,9 +33,12 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom"})
 #: Smallest accepted side in pixels: below it there is no anatomy to see.
 MIN_SIDE = 32
-#: Largest accepted image in pixels: 100 megapixels is five times the largest flat-panel detector.
+#: Largest accepted gray image in pixels: 100 megapixels is five times the largest flat-panel detector. With more
+#: channels it is as many samples, so that what a file takes of the memory is bounded; a JPEG is decoded to gray at once.
 MAX_PIXELS = 100_000_000
 
+#: Alpha is composited in blocks of rows, because in floats the whole image would take 16 bytes for each pixel.
+_ROWS_AT_ONCE = 64
 _BIT_DEPTHS = (8, 10, 12, 14, 16)
 #: Size of the block that `_keep_freed_memory` frees; a 2000 x 2000 image of 16 bits takes 8 MB.
 _KEPT_BYTES = 16_000_000
@@ -82,9 +86,13 @@ def read_gray(
     if is_dicom(data):
         return read_dicom_gray(data, trust_tags)
     size = image_size(data)
-    if size is not None:
-        check_size(*size)
     is_jpeg = data[:2] == b"\xff\xd8"
+    if size is not None:
+        check_size(*size, 1 if is_jpeg else channels(data))
+    if is_png(data) and not png_is_whole(data):
+        raise FreezenetError("A whole PNG file is required. Got: a truncated or damaged one; copy it again.")
+    if is_tiff(data):
+        _check_tiff(data, known=size is not None)
     # OpenCV before 5 fills the missing part with gray and says nothing.
     if is_jpeg and is_cut_off(data):
         raise FreezenetError("A whole JPEG file is required. Got: a truncated one; copy it again.")
@@ -118,17 +126,34 @@ def to_gray(image: NDArray) -> NDArray[np.uint8]:
     return image
 
 
-def check_size(width: int, height: int) -> None:
-    """Raise FreezenetError unless an image of width x height pixels is within MIN_SIDE and MAX_PIXELS."""
+def check_size(width: int, height: int, channels: int = 1) -> None:
+    """Raise FreezenetError unless width x height pixels are within MIN_SIDE and MAX_PIXELS (over the channels)."""
     if min(width, height) < MIN_SIDE:
         raise FreezenetError(
             f"An image of at least {MIN_SIDE} x {MIN_SIDE} pixels is required. Got: {width} x {height}."
         )
-    if width * height > MAX_PIXELS:
+    if width * height * channels > MAX_PIXELS:
+        kind = f" with {channels} channels" if channels > 1 else ""
         raise FreezenetError(
-            f"An image of at most {MAX_PIXELS // 1_000_000} megapixels is required. Got: {width} x {height}; "
-            "scale it down first."
+            f"An image of at most {MAX_PIXELS // 1_000_000} megapixels of one channel, or less of more, is required. "
+            f"Got: {width} x {height}{kind}; scale it down first."
         )
+
+
+def _check_tiff(data: bytes, known: bool) -> None:
+    """Refuse what libtiff would take memory for, and what OpenCV would read wrongly.
+
+    known: whether the first directory says the size.
+    """
+    if not known:
+        raise FreezenetError("A whole TIFF file is required. Got: one without a size in its directory; copy it again.")
+    if tile_pixels(data) * channels(data) > MAX_PIXELS:
+        raise FreezenetError(
+            f"A TIFF with tiles of at most {MAX_PIXELS // 1_000_000} megapixels is required. Got: larger ones; save "
+            "it without tiles."
+        )
+    if channels(data) == 2:  # OpenCV drops the alpha and half of the bits
+        raise FreezenetError("A TIFF without alpha is required. Got: gray with alpha; save it without.")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -144,7 +169,8 @@ def _read_bytes(path: Path) -> bytes:
 
 def _decode(buffer: NDArray[np.uint8], flags: int) -> NDArray:
     try:
-        image = cv2.imdecode(buffer, flags)
+        with without_chatter():
+            image = cv2.imdecode(buffer, flags)
     except cv2.error:
         image = None
     if image is None:
@@ -168,9 +194,9 @@ def _has_alpha(data: bytes, dtype: np.dtype) -> bool:
     A PNG says so in its header (a colour key, tRNS, is alpha too), WebP and 16-bit TIFF may. libtiff itself puts
     8-bit TIFF onto black. The fourth byte of a 32-bit BMP is usually unused (zero) and is no alpha.
     """
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
+    if is_png(data):
         return data[25] in (4, 6) or b"tRNS" in data
-    if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if is_tiff(data):
         return dtype == np.uint16
     return data[:4] == b"RIFF"
 
@@ -182,7 +208,15 @@ def _on_black(upright: NDArray, stored: NDArray) -> NDArray:
     """
     if stored.ndim != 3 or stored.shape[2] != 4:
         return upright
-    if stored.shape[:2] != upright.shape[:2] or not np.array_equal(stored[..., :3], upright):
-        raise FreezenetError("An upright image is required where there is alpha. Got: alpha with EXIF rotation.")
-    weight = stored[..., 3:].astype(np.float32) / np.iinfo(stored.dtype).max
-    return np.rint(stored[..., :3] * weight).astype(stored.dtype)
+    turned = FreezenetError("An upright image is required where there is alpha. Got: alpha with EXIF rotation.")
+    if upright.shape != (*stored.shape[:2], 3):
+        raise turned
+    full = np.iinfo(stored.dtype).max
+    for top in range(0, len(stored), _ROWS_AT_ONCE):
+        below, block = stored[top : top + _ROWS_AT_ONCE], upright[top : top + _ROWS_AT_ONCE]
+        weight = below[..., 3].astype(np.float32) / full
+        for channel in range(3):  # NumPy is slow along an axis of three
+            if not np.array_equal(below[..., channel], block[..., channel]):
+                raise turned
+            block[..., channel] = np.rint(below[..., channel] * weight)
+    return upright

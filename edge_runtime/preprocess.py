@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from edge_runtime.errors import FreezenetError
-from edge_runtime.image import read_gray, to_gray
+from edge_runtime.image import check_size, read_gray, to_gray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,7 +49,7 @@ class PreprocessSpec:
         for key, value in known.items():
             if getattr(self, key) != value:
                 raise FreezenetError(
-                    f"Preprocessing with {key} = {value!r} is what this version knows. Got: {getattr(self, key)!r}; "
+                    f"Preprocessing with {key} = {value!r} is what this version knows. Got: {getattr(self, key)!r:.80}; "
                     "update freezenet."
                 )
         if self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
@@ -76,7 +76,9 @@ class PreprocessSpec:
         trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
         """
         if isinstance(image, np.ndarray):
-            return to_gray(image)
+            gray = to_gray(image)
+            check_size(gray.shape[1], gray.shape[0])
+            return gray
         return read_gray(image, shrink_to=self.size, trust_tags=trust_tags)
 
     def resized(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

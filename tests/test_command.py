@@ -410,7 +410,8 @@ def test_an_interruption_is_exit_code_130(command, monkeypatch):
             "Error: The file system said no: /there: Permission denied.\n",
         ),
         (MemoryError(), "Error: More memory is required than this machine has free.\n"),
-        (ModuleNotFoundError("No module", name="keras"), "pip install 'freezenet[all]'"),
+        (ModuleNotFoundError("No module", name="keras"), "pip install 'freezenet[train]'"),
+        (ModuleNotFoundError("No module", name="nowhere"), "pip install 'freezenet[all]'"),
     ],
 )
 def test_other_failures_are_one_sentence_too(command, monkeypatch, failure, said):
@@ -418,3 +419,38 @@ def test_other_failures_are_one_sentence_too(command, monkeypatch, failure, said
     code, out, err = command("doctor")
     assert (code, out) == (1, "")
     assert said in err and err.startswith("Error: ") and err.count("\n") == 1
+
+
+#: As `importlib.metadata` gives them, in the order of pyproject.toml.
+REQUIREMENTS = [
+    "numpy>=1.24; platform_machine != 'armv7l'",
+    'tensorflow<2.22,>=2.19; extra == "train"',
+    'scikit-learn>=1.4; extra == "train"',
+    'scipy>=1.11; extra == "train"',
+    'tomli>=2; python_version < "3.11" and extra == "train"',
+    "matplotlib>=3.8; extra == 'report'",
+    "scipy>=1.11; extra == 'report'",
+    'huggingface_hub>=0.30; extra == "hub"',
+    'python-multipart>=0.0.9; extra == "serve"',
+    'freezenet[report,train]; extra == "all"',
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [
+        ("keras", "train"),
+        ("sklearn.metrics", "train"),
+        ("scipy", "train"),
+        ("tomli", "train"),
+        ("matplotlib.pyplot", "report"),
+        ("huggingface_hub", "hub"),
+        ("multipart", "serve"),
+        ("nowhere", "all"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch, module, extra):
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: REQUIREMENTS)
+    said = freezenet.missing_package(ModuleNotFoundError("No module", name=module))
+    assert f"pip install 'freezenet[{extra}]'" in said
+    assert module in said

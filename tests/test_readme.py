@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.readme import BEGIN, END, readme_with_tables
+from benchmarks.pages import END
+from benchmarks.readme import BEGIN, readme_with_tables
 from freezenet import VERBS
 from train.recipe import recipe_names
 

@@ -52,11 +52,10 @@ def _measure(models: Path, clients: str, as_json: bool, out: Path | None) -> Non
 
 def _write_docs() -> None:
     from benchmarks.clients.table import page_with_tables
-    from train.files import write_atomically
+    from benchmarks.pages import DOCS, write_page
 
-    path = ROOT / "docs" / "clients.md"
-    text = page_with_tables(path.read_text(encoding="utf-8"), ROOT / "results")
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    path = DOCS / "clients.md"
+    write_page(path, page_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
 
 
 if __name__ == "__main__":

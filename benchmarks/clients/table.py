@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clients.cell import Cell
+from benchmarks.pages import begin_mark, with_part
 from train.files import read_json
 
-BEGIN = "<!-- table: begin (python -m benchmarks.clients --write-docs writes it from results/) -->"
-END = "<!-- table: end -->"
+BEGIN = begin_mark("python -m benchmarks.clients --write-docs")
 
 
 def table(result: dict[str, Any]) -> str:
@@ -30,10 +30,8 @@ def table(result: dict[str, Any]) -> str:
 
 def page_with_tables(page: str, results: Path) -> str:
     """Return docs/clients.md with the part between the two marks made anew from the files in `results`."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
     tables = "\n".join(_section(read_json(path)) for path in sorted(results.glob("clients-*.json")))
-    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+    return with_part(page, BEGIN, f"{tables}\n")
 
 
 def _section(result: dict[str, Any]) -> str:

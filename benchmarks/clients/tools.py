@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -94,12 +95,16 @@ def executable(names: Sequence[str], package: str) -> str:
     raise MissingToolError(f"The program {names[0]} is required. Got: none; run: apt-get install {package}.")
 
 
-def run_tool(command: Sequence[str], what: str) -> str:
-    """Run an installer and return its stdout; MissingToolError with the last line of its stderr where it fails."""
+def run_tool(command: Sequence[str], what: str, timeout: float = 600, **variables: str) -> str:
+    """Run an installer and return its stdout; MissingToolError with the last line of its stderr where it fails.
+
+    timeout: seconds. variables: of the environment, beside this process's own.
+    """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL
-        )
+            command, capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL,
+            env={**os.environ, **variables},
+        )  # fmt: skip
     except (subprocess.TimeoutExpired, OSError) as error:
         raise MissingToolError(f"{what} is required. Got: {type(error).__name__}.") from None
     if done.returncode:

@@ -20,6 +20,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
+from edge_runtime.chatter import without_chatter
 from edge_runtime.dicom.grayscale import SampleFormat
 from edge_runtime.dicom.tags import integer, named
 from edge_runtime.errors import FreezenetError
@@ -175,7 +176,8 @@ def _jpeg_2000_size(stream: bytes) -> _Size:
 
 
 def _by_opencv(frame: bytes) -> NDArray | None:
-    return cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    with without_chatter():
+        return cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def _run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) -> NDArray:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmarks.clients.cell import Cell
 from benchmarks.clients.matrix import CLIENTS
-from benchmarks.clients.table import BEGIN, END, page_with_tables, table
+from benchmarks.clients.table import BEGIN, page_with_tables, table
+from benchmarks.pages import END
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.fuzz import tiff
 from edge_runtime.errors import FreezenetError
-from edge_runtime.header import image_size
+from edge_runtime.header import channels, image_size, png_is_whole, tile_pixels
 
 GRAY = (np.arange(60 * 50).reshape(60, 50) % 256).astype(np.uint8)
 
@@ -79,3 +80,44 @@ def test_fill_bytes_are_skipped_and_endless_segments_are_refused():
     with pytest.raises(FreezenetError, match="10000 segments"):
         image_size(jpeg[:2] + b"\xff\xe1\0\2" * 11_000 + jpeg[2:])
     assert image_size(b"\xff\xd8" + b"\xff" * 5_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind", "options", "expected"),
+    [
+        ("L", "PNG", {}, 1),
+        ("RGB", "PNG", {}, 3),
+        ("P", "PNG", {}, 3),
+        ("RGBA", "PNG", {}, 4),
+        ("LA", "PNG", {}, 4),
+        ("L", "PNG", {"transparency": 3}, 4),
+        ("L", "TIFF", {}, 1),
+        ("RGB", "TIFF", {}, 3),
+        ("RGBA", "TIFF", {"big_tiff": True}, 4),
+        ("LA", "TIFF", {}, 2),
+        ("RGB", "BMP", {}, 4),
+        ("RGB", "WEBP", {}, 4),
+    ],
+)
+def test_channels_are_those_that_a_decoder_makes_room_for(mode, kind, options, expected):
+    assert channels(encoded(Image.fromarray(GRAY).convert(mode), kind, **options)) == expected
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_size_and_channels_of_a_tiff_in_both_byte_orders(order):
+    data = tiff.written(np.dstack([GRAY, GRAY, GRAY]), order=order)
+    assert (image_size(data), channels(data), tile_pixels(data)) == ((50, 60), 3, 0)
+    assert tile_pixels(tiff.written(GRAY[..., None], tile=16, order=order)) == 16 * 16
+
+
+def test_size_of_a_bigtiff_equals_pillows():
+    data = encoded(Image.fromarray(GRAY), "TIFF", big_tiff=True)
+    assert image_size(data) == (50, 60)
+
+
+def test_a_png_is_whole_up_to_its_end_chunk():
+    data = encoded(Image.fromarray(GRAY), "PNG")
+    assert png_is_whole(data)
+    assert png_is_whole(data + b"more")
+    assert not any(png_is_whole(data[:length]) for length in range(len(data)))
+    assert not png_is_whole(data[:33] + b"\x7f" + data[34:])

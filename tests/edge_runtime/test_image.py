@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from benchmarks.fuzz import tiff
 from edge_runtime.errors import FreezenetError
 from edge_runtime.image import MAX_PIXELS, MIN_SIDE, check_size, read_gray, to_gray
 from train.phantoms import draw_phantom
@@ -397,6 +398,43 @@ def test_400_megapixels_of_png_are_refused_before_they_are_decoded(monkeypatch):
     data = cv2.imencode(".png", np.zeros((20_000, 20_000), np.uint8))[1].tobytes()
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("the decoder was asked"))
     assert "20000 x 20000; scale it down" in refusal(data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"), [("PNG", "RGBA"), ("PNG", "LA"), ("TIFF", "RGB"), ("WEBP", "RGB"), ("BMP", "RGB")]
+)
+def test_channels_count_towards_the_largest_size(kind, mode, monkeypatch):
+    monkeypatch.setattr("edge_runtime.image.MAX_PIXELS", 2 * 64 * 64)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("the decoder was asked"))
+    said = refusal(encoded(Image.new(mode, (64, 64)), kind))
+    assert "64 x 64 with" in said
+
+
+def test_a_colour_jpeg_is_decoded_to_gray_and_counts_as_gray(monkeypatch):
+    monkeypatch.setattr("edge_runtime.image.MAX_PIXELS", 2 * 64 * 64)
+    assert read_gray(encoded(Image.new("RGB", (64, 64)), "JPEG")).shape == (64, 64)
+
+
+def test_large_tiles_are_refused_before_they_are_decoded(monkeypatch):
+    data = tiff.written(GRAY[..., None], tile=16)
+    at = data.index(struct.pack("<HHI", 322, 4, 1)) + 8
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("the decoder was asked"))
+    assert "tiles of at most 100 megapixels" in refusal(data[:at] + struct.pack("<I", 1 << 28) + data[at + 4 :])
+
+
+@pytest.mark.parametrize("planes", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_of_gray_with_alpha_is_refused(dtype, planes):
+    """OpenCV drops its alpha, and of 16 bits the lower eight."""
+    assert "gray with alpha" in refusal(tiff.written(np.dstack([GRAY, ALPHA]).astype(dtype), planes=planes))
+
+
+def test_a_png_that_promises_more_than_the_file_holds_takes_no_memory(monkeypatch):
+    data = bytearray(encoded(GRAY, "PNG"))
+    at = data.index(b"IDAT") - 4
+    data[at : at + 4] = struct.pack(">I", 750_000_000)
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("the decoder was asked"))
+    assert "A whole PNG" in refusal(bytes(data))
 
 
 def lying(kind: str, side: int) -> bytes:

@@ -147,3 +147,11 @@ def test_pixel_hash_sees_one_changed_pixel():
     changed = pixels.copy()
     changed[5, 7] ^= 1
     assert pixel_hash(pixels) != pixel_hash(changed)
+
+
+@pytest.mark.parametrize("shape", [(31, 400), (400, 31, 3), (1, 1)])
+def test_an_array_is_held_to_the_same_bounds_as_a_file(shape):
+    with pytest.raises(FreezenetError, match="at least 32 x 32"):
+        PreprocessSpec().decode(np.zeros(shape, np.uint8))
+    with pytest.raises(FreezenetError, match="at most 100 megapixels"):
+        PreprocessSpec().decode(np.broadcast_to(np.uint8(0), (10_001, 10_000)))

@@ -1,0 +1,88 @@
+"""Damaged files against the promise: `python -m benchmarks.fuzz MODEL`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from edge_runtime.errors import FreezenetError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@click.option("--inputs", type=click.IntRange(1), default=50_000, show_default=True, help="Number of damaged files.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--only", type=click.IntRange(0), metavar="N", help="Run input N alone, and keep it in --out.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file and the findings."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.option("--write-docs", is_flag=True, help="Write the table of docs/robustness.md anew from results/.")
+def main(
+    model: Path | None, inputs: int, seed: int, only: int | None, out: Path | None, as_json: bool, write_docs: bool
+) -> None:
+    """Give damaged images and model files to MODEL; each must get an answer or one sentence, in time and memory.
+
+    Exit code 1 where one did not: the findings name the inputs, and --out keeps them.
+    """
+    if model is None and not write_docs:
+        raise click.UsageError("A MODEL is required, or --write-docs.")
+    found = False
+    try:
+        if model is not None:
+            found = _run(model, range(inputs) if only is None else [only], seed, out, as_json, only is not None)
+        if write_docs:
+            _write_docs()
+    except FreezenetError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    if found:
+        sys.exit(1)
+
+
+def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, as_json: bool, single: bool) -> bool:
+    from benchmarks.fuzz.corpus import corpus
+    from benchmarks.fuzz.mutation import mutated
+    from benchmarks.fuzz.run import fuzz, write_input
+    from benchmarks.fuzz.table import table
+    from benchmarks.results import result_path
+    from edge_runtime.classifier import Classifier
+    from train.files import write_json
+    from train.progress import say, track
+
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    Classifier(model)  # says in one sentence what is wrong with it
+    files = corpus(model)
+    if not any(name.startswith("dicom/") for name in files):
+        say("DICOM is left out: pip install 'freezenet[dicom]'")
+    if single and out is not None:
+        say(str(write_input(out, mutated(files, seed, numbers[0]), seed, numbers[0])))
+    result = fuzz(
+        model,
+        files,
+        track(numbers, "damaged files", len(numbers)),
+        seed,
+        None if out is None else out / "fuzz-findings",
+    )
+    if out is not None and not single:
+        write_json(result_path(out, "fuzz", result["environment"]), result)
+    click.echo(json.dumps(result) if as_json else table(result), nl=as_json)
+    return bool(result["findings"])
+
+
+def _write_docs() -> None:
+    from benchmarks.fuzz.table import page_with_tables
+    from benchmarks.pages import DOCS, write_page
+
+    path = DOCS / "robustness.md"
+    write_page(path, page_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
+
+
+if __name__ == "__main__":
+    main()
