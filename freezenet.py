@@ -60,7 +60,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; a failure is one sentence on stderr and never a traceback."""
-    from edge_runtime.errors import FreezenetError
+    from edge_runtime.errors import FreezenetError, one_line
 
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
@@ -89,7 +89,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         click.echo(
             f"Error: An unexpected failure, {type(error).__name__}: {reason}; please report it with the output of "
             f"`freezenet doctor` and of the same command with {DEBUG}=1.",

@@ -21,10 +21,10 @@ import click
 
 from benchmarks.clients.tools import default_tools_folder, made, run_tool
 from benchmarks.pages import DOCS, begin_mark, with_part, write_page
-from benchmarks.results import result_path
+from benchmarks.results import write_result
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
-from train.files import read_json, write_json
+from train.files import read_json
 from train.names import chosen_names
 from train.progress import say
 
@@ -213,7 +213,7 @@ def main(model: Path | None, routes: str, as_json: bool, out: Path | None, write
             out.mkdir(parents=True, exist_ok=True)
         result = measure(chosen_names(routes, ROUTES, "Routes"), model and model.resolve(), default_tools_folder())
         if out is not None:
-            write_json(result_path(out, "install", result["environment"]), result)
+            write_result(out, "install", result)
     except FreezenetError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -26,7 +26,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from benchmarks.equalization import equalize, without_cap
-from benchmarks.results import mean_and_spread, result_path
+from benchmarks.results import mean_and_spread, write_result
 from convert.bias_correction import correct_biases
 from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.flatbuffer import read_tree, write_tree
@@ -40,7 +40,6 @@ from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
-from train.files import write_json
 from train.metrics import confusion_matrix, macro_f1
 from train.names import chosen_names
 from train.progress import say
@@ -453,8 +452,7 @@ def main(runs, arms, data, out, as_json) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(result_path(out, f"quantization-{Path(result['data']).stem}", result["environment"]), result)
+        write_result(out, f"quantization-{Path(result['data']).stem}", result)
     click.echo(json.dumps(result) if as_json else table(result))
 
 

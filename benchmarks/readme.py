@@ -33,6 +33,9 @@ def tables(results: Path) -> str:
         *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
         *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
         *(_edge(read_json(path)) for path in sorted(results.glob("edge-*.json"))),
+        *(_soak(read_json(path)) for path in sorted(results.glob("soak-*.json"))),
+        *(_watch_kills(read_json(path)) for path in sorted(results.glob("watch-kills-*.json"))),
+        *(_fuzz(read_json(path)) for path in sorted(results.glob("fuzz-*.json"))),
     ]
     return "\n".join(parts)
 
@@ -124,6 +127,34 @@ def _edge(result: dict[str, Any]) -> str:
         f"**From a file to the answer**, {result['model']}, {_machine(result)}, {peers}; one thread, milliseconds p50 / p95, then the "
         f"time of freezenet divided by that of the row, median over {result['rounds']} turns (`python -m benchmarks.edge MODEL --image "
         f"IMAGE --json`; [docs/speed.md](docs/speed.md) says what each row does):\n\n{edge_table(result)}\n"
+    )
+
+
+def _soak(result: dict[str, Any]) -> str:
+    times, memory = result["milliseconds"], result["memory_mb"]
+    return (
+        f"**`freezenet serve`** on {result['model']}, {_machine(result)}: {result['requests']} requests over HTTP from "
+        f"{result['clients']} clients, {sum(result['refused'].values())} of them bad (`python -m benchmarks.soak MODEL IMAGE...`): "
+        f"{result['failures']} failures, {result['per_second']:.0f} requests a second, p50 {times['p50']:.0f}, p95 {times['p95']:.0f}, p99 "
+        f"{times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up, {memory['end']:.0f} MB at the end "
+        f"({result['memory_growth']:+.1%}).\n\n"
+    )
+
+
+def _watch_kills(result: dict[str, Any]) -> str:
+    return (
+        f"**`freezenet watch`** killed {result['kills']} times at random moments while {result['files']} files arrived "
+        f"(`python -m benchmarks.watch_kills MODEL IMAGE...`): {result['answered']} answered, {result['rejected']} bad ones rejected, "
+        f"{result['lost']} lost, {result['doubled']} answered twice, {result['half_written']} half-written, {result['different']} "
+        "with another answer.\n\n"
+    )
+
+
+def _fuzz(result: dict[str, Any]) -> str:
+    return (
+        f"**Damaged files**: {result['inputs']} mutated JPEG, PNG, TIFF, BMP, WebP and DICOM files "
+        f"(`python -m benchmarks.fuzz MODEL`; [docs/robustness.md](docs/robustness.md)): {len(result['findings'])} findings; each got an "
+        f"answer or a sentence.\n\n"
     )
 
 

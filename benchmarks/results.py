@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from train.files import write_json
+
 
 def result_path(folder: Path, name: str, environment: dict[str, Any]) -> Path:
     """Return e.g. results/latency-int8-amd-epyc-2core-litert2.3.0.json."""
@@ -16,6 +18,12 @@ def result_path(folder: Path, name: str, environment: dict[str, Any]) -> Path:
                 (("tf", "tensorflow"), ("litert", "ai-edge-litert"), ("tflite", "tflite-runtime")) if package in packages]  # fmt: skip
     cpu = re.sub(r"[^a-z0-9]+", "-", environment["cpu"].lower()).strip("-")
     return folder / "-".join([name, cpu, f"{environment['cores']}core", *versions, "json"]).replace("-json", ".json")
+
+
+def write_result(folder: Path, name: str, result: dict[str, Any]) -> None:
+    """Write a result, which holds its "environment", into a folder that is made where it is missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(result_path(folder, name, result["environment"]), result)
 
 
 def mean_and_spread(values: Sequence[float]) -> dict[str, float]:

@@ -28,7 +28,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
 WARM = 500
@@ -135,7 +135,7 @@ class Soak:
 
     def _failed(self, request: Request, what: str) -> None:
         with self.tally.lock:
-            self.tally.failures.append(f"{request.kind}: {' '.join(what.split())[:300]}")
+            self.tally.failures.append(f"{request.kind}: {one_line(what)}")
 
 
 def good_requests(model: Path, images: list[Path]) -> list[Request]:
@@ -253,17 +253,22 @@ def soak(
 @click.option("--clients", default=8, show_default=True, type=click.IntRange(1), help="Requests at the same time.")
 @click.option("--bad", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Share of bad requests.")
 @click.option("--workers", type=click.IntRange(1), help="Workers of the server; default: its own.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(model, images, requests, clients, bad, workers, as_json) -> None:
+def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
+    from benchmarks.results import write_result
     from edge_runtime.environment import environment
 
     try:
         result = soak(model, list(images), requests, clients, bad, workers)
     except FreezenetError as error:
         raise click.ClickException(str(error)) from None
+    full = {**result, "environment": environment()}
+    if out is not None:
+        write_result(out, f"soak-{model.stem}", full)
     if as_json:
-        click.echo(json.dumps({**result, "environment": environment()}))
+        click.echo(json.dumps(full))
     else:
         for key, value in result.items():
             click.echo(f"{key}\t{value}")

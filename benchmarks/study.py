@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from benchmarks.results import mean_and_spread, result_path
+from benchmarks.results import mean_and_spread, write_result
 from convert.cli import variants_option
 from convert.variants import known_variants
 
@@ -108,10 +108,7 @@ def main(data, arms, seeds, weights, variants, work, out, name) -> None:
     chosen = [arm.strip() for arm in arms.split(",")]
     result = study(data, chosen, [int(seed) for seed in seeds.split(",")], weights, work, known_variants(variants))
     if out is not None:
-        from train.files import write_json
-
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(result_path(out, f"{name}-{data.stem}", result["environment"]), result)
+        write_result(out, f"{name}-{data.stem}", result)
     click.echo(json.dumps(result))
 
 

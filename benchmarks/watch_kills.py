@@ -183,18 +183,24 @@ def measure(model: Path, images: list[Path], files: int, kills: int, seed: int =
 @click.option("--files", default=500, show_default=True, type=click.IntRange(1), help="That arrive.")
 @click.option("--kills", default=50, show_default=True, type=click.IntRange(1), help="SIGKILLs while they arrive.")
 @click.option("--seed", default=0, show_default=True, help="Of the moments.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, as_json: bool) -> None:
+def main(
+    model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, out: Path | None, as_json: bool
+) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
+    from benchmarks.results import write_result
     from edge_runtime.environment import environment
 
     found = measure(model, list(images), files, kills, seed)
+    result = {"model": model.name, **asdict(found), "passed": found.passed}
+    full = {**result, "environment": environment()}
+    if out is not None:
+        write_result(out, f"watch-kills-{model.stem}", full)
     if as_json:
-        click.echo(
-            json.dumps({"model": model.name, **asdict(found), "passed": found.passed, "environment": environment()})
-        )
+        click.echo(json.dumps(full))
     else:
-        click.echo("\n".join(f"{key:<20}{value}" for key, value in {**asdict(found), "passed": found.passed}.items()))
+        click.echo("\n".join(f"{key:<20}{value}" for key, value in result.items()))
     if not found.passed:
         sys.exit(1)
 

@@ -26,7 +26,7 @@ from convert.qat_graph import describe
 from convert.qat_worker import packed, unpacked
 from convert.ranges import Ranges
 from convert.settings import Settings, setting
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 from edge_runtime.preprocess import PreprocessSpec
 from train.files import read_json, write_json
 
@@ -191,7 +191,7 @@ def _work(folder: Path) -> None:
         error = read_json(folder / "error.json")
         if error["foreseen"]:
             raise FreezenetError(error["reason"])
-        reason = " ".join(error["reason"].split())[:300]
+        reason = one_line(error["reason"])
         raise FreezenetError(
             f"Quantization-aware training that runs to its end is required. Got: {reason}; leave out int8-qat, or report "
             "it with the output of FREEZENET_DEBUG=1."

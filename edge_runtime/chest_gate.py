@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,12 +75,16 @@ def gate_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
             if directions > len(mean) or len(packed) != len(places[0]):
                 raise ValueError(f"{len(packed)} numbers for {directions} directions of {len(mean)} features")
             whitening = np.zeros((directions, len(mean)))
-            whitening[places] = packed * float(content["scale"])
-            return OneClassGate(mean, whitening, threshold)
+            # Doubles, because a damaged scale may be larger than a half-precision number can be.
+            whitening[places] = packed.astype(np.float64) * float(content["scale"])
+            if np.isfinite(mean).all() and np.isfinite(whitening).all():
+                return OneClassGate(mean, whitening, threshold)
         if kind == "logistic" and 0 <= threshold <= 1:
             return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
     except (KeyError, TypeError, ValueError) as error:
-        raise FreezenetError(f"A gate of known keys and numbers is required in the card. Got: {error!r}.") from None
+        raise FreezenetError(
+            f"A gate of known keys and numbers is required in the card. Got: {one_line(repr(error), 100)}."
+        ) from None
     raise FreezenetError(
         "A gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
         f"Got: kind {kind!r}, threshold {threshold:g}; update freezenet."

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +72,9 @@ class DecisionRule:
             abstain_below = float(confidence.get("abstain_below") or 0.0)
             given = {str(label): float(value) for label, value in (content.get("thresholds") or {}).items()}
         except (AttributeError, TypeError, ValueError) as error:
-            raise FreezenetError(f"Confidence and thresholds that are numbers are required. Got: {error}.") from None
+            raise FreezenetError(
+                f"Confidence and thresholds that are numbers are required. Got: {one_line(error, 100)}."
+            ) from None
         task = content.get("task", "multi-class")
         values = [abstain_below, *given.values()]
         if task not in ("multi-class", "multi-label") or not set(given) <= set(card.labels):

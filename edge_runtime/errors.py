@@ -16,3 +16,8 @@ class RefusedError(FreezenetError):
     """A gate looked at a model and refused it; the message holds the figures and the likely cause."""
 
     exit_code = 3
+
+
+def one_line(said: object, most: int = 300) -> str:
+    """Return what a library said as one line of at most `most` characters, for the inside of a sentence."""
+    return " ".join(str(said).split())[:most].rstrip(". ")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 
 #: Interpreters in order of preference: name -> module that holds `Interpreter`.
 RUNTIMES = {
@@ -52,7 +52,7 @@ class Interpreter:
         except (SystemError, AttributeError, ImportError) as error:
             raise FreezenetError(_start_failure(self.runtime, error)) from None
         except (ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error, 200)
             raise FreezenetError(
                 f"A model that {self.runtime} {runtime_version(self.runtime)} can run is required. Got: {reason} "
                 "(a damaged file, or operators newer than the runtime)."
@@ -119,4 +119,4 @@ def _start_failure(runtime: str, error: Exception) -> str:
             f"tflite-runtime requires NumPy 1. Got: NumPy {np.__version__}; run: pip install 'numpy<2', "
             "or use ai-edge-litert."
         )
-    return f"A working {runtime} is required. Got: {type(error).__name__}: {' '.join(str(error).split())[:200]}."
+    return f"A working {runtime} is required. Got: {type(error).__name__}: {one_line(error, 200)}."

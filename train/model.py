@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 from train.recipe import Recipe
 
 #: Widths for which Keras publishes ImageNet weights.
@@ -75,7 +75,7 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
     try:
         return keras.applications.MobileNetV2(shape, alpha=recipe.alpha, include_top=False, weights=os.fspath(path))
     except Exception as error:  # h5py and Keras raise many types for a wrong file
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, 160)
         raise FreezenetError(
             f"Weights for MobileNetV2 of width {recipe.alpha:g} without top are required. Got: {path.name}, which does "
             f"not fit ({reason}). Pass the file of that width, or --set alpha=... to match it."
@@ -91,7 +91,7 @@ def _downloaded(recipe: Recipe, shape: tuple[int, int, int]) -> keras.Model:
     try:
         return keras.applications.MobileNetV2(shape, alpha=recipe.alpha, include_top=False, weights="imagenet")
     except Exception as error:  # urllib, ssl and Keras raise many types where there is no network
-        reason = " ".join(str(error).split())[:160]
+        reason = one_line(error, 160)
         raise FreezenetError(
             f"ImageNet weights are required. Got: no download ({reason}). {_where_to_get(recipe.alpha)}"
         ) from None

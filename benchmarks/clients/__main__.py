@@ -40,13 +40,11 @@ def _measure(models: Path, clients: str, as_json: bool, out: Path | None) -> Non
     from benchmarks.clients.matrix import known_clients, measure
     from benchmarks.clients.table import table
     from benchmarks.clients.tools import default_tools_folder
-    from benchmarks.results import result_path
-    from train.files import write_json
+    from benchmarks.results import write_result
 
     result = measure(models, known_clients(clients), default_tools_folder())
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(result_path(out, f"clients-{result['recipe']}", result["environment"]), result)
+        write_result(out, f"clients-{result['recipe']}", result)
     click.echo(json.dumps(result) if as_json else table(result), nl=as_json)
 
 

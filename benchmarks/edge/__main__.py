@@ -33,8 +33,7 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
     from benchmarks.clients.tools import default_tools_folder
     from benchmarks.edge.measure import measure
     from benchmarks.edge.table import table
-    from benchmarks.results import result_path
-    from train.files import write_json
+    from benchmarks.results import write_result
     from train.progress import say
 
     try:
@@ -46,8 +45,7 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(result_path(out, f"edge-{model.stem}", result["environment"]), result)
+        write_result(out, f"edge-{model.stem}", result)
     click.echo(json.dumps(result) if as_json else table(result), nl=as_json)
 
 

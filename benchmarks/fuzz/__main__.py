@@ -50,9 +50,8 @@ def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, a
     from benchmarks.fuzz.mutation import mutated
     from benchmarks.fuzz.run import fuzz, write_input
     from benchmarks.fuzz.table import table
-    from benchmarks.results import result_path
+    from benchmarks.results import write_result
     from edge_runtime.classifier import Classifier
-    from train.files import write_json
     from train.progress import say, track
 
     if out is not None:
@@ -71,7 +70,7 @@ def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, a
         None if out is None else out / "fuzz-findings",
     )
     if out is not None and not single:
-        write_json(result_path(out, "fuzz", result["environment"]), result)
+        write_result(out, "fuzz", result)
     click.echo(json.dumps(result) if as_json else table(result), nl=as_json)
     return bool(result["findings"])
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.fuzz.memory import MEMORY_BOUND
+from edge_runtime.errors import one_line
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Longest time for one file, seconds.
@@ -105,7 +106,7 @@ def judged(reply: dict[str, Any]) -> Outcome:
     sentence, seconds, peak = reply.get("sentence"), reply["seconds"], reply["peak_bytes"]
     broken = [
         reply.get("raised"),
-        f"printed: {' '.join(reply['noise'].split())[:300]}" if reply["noise"] else None,
+        f"printed: {one_line(reply['noise'])}" if reply["noise"] else None,
         f"no sentence: {sentence!r}" if sentence is not None and not is_sentence(sentence) else None,
         f"{seconds:.1f} seconds" if seconds > SECONDS_BOUND else None,
         f"{peak >> 20} MiB" if peak > MEMORY_BOUND else None,

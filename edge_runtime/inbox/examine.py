@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import FreezenetError
+from edge_runtime.errors import FreezenetError, one_line
 from edge_runtime.inbox.arrivals import MAX_BYTES
 from edge_runtime.inbox.probe import survives
 
@@ -41,7 +41,7 @@ def examine(classifier: Classifier, arrival: Arrival, attempts: int, overlay: bo
         raise FreezenetError("A file for which the memory suffices is required. Got: one that needs more.") from None
     # Whatever a decoder trips over, one file must not stop the others.
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error)
         raise FreezenetError(
             f"A file that can be decoded is required. Got: {type(error).__name__}: {reason}."
         ) from error

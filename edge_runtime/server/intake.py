@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
+from edge_runtime.errors import one_line
 from edge_runtime.server.errors import BusyError, RequestError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Intake:
         try:
             form = await _MemoryParser(request.headers, stream, max_files=1, max_fields=4).parse()
         except MultiPartException as error:
-            reason = " ".join(error.message.split())[:100].rstrip(".")
+            reason = one_line(error.message, 100)
             raise RequestError(400, f"A whole multipart body with one file is required. Got: {reason}.") from None
         file = form.get(FIELD)
         if not isinstance(file, UploadFile):

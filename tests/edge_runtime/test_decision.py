@@ -104,3 +104,9 @@ def test_a_rule_that_cannot_be_followed_is_refused(content):
 def test_scores_that_are_no_numbers_are_refused():
     with pytest.raises(FreezenetError, match="finite scores is required"):
         rule().decide(np.array([0.5, np.nan, 0.5]))
+
+
+def test_a_sentence_about_a_card_stays_one():
+    with pytest.raises(FreezenetError) as caught:
+        rule(confidence={"temperature": "x" * 10_000})
+    assert len(str(caught.value)) < 300
