@@ -64,7 +64,7 @@ def test_other_body_parts_are_refused(part):
     )
 
 
-@pytest.mark.parametrize(("scheme", "code"), [(scheme, code) for scheme in CHEST_CODES for code in CHEST_CODES[scheme]])
+@pytest.mark.parametrize(("scheme", "code"), [(scheme, code) for scheme in CHEST_CODES for code in sorted(CHEST_CODES[scheme])])
 def test_the_chest_by_its_codes_is_read(scheme, code):
     check_subject(coded("AnatomicRegionSequence", code, scheme))
 
