@@ -103,6 +103,19 @@ def test_the_page_needs_nothing_else(report):
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
 
 
+def test_what_a_device_answers_is_said_as_in_metrics_json(report, content):
+    page, _ = report()
+    metrics, _ = content
+    found = metrics["confidence"]["test"]
+    for name, figure in (
+        ("answered", found["coverage"]),
+        ("right, of what is answered", found["accuracy_answered"]),
+        ("pass the chest gate", metrics["gate"]["chest_passed"]),
+    ):
+        assert page.row(name) == [[name, f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"]]
+    assert f"temperature {metrics['confidence']['temperature']:.3f}" in page.text
+
+
 def test_figures_of_every_variant_are_those_of_results_json(report, content):
     page, _ = report()
     _, results = content
