@@ -124,6 +124,9 @@ def _extra_with(module: str) -> str:
         requirements = requires("freezenet") or []
     except PackageNotFoundError:  # run from a clone
         requirements = []
+    verb = sys.argv[1] if len(sys.argv) > 1 else ""
+    if any(f'extra == "{verb}"' in one or f"extra == '{verb}'" in one for one in requirements):
+        return verb  # an extra made for this verb brings all that it needs
     wanted = _plain(_DISTRIBUTIONS.get(module.partition(".")[0], module.partition(".")[0]))
     found = [re.match(r"([\w.-]+).*extra == [\"']([\w-]+)", one) for one in requirements]
     return next((one[2] for one in found if one and _plain(one[1]) == wanted), "all")

@@ -103,6 +103,14 @@ class Classifier:
         """Whether the model gives a class activation map."""
         return "cam" in self._outputs
 
+    def require_evidence(self) -> None:
+        """Raise FreezenetError where the model gives no class activation map."""
+        if not self.shows_evidence:
+            raise FreezenetError(
+                f"A model with a class activation map (profile edge) is required. Got: {self.path.name} with "
+                f"{', '.join(self._outputs)}."
+            )
+
     @cached_property
     def identity(self) -> dict[str, str]:
         """What stands beside every answer, so that it can be traced: file name and SHA-256 of model and card, runtime."""
@@ -118,11 +126,8 @@ class Classifier:
 
         overlay: also draw the class activation map of the most probable class.
         """
-        if overlay and not self.shows_evidence:
-            raise FreezenetError(
-                f"A model with a class activation map (profile edge) is required. Got: {self.path.name} with "
-                f"{', '.join(self._outputs)}."
-            )
+        if overlay:
+            self.require_evidence()
         spec = self.card.preprocess
         started = time.perf_counter()
         gray = spec.decode(image, self.trust_tags)

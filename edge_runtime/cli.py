@@ -52,7 +52,9 @@ def predict(
     threads: int,
     runtime: str | None,
 ) -> None:
-    """Classify images, also DICOM: files, folders, or - for one image on standard input.
+    """Classify images: files, folders, or - for one image on standard input.
+
+    Of a folder, files with an image's suffix and DICOM files of any name.
 
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason stands in the place of the label.
@@ -60,11 +62,14 @@ def predict(
     from edge_runtime.answer import answer_line
     from edge_runtime.batch import available_cores, predict_all
     from edge_runtime.classifier import Classifier
+    from edge_runtime.decision import NOT_CHEST
     from edge_runtime.errors import FreezenetError
     from edge_runtime.files import write_bytes
     from edge_runtime.inputs import named_images, overlay_names
 
     classifier = Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
+    if cam_folder is not None:
+        classifier.require_evidence()
     if workers is None:
         single = len(images) == 1 and not Path(images[0]).is_dir()
         workers = 1 if single else max(1, available_cores() // threads)
@@ -86,7 +91,9 @@ def predict(
             if as_json:
                 click.echo(json.dumps(answer_line(name, prediction, classifier, path)))
             else:
-                scores = "  ".join(f"{label} {score:.3f}" for label, score in prediction.probabilities.items())
+                # Of what is no chest X-ray the probabilities mean nothing.
+                meant = {} if prediction.reason == NOT_CHEST else prediction.probabilities
+                scores = "  ".join(f"{label} {score:.3f}" for label, score in meant.items())
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label
                 # A file name need not be text; the reader of stdout must get text.
                 click.echo(f"{click.format_filename(name)}\t{answer}\t{scores}")
@@ -207,7 +214,8 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
         if as_json:
             click.echo(json.dumps({**result.to_dict(), "model": name, "sha256_listed": listed, "signature": signature}))
         elif result.passed:
-            proofs = ["SHA-256 as in conversion.json"] * listed + ["signature valid"] * (signature == "valid")
+            hashed = "SHA-256 as in conversion.json" if listed else "SHA-256 not compared: no conversion.json beside it"
+            proofs = [hashed] + ["signature valid"] * (signature == "valid")
             click.echo("; ".join([f"{name} on {result.runtime}: {figures}", *proofs]))
         if not result.passed:
             raise RefusedError(f"The promised numbers are required. Got, on {result.runtime}, {name}: {figures}.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 #: Packages whose version can change a figure.
 PACKAGES = ("freezenet", "numpy", "opencv-python-headless", "ai-edge-litert", "tflite-runtime", "tensorflow", "keras",
-            "tf-keras", "tensorflow-model-optimization", "scikit-learn", "pydicom", "imagecodecs")  # fmt: skip
+            "tf-keras", "click", "fastapi", "uvicorn", "prometheus-client", "python-multipart", "pynetdicom", "highdicom", "tensorflow-model-optimization", "scikit-learn", "pydicom", "imagecodecs")  # fmt: skip
 
 
 def environment() -> dict[str, object]:

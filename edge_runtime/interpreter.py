@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.chatter import without_chatter
 from edge_runtime.errors import FreezenetError, one_line
 
 #: Interpreters in order of preference: name -> module that holds `Interpreter`.
@@ -47,8 +48,11 @@ class Interpreter:
             raise FreezenetError(f"A TensorFlow Lite model (.tflite) is required. Got: {name}, of another format.")
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
         try:
-            self._engine = _engine_class(self.runtime)(num_threads=threads, **source)
-            self._engine.allocate_tensors()
+            engine = _engine_class(self.runtime)
+            # XNNPACK greets each model on stderr; what is wrong with one is said by an exception.
+            with without_chatter():
+                self._engine = engine(num_threads=threads, **source)
+                self._engine.allocate_tensors()
         except (SystemError, AttributeError, ImportError) as error:
             raise FreezenetError(_start_failure(self.runtime, error)) from None
         except (ValueError, RuntimeError) as error:

@@ -60,6 +60,10 @@ def demo(out, seed, overwrite, as_json) -> None:
     from train.files import prepare_output
     from train.phantoms import write_phantoms
     from train.progress import say
+    from train.quiet import quiet
+
+    with quiet():  # before anything is written, so that a missing package leaves nothing behind
+        import pipeline.stages  # noqa: F401
 
     prepare_output(out, "report.html", overwrite)
     data = out / "data" / "phantoms.csv"

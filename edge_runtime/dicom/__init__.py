@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import FreezenetError
@@ -9,6 +10,8 @@ from edge_runtime.errors import FreezenetError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_IMPORTING = threading.Lock()
 
 
 def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
@@ -21,7 +24,9 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
     `edge_runtime.image.MAX_PIXELS`, and where the extra is not installed.
     """
     try:
-        from edge_runtime.dicom.reader import read
+        # An import that fails in one thread leaves another with half a module.
+        with _IMPORTING:
+            from edge_runtime.dicom.reader import read
     except ModuleNotFoundError as error:
         raise FreezenetError(
             f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "

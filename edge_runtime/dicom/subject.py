@@ -35,7 +35,7 @@ OTHER_VIEW_CODES = {
     "SNM3": frozenset({"R-102CD", "R-10236", "R-10232"}),
 }  # fmt: skip
 
-_REMEDY = "where the tag is wrong, pass --ignore-tags (trust_tags=False in Python)"
+_REMEDY = "where the tag is wrong, start freezenet with --ignore-tags"
 
 
 def check_subject(data: Dataset) -> None:

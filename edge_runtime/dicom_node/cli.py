@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import click
@@ -76,6 +77,8 @@ def dicom_node(
     receiver = Receiver(title, host, port, out / "received", callers)
     delivery = Delivery(out / "answers", kinds, Archive.from_text(archive, title) if archive else None)
     reporter = Reporter(as_json, names)
+    # A caller that breaks the protocol ends its connection's thread, and that alone.
+    threading.excepthook = lambda failed: reporter.say(f"A connection was broken off: {failed.exc_type.__name__}.")
     with told_to_stop() as stop:
         out.joinpath("received").mkdir(parents=True, exist_ok=True)
         spool = Spool(
@@ -92,6 +95,8 @@ def dicom_node(
             alive=reporter.alive,
             names=names,
         )
+        # First, so that nothing is received into a folder of another node.
+        spool.claim()
         listening = receiver.start()
         try:
             reporter.say(f"{title} listens on {host}:{listening}; results go to {archive or 'the folder alone'}.")

@@ -31,14 +31,14 @@ class Delivery:
         """Nothing is touched yet."""
         self.answers, self.kinds, self.archive = answers, kinds, archive
 
-    def __call__(self, image: Path, answer: dict[str, Any]) -> None:
-        """Deliver the answer for an image; FreezenetError, to be tried again, where the archive does not take it.
+    def __call__(self, image: Path, answer: dict[str, Any], name: str) -> None:
+        """Deliver the answer for an image, whose file is <name>.json; FreezenetError, to be tried again, where the archive does not take it.
 
         A repetition writes and sends the same objects. An image that names no study gets none: nothing could show them.
         """
         results = self._results(image, answer)
         for kind, result in results.items():
-            write_bytes(self.answers / f"{answer['file']}.{kind}.dcm", to_bytes(result), durable=True)
+            write_bytes(self.answers / f"{name}.{kind}.dcm", to_bytes(result), durable=True)
         if self.archive is not None and results:
             self.archive.send(list(results.values()))
 

@@ -1,6 +1,6 @@
 """An answer as DICOM objects that every archive and viewer knows: a Structured Report and a Secondary Capture.
 
-Both stand in the study and name the image they speak of. Their UIDs follow from the image, the model and the kind, so a
+Both stand in the study and name the image they speak of. Their UIDs follow from the image's content, the model and the kind, so a
 repetition after a power cut gives the same objects, and the archive keeps one.
 """
 
@@ -152,7 +152,7 @@ def _place(source: Dataset, answer: dict[str, Any], kind: str) -> dict[str, Any]
 
 
 def _uid(source: Dataset, answer: dict[str, Any], kind: str) -> str:
-    return generate_uid(entropy_srcs=[str(source.SOPInstanceUID), answer["model_sha256"], kind])
+    return generate_uid(entropy_srcs=[str(source.SOPInstanceUID), answer["input_sha256"], answer["model_sha256"], kind])
 
 
 def _said(answer: dict[str, Any]) -> list[str]:

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.argument("inbox", type=click.Path(path_type=Path))
+@click.argument("inbox", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
-    "--out", "outbox", type=click.Path(path_type=Path), required=True, metavar="OUTBOX", help="For the answers."
+    "--out",
+    "outbox",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="OUTBOX",
+    help="For the answers.",
 )
 @click.option("--cam", is_flag=True, help="Write the class activation map, too: <name>.cam.png beside <name>.json.")
 @click.option(
@@ -87,6 +92,7 @@ def watch(
             names=names,
         )
         reporter.ready("watching")
+        reporter.say(f"Watching {inbox}; answers go to {outbox}.")
         if once:
             left = spool.run_out(stop)
             if left:

@@ -178,7 +178,7 @@ class Outbox:
             if not isinstance(error, BlockingIOError):
                 raise
             raise FreezenetError(
-                f"An outbox that no other process watches for is required. Got: {self.folder}, which one has open; "
+                f"A folder for answers that no other process writes to is required. Got: {self.folder}, which one has open; "
                 "stop it, or choose another --out."
             ) from None
         return handle

@@ -22,7 +22,7 @@ from edge_runtime.inbox.spool import Outcome
 
 @contextmanager
 def told_to_stop() -> Iterator[threading.Event]:
-    """Yield an event that SIGTERM and Ctrl-C set; the manager is told when the service ends."""
+    """Yield an event that SIGTERM and Ctrl-C set; people and the manager are told when the service ends."""
     stop = threading.Event()
     # Not stop.set itself: the main thread may hold the event's lock in the moment of the signal.
     ended = {number: signal.signal(number, lambda *_: threading.Thread(target=stop.set).start())
@@ -31,6 +31,8 @@ def told_to_stop() -> Iterator[threading.Event]:
         yield stop
     finally:
         notify(STOPPING="1")
+        if stop.is_set():
+            click.echo("Stopped.", err=True)
         for number, handler in ended.items():
             signal.signal(number, handler)
 

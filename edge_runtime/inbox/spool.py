@@ -47,8 +47,8 @@ class Spool:
 
     overlay: write the class activation map laid over each image, too. settle: seconds for which a file must not change.
     interval: seconds between two looks at the inbox.
-    deliver: called with the file, still in the inbox, and its answer (the JSON object of OUTBOX/<name>.json; "overlay" in it
-    is relative to the outbox) before the file is filed away; where it raises, the file stays and is delivered later,
+    deliver: called with the file, still in the inbox, its answer (the JSON object of OUTBOX/<name>.json; "overlay" in it
+    is relative to the outbox) and that <name>, which no other content has, before the file is filed away; where it raises, the file stays and is delivered later,
     at first after 1 s and at most after 30 s. It must bear being called twice for one answer; the message of a FreezenetError
     is said, of other exceptions the type.
     on_done: called with each Outcome. say: called with one sentence when a trouble begins or ends; no sentence names a file
@@ -64,7 +64,7 @@ class Spool:
         overlay: bool = False,
         settle: float = 2.0,
         interval: float = 1.0,
-        deliver: Callable[[Path, dict[str, Any]], object] | None = None,
+        deliver: Callable[[Path, dict[str, Any], str], object] | None = None,
         on_done: Callable[[Outcome], object] = lambda outcome: None,
         say: Callable[[str], object] = lambda sentence: None,
         alive: Callable[[], object] = lambda: None,
@@ -76,10 +76,8 @@ class Spool:
             raise FreezenetError(
                 f"An inbox and an outbox of which neither lies in the other are required. Got: {inbox} and {outbox}."
             )
-        if overlay and not classifier.shows_evidence:
-            raise FreezenetError(
-                f"A model with a class activation map (profile edge) is required. Got: {classifier.path.name}."
-            )
+        if overlay:
+            classifier.require_evidence()
         self.classifier, self.overlay, self.interval = classifier, overlay, interval
         self.deliver, self.on_done, self.say, self.alive, self.names = deliver, on_done, say, alive, names
         self.arrivals, self.outbox = Arrivals(inbox, settle), Outbox(outbox)
@@ -124,6 +122,12 @@ class Spool:
         finally:
             self.close()
 
+    def claim(self) -> None:
+        """Make the outbox ours now and not at the first look; FreezenetError where it cannot be."""
+        self.arrivals.look()
+        with trouble_at("outbox", self.outbox.folder):
+            self.outbox.open(self.arrivals.inbox)
+
     def close(self) -> None:
         """Let another process have the outbox."""
         self.outbox.close()
@@ -138,9 +142,7 @@ class Spool:
         Raises FolderTrouble where a folder cannot be used; everything done until then stays done.
         """
         self.alive()
-        self.arrivals.look()
-        with trouble_at("outbox", self.outbox.folder):
-            self.outbox.open(self.arrivals.inbox)
+        self.claim()
         self._put_back()
         self._forget_waits()
         done = 0
@@ -227,7 +229,7 @@ class Spool:
         arrival, job, record = wait.answered
         if not job.delivered:
             try:
-                self.deliver(arrival.path, record)
+                self.deliver(arrival.path, record, job.slot)
             except Exception as error:
                 what = str(error) if isinstance(error, FreezenetError) else type(error).__name__
                 self._postpone(name, f"An answer cannot be delivered: {what.rstrip('.')}.", wait.answered)

@@ -71,6 +71,7 @@ def answer() -> dict:
         "model_sha256": "ab" * 32,
         "card_sha256": "cd" * 32,
         "runtime": "ai-edge-litert 2.3.0",
+        "input_sha256": "12" * 32,
     }
 
 

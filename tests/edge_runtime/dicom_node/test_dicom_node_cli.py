@@ -113,6 +113,22 @@ def test_results_lie_beside_the_answer_without_an_archive(node, orthanc, dcmtk, 
     assert pydicom.dcmread(base.with_name(f"{base.name}.report.dcm")).Modality == "SR"
 
 
+def test_an_image_sent_again_with_other_content_has_results_of_its_own(
+    node, orthanc, dcmtk, chest, chest_file, tmp_path
+):
+    node(orthanc.node_port, "--result", "report")
+    for pixels in (bytes(range(256)) * 47, bytes(reversed(range(256))) * 47):
+        changed = chest_file(PixelData=pixels[: 120 * 100])
+        assert dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, changed).returncode == 0
+        eventually(lambda: not list((tmp_path / "node" / "received").glob("*.dcm")))
+    reports = sorted((tmp_path / "node" / "answers").glob("*.report.dcm"))
+    assert len(reports) == len(answers(tmp_path)) == 2
+    assert {path.name.removesuffix(".report.dcm") for path in reports} == {
+        path.name.removesuffix(".json") for path in (tmp_path / "node" / "answers").glob("*.dcm.json")
+    }
+    assert len({pydicom.dcmread(path).SOPInstanceUID for path in reports}) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -96,6 +96,8 @@ def test_a_repetition_gives_the_same_objects_and_another_model_others(chest, ans
     other = structured_report(chest(), answer | {"model_sha256": "ef" * 32})
     assert other.SOPInstanceUID != first.SOPInstanceUID
     assert structured_report(chest(1), answer).SOPInstanceUID != first.SOPInstanceUID
+    changed = structured_report(chest(), answer | {"input_sha256": "34" * 32})  # sent again with other content
+    assert changed.SOPInstanceUID != first.SOPInstanceUID
 
 
 def test_attributes_that_the_image_lacks_are_left_empty(chest, answer, picture):

@@ -123,7 +123,7 @@ def test_only_one_process_has_it_open(outbox, inbox):
         "Outbox(Path(sys.argv[1])).open(Path(sys.argv[2])); print('open')"
     )
     arguments = [sys.executable, "-c", program, str(outbox.folder), str(inbox)]
-    assert b"no other process watches" in subprocess.run(arguments, capture_output=True, check=False).stderr
+    assert b"no other process writes to" in subprocess.run(arguments, capture_output=True, check=False).stderr
     with pytest.raises(FreezenetError, match="which one has open"):
         Outbox(outbox.folder).open(inbox)
     outbox.close()

@@ -192,7 +192,7 @@ def test_a_kill_at_every_single_step_leaves_exactly_one_result(make_spool, tmp_p
 
         monkeypatch.setattr(os, "rename", refuse)
     delivered = tmp_path / "delivered"
-    deliver = lambda path, answer: delivered.open("a").write(f"{answer['input_sha256']}\n")  # noqa: E731
+    deliver = lambda path, answer, name: delivered.open("a").write(f"{answer['input_sha256']}\n")  # noqa: E731
     steps = 0
     while True:
         shutil.rmtree(tmp_path / "in")
@@ -287,7 +287,7 @@ def test_a_file_that_may_end_the_process_comes_last(make_spool, tmp_path):
 def test_a_failed_delivery_is_made_again_without_a_new_answer(make_spool, tmp_path, in_background):
     calls = []
 
-    def deliver(path, answer):
+    def deliver(path, answer, name):
         calls.append((path.name, path.read_bytes(), answer["label"]))
         if path.name == "a" and len([one for one in calls if one[0] == "a"]) < 2:
             raise ConnectionRefusedError("to PATIENT^NAME")
@@ -303,14 +303,14 @@ def test_a_failed_delivery_is_made_again_without_a_new_answer(make_spool, tmp_pa
 
 
 def test_what_waits_for_its_delivery_waits_across_a_restart(make_spool, tmp_path):
-    def refuse(path, answer):
+    def refuse(path, answer, name):
         raise FreezenetError("A receiver is required.")
 
     put(tmp_path / "in", a=b"1")
     make_spool(deliver=refuse).process_once()
     assert (tmp_path / "in" / "a").exists() and (tmp_path / "out" / "a.json").exists()
     delivered = []
-    spool = make_spool(deliver=lambda path, answer: delivered.append(answer))
+    spool = make_spool(deliver=lambda path, answer, name: delivered.append(answer))
     assert spool.process_once() == 1
     assert spool.classifier.seen == [] and delivered == [read(tmp_path / "out", "a.json")]
     assert not list((tmp_path / "out" / ".freezenet-watch" / "jobs").iterdir())
@@ -323,7 +323,7 @@ def test_what_waits_for_its_delivery_waits_across_a_restart(make_spool, tmp_path
 def test_a_delivery_that_could_not_be_noted_is_not_made_again(make_spool, tmp_path, monkeypatch):
     delivered = []
     put(tmp_path / "in", a=b"1")
-    spool = make_spool(deliver=lambda path, answer: delivered.append(path))
+    spool = make_spool(deliver=lambda path, answer, name: delivered.append(path))
     monkeypatch.setattr(spool.outbox, "note_delivered", lambda job: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
     with pytest.raises(FolderTrouble):
         spool.process_once()
@@ -462,7 +462,7 @@ def test_a_name_that_the_outbox_cannot_hold_holds_up_no_other(make_spool, tmp_pa
 def test_running_out_counts_what_stays(make_spool, tmp_path):
     put(tmp_path / "in", a=b"1", b=b"2")
 
-    def refuse(path, answer):
+    def refuse(path, answer, name):
         if path.name == "b":
             raise FreezenetError("no")
 
