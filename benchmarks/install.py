@@ -20,15 +20,14 @@ from typing import Any
 import click
 
 from benchmarks.clients.tools import default_tools_folder, made, run_tool
-from benchmarks.pages import DOCS, begin_mark, with_part, write_page
+from benchmarks.command import BenchmarkCommand
+from benchmarks.pages import ROOT, begin_mark, rewrite_page, with_part
 from benchmarks.results import write_result
 from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
 from train.files import read_json
 from train.names import chosen_names
 from train.progress import say
 
-ROOT = Path(__file__).resolve().parents[1]
 BEGIN = begin_mark("python -m benchmarks.install --write-docs")
 #: Of every virtual environment, and not of the installation.
 _NOT_WEIGHED = ("pip", "setuptools")
@@ -193,7 +192,7 @@ def _section(result: dict[str, Any]) -> str:
     return f"Python {machine['python']}, {machine['machine']}, {machine['cpu']} with {machine['cores']} cores:\n\n{table(result)}\n"
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--route", "routes", default="all", show_default=True, metavar="LIST", help="Which ways to install.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
@@ -204,19 +203,14 @@ def main(model: Path | None, routes: str, as_json: bool, out: Path | None, write
 
     With a MODEL, `freezenet verify` and `freezenet predict` must work in each. The route "small" needs a C++ compiler.
     """
-    try:
-        if write_docs:
-            path = DOCS / "install.md"
-            write_page(path, page_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
-            return
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-        result = measure(chosen_names(routes, ROUTES, "Routes"), model and model.resolve(), default_tools_folder())
-        if out is not None:
-            write_result(out, "install", result)
-    except FreezenetError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    if write_docs:
+        rewrite_page("docs/install.md", page_with_tables)
+        return
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    result = measure(chosen_names(routes, ROUTES, "Routes"), model and model.resolve(), default_tools_folder())
+    if out is not None:
+        write_result(out, "install", result)
     click.echo(json.dumps(result) if as_json else table(result), nl=as_json)
 
 

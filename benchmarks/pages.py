@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from train.files import write_atomically
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
 END = "<!-- table: end -->"
 
 
@@ -22,6 +23,11 @@ def with_part(page: str, begin: str, part: str) -> str:
     return f"{before}{begin}\n{part}{END}{after}"
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a page whole or not at all."""
+def rewrite_page(name: str, with_tables: Callable[[str, Path], str]) -> None:
+    """Write a page of this project anew, whole or not at all.
+
+    name: below the project's folder. with_tables: makes the new text of the old one and the folder of result files.
+    """
+    path = ROOT / name
+    text = with_tables(path.read_text(encoding="utf-8"), ROOT / "results")
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -20,6 +20,8 @@ from typing import Any
 
 import click
 
+from benchmarks.command import BenchmarkCommand
+
 _IMPORTS = "import numpy, cv2; import ai_edge_litert.interpreter"
 
 
@@ -89,7 +91,7 @@ def start(model: Path, image: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--rounds", default=400, show_default=True, type=click.IntRange(10), help="Timed images of each way.")

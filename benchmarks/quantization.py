@@ -10,7 +10,6 @@ for choosing; the test side is reported beside it.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +24,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from benchmarks.command import BenchmarkCommand
 from benchmarks.equalization import equalize, without_cap
 from benchmarks.results import mean_and_spread, write_result
 from convert.bias_correction import correct_biases
@@ -436,7 +436,7 @@ def _option(arms: Sequence[str]) -> str:
     return "" if list(arms) == list(ARMS) else f" --arms {','.join(arms)}"
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @click.option("--arms", default="all", show_default=True, metavar="LIST", help=f"Of {', '.join(ARMS)}; or all.")
 @click.option(
@@ -446,11 +446,7 @@ def _option(arms: Sequence[str]) -> str:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(runs, arms, data, out, as_json) -> None:
     """Measure post-training techniques on trained runs of one data set: what each costs against float32."""
-    try:
-        result = measure([Run.open(run) for run in runs], known_arms(arms), data)
-    except FreezenetError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    result = measure([Run.open(run) for run in runs], known_arms(arms), data)
     if out is not None:
         write_result(out, f"quantization-{Path(result['data']).stem}", result)
     click.echo(json.dumps(result) if as_json else table(result))

@@ -13,10 +13,9 @@ from typing import Any
 import click
 
 from benchmarks.edge.table import table as edge_table
-from benchmarks.pages import begin_mark, with_part, write_page
+from benchmarks.pages import begin_mark, rewrite_page, with_part
 from train.files import read_json
 
-ROOT = Path(__file__).resolve().parents[1]
 BEGIN = begin_mark("python -m benchmarks.readme")
 
 
@@ -174,8 +173,7 @@ def _spread(figure: dict[str, float]) -> str:
 @click.command()
 def main() -> None:
     """Write the README's tables anew."""
-    path = ROOT / "README.md"
-    write_page(path, readme_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
+    rewrite_page("README.md", readme_with_tables)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from typing import Any
 
 import click
 
+from benchmarks.command import BenchmarkCommand
 from edge_runtime.errors import FreezenetError, one_line
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
@@ -246,7 +247,7 @@ def soak(
     }  # fmt: skip
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--requests", default=20_000, show_default=True, type=click.IntRange(10), help="Good and bad together.")
@@ -260,10 +261,7 @@ def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
     from benchmarks.results import write_result
     from edge_runtime.environment import environment
 
-    try:
-        result = soak(model, list(images), requests, clients, bad, workers)
-    except FreezenetError as error:
-        raise click.ClickException(str(error)) from None
+    result = soak(model, list(images), requests, clients, bad, workers)
     full = {**result, "environment": environment()}
     if out is not None:
         write_result(out, f"soak-{model.stem}", full)

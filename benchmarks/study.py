@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from benchmarks.command import BenchmarkCommand
 from benchmarks.results import mean_and_spread, write_result
 from convert.cli import variants_option
 from convert.variants import known_variants
@@ -94,7 +95,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return {name: mean_and_spread([row[name] for row in rows]) for name in names}
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--arms", default="mobile-freezenet,mobile-freezenet-2023", show_default=True, metavar="LIST")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")

@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from benchmarks.command import BenchmarkCommand
+
 
 def measure(
     data: str, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
@@ -105,7 +107,7 @@ def measure(
     }
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data", type=click.Path(exists=True))
 @click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")

@@ -26,6 +26,8 @@ from typing import Any
 
 import click
 
+from benchmarks.command import BenchmarkCommand
+
 #: Seconds of the watcher's life between start and SIGKILL, smallest and largest.
 _LIFE = (0.05, 1.6)
 _SETTLE, _INTERVAL = 0.2, 0.05
@@ -177,7 +179,7 @@ def measure(model: Path, images: list[Path], files: int, kills: int, seed: int =
         return tally(model, Path(folder), made, kills, within, time.perf_counter() - started)
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("model", type=click.Path(exists=True, path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--files", default=500, show_default=True, type=click.IntRange(1), help="That arrive.")

@@ -33,6 +33,7 @@ from convert.variants import DEFAULT_VARIANTS, VARIANTS, Variant
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError, RefusedError
+from edge_runtime.files import write_bytes
 from edge_runtime.verify import verify
 from train.files import prepare_output, sha256_file, write_atomically, write_json
 from train.progress import say
@@ -135,7 +136,7 @@ class _Writer:
         files = self._packed(variant, content, made, verdict, targets) if verdict.images else {"": content}
         if keep_back:
             kept = self.out / f"{variant.name}.tflite.refused"
-            write_atomically(kept, partial(Path.write_bytes, data=next(iter(files.values()))))
+            write_bytes(kept, next(iter(files.values())))
             return verdict.refused
         # The first last, since it stands for the variant.
         for profile in reversed(files):

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
-from edge_runtime.errors import FreezenetError
-
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.command import BenchmarkCommand
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("models", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--client", "clients", default="all", show_default=True, metavar="LIST", help="Which clients to ask.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
@@ -26,14 +23,10 @@ def main(models: Path | None, clients: str, as_json: bool, out: Path | None, wri
     """
     if models is None and not write_docs:
         raise click.UsageError("A folder MODELS is required, or --write-docs.")
-    try:
-        if models is not None:
-            _measure(models, clients, as_json, out)
-        if write_docs:
-            _write_docs()
-    except FreezenetError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    if models is not None:
+        _measure(models, clients, as_json, out)
+    if write_docs:
+        _write_docs()
 
 
 def _measure(models: Path, clients: str, as_json: bool, out: Path | None) -> None:
@@ -50,10 +43,9 @@ def _measure(models: Path, clients: str, as_json: bool, out: Path | None) -> Non
 
 def _write_docs() -> None:
     from benchmarks.clients.table import page_with_tables
-    from benchmarks.pages import DOCS, write_page
+    from benchmarks.pages import rewrite_page
 
-    path = DOCS / "clients.md"
-    write_page(path, page_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
+    rewrite_page("docs/clients.md", page_with_tables)
 
 
 if __name__ == "__main__":

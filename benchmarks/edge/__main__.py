@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
+from benchmarks.command import BenchmarkCommand
 from edge_runtime.cli import json_option
-from edge_runtime.errors import FreezenetError
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--image", type=click.Path(path_type=Path), help="X-ray to make the files from; default: a phantom.")
 @click.option("--rounds", default=20, show_default=True, type=click.IntRange(2), help="Turns of each way.")
@@ -36,14 +35,10 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
     from benchmarks.results import write_result
     from train.progress import say
 
-    try:
-        result = measure(
-            model, default_tools_folder(), image=image, rounds=rounds, times=times, starts=starts,
-            folder_images=folder_images, say=say,
-        )  # fmt: skip
-    except FreezenetError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    result = measure(
+        model, default_tools_folder(), image=image, rounds=rounds, times=times, starts=starts,
+        folder_images=folder_images, say=say,
+    )  # fmt: skip
     if out is not None:
         write_result(out, f"edge-{model.stem}", result)
     click.echo(json.dumps(result) if as_json else table(result), nl=as_json)

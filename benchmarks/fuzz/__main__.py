@@ -8,12 +8,10 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.errors import FreezenetError
-
-ROOT = Path(__file__).resolve().parents[2]
+from benchmarks.command import BenchmarkCommand
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--inputs", type=click.IntRange(1), default=50_000, show_default=True, help="Number of damaged files.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -33,14 +31,10 @@ def main(
     if model is None and not write_docs:
         raise click.UsageError("A MODEL is required, or --write-docs.")
     found = False
-    try:
-        if model is not None:
-            found = _run(model, range(inputs) if only is None else [only], seed, out, as_json, only is not None)
-        if write_docs:
-            _write_docs()
-    except FreezenetError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+    if model is not None:
+        found = _run(model, range(inputs) if only is None else [only], seed, out, as_json, only is not None)
+    if write_docs:
+        _write_docs()
     if found:
         sys.exit(1)
 
@@ -77,10 +71,9 @@ def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, a
 
 def _write_docs() -> None:
     from benchmarks.fuzz.table import page_with_tables
-    from benchmarks.pages import DOCS, write_page
+    from benchmarks.pages import rewrite_page
 
-    path = DOCS / "robustness.md"
-    write_page(path, page_with_tables(path.read_text(encoding="utf-8"), ROOT / "results"))
+    rewrite_page("docs/robustness.md", page_with_tables)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.fuzz.memory import MEMORY_BOUND
 from benchmarks.fuzz.mutation import Input, mutated
 from benchmarks.fuzz.watch import SECONDS_BOUND, Outcome, Watch, masked
 from edge_runtime.environment import environment
-from train.files import write_atomically
+from edge_runtime.files import write_bytes
 
 #: Files that are kept of each kind of finding.
 _KEPT = 5
@@ -47,9 +47,8 @@ def fuzz(
 
 def write_input(folder: Path, made: Input, seed: int, number: int) -> Path:
     """Write an input to a file that is named by its seed and number; return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"seed-{seed}-input-{number}.{made.kind}"
-    write_atomically(path, lambda temporary: temporary.write_bytes(made.data))
+    write_bytes(path, made.data)
     return path
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +14,7 @@ from benchmarks.fuzz.mutation import mutated
 from benchmarks.fuzz.run import fuzz
 from benchmarks.fuzz.table import BEGIN, page_with_tables, table
 from benchmarks.fuzz.watch import SECONDS_BOUND
-from benchmarks.pages import DOCS, END
+from benchmarks.pages import END, ROOT
 
 INPUTS = 2000
 
@@ -58,7 +57,7 @@ def test_a_finding_is_shown_with_its_inputs(result):
 
 
 def test_the_page_s_table_is_that_of_the_result_files():
-    page = (DOCS / "robustness.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
     assert BEGIN in page
     assert END in page
-    assert page_with_tables(page, Path(DOCS).parent / "results") == page
+    assert page_with_tables(page, ROOT / "results") == page
