@@ -5,13 +5,19 @@ Imports nothing but NumPy, OpenCV and a TFLite interpreter, and each of them onl
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from edge_runtime.limits import MAX_PIXELS, OPENCV_LIMIT
 
 if TYPE_CHECKING:
     from edge_runtime.card import ModelCard
     from edge_runtime.classifier import Classifier, Prediction
     from edge_runtime.errors import FreezenetError, RefusedError
     from edge_runtime.preprocess import PreprocessSpec
+
+# Here, because it must be set before the first import of OpenCV, whichever module makes it.
+os.environ.setdefault(OPENCV_LIMIT, str(MAX_PIXELS))
 
 __all__ = ["Classifier", "FreezenetError", "ModelCard", "Prediction", "PreprocessSpec", "RefusedError"]
 

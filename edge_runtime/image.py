@@ -25,17 +25,13 @@ from edge_runtime.dicom import read_dicom_gray
 from edge_runtime.dicom.recognition import is_dicom
 from edge_runtime.errors import FreezenetError
 from edge_runtime.header import channels, image_size, is_cut_off, is_png, is_tiff, png_is_whole, tile_pixels
+from edge_runtime.limits import MAX_PIXELS, MIN_SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Suffixes that a folder is searched for.
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom"})
-#: Smallest accepted side in pixels: below it there is no anatomy to see.
-MIN_SIDE = 32
-#: Largest accepted gray image in pixels: 100 megapixels is five times the largest flat-panel detector. With more
-#: channels it is as many samples, so that what a file takes of the memory is bounded; a JPEG is decoded to gray at once.
-MAX_PIXELS = 100_000_000
 
 #: Alpha is composited in blocks of rows, because in floats the whole image would take 16 bytes for each pixel.
 _ROWS_AT_ONCE = 64

@@ -9,11 +9,10 @@ from pathlib import Path
 import click
 
 from edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+from edge_runtime.limits import MAX_PIXELS, OPENCV_LIMIT
 
 #: Packages of the extra `serve`.
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
-#: `edge_runtime.image.MAX_PIXELS`, which cannot be imported without OpenCV.
-MAX_PIXELS = 100_000_000
 
 
 @click.command()
@@ -73,8 +72,7 @@ def serve(
     never a file name or an image. docs/serve.md says more.
     """
     require_packages()
-    # OpenCV reads this when it is loaded. A damaged header can hide an image's size until it is decoded.
-    os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"] = str(max_pixels)
+    os.environ[OPENCV_LIMIT] = str(max_pixels)
     from edge_runtime.batch import available_cores
     from edge_runtime.classifier import Classifier
     from edge_runtime.errors import FreezenetError
