@@ -25,10 +25,33 @@ RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "mobile-freezenet"
 
 _CHOICES: dict[str, tuple[str, ...]] = {
+    "backbone": (
+        "mobilenetv2",
+        "mobilenetv3-small",
+        "efficientnet-b0",
+        "resnet50",
+        "densenet121",
+        "inceptionv3",
+        "vgg16",
+    ),
+    "freeze": ("first", "random"),
     "pooling": ("average", "max"),
     "batchnorm": ("train", "inference"),
-    "loss": ("attention", "cross-entropy"),
-    "schedule": ("constant", "cosine"),
+    "task": ("multi-class", "multi-label"),
+    "loss": (
+        "attention",
+        "cross-entropy",
+        "inverse-frequency",
+        "bwcce",
+        "class-balanced",
+        "focal",
+        "binary-cross-entropy",
+        "binary-focal",
+    ),
+    "attention_source": ("statistics", "difficulty"),
+    "sampling": ("shuffle", "inverse-frequency"),
+    "schedule": ("constant", "cosine", "step", "plateau"),
+    "threshold_metric": ("f1", "matthews"),
     "cache": ("float16", "float32", "none"),
     "precision": ("float32", "mixed_float16", "mixed_bfloat16"),
     "devices": ("auto", "cpu", "all"),
@@ -43,8 +66,16 @@ _RANGES: dict[str, tuple[float, float]] = {
     "batchnorm_momentum": (0, 0.9999),
     "attention_pairs": (1, 1_000_000),
     "attention_temperature": (1e-3, math.inf),
+    "difficulty_epochs": (1, 1000),
+    "class_balanced_beta": (0, 0.9999999),
+    "focal_gamma": (0, 10),
     "label_smoothing": (0, 0.9),
+    "head_epochs": (0, 100_000),
+    "head_learning_rate": (1e-8, 10),
     "learning_rate": (1e-8, 10),
+    "adam_epsilon": (1e-12, 1),
+    "schedule_epochs": (1, 100_000),
+    "schedule_factor": (0.01, 0.99),
     "weight_average": (0, 0.99999),
     "batch_size": (1, 65536),
     "epochs": (1, 100_000),
@@ -54,11 +85,29 @@ _RANGES: dict[str, tuple[float, float]] = {
     "test_share": (0.01, 0.5),
     "seed": (0, 2**31 - 1),
     "augment_rotation": (0, 180),
+    "augment_rotation_probability": (0, 1),
+    "augment_shear": (0, 1),
+    "augment_copies": (0, 1000),
     "augment_zoom": (0, 0.9),
     "augment_shift": (0, 0.9),
     "augment_brightness": (0, 1),
     "augment_contrast": (0, 1),
 }
+
+# Keys with a number for each class.
+_CLASS_NUMBERS = ("attention_weights", "focal_alpha")
+_ITEMS: dict[str, type] = {"tuple[str, ...]": str, "tuple[int, ...]": int}
+# Keys that change a training image; the other keys of augmentation say how often and where.
+_CHANGES = (
+    "augment_horizontal_flip",
+    "augment_vertical_flip",
+    "augment_rotation",
+    "augment_shear",
+    "augment_zoom",
+    "augment_shift",
+    "augment_brightness",
+    "augment_contrast",
+)
 
 
 @dataclass(frozen=True)
@@ -72,24 +121,43 @@ class Recipe:
     image_size: int = 224
     mean: float = 128.0
     std: float = 127.5
+    # the question
+    task: str = "multi-class"
+    classes: tuple[str, ...] = ()
+    threshold_metric: str = "f1"
     # the network
+    backbone: str = "mobilenetv2"
     alpha: float = 1.0
+    freeze: str = "first"
     freeze_fraction: float = 0.5
     pooling: str = "average"
+    head_units: tuple[int, ...] = ()
+    head_batchnorm: bool = False
     dropout: float = 0.0
     batchnorm: str = "train"
     batchnorm_momentum: float = 0.9
     # the loss
     loss: str = "attention"
+    attention_source: str = "statistics"
     attention_weights: tuple[float, ...] | dict[str, float] = ()
     attention_beta: float = 1.0
     attention_gamma: float = 1.0
     attention_temperature: float = 10.0
     attention_pairs: int = 2000
+    difficulty_epochs: int = 3
+    class_balanced_beta: float = 0.999
+    focal_gamma: float = 2.0
+    focal_alpha: tuple[float, ...] | dict[str, float] = ()
     label_smoothing: float = 0.0
+    sampling: str = "shuffle"
     # the optimizer
+    head_epochs: int = 0
+    head_learning_rate: float = 1e-3
     learning_rate: float = 2e-4
+    adam_epsilon: float = 1e-7
     schedule: str = "constant"
+    schedule_epochs: int = 10
+    schedule_factor: float = 0.5
     weight_average: float = 0.0
     batch_size: int = 16
     epochs: int = 30
@@ -100,9 +168,13 @@ class Recipe:
     validation_share: float = 0.1
     test_share: float = 0.2
     seed: int = 0
-    # augmentation of the training images; any of them bypasses the cache
+    # augmentation of the training images; without copies any of them bypasses the cache
+    augment_copies: int = 0
     augment_horizontal_flip: bool = False
+    augment_vertical_flip: bool = False
     augment_rotation: float = 0.0
+    augment_rotation_probability: float = 1.0
+    augment_shear: float = 0.0
     augment_zoom: float = 0.0
     augment_shift: float = 0.0
     augment_brightness: float = 0.0
@@ -137,7 +209,7 @@ class Recipe:
     @property
     def augments(self) -> bool:
         """Whether training images change from epoch to epoch."""
-        return any(getattr(self, field.name) for field in fields(self) if field.name.startswith("augment_"))
+        return any(getattr(self, key) for key in _CHANGES)
 
     @property
     def caches(self) -> bool:
@@ -190,15 +262,13 @@ def _coerced(key: str, value: Any) -> Any:
     types = {field.name: field.type for field in fields(Recipe)}
     if key not in types:
         raise FreezenetError(f"A recipe key of {', '.join(types)} is required. Got: {key!r}.")
-    if key == "attention_weights":
-        numbers = value.values() if isinstance(value, dict) else value
-        if not isinstance(value, (dict, list, tuple)) or not all(
-            isinstance(number, (int, float)) and 0 < number < math.inf for number in numbers
-        ):
-            raise FreezenetError(
-                f"Recipe key {key} must be a list of positive numbers in class order, or a table class = number. Got: {value!r}."
-            )
-        return value if isinstance(value, dict) else tuple(float(number) for number in value)
+    if key in _CLASS_NUMBERS:
+        return _class_numbers(key, value)
+    if str(types[key]) in _ITEMS:
+        item = _ITEMS[str(types[key])]
+        if not isinstance(value, (list, tuple)) or not all(type(one) is item for one in value):
+            raise FreezenetError(f"Recipe key {key} must be a list of values of type {item.__name__}. Got: {value!r}.")
+        return tuple(value)
     expected: type = {"int": int, "float": float, "str": str, "bool": bool}[str(types[key])]
     if expected is float and type(value) in (int, str):  # "1" and ".35" are numbers to people, not to TOML
         with contextlib.suppress(ValueError):
@@ -206,3 +276,14 @@ def _coerced(key: str, value: Any) -> Any:
     if type(value) is not expected:
         raise FreezenetError(f"Recipe key {key} must be of type {expected.__name__}. Got: {value!r}.")
     return value
+
+
+def _class_numbers(key: str, value: Any) -> tuple[float, ...] | dict[str, float]:
+    numbers = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (dict, list, tuple)) or not all(
+        isinstance(number, (int, float)) and 0 < number < math.inf for number in numbers
+    ):
+        raise FreezenetError(
+            f"Recipe key {key} must be a list of positive numbers in class order, or a table class = number. Got: {value!r}."
+        )
+    return value if isinstance(value, dict) else tuple(float(number) for number in value)
