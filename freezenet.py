@@ -14,6 +14,7 @@ VERBS = {
     "pipeline": "pipeline.cli",
     "demo": "pipeline.cli",
     "train": "train.cli",
+    "crossval": "train.cli",
     "convert": "convert.cli",
     "sign": "convert.cli",
     "export-hub": "convert.cli",

@@ -78,7 +78,7 @@ def measure(
     }
     for name, (model, batches) in arms.items():
         say(f"compiling {name}")
-        compile_model(model, recipe, np.ones(len(labels)), len(batches), jit=gpus > 0)
+        compile_model(model, recipe, keras.losses.CategoricalCrossentropy(), len(batches), jit=gpus > 0)
         model.fit(batches, epochs=1, verbose=0)
     rates: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(rounds):

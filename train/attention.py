@@ -66,7 +66,23 @@ def attention_weights(
 
     with similarity S, share p and variance V. `temperature` T > 0: the larger, the more equal the weights.
     """
-    z = _zscore(statistics.similarity) - beta * statistics.share - gamma * _zscore(statistics.variance)
+    return _raised(
+        _zscore(statistics.similarity) - beta * statistics.share - gamma * _zscore(statistics.variance), temperature
+    )
+
+
+def difficulty_weights(recall: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return one weight per class with mean 1 (C,) that grows with what a first run missed of the class.
+
+    z_c = zscore(1 - recall)_c ;  w_c = exp(z_c / T) / mean_k exp(z_k / T)
+
+    recall: (C,), 0..1, of validation images. The published weights follow difficulty more than rarity: relative to their mean they
+    correlate with 1 - F1 of their classes. That a first run may say directly what is difficult is this project's idea.
+    """
+    return _raised(_zscore(1 - recall), temperature)
+
+
+def _raised(z: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
     raised = np.exp((z - z.max()) / temperature)
     return raised / raised.mean()
 

@@ -45,10 +45,10 @@ def read_json(path: Path) -> Any:
         raise FreezenetError(f"Valid JSON in {path} is required. Got: a damaged file; write it again.") from None
 
 
-def prepare_output(folder: Path, finished: str, overwrite: bool) -> None:
+def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     """Make an output folder.
 
-    finished: name of the file that is written last. A folder that holds it is refused unless `overwrite`, which
+    finished: name of the file that is written last, None for a folder that can always be gone on with. A folder that holds it is refused unless `overwrite`, which
     empties it; a folder without it is that of a killed run and is gone on with.
     Raises FreezenetError where the path is a file, or a folder with something else inside.
     """
@@ -60,7 +60,7 @@ def prepare_output(folder: Path, finished: str, overwrite: bool) -> None:
         )
     if overwrite and folder.is_dir():
         shutil.rmtree(folder)
-    if (folder / finished).exists():
+    if finished is not None and (folder / finished).exists():
         raise FreezenetError(
             f"An output folder without results is required. Got: {folder}, which holds {finished}; pass --overwrite or "
             "choose another name."

@@ -16,8 +16,8 @@ from train.augment import augmenter, normalizer
 from train.batches import Batches, EpochCounter
 from train.checkpoint import Checkpoint
 from train.cut import articulation_layer, split_model
+from train.fuse import fused
 from train.images import Images
-from train.losses import AttentionWeightedCrossentropy
 from train.recipe import Recipe
 
 _EVALUATION_BATCH = 64
@@ -37,13 +37,10 @@ class TrainingData:
         return np.flatnonzero(self.sides == side)
 
 
-def compile_model(
-    model: keras.Model, recipe: Recipe, weights: NDArray[np.float64] | None, steps: int, jit: bool
-) -> None:
+def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, steps: int, jit: bool) -> None:
     """Give the model its optimizer and loss.
 
-    weights: one per class for the attention loss, None for plain cross-entropy. steps: batches of an epoch.
-    jit: XLA; 10 to 20 times slower than without on a CPU for this network.
+    steps: batches of an epoch. jit: XLA; 10 to 20 times slower than without on a CPU for this network.
     """
     rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
     if recipe.schedule == "cosine":
@@ -51,10 +48,6 @@ def compile_model(
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, recipe.epochs * steps, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=steps
         )
-    if weights is None:
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    else:
-        loss = AttentionWeightedCrossentropy(weights.tolist(), recipe.label_smoothing)
     model.compile(
         keras.optimizers.Adam(
             rate,
@@ -72,7 +65,7 @@ def fit(
     model: keras.Model,
     data: TrainingData,
     recipe: Recipe,
-    weights: NDArray[np.float64] | None,
+    loss: keras.losses.Loss,
     folder: Path,
     features: NDArray | None = None,
     jit: bool = False,
@@ -96,7 +89,10 @@ def fit(
     validation = Batches(
         inputs, targets, data.rows("validation"), _EVALUATION_BATCH // replicas * replicas, None, plain, replicas
     )
-    compile_model(trained, recipe, weights, len(training), jit)
+    trained = fused(trained)
+    compile_model(trained, recipe, loss, len(training), jit)
+    # Made in the first step, Adam's variables would have TensorFlow trace that step twice.
+    trained.optimizer.build(trained.trainable_variables)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
     averaging = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if recipe.weight_average else None
     checkpoint = Checkpoint(folder / "checkpoint.npz", stopping, averaging)

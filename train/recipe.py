@@ -241,6 +241,22 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     return Recipe().with_settings({"name": path.stem, **content, **dict(parsed_setting(one) for one in settings)})
 
 
+def load_arms(text: str, settings: tuple[str, ...] = ()) -> dict[str, Recipe]:
+    """Read a comma-separated list of recipes, each with changed keys where asked (`NAME+KEY=VALUE+KEY=VALUE`); by that text.
+
+    settings: `key=value` for all of them.
+    """
+    arms = [arm.strip() for arm in text.split(",") if arm.strip()]
+    if not arms or len(set(arms)) < len(arms):
+        raise FreezenetError(f"A list of different recipes is required. Got: {text!r}.")
+    found = {}
+    for arm in arms:
+        name, *changes = arm.split("+")
+        recipe = load_recipe(name, (*settings, *changes))
+        found[Path(name).stem + "".join(f"+{change}" for change in changes)] = recipe
+    return found
+
+
 def recipe_names() -> list[str]:
     """Return the names of the recipes that come with the project."""
     return sorted(path.stem for path in RECIPES.glob("*.toml"))

@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from edge_runtime.chest_gate import gate_to_dict
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
-from train.attention import attention_weights, class_statistics
 from train.cache import cached_features, default_cache_folder
 from train.confidence import Confidence
+from train.criterion import Criterion, choose_criterion, needs_recall
 from train.cut import split_model
 from train.dataset import SPLITS, Dataset, content_hash, load
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from train.fit import TrainingData, cut_of, fit
 from train.images import Images, read_images, readable
-from train.metrics import evaluate, share
+from train.metrics import confusion_matrix, evaluate, recall, share
 from train.model import build_model, count_parameters
 from train.one_class import fit_gate, trunk_features
 from train.progress import say
@@ -59,16 +59,45 @@ def train(
     weights: see `train.model.build_model`. cache: folder of the frozen-half cache, None for the user's.
     A run that was killed goes on when it is called again with the same arguments.
     """
+    dataset = load_readable(data, recipe, skip_unreadable)
+    sides = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
+    images = read_images(dataset, recipe.preprocess)
+    return train_on(Material(data, dataset, images), sides, out, recipe, weights, cache, overwrite)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all runs on the same DATA share. data: its path. images: of all samples."""
+
+    data: str | Path
+    dataset: Dataset
+    images: Images
+
+
+def load_readable(data: str | Path, recipe: Recipe, skip_unreadable: bool) -> Dataset:
+    """Load DATA, say what a reader of its figures must know, and leave out unreadable images where that is asked for."""
     dataset = load(data)
     if skip_unreadable:
         dataset, skipped = readable(dataset, recipe.preprocess)
         for line in skipped:
             say(f"skipped {line}")
-    sides = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
     if not dataset.has_patients:
         say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
-    images = read_images(dataset, recipe.preprocess)
-    account = _account(data, recipe, weights, images)
+    return dataset
+
+
+def train_on(
+    material: Material,
+    sides: NDArray[np.str_],
+    out: Path,
+    recipe: Recipe,
+    weights: str = "imagenet",
+    cache: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Train as `train` does, on images that have been read and with the side (n,) of each given."""
+    dataset, images = material.dataset, material.images
+    account = _account(material.data, recipe, weights, images)
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     gpus = configure_devices(recipe)
@@ -97,8 +126,7 @@ class _Fitted:
     data: TrainingData
     features: NDArray | None
     history: list[dict[str, float]]
-    statistics: dict[str, Any] | None
-    class_weights: NDArray[np.float64] | None
+    criterion: Criterion
     seconds: dict[str, float]
 
 
@@ -195,10 +223,6 @@ def _begin(
 
 def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int) -> _Fitted:
     seconds: dict[str, float] = {}
-    statistics, class_weights = loss_weights(recipe, data)
-    if class_weights is not None:
-        shown = ", ".join(f"{label} {weight:.3f}" for label, weight in zip(data.labels, class_weights, strict=True))
-        say(f"loss weights: {shown}")
     features = None
     if recipe.caches:
         started = time.perf_counter()
@@ -207,15 +231,38 @@ def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cach
         features, seconds["cache"] = found.values, time.perf_counter() - started
         say(f"frozen half of {len(data.images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
     started = time.perf_counter()
-    history = fit(model, data, recipe, class_weights, out, features, jit=gpus > 0)
+    first = first_recall(model, data, recipe, out, features, jit=gpus > 0) if needs_recall(recipe) else None
+    criterion = choose_criterion(recipe, data, first)
+    if criterion.weights is not None:
+        shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
+        say(f"loss weights: {shown}")
+    history = fit(model, data, recipe, criterion.loss, out, features, jit=gpus > 0)
     seconds["fit"] = time.perf_counter() - started
-    return _Fitted(data, features, history, statistics, class_weights, seconds)
+    return _Fitted(data, features, history, criterion, seconds)
+
+
+def first_recall(
+    model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, features: NDArray | None, jit: bool
+) -> NDArray[np.float64]:
+    """Return the validation recall (C,) after a first run of `difficulty_epochs` with plain cross-entropy.
+
+    The model gets its own weights back afterwards. The run lies in `out`/difficulty, so that it too survives a kill.
+    """
+    folder = out / "difficulty"
+    folder.mkdir(exist_ok=True)
+    short = recipe.with_settings({"loss": "cross-entropy", "epochs": recipe.difficulty_epochs, "head_epochs": 0})
+    before = model.get_weights()
+    fit(model, data, short, choose_criterion(short, data).loss, folder, features, jit)
+    rows = data.rows("validation")
+    scores = predict_scores(model, data.images.pixels[rows], recipe, None if features is None else features[rows])
+    model.set_weights(before)
+    return recall(confusion_matrix(data.classes[rows], scores.argmax(1), len(data.labels)))
 
 
 def _write_results(
     model: keras.Model, out: Path, dataset: Dataset, fitted: _Fitted, recipe: Recipe, account: dict[str, Any]
 ) -> dict[str, Any]:
-    data, history, class_weights = fitted.data, fitted.history, fitted.class_weights
+    data, history, criterion = fitted.data, fitted.history, fitted.criterion
     labels, classes, sides = data.labels, data.classes, data.sides
     write_atomically(out / "model.keras", model.save)
     write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
@@ -246,8 +293,8 @@ def _write_results(
         "seconds": {stage: round(value, 2) for stage, value in fitted.seconds.items()},
         "images_by_class_and_side": _by_side(dataset, sides),
         "images_by_class_and_source": dataset.table("source"),
-        "class_statistics": fitted.statistics,
-        "loss_weights": None if class_weights is None else dict(zip(labels, class_weights.round(6).tolist(), strict=True)),
+        "class_statistics": criterion.statistics,
+        "loss_weights": None if criterion.weights is None else dict(zip(labels, criterion.weights.round(6).tolist(), strict=True)),
     }  # fmt: skip
     write_json(out / FINISHED, metrics)
     (out / "checkpoint.npz").unlink(missing_ok=True)
@@ -272,31 +319,6 @@ def _decision(
                  "chest_passed": share(passed, np.ones(len(passed), bool), names).to_dict()},
     }  # fmt: skip
     return decision, figures
-
-
-def loss_weights(recipe: Recipe, data: TrainingData) -> tuple[dict[str, Any] | None, NDArray[np.float64] | None]:
-    """Return (statistics, one weight per class) of the attention loss; (None, None) for plain cross-entropy.
-
-    Weights given as numbers are used as they are where they cover the classes; otherwise they are computed from the
-    training side.
-    """
-    if recipe.loss != "attention":
-        return None, None
-    given = recipe.attention_weights
-    if isinstance(given, dict):
-        if all(label in given for label in data.labels):
-            return None, np.array([given[label] for label in data.labels])
-        say(f"The recipe's loss weights do not name all of {', '.join(data.labels)}; computing them from the data.")
-    elif given:
-        if len(given) != len(data.labels):
-            raise FreezenetError(
-                f"One attention weight for each of {', '.join(data.labels)} is required. Got: {len(given)} numbers."
-            )
-        return None, np.array(given)
-    rows = data.rows("train")
-    found = class_statistics(data.images.pixels[rows], data.classes[rows], recipe.attention_pairs, recipe.seed)
-    weights = attention_weights(found, recipe.attention_beta, recipe.attention_gamma, recipe.attention_temperature)
-    return found.to_dict(), weights
 
 
 def predict_scores(

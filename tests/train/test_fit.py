@@ -13,6 +13,7 @@ from train.checkpoint import Checkpoint
 from train.cut import split_model
 from train.fit import TrainingData, compile_model, cut_of, fit
 from train.images import Images
+from train.losses import AttentionWeightedCrossentropy
 from train.model import build_model
 from train.phantoms import draw_phantom
 from train.recipe import Recipe
@@ -34,14 +35,17 @@ def recipe(**keys) -> Recipe:
                      "learning_rate": 1e-4, **keys})  # fmt: skip
 
 
-def fitted(data, recipe, folder, weights=None) -> tuple[keras.Model, list[dict[str, float]]]:
+PLAIN = keras.losses.CategoricalCrossentropy()
+
+
+def fitted(data, recipe, folder, loss=PLAIN) -> tuple[keras.Model, list[dict[str, float]]]:
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe, data.labels, "none")
     features = None
     if recipe.caches:
         features = cached_features(split_model(model, cut_of(model))[0], data.images, recipe, folder / "cache").values
     folder.mkdir(exist_ok=True)
-    return model, fit(model, data, recipe, weights, folder, features)
+    return model, fit(model, data, recipe, loss, folder, features)
 
 
 def apart(one: keras.Model, other: keras.Model) -> float:
@@ -80,7 +84,7 @@ TOP = {"freeze_fraction": 0.9, "dropout": 0.2}
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
     settings = recipe(epochs=5, learning_rate=3e-3, schedule="cosine", weight_average=average, **TOP)
-    whole, history = fitted(data, settings, tmp_path / "whole", np.array([0.8, 1.2]))
+    whole, history = fitted(data, settings, tmp_path / "whole", AttentionWeightedCrossentropy([0.8, 1.2]))
     written = Checkpoint.on_epoch_end
 
     def killed(self, epoch, logs=None):
@@ -91,8 +95,8 @@ def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "on_epoch_end", killed)
         with pytest.raises(KeyboardInterrupt):
-            fitted(data, settings, tmp_path / "broken", np.array([0.8, 1.2]))
-    resumed, again = fitted(data, settings, tmp_path / "broken", np.array([0.8, 1.2]))
+            fitted(data, settings, tmp_path / "broken", AttentionWeightedCrossentropy([0.8, 1.2]))
+    resumed, again = fitted(data, settings, tmp_path / "broken", AttentionWeightedCrossentropy([0.8, 1.2]))
     assert [epoch["epoch"] for epoch in again] == list(range(5))
     for one, other in zip(history, again, strict=True):
         assert other == pytest.approx(one, rel=1e-4)
@@ -121,7 +125,7 @@ def test_a_loss_that_is_no_number_is_one_sentence(data, tmp_path, monkeypatch):
     shape = split_model(model, cut_of(model))[0].output_shape[1:]
     monkeypatch.setattr(module, "augmenter", lambda _: None)
     with pytest.raises(FreezenetError, match=r"finite loss.*epoch 1; lower learning_rate \(0\.0001\)") as caught:
-        fit(model, broken, settings, None, tmp_path, np.full((36, *shape), np.nan, np.float32))
+        fit(model, broken, settings, PLAIN, tmp_path, np.full((36, *shape), np.nan, np.float32))
     assert "\n" not in str(caught.value)
 
 
@@ -132,9 +136,9 @@ def test_nothing_frozen_cannot_be_cached(data):
 
 def test_schedules():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
-    compile_model(model, recipe(schedule="constant"), None, 10, False)
+    compile_model(model, recipe(schedule="constant"), PLAIN, 10, False)
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
-    compile_model(model, recipe(schedule="cosine", epochs=5), np.array([1.0, 2.0]), 10, False)
+    compile_model(model, recipe(schedule="cosine", epochs=5), AttentionWeightedCrossentropy([1, 2]), 10, False)
     rate = model.optimizer._learning_rate
     assert [float(rate(step)) for step in (0, 5, 10)] == pytest.approx([0, 5e-5, 1e-4], rel=1e-5)
     steps = np.linspace(10, 60, 7)[1:-1]  # after the warm-up, half a cosine over the 50 batches

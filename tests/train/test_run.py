@@ -187,7 +187,7 @@ def test_foreign_folder_is_refused(data, tmp_path):
 
 
 def test_wrong_number_of_loss_weights(data, tmp_path):
-    with pytest.raises(FreezenetError, match=r"One attention weight for each of Clear.*Got: 2"):
+    with pytest.raises(FreezenetError, match=r"attention_weights with a number for each of Clear.*Got: 2"):
         train(data, tmp_path / "out", small("attention_weights=[1, 2]"), "none")
 
 

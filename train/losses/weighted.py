@@ -1,4 +1,4 @@
-"""Losses."""
+"""Cross-entropy with one weight per class, which the class-weighted losses share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="freezenet")
-class AttentionWeightedCrossentropy(keras.losses.Loss):
+class WeightedCrossentropy(keras.losses.Loss):
     """Cross-entropy with one weight per class: -sum_c w_c y_c log p_c, averaged over the batch.
 
-    Roy & Khurana, Mobile Freeze-Net (ACM SAC 2023); p is clipped to [1e-7, 1 - 1e-7] as there.
+    p is clipped to [1e-7, 1 - 1e-7], as by Roy & Khurana (Mobile Freeze-Net, ACM SAC 2023).
 
     weights: one positive number per class, in class order.
     label_smoothing: share e in [0, 1) of the target that is spread evenly: y' = (1 - e) y + e / C.
@@ -26,7 +26,7 @@ class AttentionWeightedCrossentropy(keras.losses.Loss):
         self,
         weights: Sequence[float],
         label_smoothing: float = 0.0,
-        name: str = "attention_weighted_crossentropy",
+        name: str | None = None,
         reduction: str = "sum_over_batch_size",
     ) -> None:
         """Keep the weights as plain numbers, so that the loss can be saved with the model."""
@@ -38,11 +38,19 @@ class AttentionWeightedCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return the loss of each sample, shape (batch,)."""
+        return ops.sum(self.terms(y_true, y_pred), axis=-1)
+
+    def terms(self, y_true, y_pred):
+        """Return what each class adds to the loss, -w_c y'_c log p_c, shape (batch, classes)."""
         y_true = ops.cast(y_true, y_pred.dtype)
         if self.label_smoothing:
             y_true = y_true * (1 - self.label_smoothing) + self.label_smoothing / len(self.weights)
-        p = ops.clip(y_pred, self.EPSILON, 1 - self.EPSILON)
-        return -ops.sum(ops.convert_to_tensor(self.weights, dtype=y_pred.dtype) * y_true * ops.log(p), axis=-1)
+        weights = ops.convert_to_tensor(self.weights, dtype=y_pred.dtype)
+        return -weights * y_true * ops.log(self.clipped(y_pred))
+
+    def clipped(self, y_pred):
+        """Return the probabilities, away from 0 and 1."""
+        return ops.clip(y_pred, self.EPSILON, 1 - self.EPSILON)
 
     def get_config(self):
         """Return what rebuilds the loss."""

@@ -1,0 +1,176 @@
+"""Cross-validation of recipes over folds and seeds, each fold a RUN folder of its own.
+
+DIR/
+  plan.json                     what was asked for: data, folds, weights, recipes
+  RECIPE/seed-S/fold-K/         a RUN folder (without model.keras, unless models are kept)
+  folds.csv                     one row per recipe, seed and fold
+  crossval.json                 means, deviations, tests        crossval.png   the same as a picture
+
+All recipes meet the same folds, and folds, recipes and seeds share the caches of their frozen halves. What is finished is not
+done again, so a killed call goes on, and recipes and seeds can be added later.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import FreezenetError
+from train.dataset import content_hash
+from train.files import prepare_output, read_json, write_json
+from train.fold_table import write_table
+from train.folds import fold_numbers, fold_sides
+from train.images import read_images
+from train.progress import say
+from train.recipe import Recipe
+from train.run import FINISHED, Material, load_readable, train_on, weights_origin
+
+PLAN = "plan.json"
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One training of a cross-validation: which recipe, which seed, which fold is tested (1..folds)."""
+
+    arm: str
+    seed: int
+    number: int
+
+    def folder(self, out: Path) -> Path:
+        """Return the RUN folder of this fold."""
+        return out / self.arm / f"seed-{self.seed}" / f"fold-{self.number}"
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What is asked for.
+
+    recipes: by the name of their arm; all need the same image preprocessing size. seeds: each shuffles the folds and starts the
+    training anew. weights, cache: see `train.run.train`. keep_models: whether model.keras of each fold stays.
+    """
+
+    data: Path
+    recipes: dict[str, Recipe]
+    folds: int = 10
+    seeds: tuple[int, ...] = (0,)
+    weights: str = "imagenet"
+    cache: Path | None = None
+    keep_models: bool = False
+
+    def all_folds(self) -> Iterator[Fold]:
+        """Yield every training, seed by seed, so that an unfinished cross-validation compares like with like."""
+        for seed in self.seeds:
+            for arm in self.recipes:
+                for number in range(1, self.folds + 1):
+                    yield Fold(arm, seed, number)
+
+    def recipe(self, fold: Fold) -> Recipe:
+        """Return the recipe of one training."""
+        return self.recipes[fold.arm].with_settings({"seed": fold.seed})
+
+
+#: Trains folds and yields each when it is finished; `train.crossval_ray` holds the other one.
+Engine = Callable[[CrossValidation, dict[str, Material], list[Fold], Path], Iterator[Fold]]
+
+
+def cross_validate(
+    asked: CrossValidation,
+    out: Path,
+    engine: Engine | None = None,
+    overwrite: bool = False,
+    skip_unreadable: bool = False,
+) -> dict[str, Any]:
+    """Train every fold that `out` does not hold yet, write the tables, and return what stands in crossval.json."""
+    materials = read_materials(asked, skip_unreadable)
+    prepare_output(out, None, overwrite)
+    _begin(asked, materials, out)
+    open_folds = [fold for fold in asked.all_folds() if not (fold.folder(out) / FINISHED).is_file()]
+    total = len(asked.recipes) * len(asked.seeds) * asked.folds
+    done = total - len(open_folds)
+    if done:
+        say(f"{done} of {total} folds are finished already")
+    for fold in (engine or in_this_process)(asked, materials, open_folds, out):
+        done += 1
+        found = read_json(fold.folder(out) / FINISHED)
+        say(
+            f"[{done}/{total}] {fold.arm}, seed {fold.seed}, fold {fold.number}: accuracy "
+            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}"
+        )
+    return write_table(asked, out)
+
+
+def read_materials(asked: CrossValidation, skip_unreadable: bool = False) -> dict[str, Material]:
+    """Read the images once for each preprocessing and choice of classes that the recipes ask for; by arm."""
+    found: dict[Any, Material] = {}
+    by_arm = {}
+    for arm, recipe in asked.recipes.items():
+        key = (recipe.image_size, recipe.classes, recipe.task)
+        if key not in found:
+            dataset = load_readable(asked.data, recipe, skip_unreadable)
+            found[key] = Material(asked.data, dataset, read_images(dataset, recipe.preprocess))
+        by_arm[arm] = found[key]
+    return by_arm
+
+
+def in_this_process(
+    asked: CrossValidation, materials: dict[str, Material], folds: list[Fold], out: Path
+) -> Iterator[Fold]:
+    """Train the folds one after the other."""
+    for fold in folds:
+        folder = fold.folder(out)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        train_fold(asked, materials[fold.arm], fold, folder)
+        yield fold
+
+
+def train_fold(asked: CrossValidation, material: Material, fold: Fold, folder: Path) -> None:
+    """Train one fold into its RUN folder."""
+    import keras
+
+    recipe = asked.recipe(fold)
+    tested = tested_images(asked, material, fold)
+    sides = fold_sides(material.dataset, tested, recipe.validation_share, fold.seed)
+    keras.backend.clear_session()  # a hundred networks in one process would fill the memory
+    train_on(material, sides, folder, recipe, asked.weights, asked.cache)
+    shutil.rmtree(folder / "events", ignore_errors=True)
+    if not asked.keep_models:
+        (folder / "model.keras").unlink(missing_ok=True)
+
+
+def tested_images(asked: CrossValidation, material: Material, fold: Fold) -> NDArray[np.bool_]:
+    """Return which images (n,) the fold tests."""
+    return fold_numbers(material.dataset, asked.folds, fold.seed) == fold.number - 1
+
+
+def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) -> None:
+    """Write down what was asked for, or check that what lies there was asked for in the same way."""
+    account: dict[str, Any] = {
+        "data": str(asked.data.resolve()),
+        "data_sha256": {arm: content_hash(material.images.hashes) for arm, material in materials.items()},
+        "folds": asked.folds,
+        "weights": weights_origin(asked.weights),
+        "recipes": {arm: recipe.to_toml() for arm, recipe in asked.recipes.items()},
+    }
+    if (out / PLAN).is_file():
+        before = read_json(out / PLAN)
+        for key, what in (("folds", "number of folds"), ("weights", "weights")):
+            if before[key] != account[key]:
+                raise FreezenetError(
+                    f"The same {what} is required to go on. Got: {account[key]} for {out}, begun with {before[key]}; "
+                    "pass --overwrite or choose another name."
+                )
+        for key, what in (("data_sha256", "images"), ("recipes", "recipe")):
+            changed = [arm for arm in account[key] if before[key].get(arm, account[key][arm]) != account[key][arm]]
+            if changed:
+                raise FreezenetError(
+                    f"The same {what} is required to go on. Got: others for {', '.join(changed)} than {out} was begun "
+                    "with; pass --overwrite or choose another name."
+                )
+            account[key] = before[key] | account[key]
+    write_json(out / PLAN, account)

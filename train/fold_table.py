@@ -1,0 +1,127 @@
+"""The figures of a cross-validation: one row per fold, means and deviations per recipe, and tests between recipes."""
+
+from __future__ import annotations
+
+import statistics
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from edge_runtime.environment import environment
+from train.files import read_json, write_csv, write_json
+from train.resampled_test import corrected_resampled_test
+from train.run import FINISHED
+
+if TYPE_CHECKING:
+    from train.crossval import CrossValidation
+
+FOLDS = "folds.csv"
+SUMMARY = "crossval.json"
+PICTURE = "crossval.png"
+_OF_CLASS = ("recall", "precision", "f1")
+
+
+def write_table(asked: CrossValidation, out: Path) -> dict[str, Any]:
+    """Write folds.csv, crossval.json and, with the extra [report], crossval.png; return what stands in crossval.json."""
+    rows = [
+        _row(fold.arm, fold.seed, fold.number, read_json(fold.folder(out) / FINISHED)) for fold in asked.all_folds()
+    ]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    write_csv(out / FOLDS, columns, [[row.get(name, "") for name in columns] for row in rows])
+    summary = summarize(rows) | {
+        "data": asked.data.name,
+        "weights": Path(asked.weights).name,
+        "folds": asked.folds,
+        "seeds": list(asked.seeds),
+        "rows": rows,
+        "environment": environment(),
+    }
+    write_json(out / SUMMARY, summary)
+    try:
+        from train.fold_picture import write_picture
+    except ModuleNotFoundError:  # a cluster's node needs no plots
+        return summary
+    write_picture(summary, out / PICTURE)
+    return summary
+
+
+def _row(arm: str, seed: int, number: int, metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of one fold, those of classes as `recall CLASS` and so on."""
+    sure = metrics["confidence"]["test"]
+    return {
+        "recipe": arm,
+        "seed": seed,
+        "fold": number,
+        "train_images": metrics["train"]["images"],
+        "test_images": metrics["images"],
+        "accuracy": metrics["accuracy"]["value"],
+        "macro_f1": metrics["macro_f1"]["value"],
+        **{
+            f"{name} {label}": figures[name]["value"]
+            for name in _OF_CLASS
+            for label, figures in metrics["per_class"].items()
+        },
+        "smallest_class": min(metrics["per_class"], key=lambda label: metrics["per_class"][label]["support"]),
+        "ece_before": sure["ece_before"]["value"],
+        "ece_after": sure["ece_after"]["value"],
+        "validation_accuracy": metrics["validation"]["accuracy"]["value"],
+        "validation_macro_f1": metrics["validation"]["macro_f1"]["value"],
+        "epochs": metrics["epochs"],
+        "fit_seconds": metrics["seconds"]["fit"],
+    }
+
+
+def summarize(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return means and deviations of each recipe, and the tests between each two of them.
+
+    rows: as in folds.csv. Compared are accuracy, macro_f1 and the recall of the class that is the smallest in most folds; on the
+    folds that both recipes have. p_adjusted holds for all comparisons of a figure together (Benjamini & Yekutieli 2001).
+    """
+    arms = list(dict.fromkeys(row["recipe"] for row in rows))
+    smallest = statistics.mode(row["smallest_class"] for row in rows)
+    figures = ["accuracy", "macro_f1", f"recall {smallest}"]
+    return {
+        "smallest_class": smallest,
+        "recipes": {arm: _means([row for row in rows if row["recipe"] == arm]) for arm in arms},
+        "comparisons": {figure: _comparisons(rows, arms, figure) for figure in figures},
+    }
+
+
+def _means(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    names = [name for name, value in rows[0].items() if isinstance(value, float) or name == "epochs"]
+    found: dict[str, Any] = {"trainings": len(rows)}
+    for name in names:
+        values = [row[name] for row in rows if name in row]
+        found[name] = {
+            "mean": round(statistics.mean(values), 6),
+            "sd": round(statistics.stdev(values), 6) if len(values) > 1 else 0.0,
+        }
+    return found
+
+
+def _comparisons(rows: list[dict[str, Any]], arms: list[str], figure: str) -> list[dict[str, Any]]:
+    by_arm = {arm: {(row["seed"], row["fold"]): row for row in rows if row["recipe"] == arm} for arm in arms}
+    found: list[dict[str, Any]] = []
+    for one, other in combinations(arms, 2):
+        pairs = [(row, by_arm[other][fold]) for fold, row in by_arm[one].items() if fold in by_arm[other]]
+        if len(pairs) < 2 or any(figure not in row for pair in pairs for row in pair):
+            continue
+        ratio = statistics.mean(a["test_images"] / a["train_images"] for a, _ in pairs)
+        result = corrected_resampled_test([a[figure] - b[figure] for a, b in pairs], ratio)
+        found.append({
+            "recipe": one,
+            "other": other,
+            "folds": len(pairs),
+            "difference": {
+                "value": round(result.mean, 6), "low": round(result.low, 6), "high": round(result.high, 6),
+            },
+            "p": round(result.p, 6),
+        })  # fmt: skip
+    if found:
+        adjusted = np.round(false_discovery_control([one["p"] for one in found], method="by"), 6)
+        for comparison, p in zip(found, adjusted.tolist(), strict=True):
+            comparison["p_adjusted"] = p
+    return found

@@ -1,0 +1,44 @@
+"""Folds of a cross-validation: each patient is tested in exactly one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from edge_runtime.errors import FreezenetError
+from train.dataset import Dataset
+from train.split import split
+
+
+def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]:
+    """Return the fold (n,), 0..folds-1, in which each image is tested: stratified by class, whole patients, seeded.
+
+    folds: at least 2. Raises FreezenetError where a class has fewer patients than folds.
+    """
+    labels = np.array([sample.label for sample in dataset.samples])
+    patients = np.array([sample.patient for sample in dataset.samples])
+    for label in dataset.labels:
+        found = len(set(patients[labels == label]))
+        if found < folds:
+            raise FreezenetError(
+                f"At least {folds} patients in every class are required for {folds} folds. Got: {found} in {label}."
+            )
+    numbers = np.empty(len(labels), int)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    for number, (_, tested) in enumerate(splitter.split(labels, labels, patients)):
+        numbers[tested] = number
+    return numbers
+
+
+def fold_sides(dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int) -> NDArray[np.str_]:
+    """Return the side (n,) of each image where those `tested` (n,) are the test side.
+
+    validation: share of all images taken from the others, as `train.split.split` takes it.
+    """
+    samples = tuple(
+        replace(sample, split="test" if test else "") for sample, test in zip(dataset.samples, tested, strict=True)
+    )
+    return split(replace(dataset, samples=samples), validation, 0.0, seed)

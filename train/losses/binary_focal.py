@@ -1,0 +1,50 @@
+"""Focal loss for labels of which any number may be true."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="freezenet")
+class BinaryFocalCrossentropy(keras.losses.Loss):
+    """alpha (1 - p_t)^gamma BCE, averaged over labels and batch, with p_t the probability of what is true.
+
+    alpha is one factor for both answers, as in the published multi-label system (alpha .3, gamma 1.5);
+    `keras.losses.BinaryFocalCrossentropy` gives it to the positive answers alone and 1 - alpha to the others.
+
+    alpha: above 0. gamma: at least 0. label_smoothing: e in [0, 1), y' = (1 - e) y + e / 2.
+    Called with y_true (batch, labels) of 0 and 1 and y_pred (batch, labels) probabilities, both float.
+    """
+
+    EPSILON = 1e-7
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        gamma: float = 2.0,
+        label_smoothing: float = 0.0,
+        name: str | None = None,
+        reduction: str = "sum_over_batch_size",
+    ) -> None:
+        """Keep the settings as plain numbers."""
+        super().__init__(name=name, reduction=reduction)
+        self.alpha, self.gamma, self.label_smoothing = float(alpha), float(gamma), float(label_smoothing)
+
+    def call(self, y_true, y_pred):
+        """Return the loss of each sample, shape (batch,)."""
+        y = ops.cast(y_true, y_pred.dtype)
+        p = ops.clip(y_pred, self.EPSILON, 1 - self.EPSILON)
+        p_t = y * p + (1 - y) * (1 - p)
+        y = y * (1 - self.label_smoothing) + self.label_smoothing / 2
+        crossentropy = -(y * ops.log(p) + (1 - y) * ops.log(1 - p))
+        return ops.mean(self.alpha * (1 - p_t) ** self.gamma * crossentropy, axis=-1)
+
+    def get_config(self):
+        """Return what rebuilds the loss."""
+        return {
+            **super().get_config(),
+            "alpha": self.alpha,
+            "gamma": self.gamma,
+            "label_smoothing": self.label_smoothing,
+        }
