@@ -44,7 +44,7 @@ def study(
     data: Path, recipe: str, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
 ) -> dict[str, Any]:
     """Cross-validate all losses over `seeds` seeds and the arms of freezing with one; return both tables (JSON types)."""
-    from train.crossval import CrossValidation, cross_validate
+    from train.crossval import CrossValidation, cross_validate, in_this_process
     from train.recipe import load_recipe
 
     base = load_recipe(recipe, settings)
@@ -54,9 +54,9 @@ def study(
         return CrossValidation(data, recipes, folds, tuple(range(count)), weights, work / "cache")
 
     home = work / "folds"
-    cross_validate(asked(LOSSES, 1), home)  # all arms once, before any of them again
-    freezing = cross_validate(asked(FREEZING, 1), home)
-    losses = cross_validate(asked(LOSSES, seeds), home)
+    cross_validate(asked(LOSSES, 1), home, in_this_process)  # all arms once, before any of them again
+    freezing = cross_validate(asked(FREEZING, 1), home, in_this_process)
+    losses = cross_validate(asked(LOSSES, seeds), home, in_this_process)
     return {
         "data": data.name,
         "weights": Path(weights).name,

@@ -96,24 +96,45 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
 @weights_option
 @cache_option
 @click.option("--keep-models", is_flag=True, help="Keep model.keras of every fold, so that it can be converted.")
+@click.option("--ray", metavar="ADDRESS|local", help="Train folds as tasks on a Ray cluster; needs the extra [ray].")
+@click.option("--threads", type=click.IntRange(1), help="Cores of one training; default: all, with --ray one.")
 @overwrite_option
 @skip_option
 @json_option
 def crossval(
-    data, out, folds, recipes, seeds, settings, weights, cache, keep_models, overwrite, skip_unreadable, as_json
+    data,
+    out,
+    folds,
+    recipes,
+    seeds,
+    settings,
+    weights,
+    cache,
+    keep_models,
+    ray,
+    threads,
+    overwrite,
+    skip_unreadable,
+    as_json,
 ) -> None:
     """Compare recipes on DATA by cross-validation: means, deviations, tests, a table and a picture.
 
     A killed call goes on when it is given again; recipes and seeds can be added later. KEY=VALUE settings hold for all recipes.
     """
+    import os
+
     from train.quiet import quiet
 
+    if threads and not ray:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
-        from train.crossval import CrossValidation, cross_validate
+        from train.crossval import CrossValidation, cross_validate, in_this_process
+        from train.crossval_ray import on_ray
         from train.recipe import load_arms
 
     asked = CrossValidation(data, load_arms(recipes, settings), folds, tuple(range(seeds)), weights, cache, keep_models)
-    summary = cross_validate(asked, out, overwrite=overwrite, skip_unreadable=skip_unreadable)
+    engine = on_ray(ray, threads or 1) if ray else in_this_process
+    summary = cross_validate(asked, out, engine, overwrite, skip_unreadable)
     if as_json:
         click.echo(json.dumps(summary))
         return

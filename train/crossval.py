@@ -82,7 +82,7 @@ Engine = Callable[[CrossValidation, dict[str, Material], list[Fold], Path], Iter
 def cross_validate(
     asked: CrossValidation,
     out: Path,
-    engine: Engine | None = None,
+    engine: Engine,
     overwrite: bool = False,
     skip_unreadable: bool = False,
 ) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def cross_validate(
     done = total - len(open_folds)
     if done:
         say(f"{done} of {total} folds are finished already")
-    for fold in (engine or in_this_process)(asked, materials, open_folds, out):
+    for fold in engine(asked, materials, open_folds, out):
         done += 1
         found = read_json(fold.folder(out) / FINISHED)
         say(

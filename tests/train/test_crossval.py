@@ -1,0 +1,160 @@
+"""Cross-validation on drawn phantoms: folds as promised, nothing done twice, a killed call goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from edge_runtime.errors import FreezenetError
+from train import crossval as module
+from train.crossval import CrossValidation, Fold, cross_validate, in_this_process
+from train.recipe import load_arms
+from train.run import FINISHED
+
+SMALL = ("image_size=64", "alpha=.35", "epochs=1", "batch_size=32")
+
+
+def asked(data: Path, cache: Path, recipes: str = "mobile-freezenet", **keys) -> CrossValidation:
+    return CrossValidation(data, load_arms(recipes, SMALL), **{"folds": 2, "weights": "none", "cache": cache, **keys})
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    with (folder / "folds.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def predictions(folder: Path) -> list[dict[str, str]]:
+    with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def done(phantoms, tmp_path_factory) -> Path:
+    """A finished cross-validation of two folds."""
+    home = tmp_path_factory.mktemp("crossval")
+    cross_validate(asked(phantoms, home / "cache"), home / "out", in_this_process)
+    return home
+
+
+def test_every_image_is_tested_once(done):
+    tested = []
+    for number in (1, 2):
+        folder = Fold("mobile-freezenet", 0, number).folder(done / "out")
+        tested += [row["file"] for row in predictions(folder) if row["split"] == "test"]
+        assert not (folder / "model.keras").exists()
+        assert not (folder / "checkpoint.npz").exists()
+    everything = [row["file"] for row in predictions(folder)]
+    assert sorted(tested) == sorted(everything)
+
+
+def test_table_holds_the_figures_of_the_predictions(done):
+    rows = table(done / "out")
+    assert [(row["recipe"], row["seed"], row["fold"]) for row in rows] == [
+        ("mobile-freezenet", "0", "1"),
+        ("mobile-freezenet", "0", "2"),
+    ]
+    for row in rows:
+        found = predictions(Fold("mobile-freezenet", 0, int(row["fold"])).folder(done / "out"))
+        truth, answer = zip(*((one["class"], one["answer"]) for one in found if one["split"] == "test"), strict=True)
+        assert float(row["accuracy"]) == pytest.approx(accuracy_score(truth, answer), abs=1e-6)
+        assert float(row["macro_f1"]) == pytest.approx(f1_score(truth, answer, average="macro"), abs=1e-6)
+    summary = json.loads((done / "out" / "crossval.json").read_text())
+    mean = np.mean([float(row["accuracy"]) for row in rows])
+    assert summary["recipes"]["mobile-freezenet"]["accuracy"]["mean"] == pytest.approx(mean, abs=1e-6)
+    assert (done / "out" / "crossval.png").stat().st_size > 1000
+
+
+def test_one_cache_serves_all_folds(done):
+    assert len(list((done / "cache").iterdir())) == 1
+
+
+def test_what_is_finished_is_not_done_again(phantoms, done, monkeypatch, capsys):
+    trained = []
+    original = module.train_on
+    monkeypatch.setattr(module, "train_on", lambda *a, **k: trained.append(a) or original(*a, **k))
+    before = table(done / "out")
+    again = Fold("mobile-freezenet", 0, 2).folder(done / "out")
+    (again / FINISHED).unlink()  # as where the process was killed before it was written
+    cross_validate(asked(phantoms, done / "cache"), done / "out", in_this_process)
+    assert len(trained) == 1
+    assert "1 of 2 folds are finished already" in capsys.readouterr().err
+    for old, new in zip(before, table(done / "out"), strict=True):
+        assert {**old, "fit_seconds": ""} == {**new, "fit_seconds": ""}
+
+
+def test_a_recipe_can_be_added(phantoms, done, monkeypatch):
+    monkeypatch.setattr(module, "train_on", _pretend(module.train_on, done))
+    both = asked(phantoms, done / "cache", "mobile-freezenet,mobile-freezenet+loss=focal")
+    summary = cross_validate(both, done / "out", in_this_process)
+    assert list(summary["recipes"]) == ["mobile-freezenet", "mobile-freezenet+loss=focal"]
+    assert summary["comparisons"]["accuracy"][0]["folds"] == 2
+
+
+def _pretend(original, done):
+    """Train nothing: the new recipe's folds get the files of the old one's."""
+    import shutil
+
+    def train_on(material, sides, out, *rest):
+        shutil.copytree(done / "out" / "mobile-freezenet" / "seed-0" / out.name, out)
+        (out / "model.keras").touch()
+
+    return train_on
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"folds": 3}, "same number of folds"),
+        ({"weights": "imagenet"}, "same weights"),
+    ],
+)
+def test_other_arguments_are_refused(phantoms, done, changes, sentence):
+    with pytest.raises(FreezenetError, match=sentence):
+        cross_validate(asked(phantoms, done / "cache", **changes), done / "out", in_this_process)
+
+
+def test_another_recipe_under_the_same_name_is_refused(phantoms, done, tmp_path):
+    changed = CrossValidation(phantoms, load_arms("mobile-freezenet", (*SMALL, "learning_rate=1")), 2, (0,), "none")
+    with pytest.raises(FreezenetError, match=r"same recipe is required.*mobile-freezenet"):
+        cross_validate(changed, done / "out", in_this_process)
+
+
+def test_command(phantoms, done, command):
+    settings = [word for setting in SMALL for word in ("--set", setting)]
+    code, out, _ = command(
+        "crossval",
+        phantoms,
+        "--out",
+        done / "out",
+        "--folds",
+        2,
+        "--weights",
+        "none",
+        "--cache",
+        done / "cache",
+        *settings,
+    )
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].split("\t")[:4] == ["recipe", "trainings", "accuracy", "macro_f1"]
+    assert lines[1].startswith("mobile-freezenet\t2\t")
+    code, out, _ = command(
+        "crossval", phantoms, "--out", done / "out", "--folds", 2, "--weights", "none", "--cache", done / "cache", *settings,
+        "--json",
+    )  # fmt: skip
+    assert json.loads(out)["folds"] == 2
+
+
+def test_lists_of_recipes():
+    arms = load_arms("mobile-freezenet, mobile-freezenet+loss=focal+focal_gamma=1", ("epochs=2",))
+    assert list(arms) == ["mobile-freezenet", "mobile-freezenet+loss=focal+focal_gamma=1"]
+    assert arms["mobile-freezenet+loss=focal+focal_gamma=1"].focal_gamma == 1
+    assert {recipe.epochs for recipe in arms.values()} == {2}
+    for text in ("", "mobile-freezenet,mobile-freezenet"):
+        with pytest.raises(FreezenetError, match="list of different recipes"):
+            load_arms(text)
