@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How often a fold is tried again whose worker died.
 RETRIES = 3
+#: Seconds for the cluster to take a connection.
+_PATIENCE = 10
 
 
 def on_ray(address: str, threads: int) -> Engine:
@@ -73,6 +76,7 @@ def _connect(address: str, threads: int) -> None:
     # Ray would copy the working directory, and with it perhaps all images, to each machine.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
+        _reach(address)
         ray.init(
             address=None if address == "local" else address,
             runtime_env={"env_vars": environment},
@@ -80,8 +84,15 @@ def _connect(address: str, threads: int) -> None:
             logging_level=logging.ERROR,
             include_dashboard=False if address == "local" else None,
         )
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.") from None
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nobody listens at host:port; Ray itself tries for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), _PATIENCE).close()
 
 
 def _keep(files: dict[str, bytes], folder: Path) -> None:

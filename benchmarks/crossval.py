@@ -1,0 +1,142 @@
+"""Five-fold cross-validation from the cache, beside plain half-frozen training from image files, in one run.
+
+    python -m benchmarks.crossval DATA [--json] [--out results]
+
+The plain way is what a notebook does: `keras.utils.image_dataset_from_directory` on the fold's files, the same network, batch size
+and number of epochs, `model.fit`. The other is `freezenet crossval` with all that it does besides: reading the images, the cache,
+figures with intervals, confidence and gate of each fold. Folds take turns, so that a machine whose speed drifts treats both alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmarks.command import BenchmarkCommand
+from benchmarks.results import write_result
+
+if TYPE_CHECKING:
+    from train.crossval import CrossValidation, Fold
+    from train.run import Material
+
+
+def measure(
+    data: Path, recipe: str, settings: tuple[str, ...], weights: str, folds: int, epochs: int
+) -> dict[str, Any]:
+    """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
+    from edge_runtime.environment import environment
+    from train.crossval import CrossValidation, in_this_process, read_materials
+    from train.files import read_json
+    from train.progress import say
+    from train.recipe import load_recipe
+    from train.run import FINISHED
+
+    fixed = load_recipe(recipe, (*settings, f"epochs={epochs}", f"patience={epochs}"))
+    plain_seconds, cached_seconds, plain_accuracy, cached_accuracy = [], [], [], []
+    with tempfile.TemporaryDirectory() as home:
+        asked = CrossValidation(data, {recipe: fixed}, folds, (0,), weights, Path(home) / "cache")
+        started = time.perf_counter()
+        materials = read_materials(asked)
+        reading = time.perf_counter() - started
+        for fold in asked.all_folds():
+            started = time.perf_counter()
+            list(in_this_process(asked, materials, [fold], Path(home) / "out"))
+            cached_seconds.append(time.perf_counter() - started)
+            found = read_json(fold.folder(Path(home) / "out") / FINISHED)
+            cached_accuracy.append(found["accuracy"]["value"])
+            started = time.perf_counter()
+            plain_accuracy.append(_train_plainly(asked, materials[fold.arm], fold, Path(home) / f"plain-{fold.number}"))
+            plain_seconds.append(time.perf_counter() - started)
+            say(
+                f"fold {fold.number}: cached {cached_seconds[-1]:.1f} s (accuracy {cached_accuracy[-1]:.3f}), plain "
+                f"{plain_seconds[-1]:.1f} s ({plain_accuracy[-1]:.3f})"
+            )
+    cached = reading + sum(cached_seconds)
+    return {
+        "data": data.name,
+        "recipe": recipe,
+        "settings": list(settings),
+        "folds": folds,
+        "epochs": epochs,
+        "batch_size": fixed.batch_size,
+        "seconds": {"cached": round(cached, 1), "plain": round(sum(plain_seconds), 1)},
+        "ratio": round(sum(plain_seconds) / cached, 3),
+        "reading_seconds": round(reading, 1),
+        "fold_seconds": {
+            "cached": [round(one, 1) for one in cached_seconds],
+            "plain": [round(one, 1) for one in plain_seconds],
+        },
+        "accuracy": {"cached": cached_accuracy, "plain": plain_accuracy},
+        "environment": environment(),
+    }
+
+
+def _train_plainly(asked: CrossValidation, material: Material, fold: Fold, home: Path) -> float:
+    """Train one fold as a notebook would, and return its test accuracy."""
+    import keras
+    import numpy as np
+
+    from train.criterion import choose_criterion
+    from train.crossval import tested_images
+    from train.fit import TrainingData
+    from train.folds import fold_sides
+    from train.model import build_model
+
+    recipe = asked.recipe(fold)
+    tested = tested_images(asked, material, fold)
+    sides = fold_sides(material.dataset, tested, recipe.validation_share, fold.seed)
+    for number, (path, sample, side) in enumerate(
+        zip(material.dataset.paths, material.dataset.samples, sides, strict=True)
+    ):
+        folder = home / side / sample.label
+        folder.mkdir(parents=True, exist_ok=True)
+        os.symlink(path.resolve(), folder / f"{number}{path.suffix}")
+
+    def images(side: str):
+        read = keras.utils.image_dataset_from_directory(
+            home / side, label_mode="categorical", image_size=recipe.preprocess.size, batch_size=recipe.batch_size,
+            shuffle=side == "train", seed=recipe.seed, verbose=False,
+        )  # fmt: skip
+        return read.map(lambda x, y: ((x - recipe.mean) / recipe.std, y)).prefetch(2)
+
+    keras.utils.set_random_seed(recipe.seed)
+    model = build_model(recipe, material.dataset.labels, asked.weights)
+    classes = np.array([material.dataset.labels.index(sample.label) for sample in material.dataset.samples])
+    data = TrainingData(material.images, classes, sides, material.dataset.labels)
+    model.compile(
+        keras.optimizers.Adam(recipe.learning_rate), choose_criterion(recipe, data).loss, metrics=["accuracy"]
+    )
+    model.fit(images("train"), validation_data=images("validation"), epochs=recipe.epochs, verbose=0)
+    return float(model.evaluate(images("test"), verbose=0, return_dict=True)["accuracy"])
+
+
+@click.command(cls=BenchmarkCommand)
+@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key for both ways.")
+@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of every training.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+def main(data, recipe, settings, weights, folds, epochs, as_json, out) -> None:
+    """Time cross-validation from the cache beside plain training from image files."""
+    result = measure(data, recipe, settings, weights, folds, epochs)
+    if out is not None:
+        write_result(out, f"crossval-{data.stem}", result)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    for way, seconds in result["seconds"].items():
+        click.echo(f"{way}\t{seconds:.0f} s")
+    click.echo(f"plain to cached\t{result['ratio']:.2f}")
+
+
+if __name__ == "__main__":
+    main()
