@@ -1,6 +1,7 @@
 """Which loss, and how much to freeze: a cross-validation of arms that differ in nothing else.
 
     python -m benchmarks.losses DATA --weights FILE --work DIR --out results
+    python -m benchmarks.losses --page       writes docs/losses.md and its picture from results/
 
 The published comparison of the attention loss left open what its weights do, because several things changed together. The arms
 here take them apart: weights near .0056 instead of near 1 let Adam's epsilon act 180 times larger, so they are run as published,
@@ -18,7 +19,13 @@ import click
 import numpy as np
 
 from benchmarks.command import BenchmarkCommand
+from benchmarks.pages import ROOT, begin_mark, rewrite_page, with_part
 from benchmarks.results import write_result
+from train.files import read_json
+
+PAGE = "docs/losses.md"
+PICTURE = "docs/losses.png"
+BEGIN = begin_mark("python -m benchmarks.losses --page")
 
 _PUBLISHED = {"COVID": 0.00525, "Lung_Opacity": 0.00579, "Normal": 0.00566, "Viral_Pneumonia": 0.00513}
 _SCALED = {label: round(weight / float(np.mean(list(_PUBLISHED.values()))), 5) for label, weight in _PUBLISHED.items()}
@@ -69,17 +76,72 @@ def study(
     }
 
 
+def page_with_tables(page: str, results: Path) -> str:
+    """Return the page's text with its tables made anew from the files in `results`."""
+    return with_part(page, BEGIN, "".join(_tables(read_json(path)) for path in sorted(results.glob("losses-*.json"))))
+
+
+def _tables(result: dict[str, Any]) -> str:
+    seeds = len(result["losses"]["seeds"])
+    settings = "".join(f" --set {setting}" for setting in result["settings"])
+    lines = [
+        f"`python -m benchmarks.losses {result['data']} --weights {result['weights']}{settings} --seeds {seeds} --work DIR --out "
+        f"results`: {result['losses']['folds']} folds, whole patients, mean ± standard deviation over all trainings of an arm. The "
+        f"smallest class is {result['losses']['smallest_class']}.",
+        "",
+    ]
+    for part in ("losses", "freezing"):
+        table = result[part]
+        figures = list(table["comparisons"])
+        lines += [
+            "| arm | what | trainings | " + " | ".join(figure.replace("_", "-") for figure in figures) + " |",
+            "|---|---|---|" + "---|" * len(figures),
+        ]
+        for arm, found in table["recipes"].items():
+            shown = " | ".join(f"{found[name]['mean']:.3f} ± {found[name]['sd']:.3f}" for name in figures)
+            lines.append(f"| {arm} | {result['arms'][arm]} | {found['trainings']} | {shown} |")
+        lines += [
+            "",
+            "Against plain cross-entropy (mean difference, 95 % interval, p and p adjusted for all pairs, Nadeau-Bengio):",
+            "",
+            "| arm | " + " | ".join(figure.replace("_", "-") for figure in figures) + " |",
+            "|---|" + "---|" * len(figures),
+        ]
+        for arm in table["recipes"]:
+            if arm != "cross-entropy":
+                cells = [_against(table["comparisons"][figure], arm) for figure in figures]
+                lines.append(f"| {arm} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _against(comparisons: list[dict[str, Any]], arm: str) -> str:
+    one = next(one for one in comparisons if {one["recipe"], one["other"]} == {"cross-entropy", arm})
+    sign = 1 if one["recipe"] == arm else -1
+    value, low, high = (sign * one["difference"][key] for key in ("value", "low", "high"))
+    return f"{value:+.3f} [{min(low, high):+.3f}, {max(low, high):+.3f}], p {one['p']:.2f}, {one['p_adjusted']:.2f}"
+
+
 @click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.argument("data", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key for all arms.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
 @click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
-@click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for the folds.")
+@click.option("--work", type=click.Path(path_type=Path), help="Folder for the folds.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
-def main(data, recipe, settings, folds, seeds, weights, work, out) -> None:
+@click.option("--page", is_flag=True, help=f"Write {PAGE} from results/ instead of training.")
+def main(data, recipe, settings, folds, seeds, weights, work, out, page) -> None:
     """Compare losses, and freezing with full fine-tuning, by cross-validation; write JSON to stdout and into OUT."""
+    if page:
+        from train.fold_picture import write_picture
+
+        rewrite_page(PAGE, page_with_tables)
+        write_picture(read_json(next(iter((ROOT / "results").glob("losses-*.json"))))["losses"], ROOT / PICTURE)
+        return
+    if data is None or work is None:
+        raise click.UsageError("DATA and --work are required, or --page.")
     result = study(data, recipe, settings, folds, seeds, weights, work)
     if out is not None:
         write_result(out, f"losses-{data.stem}", result)

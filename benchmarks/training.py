@@ -37,12 +37,12 @@ def measure(
     from train.cache import cached_features
     from train.cut import split_model
     from train.dataset import load
+    from train.devices import configure_devices
     from train.fit import compile_model, cut_of
     from train.images import read_images
     from train.model import build_model
     from train.progress import say
     from train.recipe import load_recipe
-    from train.run import configure_devices
 
     recipe = load_recipe(recipe_name, settings)
     full_recipe = recipe.with_settings({"freeze_fraction": 0.0})

@@ -16,6 +16,7 @@ from train.augment import augmenter, normalizer
 from train.batches import Batches, EpochCounter
 from train.checkpoint import Checkpoint
 from train.cut import articulation_layer, split_model
+from train.devices import compiles, replicas_of
 from train.fuse import fused
 from train.images import Images
 from train.recipe import Recipe
@@ -40,7 +41,7 @@ class TrainingData:
 def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, steps: int, jit: bool) -> None:
     """Give the model its optimizer and loss.
 
-    steps: batches of an epoch. jit: XLA; 10 to 20 times slower than without on a CPU for this network.
+    steps: batches of an epoch. jit: whether a GPU is there to compile for.
     """
     rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
     if recipe.schedule == "cosine":
@@ -57,7 +58,7 @@ def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, s
         ),
         loss,
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=jit,
+        jit_compile=compiles(jit),
     )
 
 
@@ -76,7 +77,7 @@ def fit(
     folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
     """
     targets = np.eye(len(data.labels), dtype=np.float32)[data.classes]
-    replicas = model.distribute_strategy.num_replicas_in_sync
+    replicas = replicas_of(model)
     if recipe.batch_size % replicas:
         raise FreezenetError(
             f"A batch_size that {replicas} devices can share evenly is required. Got: {recipe.batch_size}."

@@ -21,8 +21,9 @@ _XNNPACK_BATCH = 8
 
 
 def choose_engine(images: int, has_gpu: bool) -> str:
-    """Return "keras" or "xnnpack", whichever is expected to be done first."""
-    return "keras" if has_gpu or images < XNNPACK_FROM else "xnnpack"
+    """Return "keras" or "xnnpack", whichever is expected to be done first; only TensorFlow can convert for XNNPACK."""
+    convertible = keras.backend.backend() == "tensorflow"
+    return "xnnpack" if convertible and not has_gpu and images >= XNNPACK_FROM else "keras"
 
 
 class PrefixRunner:

@@ -9,7 +9,6 @@ events/           for TensorBoard
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from train.confidence import Confidence
 from train.criterion import Criterion, choose_criterion, needs_recall
 from train.cut import split_model
 from train.dataset import SPLITS, Dataset, content_hash, load
+from train.devices import configure_devices, device_scope
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from train.fit import TrainingData, cut_of, fit
 from train.images import Images, read_images, readable
@@ -192,6 +192,7 @@ def _account(data: str | Path, recipe: Recipe, weights: str, images: Images) -> 
         "weights_sha256": sha256_file(file) if file.is_file() else None,
         "recipe": recipe.name,
         "seed": recipe.seed,
+        "backend": keras.backend.backend(),
         "environment": environment(),
     }
 
@@ -332,28 +333,6 @@ def predict_scores(
     _, suffix = split_model(model, cut_of(model))
     batches = (np.asarray(features[start : start + _PREDICTION_BATCH], np.float32) for start in starts)
     return np.concatenate([suffix.predict_on_batch(batch) for batch in batches])
-
-
-def configure_devices(recipe: Recipe) -> int:
-    """Return how many GPUs the run uses."""
-    import tensorflow as tf
-
-    if recipe.devices == "cpu":
-        return 0
-    with quiet():  # without a GPU the CUDA libraries report an error that is none
-        gpus = tf.config.list_physical_devices("GPU")
-    return len(gpus) if recipe.devices == "all" else min(1, len(gpus))
-
-
-def device_scope(recipe: Recipe) -> contextlib.AbstractContextManager:
-    """Return the scope in which model and training live: MirroredStrategy over all devices, one GPU, or the CPU."""
-    import tensorflow as tf
-
-    if recipe.devices == "all":
-        return tf.distribute.MirroredStrategy().scope()
-    if recipe.devices == "cpu":
-        return tf.device("/CPU:0")
-    return contextlib.nullcontext()
 
 
 def _by_side(dataset: Dataset, sides: NDArray) -> dict[str, dict[str, int]]:
