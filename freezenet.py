@@ -13,6 +13,7 @@ import click
 VERBS = {
     "pipeline": "pipeline.cli",
     "demo": "pipeline.cli",
+    "data": "train.data_cli",
     "train": "train.cli",
     "crossval": "train.cli",
     "convert": "convert.cli",

@@ -19,6 +19,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from edge_runtime.image import read_gray
 from train.files import read_json, write_atomically
+from train.sources import source_table
 
 _THUMBNAIL = 128
 #: Flipped images shown per variant; the rest is counted.
@@ -54,7 +55,7 @@ def write_report(folder: Path) -> Path:
         metrics=metrics,
         comparison=comparison,
         latency=latency,
-        sources=_sources(metrics),
+        sources=source_table(metrics["images_by_class_and_source"]),
         curves=_picture(_curves(_history(folder / "run" / "history.csv"))),
         matrices=_picture(_matrices(comparison)),
         tradeoff=_picture(_tradeoff(comparison, latency)),
@@ -65,22 +66,6 @@ def write_report(folder: Path) -> Path:
     path = folder / "report.html"
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return path
-
-
-def _sources(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Describe how far the source of an image predicts its label."""
-    table = metrics["images_by_class_and_source"]
-    names = sorted({source for row in table.values() for source in row})
-    total = sum(sum(row.values()) for row in table.values())
-    guessed = sum(max(row[source] for row in table.values()) for source in names)
-    majority = max(sum(row.values()) for row in table.values())
-    return {
-        "names": names,
-        "table": table,
-        "known": names != [""],
-        "guess": guessed / total,
-        "majority": majority / total,
-    }
 
 
 def _history(path: Path) -> list[dict[str, float]]:

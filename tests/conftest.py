@@ -1,15 +1,22 @@
-"""Shared fixtures: drawn phantoms, one small trained run, its converted models, and the real images where they are."""
+"""Shared fixtures: drawn phantoms, one small trained run, its converted models, made-up DICOM files, and the real images where
+they are."""
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from platformdirs import user_cache_path
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 #: Real X-rays and weights for the project's own checks; a user's clone does without.
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -114,3 +121,41 @@ def command(monkeypatch, capsys):
         return caught.value.code, captured.out, captured.err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def dicom() -> Callable[..., bytes]:
+    """A function that makes a chest X-ray's DICOM file of pixels (h, w); tags of the value None are left out.
+
+    frame: the pixels as encoded by the test, for a compressed transfer syntax; RLE is encoded by pydicom.
+    """
+
+    def make(pixels: np.ndarray, syntax: UID = ExplicitVRLittleEndian, frame: bytes | None = None, **tags) -> bytes:
+        bits = 8 * pixels.itemsize
+        data = Dataset()
+        data.SOPClassUID, data.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1", "1.2.3"
+        data.PatientName, data.Modality, data.BodyPartExamined, data.ViewPosition = "Doe^Jane", "CR", "CHEST", "PA"
+        data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+        data.Rows, data.Columns = pixels.shape
+        data.BitsAllocated, data.BitsStored, data.HighBit = bits, bits, bits - 1
+        data.PixelRepresentation = int(pixels.dtype.kind == "i")
+        data.file_meta = FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = syntax
+        if frame is not None:
+            data.PixelData = encapsulate([frame])
+        elif syntax == RLELossless:
+            data.compress(syntax, pixels, encoding_plugin="pydicom", generate_instance_uid=False)
+        else:
+            little = UID(syntax).is_little_endian
+            data.PixelData = pixels.astype(pixels.dtype.newbyteorder("<" if little else ">")).tobytes()
+        data["PixelData"].VR = "OB" if UID(syntax).is_encapsulated or bits == 8 else "OW"
+        for keyword, value in tags.items():
+            if value is None:
+                delattr(data, keyword)
+            else:
+                setattr(data, keyword, value)
+        stream = io.BytesIO()
+        data.save_as(stream, enforce_file_format=True)
+        return stream.getvalue()
+
+    return make

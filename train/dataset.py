@@ -1,51 +1,55 @@
 """A data set: which image files there are, of which class, patient and source.
 
-DATA is one of
-- a CSV with the columns `file,class` and optionally `patient_id,source,split`, paths relative to the CSV;
-- a folder with a folder of images per class; a class folder may hold `images/` (and `masks/`, which are no inputs),
-  as the COVID-19 Radiography Database does;
-- such folders below `train/`, `val/` and `test/`.
+The layouts that DATA may have are the modules of `train.data`; `docs/data.md` shows them.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_runtime.errors import FreezenetError
 from edge_runtime.inputs import images_below
+from train.progress import say
 
 #: The three sides of a split, in the order of the work.
 SPLITS = ("train", "validation", "test")
-
-# Names that people give the sides.
-_SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-                "validation": "validation", "test": "test"}  # fmt: skip
+#: Names that people give the sides, in small letters -> side.
+SIDE_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
+              "validation": "validation", "test": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. file: path relative to the data's root. patient: equal for images of one person.
-    split: "train", "validation", "test", or "" where the data does not say."""
+    """One image. file: path relative to the data's root. patient: equal for images of one person, `file` where unknown.
+    split: "train", "validation", "test", or "" where the data does not say. fold: name of its part in the data's own
+    cross-validation, or ""."""
 
     file: str
     label: str
     patient: str
     source: str
     split: str = ""
+    fold: str = ""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """The samples of a data set in a fixed order; labels in alphabetical order give the class numbers."""
+    """The samples of a data set in a fixed order; labels in alphabetical order give the class numbers.
+
+    has_patients: whether the patient of any image is known. layout: what DATA was recognized as. notes: a sentence about
+    each thing that was found in DATA and is no sample.
+    """
 
     root: Path
     samples: tuple[Sample, ...]
     has_patients: bool
+    layout: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -57,6 +61,14 @@ class Dataset:
         """Absolute paths in sample order."""
         return [self.root / sample.file for sample in self.samples]
 
+    @property
+    def folds(self) -> list[str]:
+        """Names of the folds in natural order (Fold2 before Fold10); empty where the data has none."""
+        names = {sample.fold for sample in self.samples} - {""}
+        return sorted(
+            names, key=lambda name: [(part.zfill(9) if part.isdigit() else part) for part in re.split(r"(\d+)", name)]
+        )
+
     def table(self, column: str) -> dict[str, dict[str, int]]:
         """Count images by label and by a column of Sample, e.g. "source": {label: {source: count}}."""
         counts = Counter((sample.label, getattr(sample, column)) for sample in self.samples)
@@ -65,7 +77,20 @@ class Dataset:
 
     def only(self, indices: Iterable[int]) -> Dataset:
         """Return the data set with these samples only."""
-        return Dataset(self.root, tuple(self.samples[i] for i in indices), self.has_patients)
+        return replace(self, samples=tuple(self.samples[i] for i in indices))
+
+    def of_classes(self, names: Iterable[str]) -> Dataset:
+        """Return the data set with the images of these classes only; of all classes where there are no names.
+
+        Raises FreezenetError where a name is no class of the data, or fewer than two are named.
+        """
+        wanted = set(names)
+        unknown = sorted(wanted - set(self.labels))
+        if unknown or len(wanted) == 1:
+            raise FreezenetError(
+                f"At least two classes of {', '.join(self.labels)} are required. Got: {', '.join(unknown or sorted(wanted))}."
+            )
+        return self.only(i for i, sample in enumerate(self.samples) if sample.label in wanted) if wanted else self
 
 
 def load(data: str | Path) -> Dataset:
@@ -73,89 +98,27 @@ def load(data: str | Path) -> Dataset:
     path = Path(data)
     if not path.exists():
         raise FreezenetError(f"A folder of class folders or a CSV is required. Got: {path}, which does not exist.")
-    dataset = _from_folder(path) if path.is_dir() else _from_csv(path)
+    dataset = _read(path)
     if len(dataset.labels) < 2:
         raise FreezenetError(
             f"At least two classes are required. Got: {len(dataset.labels)} ({', '.join(dataset.labels)}) in {path}."
         )
+    for note in dataset.notes:
+        say(note)
     return dataset
 
 
-def _from_csv(path: Path) -> Dataset:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = reader.fieldnames or []
-            missing = [column for column in ("file", "class") if column not in columns]
-            if missing:
-                raise FreezenetError(
-                    f"A CSV with the columns file,class is required. Got: {path.name} without {' and '.join(missing)} "
-                    f"(it has: {', '.join(columns) or 'nothing'})."
-                )
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error):
-        raise FreezenetError(f"A CSV in UTF-8 is required. Got: {path}, which is none.") from None
-    incomplete = next((n for n, row in enumerate(rows, 2) if not row["file"] or not row["class"]), None)
-    if incomplete is not None:
-        raise FreezenetError(f"A file and a class in every row are required. Got: line {incomplete} of {path.name}.")
-    has_patients = "patient_id" in columns
-    samples = tuple(
-        Sample(
-            file=row["file"],
-            label=row["class"],
-            patient=row.get("patient_id") or row["file"],
-            source=row.get("source") or "",
-            split=_split_name(row.get("split") or "", path),
-        )
-        for row in rows
-    )
-    repeated = [file for file, count in Counter(sample.file for sample in samples).items() if count > 1]
-    if repeated:
-        raise FreezenetError(f"Each file once is required. Got: {repeated[0]} {_more(repeated)}twice in {path.name}.")
-    absent = [sample.file for sample in samples if not (path.parent / sample.file).is_file()]
-    if absent:
-        raise FreezenetError(
-            f"Every file that the CSV names is required. Got: {len(absent)} of {len(samples)} missing, first "
-            f"{path.parent / absent[0]}; paths are relative to the CSV."
-        )
-    return Dataset(path.parent, samples, has_patients)
+def _read(path: Path) -> Dataset:
+    # The layouts build a Dataset, so they can only be imported now.
+    from train.data import LAYOUTS
+    from train.data.dicom_header import with_headers
 
-
-def _from_folder(path: Path) -> Dataset:
-    sides = [(_SPLIT_NAMES[child.name.lower()], child) for child in sorted(path.iterdir())
-             if child.is_dir() and child.name.lower() in _SPLIT_NAMES]  # fmt: skip
-    homes = sides if "train" in dict(sides) else [("", path)]
-    samples = [
-        Sample(
-            file=str(image.relative_to(path)),
-            label=folder.name,
-            patient=str(image.relative_to(path)),
-            source="",
-            split=side,
-        )
-        for side, home in homes
-        for folder in sorted(home.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-        for image in _images_of(folder)
-    ]
-    if not samples:
-        raise FreezenetError(f"A folder with a folder of images per class is required. Got: {path} without images.")
-    return Dataset(path, tuple(samples), has_patients=False)
-
-
-def _images_of(folder: Path) -> list[Path]:
-    home = folder / "images" if (folder / "images").is_dir() else folder
-    return [Path(path) for path in images_below(str(home))]
-
-
-def _split_name(name: str, path: Path) -> str:
-    if name and name.lower() not in _SPLIT_NAMES:
-        raise FreezenetError(f"A split of train, validation or test is required. Got: {name!r} in {path.name}.")
-    return _SPLIT_NAMES.get(name.lower(), "")
-
-
-def _more(items: list[str]) -> str:
-    return f"and {len(items) - 1} more " if len(items) > 1 else ""
+    layout = next((one for one in LAYOUTS if one.recognizes(path)), None)
+    if layout is None:
+        accepted = "; ".join(f"({number}) {one.NAME}" for number, one in enumerate(LAYOUTS, 1))
+        found = "whose images lie in none of them" if any(images_below(str(path))) else "without images"
+        raise FreezenetError(f"DATA in one of these layouts is required: {accepted}. Got: {path}, {found}.")
+    return with_headers(replace(layout.read(path), layout=layout.NAME))
 
 
 def content_hash(hashes: Iterable[str]) -> str:

@@ -69,5 +69,17 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     (folder / MARK).touch()
 
 
+def prepare_file(path: Path, overwrite: bool, source: Path) -> None:
+    """Refuse an output file that is a folder, is there already (unless `overwrite`), or is the source itself."""
+    if path.is_dir():
+        raise FreezenetError(f"An output file is required. Got: {path}, a folder; choose another name.")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise FreezenetError(f"Another output file than the source is required. Got: {path}; choose another name.")
+    if path.exists() and not overwrite:
+        raise FreezenetError(
+            f"An output file that does not exist is required. Got: {path}; pass --overwrite or choose another name."
+        )
+
+
 #: Marks a folder as ours, so that no other folder is ever emptied or written into.
 MARK = ".freezenet"

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FreezenetError
+from edge_runtime.header import image_size
 from edge_runtime.preprocess import PreprocessSpec
 from train.dataset import Dataset
 from train.progress import track
@@ -25,48 +26,69 @@ class Images:
     hashes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What reading a data set gave, in sample order.
+
+    pixels: (n, h, w) uint8, undefined for a failure. hashes: SHA-256 of each file, "" for a failure. sizes: (n, 2) width and
+    height as stored, 0 for a failure. failures: row -> why the image cannot be read.
+    """
+
+    pixels: NDArray[np.uint8]
+    hashes: tuple[str, ...]
+    sizes: NDArray[np.integer]
+    failures: dict[int, str]
+
+
 def read_images(dataset: Dataset, spec: PreprocessSpec) -> Images:
     """Read every image of a data set.
 
     Raises FreezenetError that names the unreadable files (up to three) and their number.
     """
-    pixels = np.empty((len(dataset.samples), *spec.size), np.uint8)
-    hashes = [""] * len(dataset.samples)
-    failures: list[str] = []
-
-    def read(index: int, path: Path) -> None:
-        try:
-            data = path.read_bytes()
-            pixels[index] = spec.pixels(data)
-            hashes[index] = hashlib.sha256(data).hexdigest()
-        except OSError as error:
-            failures.append(f"{path}: {error.strerror}")
-        except FreezenetError as error:
-            failures.append(f"{path}: {error}")
-
-    # Threads, because OpenCV releases the interpreter lock while it decodes.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = pool.map(read, range(len(dataset.samples)), dataset.paths)
-        for _ in track(done, "Reading images", len(dataset.samples)):
-            pass
-    if failures:
-        failures.sort()
+    reading = read_what_can_be_read(dataset, spec, "Reading images")
+    if reading.failures:
+        failures = sorted(_lines(dataset, reading))
         shown = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         raise FreezenetError(
             f"Readable images are required. Got: {len(failures)} of {len(dataset.samples)} that are not "
             f"(remove them, or pass --skip-unreadable): {shown}"
         )
-    return Images(pixels, tuple(hashes))
+    return Images(reading.pixels, reading.hashes)
 
 
 def readable(dataset: Dataset, spec: PreprocessSpec) -> tuple[Dataset, list[str]]:
     """Return the data set without the images that cannot be read, and one line about each of those."""
-    good: list[int] = []
-    skipped: list[str] = []
-    for index, path in track(enumerate(dataset.paths), "Checking images", len(dataset.samples)):
+    reading = read_what_can_be_read(dataset, spec, "Checking images")
+    good = (row for row in range(len(dataset.samples)) if row not in reading.failures)
+    return dataset.only(good), _lines(dataset, reading)
+
+
+def read_what_can_be_read(dataset: Dataset, spec: PreprocessSpec, title: str) -> Reading:
+    """Read the images of a data set and note which cannot be read. title: of the progress bar."""
+    count = len(dataset.samples)
+    pixels, sizes = np.empty((count, *spec.size), np.uint8), np.zeros((count, 2), np.int64)
+    hashes = [""] * count
+    failures: dict[int, str] = {}
+
+    def read(row: int, path: Path) -> None:
         try:
-            spec.pixels(path)
-            good.append(index)
+            data = path.read_bytes()
+            gray = spec.decode(data)
+            pixels[row] = spec.resized(gray)
+            # A JPEG may have been decoded at a smaller scale.
+            sizes[row] = (image_size(data) if data[:2] == b"\xff\xd8" else None) or gray.shape[::-1]
+            hashes[row] = hashlib.sha256(data).hexdigest()
+        except OSError as error:
+            failures[row] = str(error.strerror)
         except FreezenetError as error:
-            skipped.append(f"{path}: {error}")
-    return dataset.only(good), skipped
+            failures[row] = str(error)
+
+    # Threads, because OpenCV releases the interpreter lock while it decodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in track(pool.map(read, range(count), dataset.paths), title, count):
+            pass
+    return Reading(pixels, tuple(hashes), sizes, dict(sorted(failures.items())))
+
+
+def _lines(dataset: Dataset, reading: Reading) -> list[str]:
+    return [f"{dataset.root / dataset.samples[row].file}: {reason}" for row, reason in reading.failures.items()]

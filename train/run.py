@@ -76,7 +76,7 @@ class Material:
 
 def load_readable(data: str | Path, recipe: Recipe, skip_unreadable: bool) -> Dataset:
     """Load DATA, say what a reader of its figures must know, and leave out unreadable images where that is asked for."""
-    dataset = load(data)
+    dataset = load(data).of_classes(recipe.classes)
     if skip_unreadable:
         dataset, skipped = readable(dataset, recipe.preprocess)
         for line in skipped:

@@ -28,8 +28,13 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
         with _IMPORTING:
             from edge_runtime.dicom.reader import read
     except ModuleNotFoundError as error:
-        raise FreezenetError(
-            f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "
-            "pip install 'freezenet[dicom]'."
-        ) from None
+        raise missing_extra(error) from None
     return read(data, trust_tags)
+
+
+def missing_extra(error: ModuleNotFoundError) -> FreezenetError:
+    """Return the failure that says which package is missing and how to install it."""
+    return FreezenetError(
+        f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "
+        "pip install 'freezenet[dicom]'."
+    )

@@ -163,6 +163,31 @@ def test_unknown_split_is_named(tmp_path):
     refused(table(tmp_path, "file,class,split\na.png,A,holdout\nb.png,B,test\n", "a.png", "b.png"), "'holdout'")
 
 
+def test_folds_are_in_natural_order(tmp_path):
+    files = [f"{number}.png" for number in range(5)]
+    rows = "".join(f"{file},{'AB'[n % 2]},{fold}\n" for n, (file, fold) in
+                   enumerate(zip(files, ["Fold10", "Fold2", "Fold1", "", "Fold2"], strict=True)))  # fmt: skip
+    found = load(table(tmp_path, f"file,class,fold\n{rows}", *files))
+    assert found.folds == ["Fold1", "Fold2", "Fold10"]
+    assert found.only([0, 3]).folds == ["Fold10"]
+    assert load(table(tmp_path, "file,class\n0.png,A\n1.png,B\n")).folds == []
+
+
+def test_only_some_classes(tmp_path):
+    found = load(touch(tmp_path, "A/1.png", "B/2.png", "C/3.png"))
+    assert found.of_classes([]) is found
+    assert found.of_classes(("C", "A")).labels == ("A", "C")
+    assert [sample.file for sample in found.of_classes(("C", "A")).samples] == ["A/1.png", "C/3.png"]
+    for names, fact in ((("A", "D"), "A, B, C are required. Got: D."), (("A",), "At least two classes .* Got: A.")):
+        with pytest.raises(FreezenetError, match=fact):
+            found.of_classes(names)
+
+
+def test_the_layouts_are_listed_where_none_fits(tmp_path):
+    refused(touch(tmp_path, "1.png", "2.png"), "(1) a CSV with the columns file,class", "Radiography", "CoronaHack", "Kermany",
+            "DICOM", "(6) a folder with a folder of images per class", "whose images lie in none of them")  # fmt: skip
+
+
 def test_real_tables(shared):
     found = load(shared / "data/cxr/radiography4.csv")
     # counted with `cut -d, -f2 radiography4.csv | sort | uniq -c`

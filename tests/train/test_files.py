@@ -12,7 +12,16 @@ import sys
 import pytest
 
 from edge_runtime.errors import FreezenetError
-from train.files import MARK, prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
+from train.files import (
+    MARK,
+    prepare_file,
+    prepare_output,
+    read_json,
+    sha256_file,
+    write_atomically,
+    write_csv,
+    write_json,
+)
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -124,3 +133,20 @@ def test_sha256(tmp_path):
     data = os.urandom(3_000_000)
     (tmp_path / "f").write_bytes(data)
     assert sha256_file(tmp_path / "f") == hashlib.sha256(data).hexdigest()
+
+
+def test_an_output_file_is_no_folder_no_other_file_and_not_its_source(tmp_path):
+    source, other = tmp_path / "data.csv", tmp_path / "other.csv"
+    source.write_text("source")
+    other.write_text("other")
+    prepare_file(tmp_path / "new.csv", False, source)
+    prepare_file(tmp_path / "new.csv", False, tmp_path / "absent")
+    prepare_file(other, True, source)
+    for path, overwrite, fact in (
+        (tmp_path, True, "a folder"),
+        (other, False, "pass --overwrite"),
+        (tmp_path / "." / "data.csv", True, "Another output file"),
+    ):
+        with pytest.raises(FreezenetError, match=fact):
+            prepare_file(path, overwrite, source)
+    assert (source.read_text(), other.read_text()) == ("source", "other")

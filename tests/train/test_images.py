@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.errors import FreezenetError
 from edge_runtime.preprocess import PreprocessSpec
 from train.dataset import load
-from train.images import read_images, readable
+from train.images import read_images, read_what_can_be_read, readable
 
 SPEC = PreprocessSpec(size=(32, 32))
 
@@ -66,3 +66,14 @@ def test_readable_leaves_out_and_tells(folder):
     assert len(skipped) == 1
     assert "bad.png" in skipped[0]
     assert read_images(dataset, SPEC).pixels.shape == (6, 32, 32)
+
+
+def test_sizes_are_those_of_the_files(folder):
+    assert cv2.imwrite(f"{folder}/A/9.jpg", np.zeros((900, 1200), np.uint8))  # decoded at an eighth of its size
+    (folder / "B" / "bad.png").write_bytes(b"no image")
+    dataset = load(folder)
+    reading = read_what_can_be_read(dataset, SPEC, "Reading")
+    assert reading.sizes.tolist() == [[96, 64]] * 3 + [[1200, 900]] + [[96, 64]] * 3 + [[0, 0]]
+    assert list(reading.failures) == [7]
+    assert reading.hashes[7] == ""
+    assert reading.pixels.shape == (8, 32, 32)

@@ -186,6 +186,12 @@ def test_foreign_folder_is_refused(data, tmp_path):
     assert os.listdir(tmp_path) == ["thesis.doc"]
 
 
+def test_the_recipes_classes_are_asked_of_the_data(data, tmp_path):
+    with pytest.raises(FreezenetError, match=r"of Clear, Diffuse, Focal, Reticular are required\. Got: Absent"):
+        train(data, tmp_path / "run", small('classes=["Clear", "Absent"]'), "none")
+    assert not (tmp_path / "run").exists()
+
+
 def test_wrong_number_of_loss_weights(data, tmp_path):
     with pytest.raises(FreezenetError, match=r"attention_weights with a number for each of Clear.*Got: 2"):
         train(data, tmp_path / "out", small("attention_weights=[1, 2]"), "none")

@@ -1,0 +1,41 @@
+"""Made-up copies of data sets' folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from train.phantoms import PATTERNS, draw_phantom
+
+
+@pytest.fixture
+def touch(tmp_path) -> Callable[..., Path]:
+    """A function that makes files without an image in them below a folder, which it returns."""
+
+    def make(*files: str) -> Path:
+        for file in files:
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / file).write_bytes(b"x")
+        return tmp_path
+
+    return make
+
+
+@pytest.fixture
+def draw(tmp_path) -> Callable[..., Path]:
+    """A function that draws one phantom for each file, each another one, and returns the folder."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+
+    def make(*files: str, size: int = 96) -> Path:
+        for number, file in enumerate(files):
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+            image = draw_phantom(list(PATTERNS)[number % len(PATTERNS)], size, rng)
+            assert cv2.imwrite(str(tmp_path / file), image)
+        return tmp_path
+
+    return make

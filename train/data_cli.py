@@ -1,0 +1,121 @@
+"""The verb `data`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+#: Groups of copies and unreadable files that are named; the rest is counted, `--json` has all.
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("data", type=click.Path())
+@click.option(
+    "--clean",
+    "clean_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="CSV",
+    help="Write the list of images without unreadable files and copies; it is DATA again.",
+)
+@click.option(
+    "--drop-split",
+    is_flag=True,
+    help="Leave split and fold out of the CSV, so that training shares the images out anew.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the CSV of --clean.")
+@click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON to stdout.")
+def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, as_json: bool) -> None:
+    """Look at DATA before training: classes, patients, sides, sources, sizes, unreadable files, copies, leaks.
+
+    DATA is a folder or a CSV in any layout of docs/data.md. Findings are data: the exit code stays 0.
+    """
+    from train.cleaning import clean
+    from train.dataset import load
+    from train.files import prepare_file
+    from train.inventory import take_inventory
+
+    if drop_split and clean_file is None:
+        raise click.UsageError("--drop-split needs --clean CSV.")
+    if clean_file is not None:
+        prepare_file(clean_file, overwrite, Path(data))
+    inventory = take_inventory(load(data))
+    found = {"data": str(data), **inventory.to_dict()}
+    if clean_file is not None:
+        cleaning = clean(inventory, sides=not drop_split)
+        cleaning.write(clean_file, sides=not drop_split)
+        found["clean"] = {"file": str(clean_file), **cleaning.to_dict()}
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        _print(found)
+
+
+def _print(found: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    # A file or a pipe has no width; most terminals show this one.
+    console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    console.print(f"{found['data']}: {found['layout']}")
+    sizes = {name: " x ".join(map(str, size)) for name, size in found["sizes"].items()}
+    shown = f"; {', '.join(f'{name} {size}' for name, size in sizes.items())} pixels" if sizes else ""
+    console.print(f"{_count(found['images'], 'image')}, {_count(found['patients'], 'known patient')}{shown}\n")
+    console.print(_classes(found), "")
+    sources = found["sources"]["table"] if found["sources"]["known"] else {}
+    for title, table in (("source", sources), ("split", found["splits"]), ("fold", found["folds"])):
+        if table:
+            console.print(_crossed(title, table), "")
+    for one in found["unreadable"][:_SHOWN]:
+        console.print(f"unreadable: {one['file']}: {one['reason']}")
+    _rest(console, found["unreadable"], "unreadable files")
+    for group in found["duplicates"][:_SHOWN]:
+        across = "".join(f"; {', '.join(group[key])}" for key in ("classes", "splits", "folds") if len(group[key]) > 1)
+        console.print(f"{'equal files' if group['exact'] else 'same picture'}: {' = '.join(group['files'])}{across}")
+    _rest(console, found["duplicates"], "groups of copies")
+    for warning in found["warnings"]:
+        console.print(f"! {warning}")
+    if "clean" in found:
+        console.print(f"{found['clean']['file']}: {found['clean']['images']} of {_count(found['images'], 'image')}")
+
+
+def _classes(found: dict[str, Any]) -> Table:
+    table = _table("class", "images", "share", "patients", "images without patient")
+    for label, row in found["classes"].items():
+        share = f"{row['images'] / found['images']:.1%}"
+        table.add_row(label, str(row["images"]), share, str(row["patients"]), str(row["without_patient"]))
+    return table
+
+
+def _crossed(title: str, counts: dict[str, dict[str, int]]) -> Table:
+    """One row for each value of the column, because there may be many, and one column for each class."""
+    table = _table(title, *counts)
+    for name in next(iter(counts.values())):
+        table.add_row(name or "(none)", *(str(row[name]) for row in counts.values()))
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def _rest(console: Any, items: list[Any], kind: str) -> None:
+    if len(items) > _SHOWN:
+        console.print(f"... and {len(items) - _SHOWN} more {kind}; --json names them all")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
