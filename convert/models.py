@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from convert.calibration import Calibration, choose_calibration, read_checked
 from convert.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from convert.gate import Evidence, GateLimits, Verdict, judge
-from convert.outputs import PROFILES, keep_outputs, with_outputs
+from convert.outputs import keep_outputs, outputs_of, with_outputs
 from convert.qat import QatSettings
 from convert.quantized import QuantizedTraining
 from convert.tflite import Converter
@@ -161,10 +161,9 @@ class _Writer:
         card = make_card(self.run, variant, self.calibration, content, verdict.to_dict(), self.test, self.test_pixels)
         card["made"] = made
         return {
-            profile: packed(
-                keep_outputs(content, PROFILES[profile]), card_with_outputs(card, PROFILES[profile]), self.run
-            )
+            profile: packed(keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run)
             for profile in profiles
+            for outputs in [outputs_of(profile, self.converter.model)]
         }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 
 from convert.flatbuffer import read_tree, write_tree
-from train.cut import trunk_tensor
+from train.cut import trunk_means
 from train.names import chosen_names
 
 #: Profile -> its outputs in file order; the scores come first in every profile.
@@ -31,17 +31,32 @@ def with_outputs(model: keras.Model) -> keras.Model:
     and softmax (Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016); a 1x1 convolution with the
     classifier's kernel. features (1, channels): the mean of the frozen trunk's last tensor, for a gate that asks whether an
     image is a chest X-ray at all; of the last feature map where nothing is frozen.
+    A classifier that does not stand directly on the pooled maps has no map of this kind, so there is no cam.
     """
-    maps = model.get_layer("pool").input
-    cam = keras.layers.Conv2D(model.output.shape[-1], 1, use_bias=False, name="cam")
-    mean = keras.layers.GlobalAveragePooling2D(name="features")
-    extended = keras.Model(model.input, [model.output, cam(maps), mean(trunk_tensor(model))], name=model.name)
+    outputs = [model.output]
+    if _reads_pooled(model):
+        cam = keras.layers.Conv2D(model.output.shape[-1], 1, use_bias=False, name="cam")
+        outputs.append(cam(model.get_layer("pool").input))
+    extended = keras.Model(model.input, [*outputs, trunk_means(model)], name=model.name)
     show_classifier(extended)
     return extended
 
 
+def outputs_of(profile: str, model: keras.Model) -> tuple[str, ...]:
+    """Return the outputs of a profile that a network from `with_outputs` has, in file order."""
+    return tuple(name for name in PROFILES[profile] if name in model.output_names)
+
+
+def _reads_pooled(model: keras.Model) -> bool:
+    names = [layer.name for layer in model.layers]
+    between = model.layers[names.index("pool") + 1 : names.index("scores")]
+    return all(isinstance(layer, keras.layers.Dropout) for layer in between)
+
+
 def show_classifier(model: keras.Model) -> None:
-    """Give the class activation map of a network from `with_outputs` the kernel that its classifier has now."""
+    """Give the class activation map of a network from `with_outputs`, if it has one, the kernel that its classifier has now."""
+    if "cam" not in model.output_names:
+        return
     kernel = model.get_layer("scores").get_weights()[0]
     model.get_layer("cam").set_weights([kernel[None, None]])
 

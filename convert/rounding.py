@@ -28,6 +28,9 @@ POSITIONS = 2048
 #: step), which a dead channel's tiny kernel would let overflow.
 BIAS_SHARE = 1e-4
 _TINY = 1e-30
+# Weights after which those still to come make good all errors at once (GPTQ, section 3.3, step 2): one product of matrices is far
+# faster than many of vectors, and ResNet's rows have thousands of weights.
+_BLOCK = 128
 
 
 def round_kernels(model: keras.Model, batches: Callable[[], Iterable[NDArray]]) -> keras.Model:
@@ -71,12 +74,18 @@ def round_rows(rows: NDArray, products: NDArray, least: NDArray) -> NDArray[np.f
     largest = np.abs(rows).argmax(-1)
     sign = np.where(np.take_along_axis(rows, largest[..., None], -1)[..., 0] < 0, -1, 1)
     result = np.empty_like(rows)
-    for column in range(size):
-        integer = np.clip(np.rint(rows[..., column] / step), -LIMIT, LIMIT)
-        integer = np.where(largest == column, sign * LIMIT, integer)
-        result[..., column] = integer * step
-        error = (rows[..., column] - result[..., column]) / factor[..., column, column, None]
-        rows[..., column + 1 :] -= error[..., None] * factor[..., None, column, column + 1 :]
+    for start in range(0, size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        errors = np.empty_like(rows[..., block])
+        for column in range(start, min(start + _BLOCK, size)):
+            integer = np.clip(np.rint(rows[..., column] / step), -LIMIT, LIMIT)
+            integer = np.where(largest == column, sign * LIMIT, integer)
+            result[..., column] = integer * step
+            error = (rows[..., column] - result[..., column]) / factor[..., column, column, None]
+            errors[..., column - start] = error
+            near = slice(column + 1, start + _BLOCK)
+            rows[..., near] -= error[..., None] * factor[..., None, column, near]
+        rows[..., start + _BLOCK :] -= errors @ factor[..., block, start + _BLOCK :]
     return np.take_along_axis(result, back[..., None, :], -1)
 
 

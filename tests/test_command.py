@@ -83,7 +83,8 @@ def test_help_names_every_verb(command):
     assert (code, err) == (0, "")
     listed = {line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()}
     assert listed == {
-        "pipeline", "demo", "data", "train", "convert", "sign", "export-hub", "evaluate", "compare", "benchmark", "predict",
+        "pipeline", "demo", "data", "recipes", "train", "crossval", "convert", "sign", "export-hub", "evaluate", "compare",
+        "benchmark", "predict",
         "serve", "watch", "dicom-node", "inspect", "verify", "doctor",
     } == set(freezenet.VERBS)  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The verb `train`."""
+"""The verbs `train` and `recipes`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ weights_option = click.option(
     default="imagenet",
     show_default=True,
     metavar="imagenet|none|FILE",
-    help="Start from Keras' ImageNet weights (downloaded once), random ones, or a .h5 file.",
+    help="Start from Keras' ImageNet weights (downloaded once), random ones, or a file of Keras (.h5, .keras).",
 )
 cache_option = click.option(
     "--cache",
@@ -29,7 +29,7 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the r
 skip_option = click.option(
     "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and name them."
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Write the metrics as JSON to stdout.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Write the results as JSON to stdout.")
 
 
 @click.command()
@@ -77,76 +77,28 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the results.")
-@click.option(
-    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Folds; each patient is tested in one."
-)
-@click.option(
-    "--recipes",
-    default="mobile-freezenet",
-    show_default=True,
-    metavar="LIST",
-    help="Recipes to compare, with changed keys as NAME+KEY=VALUE+KEY=VALUE, separated by commas.",
-)
-@click.option(
-    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How often all folds are drawn anew."
-)
+@click.argument("name", required=False, metavar="[NAME|FILE]")
 @set_option
-@weights_option
-@cache_option
-@click.option("--keep-models", is_flag=True, help="Keep model.keras of every fold, so that it can be converted.")
-@click.option("--ray", metavar="ADDRESS|local", help="Train folds as tasks on a Ray cluster; needs the extra [ray].")
-@click.option("--threads", type=click.IntRange(1), help="Cores of one training; default: all, with --ray one.")
-@overwrite_option
-@skip_option
 @json_option
-def crossval(
-    data,
-    out,
-    folds,
-    recipes,
-    seeds,
-    settings,
-    weights,
-    cache,
-    keep_models,
-    ray,
-    threads,
-    overwrite,
-    skip_unreadable,
-    as_json,
-) -> None:
-    """Compare recipes on DATA by cross-validation: means, deviations, tests, a table and a picture.
+def recipes(name, settings, as_json) -> None:
+    """List the recipes, or write the one called NAME as TOML: every key, also those at their default.
 
-    A killed call goes on when it is given again; recipes and seeds can be added later. KEY=VALUE settings hold for all recipes.
+    A recipe of one's own begins with: freezenet recipes NAME > mine.toml, and is trained with --recipe mine.toml.
     """
-    import os
+    from dataclasses import asdict
 
-    from train.quiet import quiet
+    from train.recipe import load_recipe, recipe_names
 
-    if threads and not ray:
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
-    with quiet():
-        from train.crossval import CrossValidation, cross_validate, in_this_process
-        from train.crossval_ray import on_ray
-        from train.recipe import load_arms
-
-    asked = CrossValidation(data, load_arms(recipes, settings), folds, tuple(range(seeds)), weights, cache, keep_models)
-    engine = on_ray(ray, threads or 1) if ray else in_this_process
-    summary = cross_validate(asked, out, engine, overwrite, skip_unreadable)
-    if as_json:
-        click.echo(json.dumps(summary))
+    if name is not None:
+        recipe = load_recipe(name, settings)
+        click.echo(json.dumps(asdict(recipe)) if as_json else recipe.to_toml(), nl=as_json)
         return
-    figures = list(summary["comparisons"])
-    click.echo("\t".join(["recipe", "trainings", *figures]))
-    for arm, found in summary["recipes"].items():
-        shown = [f"{found[name]['mean']:.4f} ± {found[name]['sd']:.4f}" for name in figures]
-        click.echo("\t".join([arm, str(found["trainings"]), *shown]))
-    for figure, comparisons in summary["comparisons"].items():
-        for one in comparisons:
-            difference = one["difference"]
-            click.echo(
-                f"{figure}: {one['recipe']} - {one['other']}\t{difference['value']:+.4f} [{difference['low']:+.4f}, "
-                f"{difference['high']:+.4f}]\tp {one['p']:.3g}, adjusted {one['p_adjusted']:.3g}"
-            )
+    if settings:
+        raise click.UsageError("--set changes one recipe: name it.")
+    rows = [{key: getattr(load_recipe(one), key) for key in ("name", "summary", "source")} for one in recipe_names()]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
+    for row in rows:
+        click.echo("  ".join(row[key].ljust(widths[key]) for key in row).rstrip())

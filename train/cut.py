@@ -39,6 +39,13 @@ def trunk_tensor(model: keras.Model) -> keras.KerasTensor:
     return model.get_layer("pool").input if trunk is None else trunk.output
 
 
+def trunk_means(model: keras.Model) -> keras.KerasTensor:
+    """Return the channel means (n, c) of `trunk_tensor`, by a layer "features"; where it is pooled already, it is them."""
+    tensor = trunk_tensor(model)
+    mean = keras.layers.GlobalAveragePooling2D if len(tensor.shape) == 4 else keras.layers.Identity
+    return mean(name="features")(tensor)
+
+
 def split_model(model: keras.Model, layer: keras.layers.Layer) -> tuple[keras.Model, keras.Model]:
     """Return (prefix, suffix) around a layer's output; both share the layers, and so the weights, of `model`."""
     return (
@@ -60,4 +67,4 @@ def _deterministic(layer: keras.layers.Layer) -> bool:
     """Whether a layer without trained weights computes the same in training as in inference."""
     if isinstance(layer, keras.layers.BatchNormalization):
         return not layer.trainable
-    return not isinstance(layer, keras.layers.Dropout)
+    return not isinstance(layer, keras.layers.Dropout) or layer.rate == 0

@@ -19,6 +19,7 @@ from train.cut import articulation_layer, split_model
 from train.devices import compiles, replicas_of
 from train.fuse import fused
 from train.images import Images
+from train.progress import say
 from train.recipe import Recipe
 
 _EVALUATION_BATCH = 64
@@ -116,6 +117,16 @@ def fit(
             f"({recipe.learning_rate:g}) or choose precision float32."
         )
     return checkpoint.history
+
+
+def cache_cut(model: keras.Model, recipe: Recipe) -> keras.layers.Layer | None:
+    """Return the layer whose output is cached; None where the recipe caches nothing, or nothing is frozen (said on stderr)."""
+    if not recipe.caches:
+        return None
+    layer = articulation_layer(model)
+    if layer is None:
+        say("No layer before the first trained one is frozen: training from the images, without the cache.")
+    return layer
 
 
 def cut_of(model: keras.Model) -> keras.layers.Layer:

@@ -1,27 +1,28 @@
-"""The half-frozen MobileNetV2: one flat functional graph, a freeze fraction, a BatchNorm policy."""
+"""The half-frozen network: one flat functional graph, what of it is frozen, a BatchNorm policy, a head."""
 
 from __future__ import annotations
 
 import math
-import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from edge_runtime.errors import FreezenetError, one_line
+from train.backbones import BACKBONES
+from train.pretrained import load_file
+from train.progress import say
 from train.recipe import Recipe
 
-#: Widths for which Keras publishes ImageNet weights.
-IMAGENET_ALPHAS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
-_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
 
 def build_model(recipe: Recipe, labels: tuple[str, ...], weights: str) -> keras.Model:
     """Build the network of a recipe: input (h, w, 3) normalized float32, output "scores" (classes,).
 
-    weights: "imagenet" (Keras downloads them once), "none" (random), or the path of a `.h5` file for
-    `keras.applications.MobileNetV2(include_top=False)` of the same width.
+    weights: "imagenet" (Keras downloads them once), "none" (random), or the path of a file (`train.pretrained`).
+    The scores are probabilities that sum to 1, or one for each label where the task is multi-label.
     The head stands directly on the backbone's output, so the graph is flat: the cut, quantization-aware training
     and the converter all want that.
     """
@@ -31,15 +32,27 @@ def build_model(recipe: Recipe, labels: tuple[str, ...], weights: str) -> keras.
             layer.momentum = recipe.batchnorm_momentum
             # A BatchNorm layer with trainable=False runs in inference mode, in Keras 2 and 3.
             layer.trainable = recipe.batchnorm == "train"
-    for layer in backbone.layers[: frozen_layers(recipe, len(backbone.layers))]:
+    for position in frozen_positions(recipe, len(backbone.layers)):
+        layer = backbone.layers[position]
         layer.trainable = False
+        if isinstance(layer, keras.layers.Dropout):  # EfficientNet's; frozen means inference mode for it, too
+            layer.rate = 0.0
     x = _POOLING[recipe.pooling](name="pool")(backbone.output)
+    for number, units in enumerate(recipe.head_units, 1):
+        x = keras.layers.Dense(
+            units,
+            activation="relu",
+            name=f"hidden_{number}",
+            kernel_initializer=keras.initializers.GlorotUniform(seed=recipe.seed + number),
+        )(x)
     if recipe.dropout:
         x = keras.layers.Dropout(recipe.dropout, name="dropout", seed=recipe.seed)(x)
+    if recipe.head_batchnorm:
+        x = keras.layers.BatchNormalization(momentum=recipe.batchnorm_momentum, name="head_batchnorm")(x)
     # float32 scores also under mixed precision: a softmax in 16 bits loses the small probabilities.
     scores = keras.layers.Dense(
         len(labels),
-        activation="softmax",
+        activation="sigmoid" if recipe.task == "multi-label" else "softmax",
         name="scores",
         dtype="float32",
         kernel_initializer=keras.initializers.GlorotUniform(seed=recipe.seed),
@@ -48,8 +61,16 @@ def build_model(recipe: Recipe, labels: tuple[str, ...], weights: str) -> keras.
 
 
 def frozen_layers(recipe: Recipe, layers: int) -> int:
-    """Return how many of the backbone's layers, counted from the input, are frozen (77 of 154 at one half)."""
+    """Return how many of the backbone's layers are frozen (77 of 154 at one half)."""
     return round(recipe.freeze_fraction * layers)
+
+
+def frozen_positions(recipe: Recipe, layers: int) -> Sequence[int]:
+    """Return which of the backbone's layers are frozen, counted from the input: the first ones, or drawn once by the seed."""
+    count = frozen_layers(recipe, layers)
+    if recipe.freeze == "first":
+        return range(count)
+    return sorted(np.random.default_rng(recipe.seed).choice(layers, count, replace=False).tolist())
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:
@@ -61,46 +82,42 @@ def count_parameters(model: keras.Model) -> dict[str, int]:
 
 
 def _backbone(recipe: Recipe, weights: str) -> keras.Model:
-    shape = (*recipe.preprocess.size, 3)
+    backbone, size, width = BACKBONES[recipe.backbone], recipe.image_size, recipe.alpha
+    which = f"{backbone.title}{f' of width {width:g}' if backbone.widths else ''}"
+    where = (
+        f"Fetch {backbone.url(width)} on a machine with internet and pass it: --weights FILE (or train without: "
+        "--weights none)."
+    )
     if weights == "none":
-        return keras.applications.MobileNetV2(shape, alpha=recipe.alpha, include_top=False, weights=None)
+        return backbone.build(size, width, None)
+    if not backbone.expects(recipe.mean, recipe.std):
+        say(
+            f"ImageNet weights of {backbone.title} expect mean {backbone.mean:g} and std {backbone.std:g} of gray images; "
+            f"the recipe says {recipe.mean:g} and {recipe.std:g}."
+        )
     if weights == "imagenet":
-        return _downloaded(recipe, shape)
+        if backbone.widths and width not in backbone.widths:
+            raise FreezenetError(
+                f"ImageNet weights exist for alpha {', '.join(f'{one:g}' for one in backbone.widths)}. "
+                f"Got: {width:g}; choose one of them, or --weights none."
+            )
+        try:
+            return backbone.build(size, width, "imagenet")
+        except Exception as error:  # urllib, ssl and Keras raise many types where there is no network
+            reason = one_line(error, 160)
+            raise FreezenetError(f"ImageNet weights are required. Got: no download ({reason}). {where}") from None
     path = Path(weights)
     if not path.is_file():
         raise FreezenetError(
-            f"--weights imagenet, none or a .h5 file is required. Got: {weights}, which is no file. "
-            f"{_where_to_get(recipe.alpha)}"
+            f"--weights imagenet, none or a file of Keras (.h5, .keras) is required. Got: {weights}, which is no file. {where}"
         )
+    network = backbone.build(size, width, None)
     try:
-        return keras.applications.MobileNetV2(shape, alpha=recipe.alpha, include_top=False, weights=os.fspath(path))
+        load_file(network, path)
     except Exception as error:  # h5py and Keras raise many types for a wrong file
         reason = one_line(error, 160)
         raise FreezenetError(
-            f"Weights for MobileNetV2 of width {recipe.alpha:g} without top are required. Got: {path.name}, which does "
-            f"not fit ({reason}). Pass the file of that width, or --set alpha=... to match it."
+            f"Weights for {which} are required. Got: {path.name}, which does not fit ({reason}). Pass a file of Keras for "
+            f"this network{', or --set alpha=... to match its width' if backbone.widths else ''}."
         ) from None
-
-
-def _downloaded(recipe: Recipe, shape: tuple[int, int, int]) -> keras.Model:
-    if recipe.alpha not in IMAGENET_ALPHAS:
-        raise FreezenetError(
-            f"ImageNet weights exist for alpha {', '.join(f'{alpha:g}' for alpha in IMAGENET_ALPHAS)}. "
-            f"Got: {recipe.alpha:g}; choose one of them, or --weights none."
-        )
-    try:
-        return keras.applications.MobileNetV2(shape, alpha=recipe.alpha, include_top=False, weights="imagenet")
-    except Exception as error:  # urllib, ssl and Keras raise many types where there is no network
-        reason = one_line(error, 160)
-        raise FreezenetError(
-            f"ImageNet weights are required. Got: no download ({reason}). {_where_to_get(recipe.alpha)}"
-        ) from None
-
-
-def _where_to_get(alpha: float) -> str:
-    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha:.1f}_224_no_top.h5"
-    if alpha in (0.35, 0.75):
-        name = name.replace(f"{alpha:.1f}", f"{alpha:.2f}")
-    return (
-        f"Fetch {_URL}{name} on a machine with internet and pass it: --weights FILE (or train without: --weights none)."
-    )
+    return network

@@ -1,8 +1,9 @@
-"""A choice of names, as a comma-separated list on the command line."""
+"""Names that people type: a choice of them as a comma-separated list, and what a misspelt one was meant to be."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from edge_runtime.errors import FreezenetError
 
@@ -19,3 +20,9 @@ def chosen_names(text: str, known: Iterable[str], kind: str, everything: str | N
     if unknown or not names:
         raise FreezenetError(f"{kind} of {', '.join(known)} are required. Got: {', '.join(unknown) or 'none'}.")
     return names
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean X?" with the known name that is nearest to a misspelt one, "" where none is near."""
+    near = get_close_matches(name, list(known), 1)
+    return f" Did you mean {near[0]}?" if near else ""

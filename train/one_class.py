@@ -13,7 +13,7 @@ from scipy.stats import norm
 from sklearn.covariance import LedoitWolf
 
 from edge_runtime.chest_gate import OneClassGate
-from train.cut import trunk_tensor
+from train.cut import trunk_means
 from train.recipe import Recipe
 
 #: Share of chest X-rays like the validation images that is meant to pass.
@@ -28,14 +28,14 @@ def trunk_features(
 ) -> NDArray[np.float32]:
     """Return the trunk's channel means (n, c) float32 of pixels (n, h, w) uint8.
 
-    cached: the trunk's tensors (n, h, w, c) where they are at hand.
+    cached: the trunk's tensors (n, h, w, c), or (n, c) behind the pooling, where they are at hand.
     """
     starts = range(0, len(pixels), _BATCH)
     if cached is not None:
-        means = [np.asarray(cached[start : start + _BATCH], np.float32).mean((1, 2)) for start in starts]
+        places = tuple(range(1, cached.ndim - 1))
+        means = [np.asarray(cached[start : start + _BATCH], np.float32).mean(places) for start in starts]
     else:
-        tensor = trunk_tensor(model)
-        trunk = keras.Model(model.input, keras.layers.GlobalAveragePooling2D()(tensor))
+        trunk = keras.Model(model.input, trunk_means(model))
         means = [
             trunk.predict_on_batch(recipe.preprocess.normalized(pixels[start : start + _BATCH])) for start in starts
         ]

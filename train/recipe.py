@@ -1,13 +1,12 @@
 """A recipe: everything that decides a training run, as data.
 
-Recipes are TOML files with the keys of `Recipe`; `train/recipes/` holds the ones that can be named.
+Recipes are TOML files with the keys of `Recipe` (`train.recipe_files`); `train/recipes/` holds the ones that can be named.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import sys
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,25 +14,17 @@ from typing import Any
 
 from edge_runtime.errors import FreezenetError
 from edge_runtime.preprocess import PreprocessSpec
+from train.backbones import BACKBONES
+from train.names import meant
+from train.recipe_checks import check_together
+from train.recipe_files import parsed_setting as parsed_setting  # beside the recipe for who changes one
+from train.recipe_files import read_recipe
+from train.recipe_files import recipe_names as recipe_names
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-RECIPES = Path(__file__).parent / "recipes"
 DEFAULT_RECIPE = "mobile-freezenet"
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "backbone": (
-        "mobilenetv2",
-        "mobilenetv3-small",
-        "efficientnet-b0",
-        "resnet50",
-        "densenet121",
-        "inceptionv3",
-        "vgg16",
-    ),
+    "backbone": tuple(BACKBONES),
     "freeze": ("first", "random"),
     "pooling": ("average", "max"),
     "batchnorm": ("train", "inference"),
@@ -190,6 +181,7 @@ class Recipe:
             if getattr(self, key) not in allowed:
                 raise FreezenetError(
                     f"Recipe key {key} must be one of {', '.join(allowed)}. Got: {getattr(self, key)!r}."
+                    f"{meant(getattr(self, key), allowed)}"
                 )
         for field in fields(self):
             value = getattr(self, field.name)
@@ -200,6 +192,7 @@ class Recipe:
                 raise FreezenetError(
                     f"Recipe key {key} must be between {lowest:g} and {highest:g}. Got: {getattr(self, key)!r}."
                 )
+        check_together(self)
 
     @cached_property
     def preprocess(self) -> PreprocessSpec:
@@ -229,16 +222,7 @@ class Recipe:
 
 def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     """Load a recipe by name (see `recipe_names`) or from a TOML file, then apply `key=value` settings."""
-    path = RECIPES / f"{name}.toml"
-    if not path.is_file():
-        path = Path(name)
-    if not path.is_file():
-        raise FreezenetError(f"A recipe of {', '.join(recipe_names())} or a TOML file is required. Got: {name}.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FreezenetError(f"A recipe in TOML is required. Got: {path}: {error}.") from None
-    return Recipe().with_settings({"name": path.stem, **content, **dict(parsed_setting(one) for one in settings)})
+    return Recipe().with_settings({**read_recipe(name), **dict(parsed_setting(one) for one in settings)})
 
 
 def load_arms(text: str, settings: tuple[str, ...] = ()) -> dict[str, Recipe]:
@@ -257,27 +241,10 @@ def load_arms(text: str, settings: tuple[str, ...] = ()) -> dict[str, Recipe]:
     return found
 
 
-def recipe_names() -> list[str]:
-    """Return the names of the recipes that come with the project."""
-    return sorted(path.stem for path in RECIPES.glob("*.toml"))
-
-
-def parsed_setting(setting: str) -> tuple[str, Any]:
-    """Read `key=value`; the value is TOML, or a bare word."""
-    key, equals, text = setting.partition("=")
-    if not equals:
-        raise FreezenetError(f"A setting key=value is required. Got: {setting}.")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string, so that nobody has to quote for TOML inside a shell
-    return key.strip(), value
-
-
 def _coerced(key: str, value: Any) -> Any:
     types = {field.name: field.type for field in fields(Recipe)}
     if key not in types:
-        raise FreezenetError(f"A recipe key of {', '.join(types)} is required. Got: {key!r}.")
+        raise FreezenetError(f"A recipe key of {', '.join(types)} is required. Got: {key!r}.{meant(key, types)}")
     if key in _CLASS_NUMBERS:
         return _class_numbers(key, value)
     if str(types[key]) in _ITEMS:

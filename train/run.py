@@ -28,7 +28,7 @@ from train.cut import split_model
 from train.dataset import SPLITS, Dataset, content_hash, load
 from train.devices import configure_devices, device_scope
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
-from train.fit import TrainingData, cut_of, fit
+from train.fit import TrainingData, cache_cut, cut_of, fit
 from train.images import Images, read_images, readable
 from train.metrics import confusion_matrix, evaluate, recall, share
 from train.model import build_model, count_parameters
@@ -225,9 +225,10 @@ def _begin(
 def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int) -> _Fitted:
     seconds: dict[str, float] = {}
     features = None
-    if recipe.caches:
+    cut = cache_cut(model, recipe)
+    if cut is not None:
         started = time.perf_counter()
-        prefix, _ = split_model(model, cut_of(model))
+        prefix, _ = split_model(model, cut)
         found = cached_features(prefix, data.images, recipe, cache, has_gpu=gpus > 0)
         features, seconds["cache"] = found.values, time.perf_counter() - started
         say(f"frozen half of {len(data.images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")

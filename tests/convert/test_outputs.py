@@ -11,7 +11,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from convert.outputs import keep_outputs, known_profiles, show_classifier, with_outputs
+from convert.outputs import keep_outputs, known_profiles, outputs_of, show_classifier, with_outputs
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import FreezenetError
 
@@ -69,6 +69,21 @@ def test_features_of_an_unfrozen_network_are_those_of_its_last_map():
     last = keras.Model(image, maps)(values).numpy()
     np.testing.assert_allclose(features, last.mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(cam, last @ model.get_layer("scores").get_weights()[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("head", ["hidden layer", "BatchNorm"])
+def test_a_classifier_behind_other_layers_has_no_map(head):
+    image = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(5, 3, name="maps", trainable=False)(image)
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
+    between = keras.layers.Dense(4, "relu") if head == "hidden layer" else keras.layers.BatchNormalization()
+    scores = keras.layers.Dense(2, "softmax", name="scores")(between(pooled))
+    extended = with_outputs(keras.Model(image, scores))
+    assert extended.output_names == ["scores", "features"] == list(outputs_of("edge", extended))
+    assert outputs_of("app", extended) == ("scores",)
+    values = np.random.default_rng(0).random((4, 8, 8, 3), np.float32)
+    # Frozen up to the pooling: its output is the features.
+    np.testing.assert_allclose(extended(values)[1], keras.Model(image, pooled)(values), rtol=1e-6)
 
 
 def test_the_map_follows_a_new_classifier(run):

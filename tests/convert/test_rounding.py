@@ -66,6 +66,26 @@ def test_two_weights_are_as_good_as_trying_everything():
     np.testing.assert_allclose(found[0], best, atol=1e-9)
 
 
+def test_long_rows_are_rounded_as_column_by_column():
+    """Frantar et al. 2023, equations 2 and 3, applied literally: one weight, then all that are still to come."""
+    rows, inputs = problem(6, out=2, size=300)
+    products = inputs.T @ inputs
+    order = np.argsort(-np.diag(products), kind="stable")
+    left, products = rows[:, order].copy(), products[order][:, order]
+    inverse = np.linalg.inv(products + 0.01 * np.diag(products).mean() * np.eye(300))
+    step, largest = np.abs(left).max(1) / 127, np.abs(left).argmax(1)
+    sign = np.sign(left[range(2), largest])
+    wanted = np.empty_like(left)
+    for column in range(300):
+        integers = np.where(largest == column, 127 * sign, np.clip(np.rint(left[:, column] / step), -127, 127))
+        wanted[:, column] = integers * step
+        error = (left[:, column] - wanted[:, column]) / inverse[0, 0]
+        left[:, column + 1 :] -= error[:, None] * inverse[0, 1:]
+        inverse = inverse[1:, 1:] - np.outer(inverse[1:, 0], inverse[0, 1:]) / inverse[0, 0]
+    found = round_rows(rows, inputs.T @ inputs, np.zeros(2))[:, order]
+    assert np.mean(np.abs(found - wanted) < 1e-9) > 0.99
+
+
 def test_a_dead_channel_gets_a_kernel_that_its_bias_fits():
     found = round_rows(np.zeros((1, 4)), np.eye(4), np.array([2.0 * BIAS_SHARE]))
     assert np.abs(found).max() == pytest.approx(2.0 * BIAS_SHARE)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from train.cut import articulation_layer, split_model
+from train.backbones import BACKBONES
+from train.cut import articulation_layer, split_model, trunk_means
 from train.model import build_model, frozen_layers
 from train.recipe import Recipe
 
@@ -58,7 +59,7 @@ def brute_force(model: keras.Model) -> str | None:
         below = [one for one in model.layers if one.name not in above]
         if any(one.trainable_weights for one in below) or not any(one.weights for one in below):
             continue
-        if any(isinstance(one, layers.Dropout) for one in below):
+        if any(isinstance(one, layers.Dropout) and one.rate for one in below):
             continue
         if len(below) > depth:
             found, depth = layer.name, len(below)
@@ -105,6 +106,47 @@ def test_prefix_and_suffix_are_the_model(fraction):
     suffix.layers[-1].bias.assign([5.0, -5.0])  # the parts share the weights with the whole
     np.testing.assert_allclose(suffix(prefix(x)), model(x), atol=1e-6)
     assert (np.array(model(x))[:, 0] > 0.9).all()
+
+
+#: Half of each backbone frozen: how many layers, and where the cut must be by hand. ResNet's 88th layer is in one of two branches
+#: behind conv3_block4_out, DenseNet's 214th inside block 11, behind the joined maps of block 10; Inception's 156th in mixed5;
+#: pooling behind VGG's 10th layer has nothing to train; MobileNetV3's 87th is an addition itself.
+HALVES = {
+    "mobilenetv2": (77, "block_7_add"),
+    "mobilenetv3-small": (87, "expanded_conv_5_add"),
+    "efficientnet-b0": (118, "block5a_expand_conv"),
+    "resnet50": (88, "conv3_block4_out"),
+    "densenet121": (214, "conv4_block10_concat"),
+    "inceptionv3": (156, "mixed4"),
+    "vgg16": (10, "block3_pool"),
+}
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_half_of_every_backbone(name):
+    size = max(33, BACKBONES[name].smallest)
+    model = build_model(Recipe(backbone=name, image_size=size), ("A", "B"), "none")
+    frozen, expected = HALVES[name]
+    assert frozen_layers(Recipe(), len(model.layers) - 2) == frozen
+    assert not any(layer.trainable_weights for layer in model.layers[:frozen])
+    layer = articulation_layer(model)
+    assert layer.name == expected == brute_force(model)
+    prefix, suffix = split_model(model, layer)
+    x = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
+    features = prefix(x, training=True)
+    np.testing.assert_array_equal(features, prefix(x))  # frozen is in inference mode, EfficientNet's dropout too
+    np.testing.assert_allclose(suffix(features), model(x), atol=1e-6)
+    assert not prefix.trainable_weights
+
+
+def test_trunk_means_are_those_of_the_last_map_or_what_is_pooled_already():
+    x = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
+    for fraction in (0.0, 0.5, 1.0):
+        model = network(fraction)
+        layer = articulation_layer(model)
+        maps = keras.Model(model.input, layer.output if layer else model.get_layer("pool").input)(x)
+        wanted = np.array(maps).mean((1, 2)) if fraction < 1 else np.array(maps)
+        np.testing.assert_allclose(keras.Model(model.input, trunk_means(model))(x), wanted, atol=1e-6)
 
 
 def branched(trained: str, dropout: str | None = None) -> keras.Model:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from edge_runtime.errors import FreezenetError
-from train.model import build_model, count_parameters, frozen_layers
+from train.model import build_model, count_parameters, frozen_layers, frozen_positions
 from train.recipe import Recipe, load_recipe
 
 LABELS = ("A", "B", "C")
@@ -43,6 +43,40 @@ def test_published_parameter_counts():
     assert trained[0] == "block_8_project"
     assert model.output_shape == (None, 4)
     assert any(isinstance(layer, keras.layers.GlobalMaxPooling2D) for layer in model.layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "trainable"),
+    [("mobile-freezenet-2023", 2_068_612), ("mobile-freezenet-2023-cce", 2_068_612), ("full-finetune-2023", 2_228_996)],
+)
+def test_parameters_counted_layer_by_layer(name, trainable):
+    """By hand: what is not trained are the frozen layers and the moving statistics of the others."""
+    model = build_model(load_recipe(name), ("COVID", "Lung_Opacity", "Normal", "VP"), "none")
+    frozen = model.layers[: 0 if name == "full-finetune-2023" else 77]
+    assert frozen == [] or frozen[-1].name == "block_8_depthwise_BN"
+    sizes = {layer.name: [array.size for array in layer.get_weights()] for layer in model.layers}
+    fixed = sum(sum(sizes[layer.name]) for layer in frozen)
+    for layer in model.layers[len(frozen) :]:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            fixed += sum(sizes[layer.name][2:])
+    assert sum(map(sum, sizes.values())) == 2_263_108
+    assert 2_263_108 - fixed == trainable == count_parameters(model)["trainable"]
+
+
+def test_random_freezing_draws_77_of_154_layers_once():
+    settings = load_recipe("stochastic-freeze-2023")
+    drawn = frozen_positions(settings, 154)
+    assert len(set(drawn)) == 77 and set(drawn) <= set(range(154))
+    assert drawn == frozen_positions(settings, 154) != frozen_positions(load_recipe(settings.name, ("seed=1",)), 154)
+    assert {position < 77 for position in drawn} == {True, False}
+    model = build_model(recipe(freeze="random"), LABELS, "none")
+    assert {index for index, layer in enumerate(model.layers[:154]) if not layer.trainable} == set(drawn)
+    before = {weight.path: weight.numpy() for weight in model.weights}
+    steps(model)
+    moved = {weight.path for weight in model.weights if (weight.numpy() != before[weight.path]).any()}
+    assert not moved & {weight.path for position in drawn for weight in model.layers[position].weights}
+    trained = [one for index, one in enumerate(model.layers[:154]) if index not in drawn and one.weights]
+    assert all({weight.path for weight in layer.weights} & moved for layer in trained)
 
 
 def test_half_is_the_first_77_of_154_layers():
@@ -97,6 +131,29 @@ def test_head():
     assert model.get_layer("dropout").rate == 0.3
     scores = model.predict_on_batch(np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32))
     np.testing.assert_allclose(scores.sum(1), 1, rtol=1e-5)
+
+
+def test_hidden_layers_between_pooling_and_scores():
+    """The head of the ITU assignment: Dense, ReLU, dropout, BatchNorm, Dense; sigmoid scores for labels."""
+    settings = recipe(head_units=(16, 8), dropout=0.3, head_batchnorm=True, batchnorm="inference", task="multi-label",
+                      loss="binary-focal")  # fmt: skip
+    model = build_model(settings, LABELS, "none")
+    assert [layer.name for layer in model.layers[-6:]] == [
+        "pool", "hidden_1", "hidden_2", "dropout", "head_batchnorm", "scores",
+    ]  # fmt: skip
+    assert [model.get_layer(f"hidden_{number}").units for number in (1, 2)] == [16, 8]
+    assert model.get_layer("head_batchnorm").trainable  # it has no statistics to keep
+    scores = model.predict_on_batch(np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32))
+    assert ((scores > 0) & (scores < 1)).all()
+    assert not np.allclose(scores.sum(1), 1)
+
+
+def test_images_that_the_weights_do_not_expect_are_said(monkeypatch, capsys):
+    monkeypatch.setattr(keras.applications, "VGG16", lambda **_: 1 / 0)
+    for settings, said in (({"mean": 128.0}, True), ({"mean": 116.0, "std": 1.0}, False)):
+        with pytest.raises(FreezenetError, match=r"division by zero.*vgg16_weights.*_notop\.h5"):
+            build_model(Recipe(backbone="vgg16", **settings), LABELS, "imagenet")
+        assert ("ImageNet weights of VGG16 expect mean 114.8 and std 1" in capsys.readouterr().err) == said
 
 
 def test_imagenet_weights_are_loaded(shared):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge_runtime.errors import FreezenetError
-from train.names import chosen_names
+from train.names import chosen_names, meant
 
 KNOWN = {"left": 1, "right": 2}
 
@@ -23,3 +23,8 @@ def test_what_is_not_known_is_named(text, came):
 def test_there_need_be_no_word_for_all():
     with pytest.raises(FreezenetError, match="Got: all"):
         chosen_names("all", KNOWN, "Sides", everything=None)
+
+
+def test_what_a_misspelt_name_was_meant_to_be():
+    assert meant("rihgt", KNOWN) == " Did you mean right?"
+    assert meant("elsewhere", KNOWN) == ""

@@ -84,6 +84,15 @@ def test_without_a_frozen_part_the_last_feature_map_is_read():
     assert trunk_features(model, pixels, recipe).shape == (3, model.get_layer("pool").input.shape[-1])
 
 
+def test_what_is_frozen_up_to_the_pooling_is_pooled_already():
+    recipe = load_recipe("phantoms", ("image_size=64", "freeze_fraction=1", "pooling=max"))
+    model = build_model(recipe, ("a", "b"), "none")
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+    cached = np.asarray(keras.Model(model.input, model.get_layer("pool").output)(recipe.preprocess.normalized(pixels)))
+    np.testing.assert_allclose(trunk_features(model, pixels, recipe), cached, atol=1e-6)
+    np.testing.assert_array_equal(trunk_features(model, pixels, recipe, cached), cached)
+
+
 def test_real_chest_x_rays_are_told_from_other_pictures(shared):
     """ImageNet features of a narrow network; no image of the other kind takes part in the fit."""
     recipe = load_recipe("mobile-freezenet", ("alpha=0.35", "image_size=96"))

@@ -91,7 +91,7 @@ def test_wrong_types_are_refused(setting):
     ["epochs=0", "batch_size=0", "alpha=0", "alpha=nan", "freeze_fraction=1.1", "freeze_fraction=-.1", "dropout=1",
      "std=0", "learning_rate=0", "learning_rate=-1", "learning_rate=inf", "image_size=16", "label_smoothing=1",
      "validation_share=0", "test_share=.6", "seed=-1", "attention_temperature=0", "pooling=median", "precision=float8",
-     "cache=int8", "devices=tpu", "schedule=step", "batchnorm=off", "augment_rotation=200"],
+     "cache=int8", "devices=tpu", "schedule=steps", "batchnorm=off", "augment_rotation=200"],
 )  # fmt: skip
 def test_impossible_values_are_refused(setting):
     key, _, value = setting.partition("=")
@@ -115,9 +115,22 @@ def test_what_is_no_recipe(tmp_path):
 def test_caching_is_bypassed_by_any_augmentation():
     assert Recipe().caches
     assert not load_recipe(DEFAULT_RECIPE, ("cache=none",)).caches
+    how_often = {"augment_copies", "augment_rotation_probability"}
     for field in fields(Recipe):
-        if field.name.startswith("augment_"):
+        if field.name.startswith("augment_") and field.name not in how_often:
             value = "true" if field.name.endswith("flip") else "0.1"
             recipe = load_recipe(DEFAULT_RECIPE, (f"{field.name}={value}",))
             assert recipe.augments
             assert not recipe.caches
+
+
+def test_a_misspelt_name_is_suggested():
+    for setting, meant in (
+        ("lerning_rate=1", "learning_rate"),
+        ("backbone=resnet-50", "resnet50"),
+        ("loss=focl", "focal"),
+    ):
+        with pytest.raises(FreezenetError, match=rf"Got: .*\. Did you mean {meant}\?$"):
+            load_recipe(DEFAULT_RECIPE, (setting,))
+    with pytest.raises(FreezenetError, match=r"Did you mean mobile-freezenet\?$"):
+        load_recipe("mobile-freezenett")

@@ -1,0 +1,45 @@
+"""Keys that contradict each other are refused with the key to change; all that do not are possible."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge_runtime.errors import FreezenetError
+from train.backbones import BACKBONES
+from train.recipe import Recipe
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        (
+            {"backbone": "inceptionv3", "image_size": 74},
+            "image_size of at least 75 is required for inceptionv3. Got: 74",
+        ),
+        (
+            {"backbone": "vgg16", "alpha": 0.5},
+            "alpha = 1 is required for vgg16.*Got: 0.5; .* mobilenetv2 and mobilenetv3",
+        ),
+        ({"task": "multi-label"}, "binary-cross-entropy, binary-focal .*Got: task multi-label with loss attention"),
+        ({"task": "multi-label", "loss": "focal"}, "Got: task multi-label with loss focal"),
+        ({"loss": "binary-focal"}, "Got: task multi-class with loss binary-focal"),
+        ({"classes": ("A",)}, "Two or more different classes.*Got: A"),
+        ({"classes": ("A", "B", "A")}, "Two or more different classes.*Got: A, B, A"),
+        ({"head_units": (16, 0)}, "head_units from 1 to 65536 are required. Got: 16, 0"),
+        ({"schedule": "plateau", "patience": 10}, r"schedule_epochs below patience \(10\).*Got: 10"),
+    ],
+)
+def test_impossible_together(keys, sentence):
+    with pytest.raises(FreezenetError, match=sentence) as caught:
+        Recipe(**keys)
+    assert "\n" not in str(caught.value)
+
+
+def test_possible_together():
+    for name, backbone in BACKBONES.items():
+        Recipe(backbone=name, image_size=backbone.smallest)
+    Recipe(backbone="mobilenetv3-small", alpha=0.35)
+    for loss in ("binary-cross-entropy", "binary-focal"):
+        Recipe(task="multi-label", loss=loss, classes=("A", "B"), head_units=(16, 8), head_batchnorm=True)
+    Recipe(schedule="plateau", schedule_epochs=3, patience=4)
+    Recipe(schedule="step", schedule_epochs=10, epochs=1)

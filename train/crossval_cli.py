@@ -1,0 +1,85 @@
+"""The verb `crossval`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from train.cli import cache_option, json_option, overwrite_option, set_option, skip_option, weights_option
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Folds; each patient is tested in one."
+)
+@click.option(
+    "--recipes",
+    default="mobile-freezenet",
+    show_default=True,
+    metavar="LIST",
+    help="Recipes to compare, with changed keys as NAME+KEY=VALUE+KEY=VALUE, separated by commas.",
+)
+@click.option(
+    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How often all folds are drawn anew."
+)
+@set_option
+@weights_option
+@cache_option
+@click.option("--keep-models", is_flag=True, help="Keep model.keras of every fold, so that it can be converted.")
+@click.option("--ray", metavar="ADDRESS|local", help="Train folds as tasks on a Ray cluster; needs the extra [ray].")
+@click.option("--threads", type=click.IntRange(1), help="Cores of one training; default: all, with --ray one.")
+@overwrite_option
+@skip_option
+@json_option
+def crossval(
+    data,
+    out,
+    folds,
+    recipes,
+    seeds,
+    settings,
+    weights,
+    cache,
+    keep_models,
+    ray,
+    threads,
+    overwrite,
+    skip_unreadable,
+    as_json,
+) -> None:
+    """Compare recipes on DATA by cross-validation: means, deviations, tests, a table and a picture.
+
+    A killed call goes on when it is given again; recipes and seeds can be added later. KEY=VALUE settings hold for all recipes.
+    """
+    from train.quiet import quiet
+
+    if threads and not ray:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
+    with quiet():
+        from train.crossval import CrossValidation, cross_validate, in_this_process
+        from train.crossval_ray import on_ray
+        from train.recipe import load_arms
+
+    asked = CrossValidation(data, load_arms(recipes, settings), folds, tuple(range(seeds)), weights, cache, keep_models)
+    engine = on_ray(ray, threads or 1) if ray else in_this_process
+    summary = cross_validate(asked, out, engine, overwrite, skip_unreadable)
+    if as_json:
+        click.echo(json.dumps(summary))
+        return
+    figures = list(summary["comparisons"])
+    click.echo("\t".join(["recipe", "trainings", *figures]))
+    for arm, found in summary["recipes"].items():
+        shown = [f"{found[name]['mean']:.4f} ± {found[name]['sd']:.4f}" for name in figures]
+        click.echo("\t".join([arm, str(found["trainings"]), *shown]))
+    for figure, comparisons in summary["comparisons"].items():
+        for one in comparisons:
+            difference = one["difference"]
+            click.echo(
+                f"{figure}: {one['recipe']} - {one['other']}\t{difference['value']:+.4f} [{difference['low']:+.4f}, "
+                f"{difference['high']:+.4f}]\tp {one['p']:.3g}, adjusted {one['p_adjusted']:.3g}"
+            )

@@ -1,0 +1,76 @@
+"""Where recipes come from: TOML files that may extend each other, and `key=value` settings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import FreezenetError
+from train.names import meant
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+RECIPES = Path(__file__).parent / "recipes"
+#: What a recipe says of itself; another that extends it is not it.
+_OWN = ("name", "summary", "source")
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the project."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """Return the keys of a recipe, by name (see `recipe_names`) or from a TOML file, and of what it extends.
+
+    A key `extends` holds the name of another recipe or its file, relative to the folder of the one that says so. The keys of
+    the nearer file count, as a whole where they are tables; name, summary and source are not inherited.
+    Raises FreezenetError where there is no such recipe, it is not TOML, or it extends itself.
+    """
+    return _resolved(_file_of(name, Path()), ())
+
+
+def parsed_setting(setting: str) -> tuple[str, Any]:
+    """Read `key=value`; the value is TOML, or a bare word."""
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise FreezenetError(f"A setting key=value is required. Got: {setting}.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string, so that nobody has to quote for TOML inside a shell
+    return key.strip(), value
+
+
+def _file_of(name: str, folder: Path) -> Path:
+    path = RECIPES / f"{name}.toml"
+    if not path.is_file():
+        path = folder / name
+    if not path.is_file():
+        raise FreezenetError(
+            f"A recipe of {', '.join(recipe_names())} or a TOML file is required. Got: {name}.{meant(name, recipe_names())}"
+        )
+    return path
+
+
+def _resolved(path: Path, extending: tuple[Path, ...]) -> dict[str, Any]:
+    """Return a file's keys; extending: the files on the way to it."""
+    chain = (*extending, path.resolve())
+    if path.resolve() in extending:
+        names = " extends ".join(one.stem for one in chain)
+        raise FreezenetError(f"A recipe that does not extend itself is required. Got: {names}.")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FreezenetError(f"A recipe in TOML is required. Got: {path}: {error}.") from None
+    base = content.pop("extends", None)
+    inherited = {}
+    if base is not None:
+        if not isinstance(base, str):
+            raise FreezenetError(f"Recipe key extends must be a recipe's name or file. Got: {base!r} in {path}.")
+        inherited = _resolved(_file_of(base, path.parent), chain)
+    return {**{key: value for key, value in inherited.items() if key not in _OWN}, "name": path.stem, **content}
