@@ -25,16 +25,19 @@ def evaluate(model, data, everything, threads, as_json) -> None:
     """
     from benchmarks.evaluate import choose_side, evaluate_model
     from edge_runtime.classifier import Classifier
+    from train.task import task_of
 
     classifier = Classifier(model, threads)
     splits = model.parent / "splits.csv"
-    figures = evaluate_model(classifier, choose_side(data, splits if splits.is_file() and not everything else None))
+    beside = splits if splits.is_file() and not everything else None
+    figures = evaluate_model(classifier, choose_side(data, beside, task_of(classifier.card.content).name))
     if as_json:
         click.echo(json.dumps(figures))
         return
     click.echo(f"{figures['model']} on {figures['images']} images ({figures['side']}), {figures['runtime']}")
-    for name in ("accuracy", "macro_f1"):
-        click.echo(f"{name}\t{_shown(figures[name])}")
+    for name in ("accuracy", "macro_f1", "hamming_loss"):
+        if name in figures:
+            click.echo(f"{name}\t{_shown(figures[name])}")
     for label, one in figures["per_class"].items():
         click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
 

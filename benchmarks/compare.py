@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.evaluate import TestSide, choose_side, class_numbers, model_scores
+from benchmarks.evaluate import TestSide, choose_side, model_scores
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from train.files import read_json
-from train.metrics import (
-    Figure,
-    accuracy,
-    confusion_matrix,
-    drawn_matrices,
-    evaluate,
-    interval,
-    macro_f1,
-    patient_draws,
-    recall,
-)
+from train.metrics import Figure, interval, patient_draws
+from train.multilabel_metrics import label_matrices, label_recall, macro_label_f1, subset_accuracy
+from train.task import task_of
 
 #: What the others are compared with.
 REFERENCE = "float32"
@@ -34,30 +25,33 @@ REFERENCE = "float32"
 def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> dict[str, Any]:
     """Compare the variants of a MODELS folder on the test side of DATA (default: where it lay at the training).
 
-    Returns JSON types: "variants" (per variant: file, bytes, the figures of `train.metrics.evaluate`, and against float32:
+    Returns JSON types: "variants" (per variant: file, bytes, the figures of `train.task.Task.evaluate`, and against float32:
     paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images), "environment".
     """
     conversion = read_json(models / "conversion.json")
     names = list(conversion["variants"])
     if REFERENCE not in names:
         raise FreezenetError(f"A folder with {REFERENCE}.tflite is required, to compare with. Got: {', '.join(names)}.")
-    side = choose_side(data or conversion["data"], models / "splits.csv")
     classifiers = {name: Classifier(models / conversion["variants"][name]["file"], threads) for name in names}
-    labels = classifiers[REFERENCE].card.labels
-    truth = class_numbers(side, labels)
-    scores = {name: model_scores(classifier, side) for name, classifier in classifiers.items()}
-    answers = {name: found.argmax(1) for name, found in scores.items()}
+    card = classifiers[REFERENCE].card
+    task, labels = task_of(card.content), card.labels
+    side = choose_side(data or conversion["data"], models / "splits.csv", task.name)
+    truth = task.truth(side.truth, labels)
+    found = {name: _Found.of(classifier, side) for name, classifier in classifiers.items()}
+    reference = found[REFERENCE]
     variants = {}
     for name, classifier in classifiers.items():
         variants[name] = {
             "file": classifier.path.name,
             "bytes": classifier.path.stat().st_size,
             "runtime": classifier.runtime,
-            **evaluate(truth, answers[name], labels, side.patients),
+            **task.evaluate(truth, found[name].answers, labels, side.patients),
         }
         if name != REFERENCE:
-            variants[name]["against_float32"] = paired(truth, answers[REFERENCE], answers[name], labels, side.patients)
-            variants[name]["flipped"] = _flipped(side, labels, scores[REFERENCE], scores[name])
+            variants[name]["against_float32"] = paired(
+                truth, reference.answers, found[name].answers, labels, side.patients
+            )
+            variants[name]["flipped"] = _flipped(side, labels, reference, found[name])
     return {
         "reference": REFERENCE,
         "side": side.side,
@@ -68,38 +62,55 @@ def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> d
     }
 
 
-def paired(
-    truth: NDArray, reference: NDArray, answer: NDArray, labels: tuple[str, ...], patients: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return what changed from `reference` to `answer` (class numbers of the same images).
+@dataclass(frozen=True)
+class _Found:
+    """answers: (n, classes) bool, which labels are answered. confidence: (n,) of the answers."""
 
-    Differences are answer - reference with 95 % intervals from a bootstrap that draws the same patients for both.
+    answers: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, classifier: Classifier, side: TestSide) -> _Found:
+        rule = classifier.rule
+        probabilities = rule.probabilities(model_scores(classifier, side))
+        answers = rule.chosen(probabilities)
+        return cls(answers, rule.certainties(probabilities, answers).min(-1))
+
+
+def paired(
+    truth: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    answer: NDArray[np.bool_],
+    labels: tuple[str, ...],
+    patients: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return what changed from `reference` to `answer`, (n, classes) bool: which labels are answered for the same images.
+
+    Differences are answer - reference with 95 % intervals from a bootstrap that draws the same patients for both. An answer is
+    right where it holds exactly the labels of the truth; a multi-class answer holds one.
     mcnemar: exact two-sided p of the images that exactly one of the two gets right (McNemar 1947).
     """
-    classes = len(labels)
     draws = patient_draws(patients)
-    before, after = (confusion_matrix(truth, one, classes) for one in (reference, answer))
-    drawn_before, drawn_after = (drawn_matrices(truth, one, classes, draws) for one in (reference, answer))
+    # The images themselves before the draws of them.
+    weights = np.concatenate([np.ones((1, len(truth))), draws])
+    before, after = (label_matrices(truth, one, weights) for one in (reference, answer))
+    right_before, right_after = ((one == truth).all(1) for one in (reference, answer))
 
-    def difference(of: Callable[[NDArray], NDArray]) -> dict[str, float]:
-        low, high = interval(of(drawn_after) - of(drawn_before))
-        return Figure(float(of(after) - of(before)), low, high).to_dict()
+    def difference(values: NDArray) -> dict[str, float]:
+        return Figure(float(values[0]), *interval(values[1:])).to_dict()
 
-    only_reference = int(np.sum((reference == truth) & (answer != truth)))
-    only_answer = int(np.sum((reference != truth) & (answer == truth)))
+    recalls = label_recall(after) - label_recall(before)
+    only_reference = int(np.sum(right_before & ~right_after))
+    only_answer = int(np.sum(~right_before & right_after))
     return {
-        "accuracy": difference(accuracy),
-        "macro_f1": difference(macro_f1),
-        "recall": {label: difference(partial(_class_recall, one=one)) for one, label in enumerate(labels)},
+        "accuracy": difference(subset_accuracy(right_after, weights) - subset_accuracy(right_before, weights)),
+        "macro_f1": difference(macro_label_f1(after) - macro_label_f1(before)),
+        "recall": {label: difference(recalls[:, one]) for one, label in enumerate(labels)},
         "only_float32_right": only_reference,
         "only_this_right": only_answer,
         "mcnemar_p": _mcnemar(only_reference, only_answer),
-        "flipped": int(np.sum(reference != answer)),
+        "flipped": int((reference != answer).any(1).sum()),
     }
-
-
-def _class_recall(matrix: NDArray, one: int) -> NDArray:
-    return recall(matrix)[..., one]
 
 
 def _mcnemar(first: int, second: int) -> float:
@@ -108,15 +119,19 @@ def _mcnemar(first: int, second: int) -> float:
     return float(binomtest(first, first + second).pvalue) if first + second else 1.0
 
 
-def _flipped(side: TestSide, labels: tuple[str, ...], reference: NDArray, found: NDArray) -> list[dict[str, Any]]:
+def _flipped(side: TestSide, labels: tuple[str, ...], reference: _Found, found: _Found) -> list[dict[str, Any]]:
+    """Return the images with another answer; a score is the answer's confidence."""
+    texts = {
+        name: side.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
+    }
     return [
         {
             "file": side.dataset.samples[row].file,
             "class": side.truth[row],
-            "float32": labels[int(reference[row].argmax())],
-            "this": labels[int(found[row].argmax())],
-            "float32_score": round(float(reference[row].max()), 4),
-            "this_score": round(float(found[row].max()), 4),
+            "float32": texts["float32"][row],
+            "this": texts["this"][row],
+            "float32_score": round(float(reference.confidence[row]), 4),
+            "this_score": round(float(found.confidence[row]), 4),
         }
-        for row in np.flatnonzero(reference.argmax(1) != found.argmax(1))
+        for row in np.flatnonzero((reference.answers != found.answers).any(1))
     ]

@@ -13,14 +13,14 @@ from edge_runtime.classifier import Classifier
 from edge_runtime.errors import FreezenetError
 from train.dataset import Dataset, load
 from train.images import read_images
-from train.metrics import evaluate
 from train.progress import track
 from train.split import read_splits
+from train.task import MultiClass
 
 
 @dataclass(frozen=True)
 class TestSide:
-    """The images a model is judged on. truth: class names. patients: names. side: "test" or "all"."""
+    """The images a model is judged on. truth: class names, or texts of label sets. patients: names. side: "test" or "all"."""
 
     dataset: Dataset
     truth: tuple[str, ...]
@@ -28,12 +28,13 @@ class TestSide:
     side: str
 
 
-def choose_side(data: str | Path, splits: Path | None) -> TestSide:
+def choose_side(data: str | Path, splits: Path | None, task: str = MultiClass.name) -> TestSide:
     """Return the test side of DATA by a splits.csv, or all of DATA where `splits` is None.
 
+    task: of the model, see `train.task`.
     Raises FreezenetError where a test image of the split is not in DATA.
     """
-    dataset = load(data)
+    dataset = load(data, task)
     side = "all"
     if splits is not None:
         test = {row["file"] for row in read_splits(splits) if row["split"] == "test"}
@@ -59,23 +60,17 @@ def model_scores(classifier: Classifier, side: TestSide) -> NDArray[np.float32]:
     return np.concatenate([classifier.scores(image[None]) for image in track(pixels, title, len(pixels))])
 
 
-def class_numbers(side: TestSide, labels: tuple[str, ...]) -> NDArray[np.integer]:
-    """Return the truth as numbers in the model's label order; FreezenetError where DATA has other classes."""
-    unknown = sorted(set(side.truth) - set(labels))
-    if unknown:
-        raise FreezenetError(
-            f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}."
-        )
-    return np.array([labels.index(label) for label in side.truth])
-
-
 def evaluate_model(classifier: Classifier, side: TestSide) -> dict[str, Any]:
-    """Return `train.metrics.evaluate` of one model, with side, model and runtime named."""
-    labels = classifier.card.labels
-    answers = model_scores(classifier, side).argmax(1)
+    """Return `train.task.Task.evaluate` of one model's answers, abstaining left out, with side, model and runtime named.
+
+    Raises FreezenetError where DATA has other classes than the model.
+    """
+    labels, task = classifier.card.labels, side.dataset.task
+    truth = task.truth(side.truth, labels)
+    answers = classifier.rule.answers(model_scores(classifier, side))
     return {
         "model": classifier.path.name,
         "runtime": classifier.runtime,
         "side": side.side,
-        **evaluate(class_numbers(side, labels), answers, labels, side.patients),
+        **task.evaluate(truth, answers, labels, side.patients),
     }

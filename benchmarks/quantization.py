@@ -45,6 +45,7 @@ from train.names import chosen_names
 from train.progress import say
 from train.quiet import quiet
 from train.run import Run
+from train.task import MultiClass
 
 #: Calibration images of every arm whose name gives no other number; what `freezenet convert` takes.
 CALIBRATION_IMAGES = 100
@@ -122,6 +123,8 @@ class Bench:
 
     def __init__(self, run: Run, data: Path | None = None) -> None:
         """Load the model and the images."""
+        if run.task.name != MultiClass.name:
+            raise FreezenetError(f"A run of task {MultiClass.name} is required to study. Got: {run.task.name}.")
         self.run, self.data, self.spec = run, data, run.recipe.preprocess
         self.model = run.model()
         self.sides = {side: self._side(side) for side in ("validation", "test")}
@@ -192,7 +195,7 @@ class Bench:
 
     def _side(self, side: str) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
         rows = self.run.paths(side, self.data)
-        return read_checked(rows, self.spec), self.run.class_numbers(rows)
+        return read_checked(rows, self.spec), self.run.truth(rows).argmax(1)
 
 
 def tensorflow(bench: Bench) -> bytes:

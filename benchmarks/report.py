@@ -88,16 +88,16 @@ def _curves(history: list[dict[str, float]]) -> plt.Figure:
 
 
 def _matrices(comparison: dict[str, Any]) -> plt.Figure:
-    variants = comparison["variants"]
-    columns = min(_COLUMNS, len(variants))
-    rows = -(-len(variants) // columns)
+    tables = {name: _tables(name, one) for name, one in comparison["variants"].items()}
+    panels = [panel for one in tables.values() for panel in one]
+    of_variant = max(len(one) for one in tables.values())
+    columns = min(_COLUMNS, of_variant if of_variant > 1 else len(panels))
+    rows = -(-len(panels) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.6 * rows), squeeze=False, layout="constrained")
-    for axis in axes.flat[len(variants) :]:
+    for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
-    for number, (axis, (name, one)) in enumerate(zip(axes.flat, variants.items(), strict=False)):
-        # A dollar sign would begin a formula.
-        labels = [label.replace("_", " ").replace("$", r"\$") for label in one["labels"]]
-        matrix = one["confusion_matrix"]
+    for number, (axis, (title, names, matrix)) in enumerate(zip(axes.flat, panels, strict=False)):
+        labels = [_plain(name) for name in names]
         axis.imshow([[count / max(1, sum(row)) for count in row] for row in matrix], cmap="Blues", vmin=0, vmax=1)
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):
@@ -110,13 +110,25 @@ def _matrices(comparison: dict[str, Any]) -> plt.Figure:
                     fontsize=9,
                     color="white" if count > sum(row) / 2 else "black",
                 )
-        axis.set_title(name)
+        axis.set_title(_plain(title))
         axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
         axis.set_yticks(range(len(labels)), labels if number % columns == 0 else [""] * len(labels), fontsize=8)
         axis.set_xlabel("answer")
         if number % columns == 0:
             axis.set_ylabel("truth")
     return figure
+
+
+def _tables(name: str, one: dict[str, Any]) -> list[tuple[str, list[str], list[list[int]]]]:
+    """Return (title, names of rows and columns, counts) of a variant's confusion matrices: one, or one for each label."""
+    if "confusion_matrix" in one:
+        return [(name, one["labels"], one["confusion_matrix"])]
+    return [(f"{name}: {label}", ["no", "yes"], matrix) for label, matrix in one["confusion_matrices"].items()]
+
+
+def _plain(text: str) -> str:
+    # A dollar sign would begin a formula.
+    return text.replace("_", " ").replace("$", r"\$")
 
 
 def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure:

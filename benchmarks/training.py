@@ -49,11 +49,11 @@ def measure(
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     gpus = configure_devices(recipe)
-    dataset = load(data)
+    dataset = load(data, recipe.task)
     labels = dataset.labels
     chosen = np.random.default_rng(recipe.seed).permutation(len(dataset.samples))[:images]
     dataset = dataset.only(sorted(chosen))
-    targets = np.eye(len(labels), dtype=np.float32)[[labels.index(sample.label) for sample in dataset.samples]]
+    targets = dataset.task.truth([sample.label for sample in dataset.samples], labels).astype(np.float32)
     loaded = read_images(dataset, recipe.preprocess)
 
     half = build_model(recipe, labels, weights)

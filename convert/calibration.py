@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import FreezenetError
 from edge_runtime.preprocess import PreprocessSpec
 from train.files import sha256_file
+from train.label_sets import strata
 from train.run import Run
 
 
@@ -43,13 +44,16 @@ class Calibration:
 def choose_calibration(run: Run, images: int, data: Path | None = None) -> Calibration:
     """Choose about `images` images of the training side, each class by its share and at least once; seeded by the run.
 
+    A class is a label set for a multi-label task; a set whose share is less than an image counts as the rarest of its labels.
     Raises FreezenetError where an image is missing or is no longer the one that was trained on.
     """
     candidates = run.paths("train", data)
     rng = np.random.default_rng(run.recipe.seed)
     chosen: list[tuple[Path, dict[str, Any]]] = []
-    for label in run.labels:
-        of_class = [one for one in candidates if one[1]["class"] == label]
+    files, classes = ([row[column] for _, row in candidates] for column in ("file", "class"))
+    kinds = strata(classes, files, len(candidates) / images)
+    for kind in sorted(set(kinds)):
+        of_class = [one for one, own in zip(candidates, kinds, strict=True) if own == kind]
         count = min(len(of_class), max(1, round(images * len(of_class) / len(candidates))))
         chosen += [of_class[i] for i in sorted(rng.choice(len(of_class), count, replace=False))]
     # Mixed, so that the first few are not all of one class.

@@ -5,7 +5,8 @@ Judged on the validation side: the test side decides nothing, so that its figure
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from convert.operators import custom_operators
 from convert.settings import Settings, setting
 from convert.variants import Variant
+from edge_runtime.decision import DecisionRule
 from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
-from train.metrics import evaluate
+from train.task import task_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class GateLimits(Settings):
 
     f1_kept: smallest share of its macro-F1. recall_loss: largest loss of recall in any class, 0..1.
     tolerated_images: a loss that so few images explain is no ground for refusal; one image of a class of ten is 10 points.
-    agreement: smallest share of images with the same class; below it a model counts as collapsed.
+    agreement: smallest share of images with the same answer; below it a model counts as collapsed.
     float32_difference: largest score difference that the order of float32 operations explains.
     """
 
@@ -41,22 +43,34 @@ class GateLimits(Settings):
 class Evidence:
     """The images that models are judged on; they took no part in training.
 
-    pixels: (n, h, w) uint8. expected: (n, classes) finite scores of the trained Keras model. truth: (n,) class numbers.
-    labels: class names in score order. patients: (n,) names.
+    pixels: (n, h, w) uint8. expected: (n, classes) finite scores of the trained Keras model. truth: (n, classes) bool, which
+    labels each image has. labels: class names in score order. patients: (n,) names. decision: what the card will say about
+    turning scores into answers, see `edge_runtime.decision`.
     """
 
     pixels: NDArray[np.uint8]
     expected: NDArray[np.float32]
-    truth: NDArray[np.integer]
+    truth: NDArray[np.bool_]
     labels: tuple[str, ...]
     patients: tuple[str, ...]
+    decision: dict[str, Any] = field(default_factory=dict)
+
+    def answers(self, scores: NDArray, arithmetic: str = "float") -> NDArray[np.bool_]:
+        """Return which labels a device answers for scores (n, classes): (n, classes) bool. arithmetic: of the model."""
+        rule = DecisionRule.from_dict({**self.decision, "arithmetic": arithmetic}, self.labels)
+        # NaN is refused with a sentence of its own.
+        return rule.answers(np.nan_to_num(scores))
+
+    def evaluate(self, answers: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return the figures of answers (n, classes) bool, see `train.task.Task.evaluate`."""
+        return task_of(self.decision).evaluate(self.truth, answers, self.labels, self.patients)
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What the comparison on `images` images showed.
 
-    agreement: share with the same most probable class. changed: number of the others. largest_difference: of any score.
+    agreement: share with the same answer. changed: number of the others. largest_difference: of any score.
     macro_f1, recall: {"keras": figure, "this": figure}, the latter for each class; a figure has its 95 % interval.
     limits: what was allowed. refused: one sentence with the figures and the likely cause, or None.
     """
@@ -95,11 +109,9 @@ def judge(
         return _unusable(limits, f"the output has shape {shape} and not [1, {classes}]")
     dtype = interpreter.inputs[0]["dtype"]
     found = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in evidence.pixels])
-    same = found.argmax(1) == evidence.expected.argmax(1)
-    keras, this = (
-        evaluate(evidence.truth, scores.argmax(1), evidence.labels, evidence.patients)
-        for scores in (evidence.expected, found)
-    )
+    expected, answers = evidence.answers(evidence.expected), evidence.answers(found, variant.arithmetic)
+    same = (answers == expected).all(1)
+    keras, this = evidence.evaluate(expected), evidence.evaluate(answers)
     verdict = Verdict(
         images=len(found),
         agreement=float(same.mean()),
@@ -114,7 +126,8 @@ def judge(
         refused=None,
     )
     wrong_input = _wrong_input(interpreter, spec)
-    reason = _collapse(variant, found, evidence, verdict, wrong_input, limits) or _loss(
+    single = [len(np.unique(one, axis=0)) == 1 for one in (expected, answers)]
+    reason = _collapse(variant, found, single, verdict, wrong_input, limits) or _loss(
         variant, verdict, evidence, limits
     )
     return replace(verdict, refused=reason)
@@ -134,13 +147,16 @@ def _cause(variant: Variant) -> str:
 def _collapse(
     variant: Variant,
     found: NDArray,
-    evidence: Evidence,
+    single: Sequence[bool],
     verdict: Verdict,
     wrong_input: str | None,
     limits: GateLimits,
 ) -> str | None:
-    """Say so where a model is broken, whatever its figures."""
-    if len(set(evidence.expected.argmax(1))) == 1:
+    """Say so where a model is broken, whatever its figures.
+
+    single: whether the trained network, and the model, answer the same for every image.
+    """
+    if single[0]:
         return "the trained model itself gives one class for every image; train it longer or on more data"
     largest = verdict.largest_difference
     figures = f"{verdict.agreement:.1%} of {len(found)} images keep their class, largest score difference {largest:.3g}"
@@ -148,7 +164,7 @@ def _collapse(
         return f"it gives NaN or infinity ({figures}); likely cause: activations beyond the range of {variant.name}"
     if wrong_input:
         return f"{wrong_input} ({figures}); likely cause: calibration images without the training's preprocessing"
-    if len(set(found.argmax(1))) == 1:
+    if single[1]:
         return f"it gives one class for every image ({figures}); likely cause: {_cause(variant)}"
     if variant.name == "float32" and largest > limits.float32_difference:
         return f"scores differ by more than {limits.float32_difference:g} ({figures}); likely cause: a conversion fault"
@@ -167,7 +183,7 @@ def _loss(variant: Variant, verdict: Verdict, evidence: Evidence, limits: GateLi
         )
     for number, (label, recall) in enumerate(verdict.recall.items()):
         lost = recall["keras"]["value"] - recall["this"]["value"]
-        images = round(lost * int(np.sum(evidence.truth == number)))
+        images = round(lost * int(evidence.truth[:, number].sum()))
         if lost > limits.recall_loss and images > limits.tolerated_images:
             losses.append(
                 f"recall of {label} falls from {_shown(recall['keras'])} to {_shown(recall['this'])}, {images} images, where "

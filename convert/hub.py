@@ -22,6 +22,7 @@ from edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from edge_runtime.errors import FreezenetError
 from edge_runtime.hashes import CONVERSION_FILE, check_listed, sha256_file
 from train.files import MARK, prepare_output, read_json, write_json
+from train.task import MultiLabel
 
 README = "README.md"
 #: Model that the examples of the card name, where it is there.
@@ -136,6 +137,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         name=content["name"],
         notice=content["notice"],
         labels=content["labels"],
+        multi_label=content.get("task") == MultiLabel.name,
         variants=variants,
         shown=shown,
         dataset=dataset,

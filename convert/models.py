@@ -187,9 +187,10 @@ def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
     return Evidence(
         pixels,
         expected,
-        run.class_numbers(validation),
+        run.truth(validation),
         run.labels,
         tuple(row["patient_id"] for _, row in validation),
+        run.decision,
     )
 
 

@@ -21,8 +21,9 @@ from typing import Any
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
-from convert.qat_graph import describe
+from convert.qat_graph import HEADS, describe
 from convert.qat_worker import packed, unpacked
 from convert.ranges import Ranges
 from convert.settings import Settings, setting
@@ -70,7 +71,7 @@ class QatSettings(Settings):
 class QatSide:
     """Images of one side.
 
-    pixels: (n, h, w) uint8. teacher_scores: (n, classes) probabilities of the float network. Labels are not needed.
+    pixels: (n, h, w) uint8. teacher_scores: (n, classes) scores of the float network. Labels are not needed.
     """
 
     pixels: NDArray[np.uint8]
@@ -91,7 +92,7 @@ class QatResult:
 
     model: the network with new weights; the trained kernels lie on their 8-bit grid (largest weight / 127).
     history: one dictionary per epoch, the first (epoch 0) before any step: "epoch", "loss" (None in epoch 0),
-    "validation_loss", "validation_agreement" (share of images with the teacher's class), "validation_logit_rms".
+    "validation_loss", "validation_agreement" (share of images with the teacher's class, or its labels at .5), "validation_logit_rms".
     best_epoch: whose weights these are. start_scores, scores: (n, classes) of the validation images with all rounding inside,
     before training and with the new weights. compressed: names of the pruned or clustered layers.
     """
@@ -117,7 +118,7 @@ def train_quantized(
     """Train a network with the rounding of its 8-bit file inside; `model` keeps its weights.
 
     model: flat, BatchNorm folded (`convert.fold`), kernels rounded (`convert.rounding`). Its layer "scores", dense with
-    softmax, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
+    softmax or sigmoid, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
     ranges: layer name -> (low, high) of its output in the 8-bit file, zero on the grid, as `by_layer` gives them: of each
     ReLU, of each convolution without one, of additions and pooling, and of the logits of "scores".
     trainable: names of the layers that are trained. work: folder in which a temporary one is made.
@@ -128,12 +129,14 @@ def train_quantized(
     if not any(node.trained for node in nodes):
         raise FreezenetError(f"A layer to train that leads to {TARGET} is required. Got: {_shown(trainable)}.")
     count = model.get_layer(TARGET).units
+    head = model.get_layer(TARGET).get_config()["activation"]
     for side in (training, validation):
         _check_side(side, count, preprocess)
     layers = [model.get_layer(node.name) for node in nodes]
     task = {
         "nodes": [asdict(node) for node in nodes],
         "settings": asdict(settings),
+        "head": head,
         "preprocess": preprocess.to_dict(),
         "cache": True,
     }
@@ -143,11 +146,13 @@ def train_quantized(
         weights = {layer.name: layer.get_weights() for layer in layers if layer.weights}
         np.savez(folder / "weights.npz", allow_pickle=False, **packed(weights))
         for side_name, side in (("train", training), ("validation", validation)):
-            teacher = np.log(np.maximum(side.teacher_scores, _SMALLEST))
+            scores = side.teacher_scores
+            options = scores if head == "softmax" else np.stack([scores, 1 - scores], -1)
+            teacher = np.log(np.maximum(options, _SMALLEST))
             np.save(folder / f"{side_name}-teacher.npy", teacher.astype(np.float32))
             np.save(folder / f"{side_name}-pixels.npy", side.pixels)
         _work(folder)
-        return _read_result(folder, model)
+        return _read_result(folder, model, head)
 
 
 def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
@@ -155,20 +160,24 @@ def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
 
     ranges: by tensor name of a float .tflite. The TensorFlow converter names the output of fused operators
     "net_1/layer_1/Operator;...", the last operator first; Keras adds "_<number>" to the layer's name.
-    Tensors without a layer's name (the model's outputs) and softmax, whose range the file format fixes, are left out.
+    Tensors without a layer's name (the model's outputs) and those of the heads, whose range the file format fixes, are left out.
     """
     found = {}
     for tensor, (low, high) in ranges.items():
         *_, layer, operator = ["", "", *tensor.partition(";")[0].split("/")]
-        if layer and operator != "Softmax":
+        if layer and operator.lower() not in HEADS:
             found[re.sub(r"_\d+$", "", layer)] = (float(low), float(high))
     return found
 
 
-def quantized_scores(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the softmax of logits (n, classes) as TFLite's 8-bit softmax gives it: in steps of 1/256, at most 255/256."""
-    shifted = np.exp((logits - logits.max(1, keepdims=True)).astype(np.float64))
-    return (np.clip(np.rint(shifted / shifted.sum(1, keepdims=True) * 256), 0, 255) / 256).astype(np.float32)
+def quantized_scores(logits: NDArray[np.float32], head: str) -> NDArray[np.float32]:
+    """Return the scores of logits (n, classes) as TFLite's 8-bit operators give them: in steps of 1/256, at most 255/256.
+
+    head: "softmax" or "sigmoid".
+    """
+    exact = logits.astype(np.float64)
+    exact = softmax(exact, axis=1) if head == "softmax" else expit(exact)
+    return (np.clip(np.rint(exact * 256), 0, 255) / 256).astype(np.float32)
 
 
 def _check_side(side: QatSide, classes: int, spec: PreprocessSpec) -> None:
@@ -229,7 +238,7 @@ def _worker(folder: Path) -> Iterator[subprocess.Popen]:
             process.stdin.close()
 
 
-def _read_result(folder: Path, model: keras.Model) -> QatResult:
+def _read_result(folder: Path, model: keras.Model, head: str) -> QatResult:
     found: dict[str, Any] = read_json(folder / "result.json")
     with np.load(folder / "result.npz") as arrays:
         start, end = arrays["start_logits"], arrays["logits"]
@@ -241,8 +250,8 @@ def _read_result(folder: Path, model: keras.Model) -> QatResult:
         trained,
         found["history"],
         found["best_epoch"],
-        quantized_scores(start),
-        quantized_scores(end),
+        quantized_scores(start, head),
+        quantized_scores(end, head),
         tuple(found["compressed"]),
     )
 

@@ -83,15 +83,24 @@ class StepAdam:
             variable.assign_sub(rate * unit * first / (tf.sqrt(second) + self.EPSILON))
 
 
-def distance(logits: Any, teacher: Any, temperature: float) -> Any:
-    """Return T^2 KL(teacher || student), averaged over images: both are softened by the temperature T.
+def options(logits: Any, head: str) -> Any:
+    """Return the logits of the options of each decision: (n, classes) for softmax, (n, labels, 2) for sigmoid.
 
-    logits, teacher: (n, classes) logits or log-probabilities. Hinton et al., Distilling the Knowledge in a Neural Network,
-    2015, section 2: T^2 keeps the gradient's size.
+    logits: (n, classes). A sigmoid decides about each label between "yes" and "no": sigmoid(z) is the first of softmax(z, 0).
+    """
+    return logits if head == "softmax" else tf.stack([logits, tf.zeros_like(logits)], -1)
+
+
+def distance(logits: Any, teacher: Any, temperature: float) -> Any:
+    """Return T^2 KL(teacher || student), summed over decisions, averaged over images: both are softened by the temperature T.
+
+    logits, teacher: (n, ..., options) logits or log-probabilities, see `options`. Hinton et al., Distilling the Knowledge in a
+    Neural Network, 2015, section 2: T^2 keeps the gradient's size.
     """
     wanted = tf.nn.log_softmax(teacher / temperature)
     found = tf.nn.log_softmax(logits / temperature)
-    return temperature**2 * tf.reduce_mean(tf.reduce_sum(tf.exp(wanted) * (wanted - found), -1))
+    divergence = tf.exp(wanted) * (wanted - found)
+    return temperature**2 * tf.reduce_mean(tf.reduce_sum(divergence, list(range(1, divergence.shape.rank))))
 
 
 def fit(
@@ -100,11 +109,12 @@ def fit(
     training: Side,
     validation: Side,
     settings: dict[str, Any],
+    head: str,
     report: Callable[[str], None],
 ) -> Outcome:
     """Train the network's trained layers above the cut and return the weights of the best epoch.
 
-    settings: see `convert.qat.QatSettings`. The best epoch is the one of least validation loss among those that agree with
+    settings: see `convert.qat.QatSettings`. head: "softmax" or "sigmoid". The best epoch is the one of least validation loss among those that agree with
     the teacher on at least as many validation images as the start does, the start being one of them. Of a network that is
     to be pruned or clustered it is the one of least validation loss once it is.
     """
@@ -118,7 +128,7 @@ def fit(
     def step(inputs, teacher, rate):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(network.trained)
-            value = distance(suffix(inputs, training=False), teacher, settings["temperature"])
+            value = distance(options(suffix(inputs, training=False), head), teacher, settings["temperature"])
         optimizer.apply(tape.gradient(value, network.trained), rate)
         return value
 
@@ -126,12 +136,14 @@ def fit(
         starts = range(0, len(validation.teacher), _BATCH)
         batches = [answer(tf.constant(validation.features.batch(slice(one, one + _BATCH)))) for one in starts]
         logits = np.concatenate([batch.numpy() for batch in batches])
+        found, teacher = np.asarray(options(logits, head)), validation.teacher
+        same = (found.argmax(-1) == teacher.argmax(-1)).reshape(len(teacher), -1).all(1)
         figures: Figures = {
             "epoch": epoch,
             "loss": trained_loss,
-            "validation_loss": float(distance(logits, validation.teacher, settings["temperature"])),
-            "validation_agreement": float(np.mean(logits.argmax(1) == validation.teacher.argmax(1))),
-            "validation_logit_rms": logit_rms(logits, validation.teacher),
+            "validation_loss": float(distance(found, teacher, settings["temperature"])),
+            "validation_agreement": float(np.mean(same)),
+            "validation_logit_rms": logit_rms(found, teacher),
         }
         return figures, logits
 
@@ -172,12 +184,12 @@ def fit(
 
 
 def logit_rms(logits: NDArray, teacher: NDArray) -> float:
-    """Return the root of the mean squared difference of logits (n, classes), each image's mean difference taken off.
+    """Return the root of the mean squared difference of logits (n, ..., options), each decision's mean difference taken off.
 
-    teacher: logits or log-probabilities, which differ from logits by one number for each image.
+    teacher: logits or log-probabilities, which differ from logits by one number for each decision.
     """
     difference = (logits - teacher).astype(np.float64)
-    difference -= difference.mean(1, keepdims=True)
+    difference -= difference.mean(-1, keepdims=True)
     return float(np.sqrt((difference**2).mean()))
 
 

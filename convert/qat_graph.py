@@ -26,6 +26,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 #: Layers that give some of the integers that come in: TFLite keeps their range for the output.
 PASSING = ("ZeroPadding2D", "GlobalMaxPooling2D")
+#: Activations that the scores may have: one class, or any number of labels.
+HEADS = ("softmax", "sigmoid")
 #: Largest distance of a zero point from an integer, in steps.
 _ZERO_POINT_TOLERANCE = 1e-2
 
@@ -45,7 +47,7 @@ class Node:
 def describe(
     model: Any, target: str, ranges: Mapping[str, tuple[float, float]], trainable: Collection[str]
 ) -> list[Node]:
-    """Return the nodes up to the layer `target`, without its softmax, in order of execution; the input is the first.
+    """Return the nodes up to the layer `target`, without its softmax or sigmoid, in order of execution; the input is the first.
 
     model: a flat functional Keras network. ranges: layer name -> range of its output as the 8-bit file quantizes it; a
     name that is no layer is ignored. trainable: names of the layers that are trained.
@@ -71,7 +73,7 @@ def describe(
         if layer.__class__.__name__ == "Dropout":
             (produced[layer.name],) = inputs
             continue
-        nodes.append(_node_of(layer, inputs, ranges, trainable, "softmax" if layer.name == target else "linear"))
+        nodes.append(_node_of(layer, inputs, ranges, trainable, HEADS if layer.name == target else ("linear",)))
         produced[layer.name] = layer.name
     _check(nodes)
     return nodes
@@ -102,7 +104,7 @@ def _node_of(
     inputs: tuple[str, ...],
     ranges: Mapping[str, tuple[float, float]],
     trainable: Collection[str],
-    activation: str,
+    activations: tuple[str, ...],
 ) -> Node:
     kind, name = layer.__class__.__name__, layer.name
     if kind not in KINDS:
@@ -111,9 +113,9 @@ def _node_of(
             "fold BatchNorm away before, or leave out the variant int8-qat."
         )
     full = layer.get_config()
-    if full.get("activation", activation) != activation:
+    if full.get("activation", activations[0]) not in activations:
         raise FreezenetError(
-            f"The activation {activation} is required for quantization-aware training. Got: {full['activation']} in layer "
+            f"The activation {' or '.join(activations)} is required for quantization-aware training. Got: {full['activation']} in layer "
             f"{name}; give it a layer of its own."
         )
     limits = None if kind in PASSING or name not in ranges else ranges[name]

@@ -64,7 +64,7 @@ def run(folder: Path) -> tuple[Any, Any]:
         teacher = np.load(folder / f"{name}-teacher.npy")
         return Side(Features(network, cut, pixels, spec, track), teacher)
 
-    return network, fit(network, cut, side("train"), side("validation"), settings, say)
+    return network, fit(network, cut, side("train"), side("validation"), settings, task["head"], say)
 
 
 def build(folder: Path, task: dict[str, Any]) -> Any:

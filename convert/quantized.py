@@ -14,7 +14,6 @@ from convert.gate import Evidence
 from convert.outputs import show_classifier
 from convert.qat import QatResult, QatSettings, QatSide, train_quantized
 from convert.tflite import Converter
-from train.metrics import evaluate
 from train.progress import say
 from train.run import Run, predict_scores
 
@@ -63,10 +62,7 @@ class QuantizedTraining:
             "fake_quantized_start": result.start_scores,
             "fake_quantized": result.scores,
         }
-        figures = {
-            name: evaluate(self.evidence.truth, scores.argmax(1), self.evidence.labels, self.evidence.patients)
-            for name, scores in stages.items()
-        }
+        figures = {name: self.evidence.evaluate(self.evidence.answers(scores)) for name, scores in stages.items()}
         return {
             "settings": asdict(self.settings),
             "best_epoch": result.best_epoch,

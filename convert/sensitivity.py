@@ -42,7 +42,7 @@ class OperatorNoise:
     low, high: least and largest of the 256 values of the output in the integer file, in the tensor's units; infinite
     where that file keeps the output as a float.
     snr_db: of the output in the whole integer file, so with the noise of all operators before it.
-    own_snr_db: of the class logits, centred for each image, when only this output is rounded to its 8 bits and all
+    own_snr_db: of the class logits, centred for each image where a softmax follows, when only this output is rounded to its 8 bits and all
     arithmetic is float; infinite behind the logits.
     Both are infinite where nothing differs.
     """
@@ -95,12 +95,13 @@ def measure_sensitivity(model: bytes, ranges: Ranges, images: Sequence[NDArray[n
     together = _together(model, integer, operators, outputs, images)
     logits = _logits(model)
     before = [operator.tensor for operator in operators].index(logits)
-    clean = _run(_only_rounded(model, logits), images)
+    centred = operators[-1].kind == "SOFTMAX"
+    clean = _run(_only_rounded(model, logits), images, centred)
     found = []
     for number, operator in enumerate(track(operators, "Measuring each operator alone", len(operators))):
         grid, own = outputs[number].grid, np.inf
         if grid and number <= before:
-            own = signal_to_noise(clean, _run(_only_rounded(model, logits, operator.tensor, grid), images))
+            own = signal_to_noise(clean, _run(_only_rounded(model, logits, operator.tensor, grid), images, centred))
         low, high = _ends(*grid) if grid else (-np.inf, np.inf)
         layer = layer_name(operator.name)
         found.append(OperatorNoise(operator.kind, operator.name, layer, low, high, together[number], own))
@@ -175,10 +176,10 @@ def _together(
 
 
 def _logits(model: bytes) -> int:
-    """Return the index of the tensor that the softmax reads, or of the last operator's output where there is none."""
+    """Return the index of the tensor that softmax or sigmoid reads, or of the last operator's output where there is none."""
     (graph,) = read_tree(model).subgraphs
     last = read_operators(model)[-1]
-    return int(graph.operators[-1].inputs[0]) if last.kind == "SOFTMAX" else last.tensor
+    return int(graph.operators[-1].inputs[0]) if last.kind in ("SOFTMAX", "LOGISTIC") else last.tensor
 
 
 def _only_rounded(model: bytes, logits: int, tensor: int | None = None, grid: tuple[float, int] = (1.0, 0)) -> bytes:
@@ -199,15 +200,15 @@ def _only_rounded(model: bytes, logits: int, tensor: int | None = None, grid: tu
     return write_tree(tree)
 
 
-def _run(model: bytes, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Return the model's output for every image, (images, classes), centred for each: softmax sees no more."""
+def _run(model: bytes, images: Sequence[NDArray[np.float32]], centred: bool) -> NDArray[np.float64]:
+    """Return the model's output for every image, (images, classes), centred for each where a softmax sees no more."""
     engine = _engine(model)
     (output,) = engine.get_output_details()
     found = []
     for image in images:
         _invoke(engine, image)
         found.append(engine.get_tensor(output["index"]).ravel().astype(np.float64))
-    return np.stack(found) - np.mean(found, axis=1, keepdims=True)
+    return np.stack(found) - (np.mean(found, axis=1, keepdims=True) if centred else 0)
 
 
 def _engine(model: bytes, keep: bool = False) -> Any:

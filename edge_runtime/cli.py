@@ -94,7 +94,8 @@ def predict(
                 # Of what is no chest X-ray the probabilities mean nothing.
                 meant = {} if prediction.reason == NOT_CHEST else prediction.probabilities
                 scores = "  ".join(f"{label} {score:.3f}" for label, score in meant.items())
-                answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label
+                # A multi-label answer without a label is an answer, too.
+                answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"
                 # A file name need not be text; the reader of stdout must get text.
                 click.echo(f"{click.format_filename(name)}\t{answer}\t{scores}")
     if failures:
@@ -107,6 +108,7 @@ def predict(
 def inspect(model: Path, as_json: bool) -> None:
     """Print what a model file says about itself."""
     from edge_runtime.card import ModelCard
+    from edge_runtime.decision import DecisionRule
     from edge_runtime.interpreter import Interpreter
 
     card = ModelCard.read(model)
@@ -138,6 +140,10 @@ def inspect(model: Path, as_json: bool) -> None:
             scale, zero = one["quantization"]
             grid = f", value = {scale:.6g} * (integer - {zero})" if scale else ""
             click.echo(f"{side[:-1]:<11} {one['name']}: {one['dtype']} {one['shape']}{grid}")
+    rule = DecisionRule.from_card(card)
+    if rule.thresholds is not None:
+        thresholds = ", ".join(f"{one} {value:.4g}" for one, value in zip(rule.labels, rule.thresholds, strict=True))
+        click.echo(f"task        multi-label, any number of labels is true; thresholds {thresholds}")
     spec = card.preprocess
     click.echo(
         f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"

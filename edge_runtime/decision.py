@@ -11,7 +11,7 @@ The card holds the rule, all parts optional:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,7 +36,7 @@ _DEFAULT_THRESHOLD = 0.5
 class Decision:
     """What is answered.
 
-    label: the most probable class; for multi-label models every class above its threshold, joined by ";" ("" for
+    label: the most probable class; for multi-label models every class that reaches its threshold, joined by ";" ("" for
     none); None where the rule abstains. probabilities: (classes,) float64, calibrated, in the order of the labels.
     reason: None, NOT_CHEST or UNCERTAIN.
     """
@@ -52,7 +52,7 @@ class DecisionRule:
 
     temperature: T > 0 of temperature scaling (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section
     4.2), None where the model was not calibrated: its scores are then given as they are. abstain_below: smallest
-    confidence, 0..1, that is answered. thresholds: (classes,) for multi-label, else None.
+    confidence, 0..1, that is answered. thresholds: (classes,) of calibrated probabilities for multi-label, else None.
     """
 
     labels: tuple[str, ...]
@@ -64,8 +64,15 @@ class DecisionRule:
 
     @classmethod
     def from_card(cls, card: ModelCard) -> DecisionRule:
-        """Read the rule of a card; FreezenetError where this code would not follow it to the letter."""
-        content = card.content
+        """Read the rule of a card; see `from_dict`."""
+        return cls.from_dict(card.content, card.labels)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any], labels: tuple[str, ...]) -> DecisionRule:
+        """Read the rule that stands in a card; FreezenetError where this code would not follow it to the letter.
+
+        labels: in score order.
+        """
         confidence = content.get("confidence") or {}
         try:
             temperature = None if confidence.get("temperature") is None else float(confidence["temperature"])
@@ -77,7 +84,7 @@ class DecisionRule:
             ) from None
         task = content.get("task", "multi-class")
         values = [abstain_below, *given.values()]
-        if task not in ("multi-class", "multi-label") or not set(given) <= set(card.labels):
+        if task not in ("multi-class", "multi-label") or not set(given) <= set(labels):
             raise FreezenetError(
                 "A card of task multi-class or multi-label, with thresholds of its own labels, is required. "
                 f"Got: task {task!r:.80}, thresholds of {', '.join(given) or 'none'}; update freezenet."
@@ -87,9 +94,9 @@ class DecisionRule:
                 "A temperature above 0 and thresholds from 0 to 1 are required in the card. "
                 f"Got: temperature {temperature}, thresholds {', '.join(f'{value:g}' for value in values)}."
             )
-        thresholds = np.array([given.get(label, _DEFAULT_THRESHOLD) for label in card.labels])
+        thresholds = np.array([given.get(label, _DEFAULT_THRESHOLD) for label in labels])
         return cls(
-            labels=card.labels,
+            labels=labels,
             temperature=temperature,
             abstain_below=abstain_below,
             thresholds=thresholds if task == "multi-label" else None,
@@ -117,16 +124,34 @@ class DecisionRule:
         powers = (clipped / clipped.max(axis=-1, keepdims=True)) ** (1 / self.temperature)
         return powers / powers.sum(axis=-1, keepdims=True)
 
+    def chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which labels the answer holds, (..., classes) bool, for calibrated probabilities (..., classes)."""
+        if self.thresholds is None:
+            return np.arange(probabilities.shape[-1]) == probabilities.argmax(-1)[..., None]
+        return probabilities >= self.thresholds
+
+    def answers(self, scores: NDArray) -> NDArray[np.bool_]:
+        """Return which labels are answered, (..., classes) bool, for a model's scores (..., classes), abstaining left out."""
+        return self.chosen(self.probabilities(scores))
+
+    def certainties(self, probabilities: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return the probability that each decision of an answer is right: (..., decisions).
+
+        probabilities, chosen: (..., classes). A multi-class answer is one decision, the class; a multi-label answer is one
+        for each label, that it is there or that it is not. The least of them is the answer's confidence.
+        """
+        if self.thresholds is None:
+            return np.where(chosen, probabilities, 0).sum(-1, keepdims=True)
+        return np.where(chosen, probabilities, 1 - probabilities)
+
     def decide(self, scores: NDArray, features: NDArray | None = None) -> Decision:
         """Answer for one image: scores (classes,), and features (d,) for the gate."""
         probabilities = self.probabilities(scores)
         if self.gate is not None and features is not None and not self.gate.passes(features):
             return Decision(None, probabilities, NOT_CHEST)
-        if self.thresholds is None:
-            confidence, chosen = probabilities.max(), [self.labels[int(probabilities.argmax())]]
-        else:
-            confidence = np.maximum(probabilities, 1 - probabilities).min()
-            chosen = [self.labels[number] for number in np.flatnonzero(probabilities >= self.thresholds)]
-        if confidence < self.abstain_below:
+        chosen = self.chosen(probabilities)
+        if self.certainties(probabilities, chosen).min() < self.abstain_below:
             return Decision(None, probabilities, UNCERTAIN)
-        return Decision(";".join(chosen), probabilities, None)
+        return Decision(
+            ";".join(label for label, one in zip(self.labels, chosen, strict=True) if one), probabilities, None
+        )

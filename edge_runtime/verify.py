@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.card import read_associated
 from edge_runtime.classifier import Classifier
+from edge_runtime.decision import DecisionRule
 from edge_runtime.errors import RefusedError
 from edge_runtime.preprocess import pixel_hash
 
@@ -24,7 +26,7 @@ class Verification:
     """What the golden vectors showed.
 
     inputs_equal: number of images whose pixels after preprocessing have the recorded hash.
-    labels_equal: number with the recorded most probable class.
+    labels_equal: number with the recorded answer, abstaining left out.
     largest_difference: of any score, 0..1. tolerance: what was allowed, or None where another runtime or
     processor computes the integers with other kernels and only inputs and labels must agree.
     """
@@ -71,7 +73,7 @@ def verify(classifier: Classifier) -> Verification:
         inputs += pixel_hash(pixels) == vector["pixels_sha256"]
         scores = classifier.scores(pixels[None])[0]
         expected = np.array([vector["scores"][label] for label in classifier.card.labels])
-        labels += int(scores.argmax()) == int(expected.argmax())
+        labels += _same_answer(classifier.rule, scores, expected)
         # max() would pass over NaN.
         largest = float(np.fmax(largest, np.nan_to_num(np.abs(scores - expected), nan=np.inf).max()))
     return Verification(
@@ -84,6 +86,12 @@ def verify(classifier: Classifier) -> Verification:
         largest_difference=largest,
         tolerance=_tolerance(classifier, golden["runtime"]),
     )
+
+
+def _same_answer(rule: DecisionRule, scores: NDArray, expected: NDArray) -> bool:
+    if not np.isfinite([scores, expected]).all():
+        return False
+    return bool((rule.answers(scores) == rule.answers(expected)).all())
 
 
 def _tolerance(classifier: Classifier, recorded_with: str) -> float | None:

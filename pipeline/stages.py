@@ -49,7 +49,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     """
     from benchmarks.report import write_report  # checks early that [report] is installed
 
-    load(options.data)  # before earlier results are overwritten
+    load(options.data, options.recipe.task)  # before earlier results are overwritten
     prepare_output(out, "report.html", options.overwrite)
     say(f"1/5 train {options.recipe.name}")
     run = _trained(options, out / "run")

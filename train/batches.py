@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of inputs and one-hot targets.
+    """Batches of inputs and targets.
 
     inputs: anything indexable by row numbers: (n, ...) arrays, memory-mapped or not.
-    targets: (n, classes) float32. rows: which rows belong to this side.
+    targets: (n, classes) float32, one-hot or multi-hot. rows: which rows belong to this side.
     shuffle_seed: None keeps the order (validation). prepare: from the indexed inputs to the network's, float32;
     called with (inputs, generator) where the generator is seeded by seed, epoch and batch.
     replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.

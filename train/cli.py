@@ -57,9 +57,10 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     if as_json:
         click.echo(json.dumps(metrics))
         return
-    for name in ("accuracy", "macro_f1"):
-        figure = metrics[name]
-        click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
+    for name in ("accuracy", "macro_f1", "hamming_loss"):
+        if name in metrics:
+            figure = metrics[name]
+            click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     chosen, sure = metrics["confidence"], metrics["confidence"]["test"]
     for name, figure in (
         ("calibration error before", sure["ece_before"]),
@@ -74,6 +75,8 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
         click.echo(
             f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {figures['support']}"
         )
+    for label, threshold in metrics.get("thresholds", {}).items():
+        click.echo(f"threshold {label}\t{threshold:.4f}")
 
 
 @click.command()

@@ -1,4 +1,7 @@
-"""How sure the model may sound, and below what it should rather say nothing: chosen on validation scores, measured on test."""
+"""How sure the model may sound, and below what it should rather say nothing: chosen on validation scores, measured on test.
+
+All probabilities come from the device's own `DecisionRule`, so that what is chosen here is what is applied there.
+"""
 
 from __future__ import annotations
 
@@ -36,52 +39,60 @@ class Confidence:
     images: int
 
     @classmethod
-    def fit(cls, scores: NDArray, truth: NDArray[np.integer], risk: float) -> Confidence:
-        """Choose on validation scores (n, classes), 0..1, and class numbers (n,)."""
-        found = best_temperature(scores, truth)
-        probabilities = _rule(found).probabilities(scores)
-        return cls(round(found, 4), abstention_threshold(probabilities, truth, risk), risk, len(truth))
+    def fit(cls, rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float) -> Confidence:
+        """Choose on validation scores (n, classes), 0..1, and label sets (n, classes) bool.
 
-    def measure(self, scores: NDArray, truth: NDArray[np.integer], patients: Sequence[str]) -> dict[str, Any]:
+        rule: calibrated, with the thresholds of a multi-label model; what it says of abstaining is not looked at.
+        """
+        assert rule.temperature is not None
+        return cls(rule.temperature, abstention_threshold(rule, scores, truth, risk), risk, len(truth))
+
+    def measure(
+        self, rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], patients: Sequence[str]
+    ) -> dict[str, Any]:
         """Return, for test scores, the calibration error before and after, and what abstaining brings (JSON types).
 
         "coverage" is the share of images that are answered, "accuracy_answered" the share of right answers among them,
         "accuracy_at_90_coverage" the same where the least sure tenth is left out.
         """
         draws = patient_draws(patients)
-        probabilities = _rule(self.temperature).probabilities(scores)
-        right, sure = probabilities.argmax(1) == truth, probabilities.max(1)
+        sure, right = _sure_and_right(rule, scores, truth)
         answered = sure >= self.abstain_below
         surest = sure >= np.quantile(sure, 0.1)
         return {
             "images": len(truth),
-            "ece_before": _drawn_error(scores, truth, draws).to_dict(),
-            "ece_after": _drawn_error(probabilities, truth, draws).to_dict(),
+            "ece_before": _drawn_error(replace(rule, temperature=None), scores, truth, draws).to_dict(),
+            "ece_after": _drawn_error(rule, scores, truth, draws).to_dict(),
             "coverage": share(answered, np.ones(len(truth), bool), patients).to_dict(),
             "accuracy_answered": share(right, answered, patients).to_dict(),
             "accuracy_at_90_coverage": share(right, surest, patients).to_dict(),
         }
 
 
-def best_temperature(scores: NDArray, truth: NDArray[np.integer]) -> float:
-    """Return T > 0 that makes scores^(1/T), normalized, most likely (Guo et al. 2017, section 4.2), with log T ~ N(0, .25)."""
+def best_temperature(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]) -> float:
+    """Return T > 0 that makes the truth most likely (Guo et al. 2017, section 4.2), with log T ~ N(0, .25).
+
+    Of a multi-class model that is the likelihood of the true class, of a multi-label model that of each label's being there or not.
+    rule: says which of them it is. scores, truth: (n, classes), the latter bool.
+    """
 
     def penalized(log_temperature: float) -> float:
-        probabilities = _rule(float(np.exp(log_temperature))).probabilities(scores)
-        likely = np.log(np.maximum(probabilities[np.arange(len(truth)), truth], 1e-12)).sum()
+        tried = replace(rule, temperature=float(np.exp(log_temperature)))
+        likely = np.log(np.maximum(tried.certainties(tried.probabilities(scores), truth), 1e-12)).sum()
         return float(-likely + 0.5 * (log_temperature / _PRIOR) ** 2)
 
     return float(np.exp(minimize_scalar(penalized, bounds=(-3, 3), method="bounded").x))
 
 
-def abstention_threshold(probabilities: NDArray, truth: NDArray[np.integer], risk: float) -> float:
+def abstention_threshold(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float) -> float:
     """Return the lowest confidence at which at most the share `risk` of the answers given is wrong.
 
     The risk is that on these images, not a bound on that on others; at least half of them stay answered. 0 where all may be.
+    An answer of several labels is wrong where one of them is.
     """
-    order = np.argsort(-probabilities.max(1), kind="stable")
-    sure = probabilities.max(1)[order]
-    wrong = np.cumsum(probabilities.argmax(1)[order] != truth[order])
+    confidence, right = _sure_and_right(rule, scores, truth)
+    order = np.argsort(-confidence, kind="stable")
+    sure, wrong = confidence[order], np.cumsum(~right[order])
     answered = np.arange(1, len(sure) + 1)
     # Images of equal confidence are answered together.
     last_of_equals = np.append(sure[1:] != sure[:-1], True)
@@ -93,25 +104,35 @@ def abstention_threshold(probabilities: NDArray, truth: NDArray[np.integer], ris
     return round(float((sure[count - 1] + sure[count]) / 2), 6)
 
 
-def calibration_error(probabilities: NDArray, truth: NDArray[np.integer], weights: NDArray | None = None) -> NDArray:
+def calibration_error(
+    rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], weights: NDArray | None = None
+) -> NDArray:
     """Return the expected calibration error (Guo et al. 2017, equation 3) over BINS bins of equal width.
 
-    probabilities: (n, classes). weights: (draws, n), how often each image counts; None: once. Returns (draws,) or ().
-    With few images per bin it is above 0 even where the model is calibrated.
+    Counted are the decisions of the rule: the class of each image, or of a multi-label model each label of each image.
+    scores, truth: (n, classes), the latter bool. weights: (draws, n), how often each image counts; None: once. Returns (draws,)
+    or (). With few decisions per bin it is above 0 even where the model is calibrated.
     """
-    sure = probabilities.max(1)
-    gap = sure - (probabilities.argmax(1) == truth)
+    probabilities = rule.probabilities(scores)
+    chosen = rule.chosen(probabilities)
+    sure = rule.certainties(probabilities, chosen)
+    # The truth is a probability of 0 or 1.
+    gap = sure - rule.certainties(truth.astype(np.float64), chosen)
     member = np.eye(BINS)[np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)]
     counted = np.ones(len(truth)) if weights is None else weights
-    return np.abs(counted @ (member * gap[:, None])).sum(-1) / counted.sum(-1)
+    return np.abs(counted @ (member * gap[..., None]).sum(1)).sum(-1) / (counted.sum(-1) * sure.shape[1])
 
 
-def _drawn_error(probabilities: NDArray, truth: NDArray[np.integer], draws: NDArray) -> Figure:
+def _sure_and_right(
+    rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the confidence (n,) of each answer, and whether it is right, (n,) bool."""
+    probabilities = rule.probabilities(scores)
+    chosen = rule.chosen(probabilities)
+    return rule.certainties(probabilities, chosen).min(-1), (chosen == truth).all(-1)
+
+
+def _drawn_error(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], draws: NDArray) -> Figure:
     return Figure(
-        float(calibration_error(probabilities, truth)), *interval(calibration_error(probabilities, truth, draws))
+        float(calibration_error(rule, scores, truth)), *interval(calibration_error(rule, scores, truth, draws))
     )
-
-
-def _rule(temperature: float) -> DecisionRule:
-    """Return the device's own arithmetic, so that what is chosen here is what is applied there."""
-    return replace(DecisionRule(labels=()), temperature=temperature)

@@ -46,7 +46,7 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
         raise click.UsageError("--drop-split needs --clean CSV.")
     if clean_file is not None:
         prepare_file(clean_file, overwrite, Path(data))
-    inventory = take_inventory(load(data))
+    inventory = take_inventory(load(data, task=None))
     found = {"data": str(data), **inventory.to_dict()}
     if clean_file is not None:
         cleaning = clean(inventory, sides=not drop_split)

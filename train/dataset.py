@@ -1,6 +1,8 @@
 """A data set: which image files there are, of which class, patient and source.
 
 The layouts that DATA may have are the modules of `train.data`; `docs/data.md` shows them.
+
+For a multi-label task a class is a label set, `a;b`, or `none` (`train.label_sets`).
 """
 
 from __future__ import annotations
@@ -12,9 +14,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_runtime.errors import FreezenetError
 from edge_runtime.inputs import images_below
+from train.label_sets import SEPARATOR
 from train.progress import say
+from train.task import TASKS, MultiClass, MultiLabel, Task
 
 #: The three sides of a split, in the order of the work.
 SPLITS = ("train", "validation", "test")
@@ -25,9 +32,9 @@ SIDE_NAMES = {"train": "train", "training": "train", "val": "validation", "valid
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. file: path relative to the data's root. patient: equal for images of one person, `file` where unknown.
-    split: "train", "validation", "test", or "" where the data does not say. fold: name of its part in the data's own
-    cross-validation, or ""."""
+    """One image. file: path relative to the data's root. label: its class, or the text of its label set. patient: equal for
+    images of one person, `file` where unknown. split: "train", "validation", "test", or "" where the data does not say. fold:
+    name of its part in the data's own cross-validation, or ""."""
 
     file: str
     label: str
@@ -50,11 +57,22 @@ class Dataset:
     has_patients: bool
     layout: str = ""
     notes: tuple[str, ...] = ()
+    task: Task = TASKS[MultiClass.name]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the images are, sorted: classes, or label sets as text."""
+        return tuple(sorted({sample.label for sample in self.samples}))
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Class names, sorted; position = class number."""
-        return tuple(sorted({sample.label for sample in self.samples}))
+        """Names of what is answered, sorted; position = number: the classes, or the single labels of a multi-label task."""
+        return tuple(sorted({label for text in self.classes for label in self.task.labels_of(text)}))
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """Which labels each image has, (n, labels) bool."""
+        return self.task.truth([sample.label for sample in self.samples], self.labels)
 
     @property
     def paths(self) -> list[Path]:
@@ -70,10 +88,10 @@ class Dataset:
         )
 
     def table(self, column: str) -> dict[str, dict[str, int]]:
-        """Count images by label and by a column of Sample, e.g. "source": {label: {source: count}}."""
+        """Count images by class and by a column of Sample, e.g. "source": {class: {source: count}}."""
         counts = Counter((sample.label, getattr(sample, column)) for sample in self.samples)
         others = sorted({other for _, other in counts})
-        return {label: {other: counts[label, other] for other in others} for label in self.labels}
+        return {label: {other: counts[label, other] for other in others} for label in self.classes}
 
     def only(self, indices: Iterable[int]) -> Dataset:
         """Return the data set with these samples only."""
@@ -90,15 +108,21 @@ class Dataset:
             raise FreezenetError(
                 f"At least two classes of {', '.join(self.labels)} are required. Got: {', '.join(unknown or sorted(wanted))}."
             )
-        return self.only(i for i, sample in enumerate(self.samples) if sample.label in wanted) if wanted else self
+        if not wanted:
+            return self
+        kept = {text for text in self.classes if wanted.issuperset(self.task.labels_of(text))}
+        return self.only(i for i, sample in enumerate(self.samples) if sample.label in kept)
 
 
-def load(data: str | Path) -> Dataset:
-    """Read DATA (see the module's text); FreezenetError with one sentence where it is not one."""
+def load(data: str | Path, task: str | None = MultiClass.name) -> Dataset:
+    """Read DATA (see the module's text); FreezenetError with one sentence where it is not one, or not for this task.
+
+    task: None takes label sets where there are any.
+    """
     path = Path(data)
     if not path.exists():
         raise FreezenetError(f"A folder of class folders or a CSV is required. Got: {path}, which does not exist.")
-    dataset = _read(path)
+    dataset = _of_task(_read(path), task)
     if len(dataset.labels) < 2:
         raise FreezenetError(
             f"At least two classes are required. Got: {len(dataset.labels)} ({', '.join(dataset.labels)}) in {path}."
@@ -106,6 +130,17 @@ def load(data: str | Path) -> Dataset:
     for note in dataset.notes:
         say(note)
     return dataset
+
+
+def _of_task(dataset: Dataset, task: str | None) -> Dataset:
+    """Give each class its one text."""
+    if task is None:
+        task = MultiLabel.name if any(SEPARATOR in text for text in dataset.classes) else MultiClass.name
+    chosen = TASKS[task]
+    texts = {text: chosen.text_of(chosen.labels_of(text)) for text in dataset.classes}
+    return replace(
+        dataset, samples=tuple(replace(sample, label=texts[sample.label]) for sample in dataset.samples), task=chosen
+    )
 
 
 def _read(path: Path) -> Dataset:

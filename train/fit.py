@@ -21,18 +21,33 @@ from train.fuse import fused
 from train.images import Images
 from train.progress import say
 from train.recipe import Recipe
+from train.task import TASKS
 
 _EVALUATION_BATCH = 64
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """images: all of them. classes: (n,) class numbers. sides: (n,) "train", "validation", "test"."""
+    """images: all of them. classes: (n,) numbers of classes, or of label sets. sides: (n,) "train", "validation", "test".
+
+    label_sets: (n, labels) bool, which labels each image has; None: the one of its class.
+    """
 
     images: Images
     classes: NDArray[np.integer]
     sides: NDArray[np.str_]
     labels: tuple[str, ...]
+    label_sets: NDArray[np.bool_] | None = None
+
+    @property
+    def truth(self) -> NDArray[np.bool_]:
+        """Which labels each image has, (n, labels) bool."""
+        return np.eye(len(self.labels), dtype=bool)[self.classes] if self.label_sets is None else self.label_sets
+
+    @property
+    def targets(self) -> NDArray[np.float32]:
+        """The same as targets of the training, 0 and 1, (n, labels)."""
+        return self.truth.astype(np.float32)
 
     def rows(self, side: str) -> NDArray[np.integer]:
         """Return the row numbers of a side."""
@@ -58,7 +73,7 @@ def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, s
             ema_momentum=recipe.weight_average or 0.99,
         ),
         loss,
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        metrics=[TASKS[recipe.task].accuracy()],
         jit_compile=compiles(jit),
     )
 
@@ -77,7 +92,7 @@ def fit(
     features: the output of the frozen half of all images (`train.cache`), None to train plainly from pixels.
     folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
     """
-    targets = np.eye(len(data.labels), dtype=np.float32)[data.classes]
+    targets = data.targets
     replicas = replicas_of(model)
     if recipe.batch_size % replicas:
         raise FreezenetError(

@@ -10,25 +10,27 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from edge_runtime.errors import FreezenetError
 from train.dataset import Dataset
+from train.label_sets import strata
 from train.split import split
 
 
 def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]:
-    """Return the fold (n,), 0..folds-1, in which each image is tested: stratified by class, whole patients, seeded.
+    """Return the fold (n,), 0..folds-1, in which each image is tested: stratified by class or label set, whole patients, seeded.
 
     folds: at least 2. Raises FreezenetError where a class has fewer patients than folds.
     """
-    labels = np.array([sample.label for sample in dataset.samples])
+    classes = [sample.label for sample in dataset.samples]
     patients = np.array([sample.patient for sample in dataset.samples])
-    for label in dataset.labels:
-        found = len(set(patients[labels == label]))
+    for label, there in zip(dataset.labels, dataset.truth.T, strict=True):
+        found = len(set(patients[there]))
         if found < folds:
             raise FreezenetError(
                 f"At least {folds} patients in every class are required for {folds} folds. Got: {found} in {label}."
             )
-    numbers = np.empty(len(labels), int)
+    kinds = strata(classes, patients.tolist(), folds)
+    numbers = np.empty(len(kinds), int)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for number, (_, tested) in enumerate(splitter.split(labels, labels, patients)):
+    for number, (_, tested) in enumerate(splitter.split(kinds, kinds, patients)):
         numbers[tested] = number
     return numbers
 

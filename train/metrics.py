@@ -97,9 +97,17 @@ def share(hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[s
     draws = patient_draws(patients)
     hits, counts = draws @ (hit & among), draws @ among
     value = float(_ratio((hit & among).sum(), among.sum()))
-    low, high = interval(hits[counts > 0] / counts[counts > 0]) if among.any() else (value, value)
+    return bootstrap_figure(value, hits[counts > 0] / counts[counts > 0], len(set(np.asarray(patients)[among])))
+
+
+def bootstrap_figure(value: float, drawn: NDArray[np.float64], patients: int) -> Figure:
+    """Return a share with its interval from bootstrap draws, or Wilson's where all draws agree or there is none.
+
+    value: 0..1. drawn: (draws,) values. patients: sample size of Wilson's interval.
+    """
+    low, high = interval(drawn) if len(drawn) else (value, value)
     if low == high:
-        low, high = _wilson(value, len(set(np.asarray(patients)[among])))
+        low, high = _wilson(value, patients)
     return Figure(value, low, high)
 
 
@@ -119,10 +127,7 @@ def evaluate(
         value = float(of(matrix) if one is None else of(matrix)[one])
         # A draw without an image of the class says nothing about it.
         values = of(drawn) if one is None else of(drawn)[drawn[:, one].sum(-1) > 0, one]
-        low, high = interval(values) if len(values) else (value, value)
-        if low == high:
-            low, high = _wilson(value, len(set(patients)) if one is None else patients_of[one])
-        return Figure(value, low, high).to_dict()
+        return bootstrap_figure(value, values, len(set(patients)) if one is None else patients_of[one]).to_dict()
 
     return {
         "images": len(truth),

@@ -8,7 +8,7 @@ it can read X-rays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import cv2
@@ -16,13 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.files import write_csv
+from train.label_sets import NONE, labels_of
 
 #: Patients drawn of each class for a data set of scale 1: imbalanced, as hospitals' data is.
 PATIENTS = {"Clear": 300, "Focal": 72, "Diffuse": 120, "Reticular": 180}
+#: The same for a multi-label task: some have two findings, some none.
+LABEL_SET_PATIENTS = {
+    NONE: 240,
+    "Focal": 72,
+    "Diffuse": 96,
+    "Reticular": 120,
+    "Diffuse;Focal": 60,
+    "Focal;Reticular": 84,
+}
 
 
 def draw_phantom(pattern: str, size: int, rng: np.random.Generator, noise: float = 6.0) -> NDArray[np.uint8]:
-    """Draw one phantom of a pattern of PATTERNS: (size, size) uint8.
+    """Draw one phantom of a pattern of PATTERNS, or of several as a label set: (size, size) uint8.
 
     noise: standard deviation of the detector noise in gray levels.
     """
@@ -39,7 +49,8 @@ def draw_phantom(pattern: str, size: int, rng: np.random.Generator, noise: float
         ellipse = ((x - middle - side * offset) / half) ** 2 + ((y - center_y) / tall) ** 2
         lungs = np.maximum(lungs, _soft(1 - ellipse, 0.12))
     density -= 0.5 * lungs
-    density += 0.5 * PATTERNS[pattern](x, y, lungs, rng)
+    for one in labels_of(pattern):
+        density += 0.5 * PATTERNS[one](x, y, lungs, rng)
     density += _ribs(x, y, middle, rng)
     heart = ((x - middle - 0.06) / (0.13 + rng.normal(0, 0.012))) ** 2 + ((y - 0.62) / 0.17) ** 2
     density = np.maximum(density, 0.72 * _soft(1 - heart, 0.1))
@@ -51,14 +62,17 @@ def draw_phantom(pattern: str, size: int, rng: np.random.Generator, noise: float
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def write_phantoms(folder: Path, scale: float = 1.0, size: int = 160, seed: int = 0) -> Path:
+def write_phantoms(
+    folder: Path, scale: float = 1.0, size: int = 160, seed: int = 0, patients: Mapping[str, int] = PATIENTS
+) -> Path:
     """Write a data set of phantoms: PNG files in class folders and `phantoms.csv`, whose path is returned.
 
-    scale: times the numbers of PATIENTS; some patients have two images. Equal arguments write equal files.
+    patients: class or label set -> number of patients, times `scale`; some patients have two images. Equal arguments write equal
+    files.
     """
     rng = np.random.default_rng(seed)
     rows = []
-    for pattern, count in PATIENTS.items():
+    for pattern, count in patients.items():
         (folder / pattern).mkdir(parents=True, exist_ok=True)
         for number in range(max(4, round(count * scale))):
             for view in range(1 + int(rng.random() < 0.25)):

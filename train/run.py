@@ -10,7 +10,7 @@ events/           for TensorBoard
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from edge_runtime.chest_gate import gate_to_dict
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from train.cache import cached_features, default_cache_folder
-from train.confidence import Confidence
+from train.chosen_rule import ChosenRule
 from train.criterion import Criterion, choose_criterion, needs_recall
 from train.cut import split_model
 from train.dataset import SPLITS, Dataset, content_hash, load
@@ -30,13 +30,14 @@ from train.devices import configure_devices, device_scope
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from train.fit import TrainingData, cache_cut, cut_of, fit
 from train.images import Images, read_images, readable
-from train.metrics import confusion_matrix, evaluate, recall, share
+from train.metrics import confusion_matrix, recall, share
 from train.model import build_model, count_parameters
 from train.one_class import fit_gate, trunk_features
 from train.progress import say
 from train.quiet import quiet
 from train.recipe import Recipe
 from train.split import read_splits, split, write_splits
+from train.task import Task, task_of
 
 #: Written last, so its presence means that the run is finished.
 FINISHED = "metrics.json"
@@ -76,7 +77,7 @@ class Material:
 
 def load_readable(data: str | Path, recipe: Recipe, skip_unreadable: bool) -> Dataset:
     """Load DATA, say what a reader of its figures must know, and leave out unreadable images where that is asked for."""
-    dataset = load(data).of_classes(recipe.classes)
+    dataset = load(data, recipe.task).of_classes(recipe.classes)
     if skip_unreadable:
         dataset, skipped = readable(dataset, recipe.preprocess)
         for line in skipped:
@@ -106,10 +107,10 @@ def train_on(
         # Only now, so that data or weights that cannot be used leave nothing behind and cost no earlier results.
         prepare_output(out, FINISHED, overwrite)
         _begin(out, account, recipe, dataset, sides, images)
-        classes = np.array([dataset.labels.index(sample.label) for sample in dataset.samples])
+        classes = np.array([dataset.classes.index(sample.label) for sample in dataset.samples])
         fitted = _fit(
             model,
-            TrainingData(images, classes, sides, dataset.labels),
+            TrainingData(images, classes, sides, dataset.labels, dataset.truth),
             recipe,
             out,
             cache or default_cache_folder(),
@@ -168,13 +169,18 @@ class Run:
 
     @property
     def decision(self) -> dict[str, Any]:
-        """Confidence and gate for the card; empty for a run of a version that knew none."""
+        """Task, thresholds, confidence and gate for the card; the task alone for a run of a version that knew none."""
         path = self.folder / DECISION
-        return read_json(path) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {"task": self.recipe.task}
 
-    def class_numbers(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.integer]:
-        """Return the truth (n,) of what `paths` returned, as numbers in label order."""
-        return np.array([self.labels.index(row["class"]) for _, row in rows])
+    @property
+    def task(self) -> Task:
+        """What the model answers."""
+        return task_of(self.decision)
+
+    def truth(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.bool_]:
+        """Return which labels the images that `paths` returned have, (n, labels) bool in label order."""
+        return self.task.truth([row["class"] for _, row in rows], self.labels)
 
 
 def weights_origin(weights: str) -> str:
@@ -265,20 +271,21 @@ def _write_results(
     model: keras.Model, out: Path, dataset: Dataset, fitted: _Fitted, recipe: Recipe, account: dict[str, Any]
 ) -> dict[str, Any]:
     data, history, criterion = fitted.data, fitted.history, fitted.criterion
-    labels, classes, sides = data.labels, data.classes, data.sides
+    labels, sides, truth, task = data.labels, data.sides, data.truth, dataset.task
     write_atomically(out / "model.keras", model.save)
     write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
     scores = predict_scores(model, data.images.pixels, recipe, fitted.features)
-    files = [sample.file for sample in dataset.samples]
-    rows = zip(files, sides, [labels[one] for one in classes], [labels[one] for one in scores.argmax(1)],
-               *scores.T.round(6).tolist(), strict=True)  # fmt: skip
-    write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
     patients = np.array([sample.patient for sample in dataset.samples])
-    decision, decided = _decision(model, scores, patients, fitted, recipe)
+    validation = data.rows("validation")
+    chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
+    answers = chosen.rule.answers(scores)
+    rows = zip([sample.file for sample in dataset.samples], sides, [sample.label for sample in dataset.samples],
+               task.texts(answers, labels), *scores.T.round(6).tolist(), strict=True)  # fmt: skip
+    write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
+    decision, decided = _decision(model, scores, patients, fitted, recipe, chosen)
     write_json(out / DECISION, decision)
-    answers = scores.argmax(1)
     figures = {
-        side: evaluate(classes[rows], answers[rows], labels, patients[rows].tolist())
+        side: task.evaluate(truth[rows], answers[rows], labels, patients[rows].tolist())
         for side in SPLITS
         for rows in [data.rows(side)]
     }
@@ -286,6 +293,7 @@ def _write_results(
         **figures["test"],
         "validation": figures["validation"],
         "train": figures["train"],
+        **chosen.figures(scores[data.rows("test")], truth[data.rows("test")], patients[data.rows("test")].tolist()),
         **decided,
         "recipe": recipe.name,
         "seed": recipe.seed,
@@ -293,7 +301,9 @@ def _write_results(
         "parameters": count_parameters(model),
         "epochs": len(history),
         "seconds": {stage: round(value, 2) for stage, value in fitted.seconds.items()},
-        "images_by_class_and_side": _by_side(dataset, sides),
+        "images_by_class_and_side": {
+            label: {side: int(truth[data.rows(side), one].sum()) for side in SPLITS} for one, label in enumerate(labels)
+        },
         "images_by_class_and_source": dataset.table("source"),
         "class_statistics": criterion.statistics,
         "loss_weights": None if criterion.weights is None else dict(zip(labels, criterion.weights.round(6).tolist(), strict=True)),
@@ -304,19 +314,20 @@ def _write_results(
 
 
 def _decision(
-    model: keras.Model, scores: NDArray, patients: NDArray, fitted: _Fitted, recipe: Recipe
+    model: keras.Model, scores: NDArray, patients: NDArray, fitted: _Fitted, recipe: Recipe, chosen: ChosenRule
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation side, and the figures of it, measured on the test side."""
     data = fitted.data
     train, validation, test = (data.rows(side) for side in SPLITS)
-    confidence = Confidence.fit(scores[validation], data.classes[validation], recipe.abstain_risk)
     features = trunk_features(model, data.images.pixels, recipe, fitted.features)
     gate = fit_gate(features[train], features[validation])
     passed = np.array([gate.passes(one) for one in features[test]])
     names = patients[test].tolist()
-    decision = {"confidence": asdict(confidence), "gate": gate_to_dict(gate)}
+    decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
     figures = {
-        "confidence": {**asdict(confidence), "test": confidence.measure(scores[test], data.classes[test], names)},
+        "confidence": {
+            **decision["confidence"], "test": chosen.confidence.measure(chosen.rule, scores[test], data.truth[test], names)
+        },
         "gate": {"kind": decision["gate"]["kind"], "threshold": decision["gate"]["threshold"],
                  "chest_passed": share(passed, np.ones(len(passed), bool), names).to_dict()},
     }  # fmt: skip
@@ -334,10 +345,3 @@ def predict_scores(
     _, suffix = split_model(model, cut_of(model))
     batches = (np.asarray(features[start : start + _PREDICTION_BATCH], np.float32) for start in starts)
     return np.concatenate([suffix.predict_on_batch(batch) for batch in batches])
-
-
-def _by_side(dataset: Dataset, sides: NDArray) -> dict[str, dict[str, int]]:
-    labels = np.array([sample.label for sample in dataset.samples])
-    return {
-        label: {side: int(((labels == label) & (sides == side)).sum()) for side in SPLITS} for label in dataset.labels
-    }

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +18,14 @@ from sklearn.model_selection import StratifiedGroupKFold
 from edge_runtime.errors import FreezenetError
 from train.dataset import SPLITS, Dataset
 from train.files import write_csv
+from train.label_sets import strata
 
 COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
 
 #: The side of a sample that has none yet.
 _OPEN = "open"
+#: Shuffles that are tried for one in which every label is on each side; with scarce labels not every one does.
+_SHUFFLES = 20
 
 
 def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArray[np.str_]:
@@ -26,29 +33,53 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
 
     validation, test: shares of all images, each between 0 and .5. Sides that the data names are kept; images
     without a side are shared out. A patient never stands on two sides.
-    Raises FreezenetError where a class would be missing on a side or a patient stands on two.
+    Stratified by class; by label set for a multi-label task, where a rare set counts as the rarest of its labels.
+    Raises FreezenetError where a label would be missing on a side or a patient stands on two.
     """
-    labels = np.array([sample.label for sample in dataset.samples])
-    patients = np.array([sample.patient for sample in dataset.samples])
+    images = _Images.of(dataset)
     sides = np.array([sample.split or _OPEN for sample in dataset.samples], dtype="<U10")
     given = {sample.split for sample in dataset.samples}
     if "" not in given and not given >= set(SPLITS):
         sides[sides == "train"] = _OPEN  # only the training side is left to take the missing sides from
     if "test" not in given:
         unfilled = tuple(side for side in SPLITS if side != "validation" or side not in given)
-        _take(sides, labels, patients, "test", test, seed, unfilled)
+        _take(sides, images, "test", test, seed, unfilled)
     if "validation" not in given:
         rest = float(np.mean(sides == _OPEN))
         share = min(validation / rest, 0.5) if rest else validation
-        _take(sides, labels, patients, "validation", share, seed, ("train", "validation"))
+        _take(sides, images, "validation", share, seed, ("train", "validation"))
     sides[sides == _OPEN] = "train"
-    _check(dataset, labels, patients, sides)
+    _check(images, sides)
     return sides
 
 
-def _take(
-    sides: NDArray, labels: NDArray, patients: NDArray, name: str, share: float, seed: int, unfilled: tuple[str, ...]
-) -> None:
+@dataclass(frozen=True)
+class _Images:
+    """classes: (n,) text. labels: (n,) the labels in each. patients: (n,) names."""
+
+    classes: NDArray[np.str_]
+    labels: NDArray[np.object_]
+    patients: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _Images:
+        labels = np.empty(len(dataset.samples), object)
+        labels[:] = [dataset.task.labels_of(sample.label) for sample in dataset.samples]
+        return cls(
+            np.array([sample.label for sample in dataset.samples]),
+            labels,
+            np.array([sample.patient for sample in dataset.samples]),
+        )
+
+    def only(self, rows: NDArray) -> _Images:
+        return _Images(self.classes[rows], self.labels[rows], self.patients[rows])
+
+    def patients_per_label(self) -> Counter[str]:
+        pairs = zip(self.labels, self.patients, strict=True)
+        return Counter(label for label, _ in {(label, patient) for one, patient in pairs for label in one})
+
+
+def _take(sides: NDArray, images: _Images, name: str, share: float, seed: int, unfilled: tuple[str, ...]) -> None:
     """Give about `share` of the samples without a side the side `name`, whole patients at a time.
 
     unfilled: the sides that are still to be filled from those samples, train among them.
@@ -56,46 +87,47 @@ def _take(
     pool = np.flatnonzero(sides == _OPEN)
     if not len(pool):
         return
-    scarce = [f"{label} ({count})" for label, count in sorted(_patients_per_class(labels[pool], patients[pool]).items())
+    there = images.only(pool)
+    scarce = [f"{label} ({count})" for label, count in sorted(there.patients_per_label().items())
               if count < len(unfilled)]  # fmt: skip
     if scarce:
         raise FreezenetError(
             f"At least {len(unfilled)} patients in every class are required, one for each of {', '.join(unfilled)}. "
             f"Got: {', '.join(scarce)}."
         )
-    # A class with fewer patients than folds is spread as far as it goes; scikit-learn's warning adds nothing to _check.
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        # The share as a number of equal folds: .2 is one of 5, .4 two of 5.
-        ratio = Fraction(share).limit_denominator(min(20, max(Counter(labels[pool]).values())))
-        ratio = ratio if 0 < ratio < 1 else Fraction(1, 2)
-        splitter = StratifiedGroupKFold(ratio.denominator, shuffle=True, random_state=seed)
-        folds = [taken for _, taken in splitter.split(pool, labels[pool], patients[pool])]
-    candidates = [
-        np.concatenate([folds[(first + more) % len(folds)] for more in range(ratio.numerator)])
-        for first in range(len(folds))
-    ]
-    everything = set(labels)
-    # The first choice that holds every class and leaves enough of every class behind; with scarce classes not every
-    # choice does.
-    for taken in candidates:
-        left = np.delete(pool, taken)
-        behind = _patients_per_class(labels[left], patients[left])
-        if set(labels[pool][taken]) == everything == set(behind) and min(behind.values()) >= len(unfilled) - 1:
+    everything = set(images.patients_per_label())
+    candidates = _candidates(there, share, seed)
+    first = next(candidates)
+    # The first choice that holds every label and leaves enough of every label behind.
+    for taken in chain([first], candidates):
+        chosen = there.only(taken).patients_per_label()
+        behind = there.only(np.setdiff1d(np.arange(len(pool)), taken)).patients_per_label()
+        if set(chosen) == everything == set(behind) and min(behind.values()) >= len(unfilled) - 1:
             sides[pool[taken]] = name
             return
-    sides[pool[candidates[0]]] = name
+    sides[pool[first]] = name
 
 
-def _patients_per_class(labels: NDArray, patients: NDArray) -> Counter[str]:
-    return Counter(label for label, _ in {(label, patient) for label, patient in zip(labels, patients, strict=True)})
+def _candidates(images: _Images, share: float, seed: int) -> Iterator[NDArray[np.integer]]:
+    """Yield choices of about `share` of the images, as row numbers, whole patients at a time."""
+    # Of fewer patients than this the share would hold not even one.
+    kinds = strata(images.classes.tolist(), images.patients.tolist(), 1 / share)
+    # The share as a number of equal folds: .2 is one of 5, .4 two of 5.
+    ratio = Fraction(share).limit_denominator(min(20, max(Counter(kinds).values())))
+    ratio = ratio if 0 < ratio < 1 else Fraction(1, 2)
+    for shuffle in range(_SHUFFLES):
+        with warnings.catch_warnings():
+            # A class with fewer patients than folds is spread as far as it goes; the warning adds nothing to _check.
+            warnings.simplefilter("ignore", UserWarning)
+            splitter = StratifiedGroupKFold(ratio.denominator, shuffle=True, random_state=seed + shuffle)
+            folds = [taken for _, taken in splitter.split(kinds, kinds, images.patients)]
+        for first in range(len(folds)):
+            yield np.concatenate([folds[(first + more) % len(folds)] for more in range(ratio.numerator)])
 
 
-def _check(dataset: Dataset, labels: NDArray, patients: NDArray, sides: NDArray) -> None:
+def _check(images: _Images, sides: NDArray) -> None:
     sides_of: dict[str, set[str]] = {}
-    for patient, side in zip(patients, sides, strict=True):
+    for patient, side in zip(images.patients, sides, strict=True):
         sides_of.setdefault(patient, set()).add(side)
     torn = sorted(patient for patient, found in sides_of.items() if len(found) > 1)
     if torn:
@@ -103,8 +135,9 @@ def _check(dataset: Dataset, labels: NDArray, patients: NDArray, sides: NDArray)
             f"Each patient on one side of the split is required. Got: {len(torn)} on several, first {torn[0]}; "
             "mend the split column."
         )
+    everything = set(images.patients_per_label())
     for side in SPLITS:
-        absent = sorted(set(dataset.labels) - set(labels[sides == side]))
+        absent = sorted(everything - set(images.only(sides == side).patients_per_label()))
         if absent:
             raise FreezenetError(
                 f"Images of every class on the {side} side are required. Got: none of {', '.join(absent)}; give those "

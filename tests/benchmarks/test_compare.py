@@ -18,9 +18,13 @@ AFTER = np.array([0, 0, 1, 1, 1, 1, 1, 1, 2, 0])  # 6 right
 PATIENTS = tuple("aabbccddee")
 
 
+def paired_classes(truth, before, after, labels, patients):
+    return paired(*(np.eye(len(labels), dtype=bool)[one] for one in (truth, before, after)), labels, patients)
+
+
 @pytest.fixture(scope="module")
 def small():
-    return paired(TRUTH, BEFORE, AFTER, ("x", "y", "z"), PATIENTS)
+    return paired_classes(TRUTH, BEFORE, AFTER, ("x", "y", "z"), PATIENTS)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +56,7 @@ def test_mcnemar_is_that_of_statsmodels(first, second):
     before, after = truth.copy(), truth.copy()
     after[:first] = 1
     before[first : first + second] = 1
-    found = paired(truth, before, after, ("x", "y"), tuple(map(str, range(len(truth)))))
+    found = paired_classes(truth, before, after, ("x", "y"), tuple(map(str, range(len(truth)))))
     table = [[10, first], [second, 0]]
     assert found["mcnemar_p"] == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     assert (found["only_float32_right"], found["only_this_right"]) == (first, second)
@@ -61,12 +65,12 @@ def test_mcnemar_is_that_of_statsmodels(first, second):
 def test_mcnemar_by_hand(small):
     assert small["mcnemar_p"] == pytest.approx(1.0)  # 2 * (1 + 3) / 8
     truth = np.zeros(6, int)
-    found = paired(truth, truth, truth + 1, ("x", "y"), tuple("abcdef"))
+    found = paired_classes(truth, truth, truth + 1, ("x", "y"), tuple("abcdef"))
     assert found["mcnemar_p"] == pytest.approx(2 / 2**6)
 
 
 def test_nothing_changed():
-    found = paired(TRUTH, BEFORE, BEFORE, ("x", "y", "z"), PATIENTS)
+    found = paired_classes(TRUTH, BEFORE, BEFORE, ("x", "y", "z"), PATIENTS)
     assert found["accuracy"] == found["macro_f1"] == {"value": 0, "low": 0, "high": 0}
     assert (found["flipped"], found["mcnemar_p"]) == (0, 1.0)
 
@@ -87,7 +91,7 @@ def test_the_interval_is_that_of_a_bootstrap_typed_by_hand():
     truth, patients = rng.integers(0, 2, 2000), rng.integers(0, 400, 2000)
     before = np.where(rng.random(2000) < 0.9, truth, 1 - truth)
     after = np.where(rng.random(2000) < 0.95, before, 1 - before)
-    found = paired(truth, before, after, ("x", "y"), tuple(f"p{number}" for number in patients))["accuracy"]
+    found = paired_classes(truth, before, after, ("x", "y"), tuple(f"p{number}" for number in patients))["accuracy"]
     gain = (after == truth).astype(float) - (before == truth)
     rows_of = [np.flatnonzero(patients == number) for number in np.unique(patients)]
     count = len(rows_of)

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 import freezenet
-from benchmarks.evaluate import choose_side, class_numbers, evaluate_model, model_scores
+from benchmarks.evaluate import choose_side, evaluate_model, model_scores
 from edge_runtime.classifier import Classifier
 from edge_runtime.errors import FreezenetError
 
@@ -83,7 +83,7 @@ def test_other_classes_are_refused(classifier, phantoms, tmp_path):
     with pytest.raises(
         FreezenetError, match=r"classes Clear, Diffuse, Focal, Reticular is required\. Got: Tuberculosis\."
     ):
-        class_numbers(found, classifier.card.labels)
+        evaluate_model(classifier, found)
 
 
 def test_missing_test_images_are_counted_in_the_refusal(models, phantoms, tmp_path):

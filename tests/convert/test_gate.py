@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from sklearn.metrics import f1_score, recall_score
 
 from convert.calibration import Calibration
@@ -55,7 +56,9 @@ def expected(model, pixels):
 @pytest.fixture(scope="module")
 def evidence(pixels, expected):
     """The network's own answers as truth, so that its recall is 1 in every class that it answers."""
-    return Evidence(pixels, expected, expected.argmax(1), LABELS, tuple(map(str, range(len(pixels)))))
+    return Evidence(
+        pixels, expected, np.eye(3, dtype=bool)[expected.argmax(1)], LABELS, tuple(map(str, range(len(pixels))))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +175,7 @@ def losing(converted, evidence):
         truth = answers.copy()
         truth[np.flatnonzero(answers == common)[:lost]] = other
         scores = np.where(np.arange(3) == truth[:, None], 0.9, 0.05).astype(np.float32)
-        return replace(evidence, expected=scores, truth=truth), LABELS[other], answers
+        return replace(evidence, expected=scores, truth=np.eye(3, dtype=bool)[truth]), LABELS[other], answers
 
     return make
 
@@ -180,8 +183,8 @@ def losing(converted, evidence):
 def test_a_model_that_loses_answers_is_refused_with_scikit_learns_figures(converted, losing):
     evidence, label, answers = losing(4)
     verdict = judge(VARIANTS["int8"], converted["float32"], SPEC, evidence)
-    macro_f1 = f1_score(evidence.truth, answers, average="macro")
-    recall = recall_score(evidence.truth, answers, average=None)[LABELS.index(label)]
+    macro_f1 = f1_score(evidence.truth.argmax(1), answers, average="macro")
+    recall = recall_score(evidence.truth.argmax(1), answers, average=None)[LABELS.index(label)]
     assert verdict.macro_f1["keras"]["value"] == 1
     assert verdict.macro_f1["this"]["value"] == pytest.approx(macro_f1, abs=1e-6)
     assert verdict.recall[label]["this"]["value"] == pytest.approx(recall, abs=1e-6)
@@ -196,7 +199,7 @@ def test_a_model_that_loses_answers_is_refused_with_scikit_learns_figures(conver
 
 def test_a_loss_that_one_image_explains_is_tolerated_unless_asked_otherwise(converted, losing):
     evidence, label, answers = losing(1)
-    assert f1_score(evidence.truth, answers, average="macro") < 0.99
+    assert f1_score(evidence.truth.argmax(1), answers, average="macro") < 0.99
     assert judge(VARIANTS["int8"], converted["float32"], SPEC, evidence).refused is None
     strict = judge(VARIANTS["int8"], converted["float32"], SPEC, evidence, GateLimits(tolerated_images=0))
     assert "macro-F1 falls" in strict.refused and f"recall of {label} falls" in strict.refused
@@ -244,3 +247,58 @@ def test_operators_outside_the_builtin_set_are_refused_and_named(converted, evid
     assert custom_operators(converted["int8"]) == []
     verdict = judge(VARIANTS["float32"], content, SPEC, evidence)
     assert verdict.refused == "it needs operators outside the builtin set: FlexMatrixDeterminant"
+
+
+@pytest.fixture(scope="module")
+def labelled(model, pixels, representative):
+    """(evidence, int8 file) of the same network with a sigmoid for each label, thresholds of its own and a temperature."""
+    dense = model.layers[-1]
+    keras.utils.set_random_seed(1)
+    scores = keras.layers.Dense(3, activation="sigmoid")
+    network = keras.Model(model.input, scores(model.layers[-2].output))
+    scores.set_weights(dense.get_weights())
+    expected = network.predict(SPEC.normalized(pixels), verbose=0)
+    decision = {
+        "task": "multi-label",
+        "confidence": {"temperature": 1.5},
+        "thresholds": dict(zip(LABELS, np.median(expected, 0).round(3).tolist(), strict=True)),
+    }
+    evidence = Evidence(pixels, expected, expected > 0.5, LABELS, tuple(map(str, range(len(pixels)))), decision)
+    return evidence, Converter(network, representative).to_tflite(VARIANTS["int8"])
+
+
+def at_thresholds(scores, evidence):
+    scaled = expit(logit(np.clip(scores, 1e-7, 1 - 1e-7)) / 1.5)
+    return scaled >= [evidence.decision["thresholds"][label] for label in LABELS]
+
+
+def test_labels_are_judged_at_their_thresholds_with_scikit_learns_figures(labelled):
+    evidence, content = labelled
+    verdict = judge(VARIANTS["int8"], content, SPEC, evidence, GateLimits(f1_kept=0, recall_loss=1))
+    assert verdict.refused is None
+    answers = at_thresholds(evidence.expected, evidence)
+    assert (answers != (evidence.expected >= 0.5)).any(), "the thresholds decide something"
+    assert verdict.macro_f1["keras"]["value"] == pytest.approx(
+        f1_score(evidence.truth, answers, average="macro", zero_division=0), abs=1e-6
+    )
+    recall = recall_score(evidence.truth, answers, average=None, zero_division=0)
+    for label, value in zip(LABELS, recall, strict=True):
+        assert verdict.recall[label]["keras"]["value"] == pytest.approx(value, abs=1e-6)
+
+
+def test_a_lost_label_is_refused_by_its_recall(labelled):
+    """The truth is what Keras answers, so each label that the file does not answer is lost."""
+    evidence, content = labelled
+    raised = np.where(np.arange(3) == 1, np.maximum(evidence.expected, 0.99), evidence.expected)
+    evidence = replace(evidence, expected=raised, truth=at_thresholds(raised, evidence))
+    verdict = judge(VARIANTS["int8"], content, SPEC, evidence, GateLimits(agreement=0))
+    assert verdict.changed >= 3
+    assert f"recall of {LABELS[1]} falls from 1.000" in verdict.refused
+    assert f"recall of {LABELS[0]}" not in verdict.refused
+
+
+def test_one_label_set_for_every_image(labelled):
+    evidence, content = labelled
+    never = {**evidence.decision, "thresholds": dict.fromkeys(LABELS, 1.0)}
+    verdict = judge(VARIANTS["int8"], content, SPEC, replace(evidence, decision=never))
+    assert verdict.refused.startswith("the trained model itself gives one class for every image")

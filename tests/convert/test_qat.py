@@ -374,6 +374,11 @@ def test_the_worker_ends_when_its_parent_does(tmp_path):
 
 
 def test_scores_in_steps_of_the_8_bit_softmax():
-    found = quantized_scores(np.array([[0.0, 0.0], [100.0, 0.0], [np.log(3), 0.0]], np.float32))
+    found = quantized_scores(np.array([[0.0, 0.0], [100.0, 0.0], [np.log(3), 0.0]], np.float32), "softmax")
     assert found.tolist() == [[0.5, 0.5], [255 / 256, 0.0], [0.75, 0.25]]
     assert found.dtype == np.float32
+
+
+def test_scores_in_steps_of_the_8_bit_sigmoid():
+    found = quantized_scores(np.array([[0.0, 100.0, -100.0, np.log(3)]], np.float32), "sigmoid")
+    assert found.tolist() == [[0.5, 255 / 256, 0.0, 0.75]]

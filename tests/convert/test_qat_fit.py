@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax, rel_entr, softmax
+from scipy.special import expit, log_softmax, rel_entr, softmax
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
@@ -19,7 +19,7 @@ import numpy as np
 from convert.qat_worker import import_tf_keras
 import_tf_keras()
 import tensorflow as tf, tf_keras
-from convert.qat_fit import StepAdam, distance, logit_rms
+from convert.qat_fit import StepAdam, distance, logit_rms, options
 from convert.qat_quantizers import KernelQuantizer
 from convert.qat_schedule import Compression
 
@@ -44,6 +44,10 @@ found["halves"] = descend(ours(ones / 2))
 
 found["distance"] = float(distance(given["logits"], given["teacher"], 3.0))
 found["rms"] = logit_rms(given["logits"], given["logits"] + given["teacher"][:, :1])
+
+labels = options(given["logits"], "sigmoid")
+chances = 1 / (1 + np.exp(-given["teacher"]))
+found["distance of labels"] = float(distance(labels, np.log(np.stack([chances, 1 - chances], -1)), 3.0))
 
 kernel = tf.constant(given["kernel"])
 with tf.GradientTape() as tape:
@@ -107,6 +111,12 @@ def test_half_the_step_is_half_the_way(given, found):
 def test_the_loss_is_the_divergence_of_both_softened(given, found):
     teacher, student = (softmax(given[name].astype(np.float64) / 3, -1) for name in ("teacher", "logits"))
     assert found["distance"] == pytest.approx(9 * rel_entr(teacher, student).sum(1).mean(), rel=1e-5)
+
+
+def test_the_loss_of_labels_is_the_sum_of_their_binary_divergences(given, found):
+    teacher, student = (expit(given[name].astype(np.float64) / 3) for name in ("teacher", "logits"))
+    expected = rel_entr(teacher, student) + rel_entr(1 - teacher, 1 - student)
+    assert found["distance of labels"] == pytest.approx(9 * expected.sum(1).mean(), rel=1e-5)
 
 
 def test_a_constant_on_all_logits_of_an_image_is_no_difference(found):

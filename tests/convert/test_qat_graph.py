@@ -72,7 +72,7 @@ def test_the_cut_is_the_one_of_the_training(share):
         ({"name": "other"}, {}, r"A network with a layer scores is required. Got: net, which has none; name"),
         ({"norm": True}, {}, r"Layers of InputLayer, .* are required .* Got: norm, a BatchNormalization; fold"),
         ({"activation": "relu"}, {}, r"The activation linear is required .* Got: relu in layer second"),
-        ({"target": "sigmoid"}, {}, r"The activation softmax is required .* Got: sigmoid in layer scores"),
+        ({"target": "relu"}, {}, r"The activation softmax or sigmoid is required .* Got: relu in layer scores"),
         (
             {},
             {"second": None},

@@ -110,3 +110,23 @@ def test_a_sentence_about_a_card_stays_one():
     with pytest.raises(FreezenetError) as caught:
         rule(confidence={"temperature": "x" * 10_000})
     assert len(str(caught.value)) < 300
+
+
+def test_the_confidence_of_a_label_is_that_of_what_is_decided_about_it():
+    """Answered at .3 by a low threshold, a label is right in three cases of ten."""
+    one = rule(task="multi-label", thresholds={"a": 0.2}, confidence={"abstain_below": 0.4})
+    assert one.decide(np.array([0.3, 0.1, 0.1])).reason == "uncertain"
+    assert one.decide(np.array([0.1, 0.1, 0.1])).label == ""
+    np.testing.assert_allclose(
+        one.certainties(np.array([0.3, 0.1, 0.8]), np.array([True, False, True])), [0.3, 0.9, 0.8]
+    )
+
+
+@pytest.mark.parametrize("task", ["multi-class", "multi-label"])
+def test_a_batch_is_answered_row_by_row(task):
+    scores = np.random.default_rng(1).random((20, 3))
+    one = rule(task=task, confidence={"temperature": 1.7})
+    found = one.answers(scores)
+    for row, answer in zip(scores, found, strict=True):
+        assert one.decide(row).label == ";".join(np.array(LABELS)[answer])
+    assert task == "multi-label" or (found.sum(1) == 1).all()

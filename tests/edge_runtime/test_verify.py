@@ -127,3 +127,19 @@ def test_the_verdict_needs_all_of_it():
     ):
         assert not Verification(**{**good, **bad}).passed
     assert Verification(**{**good, "largest_difference": 0.9, "tolerance": None}).passed
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_a_golden_answer_of_labels_is_compared_at_the_thresholds(models, with_card, below):
+    """The recorded score of one label moves by less than the tolerance, over the threshold or not."""
+
+    def change(card):
+        label, score = max(first(card)["scores"].items(), key=lambda one: -abs(one[1] - 0.4))
+        card["task"] = "multi-label"
+        card["thresholds"] = {label: score + 0.0003}
+        first(card)["scores"][label] += 0.0002 if below else 0.0005
+
+    result = verify(Classifier(with_card(models / "float32.tflite", change)))
+    assert result.largest_difference <= result.tolerance
+    assert result.labels_equal == result.vectors - (not below)
+    assert result.passed == below

@@ -201,3 +201,45 @@ def test_real_tables(shared):
 def test_content_hash_is_sha256_of_the_lines():
     assert content_hash(["ab", "cd"]) == hashlib.sha256(b"ab\ncd").hexdigest()
     assert content_hash(["ab", "cd"]) != content_hash(["cd", "ab"])
+
+
+def test_label_sets_have_one_text_and_their_labels(tmp_path):
+    text = "file,class\na.png,sick; covid \nb.png,none\nc.png,covid;sick\nd.png,sick;sick\n"
+    found = load(table(tmp_path, text, *(f"{name}.png" for name in "abcd")), "multi-label")
+    assert [sample.label for sample in found.samples] == ["covid;sick", "none", "covid;sick", "sick"]
+    assert found.classes == ("covid;sick", "none", "sick")
+    assert found.labels == ("covid", "sick")
+    assert found.truth.tolist() == [[True, True], [False, False], [True, True], [False, True]]
+    assert found.only([1, 3]).task is found.task
+    assert found.table("source") == {"covid;sick": {"": 2}, "none": {"": 1}, "sick": {"": 1}}
+
+
+def test_folders_may_be_label_sets(tmp_path):
+    found = load(touch(tmp_path, "covid;pneumonia/1.png", "none/2.png", "normal/3.png"), "multi-label")
+    assert found.labels == ("covid", "normal", "pneumonia")
+    assert [sample.label for sample in found.samples] == ["covid;pneumonia", "none", "normal"]
+
+
+def test_one_class_for_each_image_is_a_label_set_too(tmp_path):
+    data = table(tmp_path, "file,class\na.png,A\nb.png,B\n", "a.png", "b.png")
+    assert load(data, "multi-label").truth.tolist() == load(data).truth.tolist() == [[True, False], [False, True]]
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "message"),
+    [
+        (
+            "A;B",
+            "multi-class",
+            r"One class for each image.*Got: 'A;B'; for several labels train with --set task=multi-label",
+        ),
+        (";", "multi-label", r"a;b, or none alone, are required as a class\. Got: ';'"),
+        ("A;none", "multi-label", r"Got: 'A;none'"),
+        ("none", "multi-label", r"At least two classes are required\. Got: 1 \(B\)"),
+        ("", "multi-label", "a class in every row"),
+    ],
+)
+def test_label_sets_that_cannot_be(tmp_path, label, task, message):
+    data = table(tmp_path, f"file,class\na.png,{label}\nb.png,B\n", "a.png", "b.png")
+    with pytest.raises(FreezenetError, match=message):
+        load(data, task)

@@ -14,7 +14,8 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from train.phantoms import PATIENTS, PATTERNS, draw_phantom, write_phantoms
+from train.dataset import load
+from train.phantoms import LABEL_SET_PATIENTS, PATIENTS, PATTERNS, draw_phantom, write_phantoms
 
 
 def contents(folder):
@@ -71,3 +72,19 @@ def test_any_size(size):
     image = draw_phantom("Focal", size, np.random.default_rng(0))
     assert image.shape == (size, size)
     assert 90 < image.mean() < 165
+
+
+def test_a_label_set_draws_all_its_patterns():
+    """The picture of two findings differs from each of them alone, and "none" from none of clear lungs."""
+    drawn = {name: draw_phantom(name, 96, np.random.default_rng(3), noise=0.0) for name in ("Diffuse", "Diffuse;Focal")}
+    assert (drawn["Diffuse"] != drawn["Diffuse;Focal"]).any()
+    # Both draw the same numbers up to the pattern, and the pattern of nothing draws none.
+    assert (
+        draw_phantom("none", 96, np.random.default_rng(3)) == draw_phantom("Clear", 96, np.random.default_rng(3))
+    ).all()
+
+
+def test_a_data_set_of_label_sets(tmp_path):
+    found = load(write_phantoms(tmp_path, scale=0.05, size=48, patients=LABEL_SET_PATIENTS), "multi-label")
+    assert found.labels == ("Diffuse", "Focal", "Reticular")
+    assert set(found.classes) == {"none", "Focal", "Diffuse", "Reticular", "Diffuse;Focal", "Focal;Reticular"}

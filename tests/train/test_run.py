@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -16,8 +16,9 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from edge_runtime.chest_gate import gate_from_dict
+from edge_runtime.decision import DecisionRule
 from edge_runtime.errors import FreezenetError
-from train.confidence import Confidence
+from train.confidence import Confidence, best_temperature
 from train.dataset import load
 from train.images import read_images
 from train.one_class import trunk_features
@@ -103,10 +104,13 @@ def test_the_decision_follows_from_predictions_and_images(done, data):
     table = rows(done.folder / "predictions.csv")
     side = np.array([row["split"] for row in table])
     scores = np.array([[float(row[label]) for label in done.labels] for row in table])
-    truth = np.array([done.labels.index(row["class"]) for row in table])
+    truth = np.array([[row["class"] == label for label in done.labels] for row in table])
     valid, test = side == "validation", side == "test"
     confidence = done.decision["confidence"]
-    assert confidence == asdict(Confidence.fit(scores[valid], truth[valid], done.recipe.abstain_risk))
+    rule = DecisionRule(done.labels)
+    rule = replace(rule, temperature=round(best_temperature(rule, scores[valid], truth[valid]), 4))
+    assert confidence == asdict(Confidence.fit(rule, scores[valid], truth[valid], done.recipe.abstain_risk))
+    assert done.decision["task"] == "multi-class" and "thresholds" not in done.decision
 
     found = json.loads((done.folder / "metrics.json").read_text())
     sure = (scores ** (1 / confidence["temperature"])).max(1) / (scores ** (1 / confidence["temperature"])).sum(1)

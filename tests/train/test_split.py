@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from edge_runtime.errors import FreezenetError
 from train.dataset import SPLITS, Dataset, Sample, load
+from train.label_sets import text_of
 from train.split import read_splits, split, write_splits
+from train.task import TASKS
 
 
-def dataset(rows: list[tuple[str, str, str]]) -> Dataset:
+def dataset(rows: list[tuple[str, str, str]], task: str = "multi-class") -> Dataset:
     """Return a data set of (class, patient, side) rows; no file is touched by a split."""
     samples = tuple(Sample(f"{n}.png", label, patient, "", side) for n, (label, patient, side) in enumerate(rows))
-    return Dataset(Path("/nowhere"), samples, True)
+    return Dataset(Path("/nowhere"), samples, True, TASKS[task])
 
 
 def patients(count: int, *labels: str, images: int = 2) -> list[tuple[str, str, str]]:
@@ -29,7 +31,7 @@ def check(data: Dataset, sides: np.ndarray) -> None:
     of_patient, of_side = defaultdict(set), defaultdict(set)
     for sample, side in zip(data.samples, sides, strict=True):
         of_patient[sample.patient].add(side)
-        of_side[side].add(sample.label)
+        of_side[side].update(data.task.labels_of(sample.label))
     assert all(len(found) == 1 for found in of_patient.values())
     assert set(of_side) == set(SPLITS)
     assert all(found == set(data.labels) for found in of_side.values())
@@ -144,3 +146,47 @@ def test_splits_file_round_trip(tmp_path):
     ]
     with pytest.raises(FreezenetError, match=r"splits\.csv"):
         read_splits(tmp_path / "none" / "splits.csv")
+
+
+def test_label_sets_are_stratified():
+    sets = {"none": 100, "a": 60, "b": 40, "a;b": 20}
+    rows = [row for name, count in sets.items() for row in patients(count, name)]
+    data = dataset(rows, "multi-label")
+    sides = split(data, 0.1, 0.2, 0)
+    check(data, sides)
+    names = np.array([sample.label for sample in data.samples])
+    for name in sets:
+        assert np.mean(sides[names == name] == "test") == pytest.approx(0.2, abs=0.03)
+        assert np.mean(sides[names == name] == "validation") == pytest.approx(0.1, abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_combinations_that_are_seen_once_do_not_fail_and_no_label_is_absent(seed):
+    """Label c is there in four patients only, each time in another company; four labels, all pairs once."""
+    rows = [row for label in ("a", "b", "d", "none") for row in patients(20, label, images=1)]
+    rows += [(name, name, "") for name in ("a;c", "b;c", "c;d", "a;b;c", "a;b", "a;d", "b;d", "a;b;c;d")]
+    data = dataset(rows, "multi-label")
+    sides = split(data, 0.1, 0.2, seed)
+    check(data, sides)
+    assert np.mean(sides == "test") == pytest.approx(0.2, abs=0.06)
+
+
+def test_a_label_of_two_patients_is_refused_and_none_is_no_label():
+    rows = [*patients(20, "a", "b"), ("none", "n", ""), ("a;c", "p", ""), ("b;c", "q", "")]
+    with pytest.raises(FreezenetError, match=r"3 patients.*Got: c \(2\)\."):
+        split(dataset(rows, "multi-label"), 0.1, 0.2, 0)
+    check(dataset(rows[:-2], "multi-label"), split(dataset(rows[:-2], "multi-label"), 0.1, 0.2, 0))
+
+
+@given(
+    sets=st.lists(st.sets(st.sampled_from("ABCDE"), max_size=4), min_size=10, max_size=60),
+    images=st.integers(1, 2),
+    seed=st.integers(0, 2**31 - 1),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_property_label_sets_of_any_kind(sets, images, seed):
+    """Whatever the company: no patient torn, no label absent, as long as each label has eight patients."""
+    everyone = [text_of(one) for one in sets] + [label for label in "ABCDE" for _ in range(8)]
+    rows = [(name, f"p{number}", "") for number, name in enumerate(everyone) for _ in range(images)]
+    data = dataset(rows, "multi-label")
+    check(data, split(data, 0.1, 0.2, seed))

@@ -1,0 +1,63 @@
+"""What turns scores into answers, chosen on the validation side: temperature, thresholds, abstention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.decision import DecisionRule
+from train.confidence import Confidence, best_temperature
+from train.recipe import Recipe
+from train.task import TASKS, Task
+
+
+@dataclass(frozen=True)
+class ChosenRule:
+    """The device's rule with what a run says about it.
+
+    rule: as a device applies it, without the chest gate. confidence: how it was chosen.
+    """
+
+    task: Task
+    rule: DecisionRule
+    confidence: Confidence
+
+    @classmethod
+    def fit(cls, recipe: Recipe, labels: tuple[str, ...], scores: NDArray, truth: NDArray[np.bool_]) -> ChosenRule:
+        """Choose on validation scores (n, labels), 0..1, and label sets (n, labels) bool.
+
+        The temperature comes first, because thresholds and abstention are compared with calibrated probabilities.
+        """
+        task = TASKS[recipe.task]
+        rule = DecisionRule(labels, thresholds=task.first_thresholds(len(labels)))
+        rule = replace(rule, temperature=round(best_temperature(rule, scores, truth), 4))
+        rule = replace(rule, thresholds=task.thresholds(rule.probabilities(scores), truth, recipe.threshold_metric))
+        confidence = Confidence.fit(rule, scores, truth, recipe.abstain_risk)
+        return cls(task, replace(rule, abstain_below=confidence.abstain_below), confidence)
+
+    @property
+    def thresholds(self) -> dict[str, float] | None:
+        """The threshold of each label; None for a task without."""
+        if self.rule.thresholds is None:
+            return None
+        return dict(zip(self.rule.labels, self.rule.thresholds.tolist(), strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the part of a card that `edge_runtime.decision` reads, without the chest gate."""
+        thresholds = {} if self.thresholds is None else {"thresholds": self.thresholds}
+        return {"task": self.task.name, **thresholds, "confidence": asdict(self.confidence)}
+
+    def figures(self, scores: NDArray, truth: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, Any]:
+        """Return the thresholds and, as `at_half`, the figures of the same scores with .5 for each label; {} without (JSON)."""
+        if self.thresholds is None:
+            return {}
+        labels = self.rule.labels
+        half = replace(self.rule, thresholds=self.task.first_thresholds(len(labels)))
+        return {
+            "thresholds": self.thresholds,
+            "at_half": self.task.evaluate(truth, half.answers(scores), labels, patients),
+        }
