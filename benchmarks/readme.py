@@ -30,6 +30,7 @@ def tables(results: Path) -> str:
         *(_recipes(read_json(path), _plain(results)) for path in sorted(results.glob("recipes-*.json"))),
         *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
         *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
+        *(_gate(read_json(path)) for path in sorted(results.glob("gate-*.json"))),
         *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
         *(_edge(read_json(path)) for path in sorted(results.glob("edge-*.json"))),
         *(_soak(read_json(path)) for path in sorted(results.glob("soak-*.json"))),
@@ -109,6 +110,47 @@ def _training(result: dict[str, Any]) -> str:
         f"{result['ratio_cached_to_full']:.2f} times full. Building the cache of {result['images']} images once: {build['keras']} s with "
         f"Keras, {build['xnnpack']} s with XNNPACK.\n\n"
     )
+
+
+def _gate(result: dict[str, Any]) -> str:
+    seeds = ", ".join(map(str, result["seeds"]))
+    lines = [
+        f"**Chest gate** on `{result['data']}`, mean ± standard deviation over the seeds {seeds}: half of "
+        f"{sum(result['negatives'].values())} images that are no chest X-rays teach the logistic gate, the other half and the "
+        "held-out chest X-rays are shown; then each kind of them is left out of the teaching and all of it is shown "
+        f"(`python -m benchmarks.gate {result['data']} --not-cxr FOLDER --weights {result['weights']} --out results`; "
+        "[docs/training.md](docs/training.md)):",
+        "",
+        "| shown | gate | AUROC | chest X-rays passed | negatives refused |",
+        "|---|---|---|---|---|",
+    ]
+    for shown, summary in (("the other half", result["summary"]), *result["left_out"].items()):
+        for name, one in summary.items():
+            area = f"{one['auroc']['mean']:.4f} ± {one['auroc']['sd']:.4f}"
+            shares = " | ".join(
+                f"{one[key]['mean']:.1%} ± {one[key]['sd']:.1%}" for key in ("chest_passed", "negatives_refused")
+            )
+            lines.append(
+                f"| {shown}{'' if shown == 'the other half' else ', never taught'} | {name} | {area} | {shares} |"
+            )
+    if "other_cxr" in result:
+        shares = ", ".join(
+            f"{name} {result['other_cxr'][name]['mean']:.1%} ± {result['other_cxr'][name]['sd']:.1%}"
+            for name in result["summary"]
+        )
+        lines += [
+            "",
+            f"Of {result['other_cxr']['images']} chest X-rays of a kind that is not in the training (`--other-cxr FOLDER`) pass: "
+            f"{shares}.",
+        ]
+    if "overhead" in result:
+        timed = result["overhead"]
+        lines += [
+            "",
+            f"With the gate ({timed['gate']}) `predict` on {timed['model']} takes {timed['ratio'] - 1:+.1%} of the time of an image "
+            f"(`--model {timed['model']}`, {_machine(result)}).",
+        ]
+    return "\n".join([*lines, "", ""])
 
 
 def _predict(result: dict[str, Any]) -> str:

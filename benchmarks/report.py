@@ -70,7 +70,7 @@ def write_report(folder: Path) -> Path:
 
 def _history(path: Path) -> list[dict[str, float]]:
     with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(value) for name, value in row.items() if name != "phase"} for row in csv.DictReader(file)]
 
 
 def _curves(history: list[dict[str, float]]) -> plt.Figure:

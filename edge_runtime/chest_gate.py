@@ -58,48 +58,85 @@ class LogisticGate:
         return self.score(features) >= self.threshold
 
 
-def gate_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
+@dataclass(frozen=True)
+class BothGates:
+    """Pass what every one of the gates passes: each refuses a kind of image that another may never have been shown."""
+
+    gates: tuple[OneClassGate | LogisticGate, ...]
+
+    def passes(self, features: NDArray) -> bool:
+        """Whether features (d,) are those of a chest X-ray; NaN is not."""
+        return all(gate.passes(features) for gate in self.gates)
+
+
+ChestGate = OneClassGate | LogisticGate | BothGates
+
+
+def gate_from_dict(content: dict[str, Any]) -> ChestGate:
     """Make the gate from the `gate` object of a card.
 
     {"kind": "logistic", "weights": [...], "bias": b, "threshold": p}, or {"kind": "one-class", "mean": [...], "directions": k,
     "scale": s, "triangle": text, "threshold": t}, where `triangle` is W / s from its diagonal on, row by row, as little-endian
-    float16 in Base64: as numbers in JSON it would be a hundredth of the model file.
+    float16 in Base64: as numbers in JSON it would be a hundredth of the model file. {"kind": "both", "gates": [...]} holds
+    objects of these two kinds.
     """
     try:
-        kind, threshold = content["kind"], float(content["threshold"])
-        if kind == "one-class" and 0 < threshold < np.inf:
-            mean, directions = np.asarray(content["mean"], np.float64), int(content["directions"])
-            packed = np.frombuffer(base64.b64decode(content["triangle"], validate=True), "<f2")
-            places = np.triu_indices(directions, m=len(mean))
-            # Assignment would repeat a single number without a word.
-            if directions > len(mean) or len(packed) != len(places[0]):
-                raise ValueError(f"{len(packed)} numbers for {directions} directions of {len(mean)} features")
-            whitening = np.zeros((directions, len(mean)))
-            # Doubles, because a damaged scale may be larger than a half-precision number can be.
-            whitening[places] = packed.astype(np.float64) * float(content["scale"])
-            if np.isfinite(mean).all() and np.isfinite(whitening).all():
-                return OneClassGate(mean, whitening, threshold)
-        if kind == "logistic" and 0 <= threshold <= 1:
-            return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
+        if content["kind"] != "both":
+            return _single_from_dict(content)
+        gates = tuple(_single_from_dict(one) for one in content["gates"])
+        if gates:
+            return BothGates(gates)
     except (KeyError, TypeError, ValueError) as error:
         raise FreezenetError(
             f"A gate of known keys and numbers is required in the card. Got: {one_line(repr(error), 100)}."
         ) from None
-    raise FreezenetError(
-        "A gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
-        f"Got: kind {kind!r}, threshold {threshold:g}; update freezenet."
-    )
+    raise FreezenetError("A gate of kind both with gates inside is required in the card. Got: none.")
 
 
-def gate_to_dict(gate: OneClassGate) -> dict[str, Any]:
+def gate_to_dict(gate: ChestGate) -> dict[str, Any]:
     """Return the `gate` object of a card, as `gate_from_dict` reads it."""
+    if isinstance(gate, BothGates):
+        return {"kind": "both", "gates": [gate_to_dict(one) for one in gate.gates]}
+    if isinstance(gate, LogisticGate):
+        return {
+            "kind": "logistic",
+            "weights": _rounded(gate.weights),
+            "bias": gate.bias,
+            "threshold": gate.threshold,
+        }
     scale = float(np.abs(gate.whitening).max())
     packed = (gate.whitening / scale)[np.triu_indices(len(gate.whitening), m=len(gate.mean))].astype("<f2")
     return {
         "kind": "one-class",
-        "mean": [float(f"{value:.6g}") for value in gate.mean],
+        "mean": _rounded(gate.mean),
         "directions": len(gate.whitening),
         "scale": scale,
         "triangle": base64.b64encode(packed.tobytes()).decode(),
         "threshold": float(f"{gate.threshold:.6g}"),
     }
+
+
+def _single_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
+    kind, threshold = content["kind"], float(content["threshold"])
+    if kind == "one-class" and 0 < threshold < np.inf:
+        mean, directions = np.asarray(content["mean"], np.float64), int(content["directions"])
+        packed = np.frombuffer(base64.b64decode(content["triangle"], validate=True), "<f2")
+        places = np.triu_indices(directions, m=len(mean))
+        # Assignment would repeat a single number without a word.
+        if directions > len(mean) or len(packed) != len(places[0]):
+            raise ValueError(f"{len(packed)} numbers for {directions} directions of {len(mean)} features")
+        whitening = np.zeros((directions, len(mean)))
+        # Doubles, because a damaged scale may be larger than a half-precision number can be.
+        whitening[places] = packed.astype(np.float64) * float(content["scale"])
+        if np.isfinite(mean).all() and np.isfinite(whitening).all():
+            return OneClassGate(mean, whitening, threshold)
+    if kind == "logistic" and 0 <= threshold <= 1:
+        return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
+    raise FreezenetError(
+        "A gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
+        f"Got: kind {kind!r:.80}, threshold {threshold:g}; update freezenet."
+    )
+
+
+def _rounded(values: NDArray) -> list[float]:
+    return [float(f"{value:.6g}") for value in values]

@@ -171,8 +171,8 @@ def inspect(model: Path, as_json: bool) -> None:
             f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
             f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} validation images"
         )
-    if chest:
-        click.echo(f"chest gate  {chest['kind']}, threshold {chest['threshold']:g}")
+    for gate in (chest.get("gates") or [chest]) if chest else []:
+        click.echo(f"chest gate  {gate['kind']}, threshold {gate['threshold']:g}")
     click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
     click.echo(content["notice"])
 

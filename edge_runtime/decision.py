@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict
+from edge_runtime.chest_gate import ChestGate, gate_from_dict
 from edge_runtime.errors import FreezenetError, one_line
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class DecisionRule:
     temperature: float | None = None
     abstain_below: float = 0.0
     thresholds: NDArray[np.float64] | None = None
-    gate: OneClassGate | LogisticGate | None = None
+    gate: ChestGate | None = None
     smallest_score: float = _SMALLEST_SCORE["float"]
 
     @classmethod

@@ -13,6 +13,7 @@ from convert.variants import DEFAULT_VARIANTS, known_variants
 from train.cli import (
     cache_option,
     json_option,
+    not_cxr_option,
     overwrite_option,
     recipe_option,
     set_option,
@@ -31,14 +32,17 @@ from train.cli import (
 @cache_option
 @overwrite_option
 @skip_option
+@not_cxr_option
 @json_option
-def pipeline(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, as_json) -> None:
+def pipeline(
+    data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json
+) -> None:
     """Do all of it on DATA: train, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
     it was when the same command is given again.
     """
-    _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, as_json)
+    _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json)
 
 
 @click.command()
@@ -80,11 +84,12 @@ def demo(out, seed, overwrite, as_json) -> None:
         out / "cache",
         False,
         False,
+        None,
         as_json,
     )
 
 
-def _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, as_json) -> None:
+def _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json) -> None:
     from train.quiet import quiet
     from train.recipe import load_recipe
 
@@ -98,6 +103,7 @@ def _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_
         variants=tuple(known_variants(variants)),
         cache=cache,
         skip_unreadable=skip_unreadable,
+        not_cxr=not_cxr,
         overwrite=overwrite,
         command=command_line(sys.argv[1:]),
     )

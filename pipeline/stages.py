@@ -38,6 +38,7 @@ class Options:
     variants: tuple[str, ...] = DEFAULT_VARIANTS
     cache: Path | None = None
     skip_unreadable: bool = False
+    not_cxr: Path | None = None
     overwrite: bool = False
     command: str = ""
 
@@ -96,10 +97,12 @@ def _trained(options: Options, folder: Path) -> Run:
             options.weights,
             options.cache,
             skip_unreadable=options.skip_unreadable,
+            not_cxr=options.not_cxr,
         )
     run = Run.open(folder)
-    begun = (run.recipe, run.account["weights"], run.account["data"])
-    if begun != (options.recipe, weights_origin(options.weights), str(options.data.resolve())):
+    begun = (run.recipe, run.account["weights"], run.account["data"], run.account.get("not_cxr"))
+    not_cxr = options.not_cxr and str(options.not_cxr.resolve())
+    if begun != (options.recipe, weights_origin(options.weights), str(options.data.resolve()), not_cxr):
         raise FreezenetError(
             f"The same recipe, weights and data are required to go on with a pipeline. Got: {folder.parent}, begun with "
             "others; pass --overwrite or choose another name."

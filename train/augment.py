@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from train.recipe import Recipe
 
 Prepare = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
+#: Version of the rules in this module; a change of rules is a new number, so that no cache holds copies by the old ones.
+AUGMENT_VERSION = 1
 
 
 def normalizer(recipe: Recipe) -> Prepare:
@@ -21,27 +23,40 @@ def normalizer(recipe: Recipe) -> Prepare:
 def augmenter(recipe: Recipe) -> Prepare:
     """Return the function that prepares raw pixels (n, h, w) uint8 for the network: (n, h, w, 3) float32.
 
-    Each image is rotated by up to `augment_rotation` degrees, zoomed by up to a factor 1 +- `augment_zoom`, shifted by
-    up to `augment_shift` of its sides (black comes in), brightened by up to `augment_brightness` of the range, its
-    contrast scaled by up to 1 +- `augment_contrast`, and flipped with probability 1/2 where the recipe flips.
-    A recipe without augmentation only normalizes.
+    Each image is changed by `changed_image`. A recipe without augmentation only normalizes.
     """
 
-    def change(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        height, width = image.shape
-        angle, zoom, right, down, bright, contrast = rng.uniform(-1, 1, 6)
-        matrix = cv2.getRotationMatrix2D(
-            ((width - 1) / 2, (height - 1) / 2), recipe.augment_rotation * angle, 1 + recipe.augment_zoom * zoom
-        )
-        matrix[:, 2] += recipe.augment_shift * right * width, recipe.augment_shift * down * height
-        moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
-        if recipe.augment_horizontal_flip and rng.random() < 0.5:
-            moved = moved[:, ::-1]
-        scale = 1 + recipe.augment_contrast * contrast
-        changed = (moved.astype(np.float32) - 127.5) * scale + 127.5 + 255 * recipe.augment_brightness * bright
-        return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
-
     def prepare(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-        return recipe.preprocess.normalized(np.stack([change(image, rng) for image in pixels]))
+        return recipe.preprocess.normalized(np.stack([changed_image(image, recipe, rng) for image in pixels]))
 
     return prepare if recipe.augments else normalizer(recipe)
+
+
+def changed_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return an image (h, w) uint8 changed by chance, as the recipe says.
+
+    With the probability `augment_rotation_probability` it is rotated by up to `augment_rotation` degrees. It is zoomed by up
+    to a factor 1 +- `augment_zoom`, sheared by up to `augment_shear` (how far a row moves aside per row above it), shifted by up
+    to `augment_shift` of its sides (black comes in), flipped with probability 1/2 along each axis for which the recipe says
+    so, its contrast scaled by up to 1 +- `augment_contrast`, and it is brightened by up to `augment_brightness` of the range.
+    """
+    height, width = image.shape
+    # All numbers are drawn for every image, whatever the recipe, so that one key does not change what another one does.
+    angle, zoom, shear, right, down, bright, contrast = rng.uniform(-1, 1, 7)
+    rotates, mirrors, upends = rng.random(3) < (recipe.augment_rotation_probability, 0.5, 0.5)
+    center_x, center_y = (width - 1) / 2, (height - 1) / 2
+    turned = cv2.getRotationMatrix2D(
+        (center_x, center_y), recipe.augment_rotation * angle * rotates, 1 + recipe.augment_zoom * zoom
+    )
+    slope = recipe.augment_shear * shear
+    sheared = np.array([[1, slope, -slope * center_y], [0, 1, 0], [0, 0, 1]])
+    matrix = turned @ sheared
+    matrix[:, 2] += recipe.augment_shift * right * width, recipe.augment_shift * down * height
+    moved = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    if recipe.augment_horizontal_flip and mirrors:
+        moved = moved[:, ::-1]
+    if recipe.augment_vertical_flip and upends:
+        moved = moved[::-1]
+    scale = 1 + recipe.augment_contrast * contrast
+    changed = (moved.astype(np.float32) - 127.5) * scale + 127.5 + 255 * recipe.augment_brightness * bright
+    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Batches for Keras: shuffled by seed and epoch, so that a resumed run sees what an unbroken one would have seen."""
+"""Batches for Keras: drawn by seed and epoch, so that a resumed run sees what an unbroken one would have seen."""
 
 from __future__ import annotations
 
@@ -6,31 +6,40 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from train.sampling import epoch_rows
+
 
 class Batches(keras.utils.PyDataset):
-    """Batches of inputs and targets.
+    """Batches of inputs and their targets.
 
-    inputs: anything indexable by row numbers: (n, ...) arrays, memory-mapped or not.
+    inputs: anything indexable by row numbers: (n, ...) arrays, memory-mapped or not. Where it holds v n rows, v versions of
+    every image one after the other, each draw of an image in training takes one version by chance; validation takes the first.
     targets: (n, classes) float32, one-hot or multi-hot. rows: which rows belong to this side.
     shuffle_seed: None keeps the order (validation). prepare: from the indexed inputs to the network's, float32;
     called with (inputs, generator) where the generator is seeded by seed, epoch and batch.
     replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.
+    sampling: see `train.sampling.epoch_rows`.
     """
 
-    def __init__(self, inputs, targets, rows, batch_size, shuffle_seed=None, prepare=None, replicas=1) -> None:
+    def __init__(
+        self, inputs, targets, rows, batch_size, shuffle_seed=None, prepare=None, replicas=1, sampling="shuffle"
+    ) -> None:
         """Start at epoch 0; `EpochCounter` moves it."""
         super().__init__()
         self._inputs, self._targets, self._rows = inputs, targets, np.asarray(rows)
         self._batch_size, self._seed, self._prepare = batch_size, shuffle_seed, prepare
-        self._replicas = replicas
+        self._replicas, self._sampling = replicas, sampling
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
-        """Set the order of an epoch."""
+        """Set the rows, their order and their versions of an epoch."""
         self._epoch = epoch
-        self._order = self._rows
+        self._order, self._versions = self._rows, np.zeros(len(self._rows), int)
         if self._seed is not None:
-            self._order = np.random.default_rng([self._seed, epoch]).permutation(self._rows)
+            rng = np.random.default_rng([self._seed, epoch])
+            self._order = epoch_rows(self._rows, self._targets, self._sampling, rng)
+            # Drawn last, so that the order is the same with and without versions.
+            self._versions = rng.integers(len(self._inputs) // len(self._targets), size=len(self._rows))
 
     def __len__(self) -> int:
         """Return the number of batches; in training an incomplete last one is dropped unless it is the only one.
@@ -42,9 +51,10 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return one batch: inputs float32 and targets (batch, classes) float32."""
-        rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        rows = np.resize(rows, -(-len(rows) // self._replicas) * self._replicas)
-        inputs = self._inputs[rows]
+        places = np.arange(index * self._batch_size, min((index + 1) * self._batch_size, len(self._order)))
+        places = np.resize(places, -(-len(places) // self._replicas) * self._replicas)
+        rows = self._order[places]
+        inputs = self._inputs[rows + len(self._targets) * self._versions[places]]
         if self._prepare is not None:
             inputs = self._prepare(inputs, np.random.default_rng([self._seed or 0, self._epoch, index]))
         return np.asarray(inputs, np.float32), self._targets[rows]
@@ -59,5 +69,5 @@ class EpochCounter(keras.callbacks.Callback):
         self._batches = batches
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Set the order of this epoch."""
+        """Draw this epoch."""
         self._batches.start_epoch(epoch)

@@ -51,11 +51,18 @@ def default_cache_folder() -> Path:
 
 
 def cached_features(
-    prefix: keras.Model, images: Images, recipe: Recipe, folder: Path, has_gpu: bool = False, engine: str | None = None
+    prefix: keras.Model,
+    images: Images,
+    recipe: Recipe,
+    folder: Path,
+    has_gpu: bool = False,
+    engine: str | None = None,
+    runner: PrefixRunner | None = None,
 ) -> Features:
     """Return the prefix' output of all images, computing only what the cache in `folder` does not hold.
 
-    recipe.cache gives the number type; engine None lets `train.prefix.choose_engine` decide.
+    recipe.cache gives the number type. engine: None lets `train.prefix.choose_engine` decide. runner: one that other images
+    share, see `prefix_runner`.
     """
     home = folder / cache_key(prefix, images, recipe)
     home.mkdir(parents=True, exist_ok=True)
@@ -64,17 +71,28 @@ def cached_features(
     missing = _missing_chunks(values, home / "chunks.jsonl")
     if not missing:
         return Features(values, "disk")
-    engine = engine or choose_engine(sum(stop - start for start, stop in missing), has_gpu)
-    run = PrefixRunner(prefix, recipe.preprocess, engine, os.cpu_count() or 1)
+    runner = runner or prefix_runner(prefix, recipe, len(images.pixels), has_gpu, engine)
     with (home / "chunks.jsonl").open("a", encoding="utf-8") as journal:
         journal.write("\n")  # a killed process may have left half a line
         for start, stop in track(missing, "Computing the frozen half", len(missing)):
-            values[start:stop] = run(images.pixels[start:stop])
+            values[start:stop] = runner(images.pixels[start:stop])
             values.flush()  # the line that says "finished" must not reach the disk before the chunk
             line = {"start": start, "stop": stop, "crc32": _crc32(values[start:stop])}
             journal.write(json.dumps(line) + "\n")
             journal.flush()
-    return Features(values, engine)
+    return Features(values, runner.engine)
+
+
+def prefix_runner(
+    prefix: keras.Model, recipe: Recipe, images: int, has_gpu: bool = False, engine: str | None = None
+) -> PrefixRunner:
+    """Return what computes the prefix of this many images.
+
+    All images are counted, those on disk too: a resumed run would otherwise take another engine for the rest than an unbroken
+    one, and the engines differ in the last bits.
+    """
+    engine = engine or choose_engine(images, has_gpu)
+    return PrefixRunner(prefix, recipe.preprocess, engine, os.cpu_count() or 1)
 
 
 def cache_key(prefix: keras.Model, images: Images, recipe: Recipe) -> str:

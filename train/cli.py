@@ -29,6 +29,12 @@ overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the r
 skip_option = click.option(
     "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and name them."
 )
+not_cxr_option = click.option(
+    "--not-cxr",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Images that are no chest X-rays: half of them teach the gate, half test it.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write the results as JSON to stdout.")
 
 
@@ -41,8 +47,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write the re
 @cache_option
 @overwrite_option
 @skip_option
+@not_cxr_option
 @json_option
-def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadable, as_json) -> None:
+def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadable, not_cxr, as_json) -> None:
     """Train a recipe on DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]).
 
     A killed run goes on when the same command is given again.
@@ -53,7 +60,7 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     with quiet():
         from train.run import train as run
 
-    metrics = run(data, out, load_recipe(recipe, settings), weights, cache, overwrite, skip_unreadable)
+    metrics = run(data, out, load_recipe(recipe, settings), weights, cache, overwrite, skip_unreadable, not_cxr)
     if as_json:
         click.echo(json.dumps(metrics))
         return
@@ -61,14 +68,17 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
         if name in metrics:
             figure = metrics[name]
             click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
-    chosen, sure = metrics["confidence"], metrics["confidence"]["test"]
-    for name, figure in (
+    chosen, sure, gate = metrics["confidence"], metrics["confidence"]["test"], metrics["gate"]
+    figures = [
         ("calibration error before", sure["ece_before"]),
         (f"calibration error at temperature {chosen['temperature']:g}", sure["ece_after"]),
         (f"answered at confidence {chosen['abstain_below']:.3f}", sure["coverage"]),
         ("accuracy of what is answered", sure["accuracy_answered"]),
-        ("test images that pass the chest gate", metrics["gate"]["chest_passed"]),
-    ):
+        ("test images that pass the chest gate", gate["chest_passed"]),
+    ]
+    if "negatives" in gate:
+        figures.append((f"of {gate['negatives']} other images refused by the chest gate", gate["negatives_refused"]))
+    for name, figure in figures:
         click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     for label, figures in metrics["per_class"].items():
         shown = figures["recall"]

@@ -59,7 +59,7 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
             f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
         )
     if overwrite and folder.is_dir():
-        shutil.rmtree(folder)
+        _empty(folder, finished)
     if finished is not None and (folder / finished).exists():
         raise FreezenetError(
             f"An output folder without results is required. Got: {folder}, which holds {finished}; pass --overwrite or "
@@ -79,6 +79,18 @@ def prepare_file(path: Path, overwrite: bool, source: Path) -> None:
         raise FreezenetError(
             f"An output file that does not exist is required. Got: {path}; pass --overwrite or choose another name."
         )
+
+
+def _empty(folder: Path, finished: str | None) -> None:
+    """Remove what lies in an output folder, so that a process killed meanwhile leaves one that can be emptied again.
+
+    The mark stays, or the rest would pass for somebody else's; what says "finished" goes first, or it would speak for the rest.
+    """
+    for path in sorted(folder.iterdir(), key=lambda path: path.name != finished):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARK:
+            path.unlink()
 
 
 #: Marks a folder as ours, so that no other folder is ever emptied or written into.

@@ -15,12 +15,14 @@ from edge_runtime.errors import FreezenetError
 from train.augment import augmenter, normalizer
 from train.batches import Batches, EpochCounter
 from train.checkpoint import Checkpoint
+from train.copies import StackedRows
 from train.cut import articulation_layer, split_model
 from train.devices import compiles, replicas_of
 from train.fuse import fused
 from train.images import Images
 from train.progress import say
 from train.recipe import Recipe
+from train.schedule import learning_rate, schedule_callbacks
 from train.task import TASKS
 
 _EVALUATION_BATCH = 64
@@ -59,15 +61,10 @@ def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, s
 
     steps: batches of an epoch. jit: whether a GPU is there to compile for.
     """
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
-    if recipe.schedule == "cosine":
-        # One epoch of linear warm-up, then half a cosine down to 2 % (Loshchilov & Hutter 2017, eq. 5).
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, recipe.epochs * steps, alpha=0.02, warmup_target=recipe.learning_rate, warmup_steps=steps
-        )
     model.compile(
         keras.optimizers.Adam(
-            rate,
+            learning_rate(recipe, steps),
+            epsilon=recipe.adam_epsilon,
             # An exponential moving average of the weights (Polyak & Juditsky 1992) is what is validated and kept.
             use_ema=recipe.weight_average > 0,
             ema_momentum=recipe.weight_average or 0.99,
@@ -84,13 +81,17 @@ def fit(
     recipe: Recipe,
     loss: keras.losses.Loss,
     folder: Path,
-    features: NDArray | None = None,
+    features: NDArray | StackedRows | None = None,
     jit: bool = False,
+    checkpoint_name: str = "checkpoint",
+    first_epoch: int = 0,
 ) -> list[dict[str, float]]:
     """Train the model in place, restore its best weights, and return one dictionary of figures per epoch.
 
-    features: the output of the frozen half of all images (`train.cache`), None to train plainly from pixels.
+    features: the output of the frozen half of all images (`train.cache`), and behind it that of their changed copies where
+    there are any (`train.copies`); None to train plainly from pixels.
     folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
+    checkpoint_name: of its file, without suffix; first_epoch: number of the first epoch (`train.phases`).
     """
     targets = data.targets
     replicas = replicas_of(model)
@@ -98,11 +99,14 @@ def fit(
         raise FreezenetError(
             f"A batch_size that {replicas} devices can share evenly is required. Got: {recipe.batch_size}."
         )
+    inputs: NDArray | StackedRows
     if features is None:
         trained, inputs, prepare, plain = model, data.images.pixels, augmenter(recipe), normalizer(recipe)
     else:
         trained, inputs, prepare, plain = split_model(model, cut_of(model))[1], features, None, None
-    training = Batches(inputs, targets, data.rows("train"), recipe.batch_size, recipe.seed, prepare, replicas)
+    training = Batches(
+        inputs, targets, data.rows("train"), recipe.batch_size, recipe.seed, prepare, replicas, recipe.sampling
+    )
     validation = Batches(
         inputs, targets, data.rows("validation"), _EVALUATION_BATCH // replicas * replicas, None, plain, replicas
     )
@@ -111,24 +115,25 @@ def fit(
     # Made in the first step, Adam's variables would have TensorFlow trace that step twice.
     trained.optimizer.build(trained.trainable_variables)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
-    averaging = keras.callbacks.SwapEMAWeights(swap_on_epoch=True) if recipe.weight_average else None
-    checkpoint = Checkpoint(folder / "checkpoint.npz", stopping, averaging)
-    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), averaging, stopping, checkpoint]
-    callbacks.append(keras.callbacks.TensorBoard(folder / "events", write_graph=False))
+    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.weight_average else []
+    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), *averaging, stopping]
+    callbacks += schedule_callbacks(recipe)
+    checkpoint = Checkpoint(folder / f"{checkpoint_name}.npz", callbacks, first_epoch)
+    callbacks += [checkpoint, keras.callbacks.TensorBoard(folder / "events", write_graph=False)]
     with contextlib.redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for data
         trained.fit(
             training,
             validation_data=validation,
             # A finished run that was killed before its model was saved only restores its weights.
-            epochs=checkpoint.next_epoch if checkpoint.finished else recipe.epochs,
+            epochs=checkpoint.next_epoch if checkpoint.finished else first_epoch + recipe.epochs,
             initial_epoch=checkpoint.next_epoch,
             shuffle=False,  # Keras would shuffle the batches once more, and a resumed run otherwise than an unbroken one
             verbose=1 if sys.stderr.isatty() else 2,
-            callbacks=[one for one in callbacks if one is not None],
+            callbacks=callbacks,
         )
     if not all(np.isfinite(epoch["loss"]) for epoch in checkpoint.history):
         raise FreezenetError(
-            f"A finite loss is required. Got: NaN or infinity in epoch {len(checkpoint.history)}; lower learning_rate "
+            f"A finite loss is required. Got: NaN or infinity in epoch {checkpoint.next_epoch}; lower learning_rate "
             f"({recipe.learning_rate:g}) or choose precision float32."
         )
     return checkpoint.history

@@ -40,12 +40,13 @@ class Reading:
     failures: dict[int, str]
 
 
-def read_images(dataset: Dataset, spec: PreprocessSpec) -> Images:
+def read_images(dataset: Dataset, spec: PreprocessSpec, trust_tags: bool = True) -> Images:
     """Read every image of a data set.
 
+    trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
     Raises FreezenetError that names the unreadable files (up to three) and their number.
     """
-    reading = read_what_can_be_read(dataset, spec, "Reading images")
+    reading = read_what_can_be_read(dataset, spec, "Reading images", trust_tags)
     if reading.failures:
         failures = sorted(_lines(dataset, reading))
         shown = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
@@ -56,14 +57,14 @@ def read_images(dataset: Dataset, spec: PreprocessSpec) -> Images:
     return Images(reading.pixels, reading.hashes)
 
 
-def readable(dataset: Dataset, spec: PreprocessSpec) -> tuple[Dataset, list[str]]:
+def readable(dataset: Dataset, spec: PreprocessSpec, trust_tags: bool = True) -> tuple[Dataset, list[str]]:
     """Return the data set without the images that cannot be read, and one line about each of those."""
-    reading = read_what_can_be_read(dataset, spec, "Checking images")
+    reading = read_what_can_be_read(dataset, spec, "Checking images", trust_tags)
     good = (row for row in range(len(dataset.samples)) if row not in reading.failures)
     return dataset.only(good), _lines(dataset, reading)
 
 
-def read_what_can_be_read(dataset: Dataset, spec: PreprocessSpec, title: str) -> Reading:
+def read_what_can_be_read(dataset: Dataset, spec: PreprocessSpec, title: str, trust_tags: bool = True) -> Reading:
     """Read the images of a data set and note which cannot be read. title: of the progress bar."""
     count = len(dataset.samples)
     pixels, sizes = np.empty((count, *spec.size), np.uint8), np.zeros((count, 2), np.int64)
@@ -73,7 +74,7 @@ def read_what_can_be_read(dataset: Dataset, spec: PreprocessSpec, title: str) ->
     def read(row: int, path: Path) -> None:
         try:
             data = path.read_bytes()
-            gray = spec.decode(data)
+            gray = spec.decode(data, trust_tags)
             pixels[row] = spec.resized(gray)
             # A JPEG may have been decoded at a smaller scale.
             sizes[row] = (image_size(data) if data[:2] == b"\xff\xd8" else None) or gray.shape[::-1]

@@ -46,8 +46,7 @@ def fit_gate(train: NDArray, validation: NDArray) -> OneClassGate:
     """Fit the gate on features (n, c) of training images; set its threshold on those of validation images.
 
     The covariance is Ledoit and Wolf's shrunk estimate, which can be inverted with few images too. The threshold is the
-    PASS_SHARE quantile of a log-normal distribution through the validation images' distances: a quantile so far out cannot be
-    counted on some ten images.
+    PASS_SHARE quantile of a log-normal distribution through the validation images' distances.
     """
     covariance = LedoitWolf().fit(train).covariance_
     variances, directions = np.linalg.eigh(covariance)
@@ -58,5 +57,12 @@ def fit_gate(train: NDArray, validation: NDArray) -> OneClassGate:
     whitening = np.asarray(np.linalg.qr((directions / np.sqrt(np.maximum(variances, floor))).T[kept], mode="r"))
     gate = OneClassGate(train.mean(0, dtype=np.float64), whitening, np.inf)
     logs = np.log(np.maximum([gate.score(one) for one in validation], np.finfo(np.float32).tiny))
-    threshold = np.exp(logs.mean() + norm.ppf(PASS_SHARE) * logs.std(ddof=min(1, len(logs) - 1)))
-    return OneClassGate(gate.mean, gate.whitening, float(threshold))
+    return OneClassGate(gate.mean, gate.whitening, float(np.exp(far_quantile(logs))))
+
+
+def far_quantile(values: NDArray) -> float:
+    """Return the PASS_SHARE quantile of a normal distribution through values (n,).
+
+    A quantile so far out cannot be counted on some ten images.
+    """
+    return float(values.mean() + norm.ppf(PASS_SHARE) * values.std(ddof=min(1, len(values) - 1)))

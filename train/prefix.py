@@ -5,6 +5,9 @@ On a CPU the XNNPACK route computes 4 to 6 times as many images a second, after 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -27,19 +30,16 @@ def choose_engine(images: int, has_gpu: bool) -> str:
 
 
 class PrefixRunner:
-    """The prefix ready to run: pixels (n, h, w) uint8 in, features (n, h', w', c) float32 out."""
+    """The prefix ready to run: pixels (n, h, w) uint8 in, features (n, h', w', c) float32 out.
+
+    engine: "keras" or "xnnpack". threads: of XNNPACK.
+    """
 
     def __init__(self, prefix: keras.Model, spec: PreprocessSpec, engine: str, threads: int) -> None:
-        """Convert the prefix where the engine is "xnnpack"."""
-        self._spec = spec
-        if engine == "keras":
-            self._batch = _KERAS_BATCH
-            quick = fused(prefix)
-            self._run = lambda images: keras.ops.convert_to_numpy(quick.predict_on_batch(images)).astype(np.float32)
-        else:
-            self._batch = _XNNPACK_BATCH
-            interpreter = Interpreter(_float_tflite(prefix, _XNNPACK_BATCH), threads)
-            self._run = lambda images: interpreter.invoke(images)[0]
+        """Keep what is needed; the prefix is converted with the first images, which may never come."""
+        self._prefix, self._spec, self._threads = prefix, spec, threads
+        self.engine = engine
+        self._batch = _KERAS_BATCH if engine == "keras" else _XNNPACK_BATCH
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Compute the features of any number of images."""
@@ -51,6 +51,14 @@ class PrefixRunner:
                 images = np.concatenate([images, np.zeros((self._batch - count, *images.shape[1:]), np.float32)])
             parts.append(self._run(images)[:count])
         return np.concatenate(parts)
+
+    @cached_property
+    def _run(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        if self.engine == "keras":
+            quick = fused(self._prefix)
+            return lambda images: keras.ops.convert_to_numpy(quick.predict_on_batch(images)).astype(np.float32)
+        interpreter = Interpreter(_float_tflite(self._prefix, _XNNPACK_BATCH), self._threads)
+        return lambda images: interpreter.invoke(images)[0]
 
 
 def _float_tflite(model: keras.Model, batch: int) -> bytes:

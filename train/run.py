@@ -4,12 +4,12 @@ recipe.toml       the resolved recipe            history.csv       one row per e
 run.json          data, weights, versions        metrics.json      figures on the three sides
 splits.csv        every image and its side       predictions.csv   scores of every image
 model.keras       the trained model              decision.json     confidence and gate, for the model's card
-events/           for TensorBoard
+events/           for TensorBoard                  negatives.csv     with --not-cxr: its images and their sides
 """
 
 from __future__ import annotations
 
-import time
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,18 +21,21 @@ from numpy.typing import NDArray
 from edge_runtime.chest_gate import gate_to_dict
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
-from train.cache import cached_features, default_cache_folder
+from train.cache import default_cache_folder
 from train.chosen_rule import ChosenRule
 from train.criterion import Criterion, choose_criterion, needs_recall
 from train.cut import split_model
 from train.dataset import SPLITS, Dataset, content_hash, load
 from train.devices import configure_devices, device_scope
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
-from train.fit import TrainingData, cache_cut, cut_of, fit
+from train.fit import TrainingData, cut_of
+from train.gate_choice import choose_gate, measure_gate
 from train.images import Images, read_images, readable
-from train.metrics import confusion_matrix, recall, share
+from train.metrics import confusion_matrix, recall
 from train.model import build_model, count_parameters
-from train.one_class import fit_gate, trunk_features
+from train.negatives import Negatives, read_negatives
+from train.one_class import trunk_features
+from train.phases import fit_phases, remove_checkpoints
 from train.progress import say
 from train.quiet import quiet
 from train.recipe import Recipe
@@ -43,6 +46,10 @@ from train.task import Task, task_of
 FINISHED = "metrics.json"
 #: What a device needs to turn scores into an answer, as `edge_runtime.decision` reads it.
 DECISION = "decision.json"
+#: Which side of the gate each of the images of --not-cxr stands on.
+NEGATIVES = "negatives.csv"
+#: Of the first short run, where the loss asks for one; gone when the run is finished.
+_FIRST_RUN = "first-run"
 _PREDICTION_BATCH = 64
 
 
@@ -54,16 +61,19 @@ def train(
     cache: Path | None = None,
     overwrite: bool = False,
     skip_unreadable: bool = False,
+    not_cxr: Path | None = None,
 ) -> dict[str, Any]:
     """Train a recipe on DATA into the folder `out` and return its metrics.
 
     weights: see `train.model.build_model`. cache: folder of the frozen-half cache, None for the user's.
+    not_cxr: folder of images that are no chest X-rays, for the gate.
     A run that was killed goes on when it is called again with the same arguments.
     """
     dataset = load_readable(data, recipe, skip_unreadable)
     sides = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
     images = read_images(dataset, recipe.preprocess)
-    return train_on(Material(data, dataset, images), sides, out, recipe, weights, cache, overwrite)
+    negatives = None if not_cxr is None else read_negatives(not_cxr, recipe, skip_unreadable)
+    return train_on(Material(data, dataset, images), sides, out, recipe, weights, cache, overwrite, negatives)
 
 
 @dataclass(frozen=True)
@@ -95,10 +105,14 @@ def train_on(
     weights: str = "imagenet",
     cache: Path | None = None,
     overwrite: bool = False,
+    negatives: Negatives | None = None,
 ) -> dict[str, Any]:
     """Train as `train` does, on images that have been read and with the side (n,) of each given."""
     dataset, images = material.dataset, material.images
     account = _account(material.data, recipe, weights, images)
+    if negatives is not None:
+        negatives.refuse_known(dataset, images)
+        account |= negatives.account()
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     gpus = configure_devices(recipe)
@@ -107,6 +121,8 @@ def train_on(
         # Only now, so that data or weights that cannot be used leave nothing behind and cost no earlier results.
         prepare_output(out, FINISHED, overwrite)
         _begin(out, account, recipe, dataset, sides, images)
+        if negatives is not None:
+            write_csv(out / NEGATIVES, *negatives.table())
         classes = np.array([dataset.classes.index(sample.label) for sample in dataset.samples])
         fitted = _fit(
             model,
@@ -117,7 +133,7 @@ def train_on(
             gpus,
         )
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
-    return _write_results(model, out, dataset, fitted, recipe, account)
+    return _write_results(model, out, dataset, fitted, recipe, account, negatives)
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,7 @@ class _Fitted:
 
     data: TrainingData
     features: NDArray | None
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
     criterion: Criterion
     seconds: dict[str, float]
 
@@ -211,6 +227,7 @@ def _begin(
     if record.is_file():
         before = read_json(record)
         same = all(before[key] == account[key] for key in ("data_sha256", "weights_sha256", "weights"))
+        same &= before.get("not_cxr_sha256") == account.get("not_cxr_sha256")
         images_before = [(row["file"], row["class"], row["split"]) for row in read_splits(out / "splits.csv")]
         images_now = [(sample.file, sample.label, side) for sample, side in zip(dataset.samples, sides, strict=True)]
         if (
@@ -229,38 +246,27 @@ def _begin(
 
 
 def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int) -> _Fitted:
-    seconds: dict[str, float] = {}
-    features = None
-    cut = cache_cut(model, recipe)
-    if cut is not None:
-        started = time.perf_counter()
-        prefix, _ = split_model(model, cut)
-        found = cached_features(prefix, data.images, recipe, cache, has_gpu=gpus > 0)
-        features, seconds["cache"] = found.values, time.perf_counter() - started
-        say(f"frozen half of {len(data.images.pixels)} images from {found.engine} in {seconds['cache']:.1f} s")
-    started = time.perf_counter()
-    first = first_recall(model, data, recipe, out, features, jit=gpus > 0) if needs_recall(recipe) else None
+    first = first_recall(model, data, recipe, out, cache, gpus) if needs_recall(recipe) else None
     criterion = choose_criterion(recipe, data, first)
     if criterion.weights is not None:
         shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
         say(f"loss weights: {shown}")
-    history = fit(model, data, recipe, criterion.loss, out, features, jit=gpus > 0)
-    seconds["fit"] = time.perf_counter() - started
-    return _Fitted(data, features, history, criterion, seconds)
+    fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
+    return _Fitted(data, fitted.features, fitted.history, criterion, fitted.seconds)
 
 
 def first_recall(
-    model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, features: NDArray | None, jit: bool
+    model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int
 ) -> NDArray[np.float64]:
     """Return the validation recall (C,) after a first run of `difficulty_epochs` with plain cross-entropy.
 
-    The model gets its own weights back afterwards. The run lies in `out`/difficulty, so that it too survives a kill.
+    The model gets its own weights back afterwards. The run lies in `out`/first-run, so that it too survives a kill.
     """
-    folder = out / "difficulty"
+    folder = out / _FIRST_RUN
     folder.mkdir(exist_ok=True)
     short = recipe.with_settings({"loss": "cross-entropy", "epochs": recipe.difficulty_epochs, "head_epochs": 0})
     before = model.get_weights()
-    fit(model, data, short, choose_criterion(short, data).loss, folder, features, jit)
+    features = fit_phases(model, data, short, choose_criterion(short, data).loss, folder, cache, gpus).features
     rows = data.rows("validation")
     scores = predict_scores(model, data.images.pixels[rows], recipe, None if features is None else features[rows])
     model.set_weights(before)
@@ -268,7 +274,13 @@ def first_recall(
 
 
 def _write_results(
-    model: keras.Model, out: Path, dataset: Dataset, fitted: _Fitted, recipe: Recipe, account: dict[str, Any]
+    model: keras.Model,
+    out: Path,
+    dataset: Dataset,
+    fitted: _Fitted,
+    recipe: Recipe,
+    account: dict[str, Any],
+    negatives: Negatives | None,
 ) -> dict[str, Any]:
     data, history, criterion = fitted.data, fitted.history, fitted.criterion
     labels, sides, truth, task = data.labels, data.sides, data.truth, dataset.task
@@ -282,7 +294,7 @@ def _write_results(
     rows = zip([sample.file for sample in dataset.samples], sides, [sample.label for sample in dataset.samples],
                task.texts(answers, labels), *scores.T.round(6).tolist(), strict=True)  # fmt: skip
     write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
-    decision, decided = _decision(model, scores, patients, fitted, recipe, chosen)
+    decision, decided = _decision(model, scores, patients, fitted, recipe, chosen, negatives)
     write_json(out / DECISION, decision)
     figures = {
         side: task.evaluate(truth[rows], answers[rows], labels, patients[rows].tolist())
@@ -309,27 +321,36 @@ def _write_results(
         "loss_weights": None if criterion.weights is None else dict(zip(labels, criterion.weights.round(6).tolist(), strict=True)),
     }  # fmt: skip
     write_json(out / FINISHED, metrics)
-    (out / "checkpoint.npz").unlink(missing_ok=True)
+    remove_checkpoints(out)
+    shutil.rmtree(out / _FIRST_RUN, ignore_errors=True)
     return metrics
 
 
 def _decision(
-    model: keras.Model, scores: NDArray, patients: NDArray, fitted: _Fitted, recipe: Recipe, chosen: ChosenRule
+    model: keras.Model,
+    scores: NDArray,
+    patients: NDArray,
+    fitted: _Fitted,
+    recipe: Recipe,
+    chosen: ChosenRule,
+    negatives: Negatives | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation side, and the figures of it, measured on the test side."""
     data = fitted.data
     train, validation, test = (data.rows(side) for side in SPLITS)
     features = trunk_features(model, data.images.pixels, recipe, fitted.features)
-    gate = fit_gate(features[train], features[validation])
-    passed = np.array([gate.passes(one) for one in features[test]])
+    taught = held_out = None
+    if negatives is not None:
+        others = trunk_features(model, negatives.images.pixels, recipe)
+        taught, held_out = others[negatives.sides == "train"], others[negatives.sides == "test"]
+    gate = choose_gate(features[train], features[validation], taught)
     names = patients[test].tolist()
     decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
     figures = {
         "confidence": {
             **decision["confidence"], "test": chosen.confidence.measure(chosen.rule, scores[test], data.truth[test], names)
         },
-        "gate": {"kind": decision["gate"]["kind"], "threshold": decision["gate"]["threshold"],
-                 "chest_passed": share(passed, np.ones(len(passed), bool), names).to_dict()},
+        "gate": measure_gate(gate, features[validation], features[test], names, held_out),
     }  # fmt: skip
     return decision, figures
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from scipy.special import expit
 
-from edge_runtime.chest_gate import LogisticGate, OneClassGate, gate_from_dict, gate_to_dict
+from edge_runtime.chest_gate import BothGates, LogisticGate, OneClassGate, gate_from_dict, gate_to_dict
 from edge_runtime.errors import FreezenetError
 
 ONE = gate_to_dict(OneClassGate(np.zeros(1), np.eye(1), 1.0))
@@ -56,8 +56,12 @@ def test_the_logistic_gate_is_the_logistic_function():
 
 @pytest.mark.parametrize(
     "gate",
-    [OneClassGate(np.zeros(2), np.eye(2), 1.0), LogisticGate(np.ones(2), 0.0, 0.5)],
-    ids=["one-class", "logistic"],
+    [
+        OneClassGate(np.zeros(2), np.eye(2), 1.0),
+        LogisticGate(np.ones(2), 0.0, 0.5),
+        BothGates((LogisticGate(np.zeros(2), 0.0, 0.5), OneClassGate(np.zeros(2), np.eye(2), 1.0))),
+    ],
+    ids=["one-class", "logistic", "both"],
 )
 def test_nan_does_not_pass(gate):
     assert gate.passes(np.array([0.1, 0.1]))
@@ -82,9 +86,26 @@ def test_nan_does_not_pass(gate):
         {"kind": "logistic", "weights": [1], "bias": 0, "threshold": 1.5},
         {"kind": "logistic", "weights": [1], "bias": None, "threshold": 0.5},
         [],
+        {"kind": "both"},
+        {"kind": "both", "gates": []},
+        {"kind": "both", "gates": [1]},
+        {"kind": "both", "gates": [ONE, {"kind": "both", "gates": [ONE]}]},
+        {"kind": "both", "gates": [ONE, {"kind": "neural", "threshold": 1}]},
     ],
 )
 def test_a_gate_that_cannot_be_followed_is_refused(content):
     with pytest.raises(FreezenetError, match=r"^A gate of .* is required in the card\. Got: ") as caught:
         gate_from_dict(content)
     assert len(str(caught.value)) < 300
+
+
+def test_both_pass_what_each_passes():
+    near = OneClassGate(np.zeros(2), np.eye(2), 2.0)
+    left = LogisticGate(np.array([-1.0, 0.0]), 0.0, 0.5)
+    both = BothGates((near, left))
+    read = gate_from_dict(json.loads(json.dumps(gate_to_dict(both))))
+    for gate in (both, read):
+        assert gate.passes(np.array([-1.0, 0.0]))
+        assert not gate.passes(np.array([1.0, 0.0]))  # the logistic gate refuses
+        assert not gate.passes(np.array([-3.0, 0.0]))  # the one-class gate refuses
+        assert not gate.passes(np.array([np.nan, 0.0]))

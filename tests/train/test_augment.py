@@ -43,6 +43,48 @@ def test_flip(pixels):
     assert 70 <= flipped.sum() <= 130  # four standard deviations around 100
 
 
+def test_vertical_flip(pixels):
+    out = changed(np.repeat(pixels[:1], 200, 0), augment_vertical_flip=True)
+    flipped = (out == pixels[0][::-1]).all((1, 2))
+    assert (flipped ^ (out == pixels[0]).all((1, 2))).all()
+    assert 70 <= flipped.sum() <= 130
+
+
+def test_both_flips_are_independent(pixels):
+    out = changed(np.repeat(pixels[:1], 400, 0), augment_horizontal_flip=True, augment_vertical_flip=True)
+    for expected in (pixels[0], pixels[0][:, ::-1], pixels[0][::-1], pixels[0][::-1, ::-1]):
+        assert 60 <= (out == expected).all((1, 2)).sum() <= 140
+
+
+def test_shear_moves_each_row_aside_by_its_height():
+    """A vertical line through the middle becomes one of slope s: x = 23.5 + s (y - 23.5), with |s| up to the key."""
+    line = np.zeros((80, 48, 48), np.uint8)
+    line[:, :, 23:25] = 200
+    out = changed(line, augment_shear=0.3)
+    y = np.arange(48) - 23.5
+    centers = (out * np.arange(48)).sum(2) / out.sum(2) - 23.5
+    slopes = (centers * y).sum(1) / (y**2).sum()
+    assert np.abs(centers - slopes[:, None] * y).max() < 0.15
+    assert np.abs(slopes).max() <= 0.305
+    assert slopes.min() < -0.2
+    assert slopes.max() > 0.2
+
+
+def test_only_the_share_that_the_recipe_says_is_rotated(pixels):
+    many = np.repeat(pixels[:1], 300, 0)
+    rotated = (changed(many, augment_rotation=20, augment_rotation_probability=0.3) != pixels[0]).any((1, 2))
+    assert 50 <= rotated.sum() <= 130  # 90, five standard deviations
+    assert not (changed(many, augment_rotation=20, augment_rotation_probability=0) != pixels[0]).any()
+
+
+def test_one_key_leaves_the_chances_of_the_others_alone(pixels):
+    """A flip comes to the same images whether or not they are brightened too."""
+    many = np.repeat(pixels[:1], 50, 0)
+    only = changed(many, augment_horizontal_flip=True)
+    both = changed(many, augment_horizontal_flip=True, augment_brightness=1e-9)
+    np.testing.assert_array_equal(only, both)
+
+
 def test_brightness_adds_one_number_within_its_range(pixels):
     shifts = changed(np.repeat(pixels[1:], 100, 0), augment_brightness=0.1) - pixels[1]
     np.testing.assert_array_equal(shifts.min((1, 2)), shifts.max((1, 2)))

@@ -72,7 +72,20 @@ def test_a_model_trained_there_answers_the_same_here(backend, phantoms, tmp_path
     out = tmp_path / "run"
     keys = ("image_size=64", "alpha=.35", "epochs=2", "batch_size=32", "learning_rate=1e-3", "schedule=cosine")
     settings = [word for key in keys for word in ("--set", key)]
-    on(backend, "-m", "freezenet", "train", phantoms, "--out", out, "--weights", "none", *settings, "--cache", tmp_path / "c")
+    on(
+        backend,
+        "-m",
+        "freezenet",
+        "train",
+        phantoms,
+        "--out",
+        out,
+        "--weights",
+        "none",
+        *settings,
+        "--cache",
+        tmp_path / "c",
+    )
     assert json.loads((out / "run.json").read_text())["backend"] == backend
     from train.dataset import load
     from train.images import read_images

@@ -1,4 +1,4 @@
-"""A checkpoint holds all that training needs: weights, optimizer, what early stopping remembers, the history."""
+"""A checkpoint holds all that training needs: weights, optimizer, what other callbacks remember, the history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from train.checkpoint import Checkpoint
+from train.checkpoint import MEMORIES, Checkpoint
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(64, 6)).astype(np.float32)
@@ -27,7 +27,7 @@ def fit(path, epochs, kill_after=None, patience=100, rate=0.05) -> tuple[Checkpo
     ])  # fmt: skip
     model.compile(keras.optimizers.Adam(rate), "categorical_crossentropy")
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-    checkpoint = Checkpoint(path, stopping)
+    checkpoint = Checkpoint(path, [stopping])
 
     def end(epoch, logs):
         if epoch + 1 == kill_after:
@@ -84,5 +84,29 @@ def test_nothing_but_the_file_remains(tmp_path):
     with pytest.raises(Killed):
         fit(tmp_path / "a.npz", 4, 1)
     assert os.listdir(tmp_path) == ["a.npz"]
-    fresh = Checkpoint(tmp_path / "none.npz", keras.callbacks.EarlyStopping())
+    fresh = Checkpoint(tmp_path / "none.npz", [keras.callbacks.EarlyStopping()])
     assert (fresh.next_epoch, fresh.finished, fresh.history) == (0, False, [])
+
+
+@pytest.mark.parametrize("kind", MEMORIES, ids=lambda kind: kind.__name__)
+def test_all_that_a_callback_changes_while_it_runs_is_remembered(kind):
+    """Held against the callback itself: no other attribute may differ between its begin and its end."""
+    callback = kind(
+        "val_loss", patience=2, **({"restore_best_weights": True} if "best_weights" in MEMORIES[kind] else {})
+    )
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy")
+    callback.set_model(model)
+    callback.on_train_begin()
+    callback.on_epoch_end(0, {"val_loss": 3.0})
+    before = dict(vars(callback))
+    for epoch, loss in enumerate((2.0, 2.5, 2.4, 2.3), 1):
+        callback.on_epoch_end(epoch, {"val_loss": loss})
+    changed = {name for name, value in vars(callback).items() if value is not before[name]}
+    # The epoch of the stop is only printed.
+    assert changed - {"stopped_epoch"} <= set(MEMORIES[kind])
+
+
+def test_epochs_may_begin_with_any_number(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "none.npz", [], first_epoch=4)
+    assert checkpoint.next_epoch == 4

@@ -57,7 +57,7 @@ def test_the_number_of_images_does_not_matter(pixels, runners):
 
 def test_conversion_leaves_the_network_as_it_was(prefix, pixels):
     weights = prefix.get_weights()
-    PrefixRunner(prefix, RECIPE.preprocess, "xnnpack", 1)
+    PrefixRunner(prefix, RECIPE.preprocess, "xnnpack", 1)(pixels[:1])
     assert all((a == b).all() for a, b in zip(weights, prefix.get_weights(), strict=True))
     assert articulation_layer(prefix) is not None
 

@@ -1,0 +1,87 @@
+"""Changed copies of all images, so that augmentation and the cache of the frozen half go together.
+
+A copy depends on the content of its image, the keys of the augmentation, the seed and its number alone: neither on the side
+nor on the other images. So a validation fold finds the same copies as the next, and a resumed run the same as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from train.augment import AUGMENT_VERSION, changed_image
+from train.cache import Features, cached_features, prefix_runner
+from train.images import Images
+from train.recipe import Recipe
+
+
+def cached_versions(
+    prefix: keras.Model, images: Images, recipe: Recipe, folder: Path, has_gpu: bool = False
+) -> list[Features]:
+    """Return the prefix' output of all images as they are, and behind it that of each changed copy of all images.
+
+    Each has a folder of its own in the cache, so the images as they are serve runs without augmentation too, and more copies
+    cost only the new ones.
+    """
+    runner = prefix_runner(prefix, recipe, len(images.pixels), has_gpu)
+    versions = [images, *(changed_copy(images, recipe, number) for number in range(1, 1 + recipe.copies))]
+    return [cached_features(prefix, version, recipe, folder, runner=runner) for version in versions]
+
+
+def changed_copy(images: Images, recipe: Recipe, number: int) -> Images:
+    """Return the copy `number` (1, 2, ...) of all images, its pixels made when they are asked for.
+
+    Its hashes name the content as those of `images` do, so the cache takes it for what it is: other images.
+    """
+    keys = recipe.augmentation
+    hashes = tuple(
+        hashlib.sha256(json.dumps([AUGMENT_VERSION, one, keys, recipe.seed, number]).encode()).hexdigest()
+        for one in images.hashes
+    )
+    return Images(cast(NDArray, _ChangedPixels(images.pixels, hashes, recipe)), hashes)
+
+
+class _ChangedPixels:
+    """Pixels (n, h, w) uint8 that are changed row by row, by a generator seeded with the row's hash."""
+
+    def __init__(self, pixels: NDArray[np.uint8], hashes: Sequence[str], recipe: Recipe) -> None:
+        self._pixels, self._hashes, self._recipe = pixels, hashes, recipe
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
+        return np.stack([
+            changed_image(image, self._recipe, np.random.default_rng(int(digest, 16)))
+            for image, digest in zip(self._pixels[rows], self._hashes[rows], strict=True)
+        ])  # fmt: skip
+
+
+class StackedRows:
+    """Arrays of equal shape (n, ...) as one with their rows one after the other, without a copy of them in memory."""
+
+    def __init__(self, arrays: Sequence[NDArray]) -> None:
+        """Keep the arrays, memory-mapped or not."""
+        self._arrays = tuple(arrays)
+
+    def __len__(self) -> int:
+        """Return the number of rows of all arrays together."""
+        return sum(len(one) for one in self._arrays)
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray:
+        """Return the rows of these numbers."""
+        if len(self._arrays) == 1:
+            return self._arrays[0][rows]
+        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else np.asarray(rows)
+        which, inside = np.divmod(numbers, len(self._arrays[0]))
+        found = np.empty((len(numbers), *self._arrays[0].shape[1:]), self._arrays[0].dtype)
+        for number in np.unique(which):
+            found[which == number] = self._arrays[number][inside[which == number]]
+        return found
