@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FreezenetError
-from train.dataset import content_hash
+from train.dataset import content_hash, load
 from train.files import prepare_output, read_json, write_json
 from train.fold_table import write_table
 from train.folds import fold_numbers, fold_sides
@@ -32,6 +32,8 @@ from train.recipe import Recipe
 from train.run import FINISHED, Material, load_readable, train_on, weights_origin
 
 PLAN = "plan.json"
+#: Folds of data that name none.
+_FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Fold:
 class CrossValidation:
     """What is asked for.
 
-    recipes: by the name of their arm; all need the same image preprocessing size. seeds: each shuffles the folds and starts the
-    training anew. weights, cache: see `train.run.train`. keep_models: whether model.keras of each fold stays.
+    recipes: by the name of their arm. folds: the data's own are taken where they are as many. seeds: each shuffles the folds, unless
+    they are the data's own, and starts the training anew. weights, cache: see `train.run.train`. keep_models: whether model.keras of each fold stays.
     """
 
     data: Path
@@ -73,6 +75,16 @@ class CrossValidation:
     def recipe(self, fold: Fold) -> Recipe:
         """Return the recipe of one training."""
         return self.recipes[fold.arm].with_settings({"seed": fold.seed})
+
+
+def folds_of(data: Path, folds: int | None) -> int:
+    """Return how many folds are meant where the command names no number: the data's own, or ten."""
+    own = len(load(data, task=None).folds)
+    if folds is None:
+        return own or _FOLDS
+    if own and own != folds:
+        say(f"The data's own {own} folds are set aside for {folds} others.")
+    return folds
 
 
 #: Trains folds and yields each when it is finished; `train.crossval_ray` holds the other one.
@@ -145,6 +157,9 @@ def train_fold(asked: CrossValidation, material: Material, fold: Fold, folder: P
 
 def tested_images(asked: CrossValidation, material: Material, fold: Fold) -> NDArray[np.bool_]:
     """Return which images (n,) the fold tests."""
+    own = material.dataset.folds
+    if len(own) == asked.folds:
+        return np.array([sample.fold == own[fold.number - 1] for sample in material.dataset.samples])
     return fold_numbers(material.dataset, asked.folds, fold.seed) == fold.number - 1
 
 

@@ -15,7 +15,9 @@ from train.cli import cache_option, json_option, overwrite_option, set_option, s
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the results.")
 @click.option(
-    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Folds; each patient is tested in one."
+    "--folds",
+    type=click.IntRange(2),
+    help="Each patient is tested in one; default: the folds that the data name, or 10.",
 )
 @click.option(
     "--recipes",
@@ -61,11 +63,12 @@ def crossval(
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
-        from train.crossval import CrossValidation, cross_validate, in_this_process
+        from train.crossval import CrossValidation, cross_validate, folds_of, in_this_process
         from train.crossval_ray import on_ray
         from train.recipe import load_arms
 
-    asked = CrossValidation(data, load_arms(recipes, settings), folds, tuple(range(seeds)), weights, cache, keep_models)
+    arms = load_arms(recipes, settings)
+    asked = CrossValidation(data, arms, folds_of(data, folds), tuple(range(seeds)), weights, cache, keep_models)
     engine = on_ray(ray, threads or 1) if ray else in_this_process
     summary = cross_validate(asked, out, engine, overwrite, skip_unreadable)
     if as_json:

@@ -12,7 +12,15 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from edge_runtime.errors import FreezenetError
 from train import crossval as module
-from train.crossval import CrossValidation, Fold, cross_validate, in_this_process
+from train.crossval import (
+    CrossValidation,
+    Fold,
+    cross_validate,
+    folds_of,
+    in_this_process,
+    read_materials,
+    tested_images,
+)
 from train.recipe import load_arms
 from train.run import FINISHED
 
@@ -158,3 +166,21 @@ def test_lists_of_recipes():
     for text in ("", "mobile-freezenet,mobile-freezenet"):
         with pytest.raises(FreezenetError, match="list of different recipes"):
             load_arms(text)
+
+
+def test_the_datas_own_folds(tmp_path, capsys):
+    import cv2
+
+    lines = ["file,class,fold"]
+    for number in range(12):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((32, 32), number, np.uint8))
+        lines.append(f"{number}.png,{'AB'[number % 2]},Fold{number % 3 + 9}")
+    data = tmp_path / "data.csv"
+    data.write_text("\n".join(lines) + "\n")
+    assert folds_of(data, None) == 3
+    plan = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 3)
+    material = read_materials(plan)["mobile-freezenet"]
+    for number, rows in ((1, [0, 3, 6, 9]), (2, [1, 4, 7, 10]), (3, [2, 5, 8, 11])):  # Fold9, Fold10, Fold11
+        assert np.flatnonzero(tested_images(plan, material, Fold("", 0, number))).tolist() == rows
+    assert folds_of(data, 2) == 2
+    assert "own 3 folds are set aside for 2" in capsys.readouterr().err
