@@ -29,7 +29,7 @@ from convert.outputs import keep_outputs, outputs_of, with_outputs
 from convert.qat import QatSettings
 from convert.quantized import QuantizedTraining
 from convert.tflite import Converter
-from convert.variants import DEFAULT_VARIANTS, VARIANTS, Variant
+from convert.variants import DEFAULT_VARIANTS, VARIANTS, UnsupportedError, Variant
 from edge_runtime.classifier import Classifier
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError, RefusedError
@@ -122,9 +122,16 @@ class _Writer:
     test_pixels: NDArray[np.uint8]
 
     def write(self, variant: Variant, targets: dict[str, Path]) -> str | None:
-        """Write a variant's file of each profile; where the gate refuses it, keep it for study and return the reason."""
+        """Write a variant's file of each profile; where the gate refuses it, keep it for study and return the reason.
+
+        Also where the network cannot be written in this variant: then there is nothing to keep.
+        """
         judged = partial(judge, variant, spec=self.run.recipe.preprocess, evidence=self.evidence, limits=self.limits)
-        content, made = self._content(variant, judged)
+        try:
+            content, made = self._content(variant, judged)
+        except UnsupportedError as error:
+            say(f"{variant.name}: {error}")
+            return str(error).rstrip(".")
         verdict = judged(content)
         keep_back = bool(verdict.refused) and (self.gate or not verdict.images)
         if verdict.refused:

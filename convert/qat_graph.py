@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from convert.variants import UnsupportedError
 from edge_runtime.errors import FreezenetError
 
 #: Layer class -> the keys of its configuration that decide what it computes.
@@ -52,7 +53,7 @@ def describe(
     model: a flat functional Keras network. ranges: layer name -> range of its output as the 8-bit file quantizes it; a
     name that is no layer is ignored. trainable: names of the layers that are trained.
     Dropout is left out: where the answers of a trained network are matched it would be noise far above that of the rounding.
-    Raises FreezenetError for a layer of an unknown class, and where a tensor that is computed with has no range.
+    Raises UnsupportedError for a layer of an unknown class, FreezenetError where a tensor that is computed with has no range.
     """
     if target not in {layer.name for layer in model.layers}:
         raise FreezenetError(
@@ -108,9 +109,9 @@ def _node_of(
 ) -> Node:
     kind, name = layer.__class__.__name__, layer.name
     if kind not in KINDS:
-        raise FreezenetError(
+        raise UnsupportedError(
             f"Layers of {', '.join(KINDS)} and Dropout are required for quantization-aware training. Got: {name}, a {kind}; "
-            "fold BatchNorm away before, or leave out the variant int8-qat."
+            "leave out the variant int8-qat."
         )
     full = layer.get_config()
     if full.get("activation", activations[0]) not in activations:

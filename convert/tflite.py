@@ -20,7 +20,8 @@ from convert.qat import by_layer
 from convert.ranges import Ranges, least_error_ranges
 from convert.rounding import round_kernels
 from convert.sensitivity import Sensitivity, measure_sensitivity
-from convert.variants import VARIANTS, Variant
+from convert.variants import VARIANTS, UnsupportedError, Variant
+from edge_runtime.errors import one_line
 from train.quiet import quiet
 
 #: Calibration images that the kernels are rounded for and the biases corrected on; more changed nothing (docs/quantization.md).
@@ -139,4 +140,10 @@ def _converted(model: keras.Model, variant: Variant, representative: Representat
             tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
         ]
     with quiet():
-        return converter.convert()
+        try:
+            return converter.convert()
+        except RuntimeError as error:  # of the quantizer, once for each operator that it does not know
+            reason = one_line(str(error).partition("\n")[0], 160)
+    raise UnsupportedError(
+        f"A network of operators that {variant.name} has is required. Got: {reason}; leave out this variant."
+    )

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_runtime.errors import FreezenetError
 from train.names import chosen_names
+
+
+class UnsupportedError(FreezenetError):
+    """A network has a layer or operator that a variant cannot hold; the others can be written."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""EfficientNet-B0 to integers: sigmoids times feature maps, squeezed branches, no ReLU to fuse. And a head with a hidden layer."""
+"""The other backbones to integers, up to a layer in their first blocks: each has its own kind of block. And a hidden layer in the head."""
 
 from __future__ import annotations
 
@@ -14,53 +14,69 @@ from convert.tflite import Converter
 from convert.variants import VARIANTS
 from edge_runtime.classifier import Classifier
 from edge_runtime.interpreter import Interpreter
-from train.model import build_model
+from edge_runtime.preprocess import PreprocessSpec
+from train.backbones import BACKBONES
 from train.phantoms import PATTERNS, draw_phantom
 from train.recipe import load_recipe
 from train.run import Run, train
 
-
-@pytest.fixture(scope="module")
-def recipe():
-    return load_recipe("efficientnet-b0", ("image_size=64", "batchnorm=train", "batchnorm_momentum=0"))
+#: Backbone -> (where its first blocks end, operators of these blocks, mean and std of its recipe).
+BLOCKS = {
+    "efficientnet-b0": ("block3b_add", {"LOGISTIC", "MUL", "MEAN", "DEPTHWISE_CONV_2D"}, 114, 57.6),
+    "mobilenetv3-small": ("expanded_conv_5_add", {"HARD_SWISH", "MUL", "MEAN", "DEPTHWISE_CONV_2D"}, 128, 127.5),
+    "resnet50": ("conv2_block2_out", {"MAX_POOL_2D", "ADD", "PAD"}, 115, 1),
+    "densenet121": ("pool2_pool", {"CONCATENATION", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D"}, 114, 57.6),
+    "inceptionv3": ("mixed0", {"CONCATENATION", "AVERAGE_POOL_2D", "MAX_POOL_2D"}, 128, 127.5),
+    "vgg16": ("block2_pool", {"MAX_POOL_2D"}, 115, 1),
+}
 
 
 @pytest.fixture(scope="module")
 def pixels():
     rng = np.random.default_rng(0)
-    return np.stack([draw_phantom(pattern, 64, rng) for pattern in (*PATTERNS, *PATTERNS, *PATTERNS)])
+    return np.stack([draw_phantom(pattern, 80, rng) for pattern in (*PATTERNS, *PATTERNS, *PATTERNS)])
 
 
-@pytest.fixture(scope="module")
-def network(recipe, pixels) -> keras.Model:
-    """With the statistics of the images and answers that differ, as training would leave it."""
+def started(name: str, images: np.ndarray) -> keras.Model:
+    """The first blocks with a classifier, with the statistics of the images and answers that differ."""
     keras.utils.set_random_seed(0)
-    model = build_model(recipe, tuple("abc"), "none")
-    images = recipe.preprocess.normalized(pixels)
-    for layer in model.layers:
-        layer.trainable = True
+    backbone = BACKBONES[name].build(images.shape[1], 1.0, None)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    maps = backbone.get_layer(BLOCKS[name][0]).output
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(maps)
+    model = keras.Model(backbone.input, keras.layers.Dense(3, activation="softmax", name="scores")(pooled))
     model(images, training=True)
-    pooled = np.array(keras.Model(model.input, model.get_layer("pool").output)(images))
-    kernel = np.random.default_rng(1).normal(size=(pooled.shape[1], 3)) / pooled.std(0).mean() / 10
-    model.get_layer("scores").set_weights([kernel.astype(np.float32), -(pooled.mean(0) @ kernel).astype(np.float32)])
+    features = np.array(keras.Model(model.input, pooled)(images))
+    kernel = np.random.default_rng(1).normal(size=(features.shape[1], 3)) / features.std(0).mean() / 8
+    model.get_layer("scores").set_weights([kernel.astype(np.float32), -(features.mean(0) @ kernel).astype(np.float32)])
     return model
 
 
-def test_efficientnet_in_float_and_in_integers(recipe, pixels, network):
-    converter = Converter(with_outputs(network), Calibration(pixels, ()).representative(recipe.preprocess))
-    images = recipe.preprocess.normalized(pixels)
-    wanted = np.array(network(images))
+@pytest.mark.parametrize("name", list(BLOCKS))
+def test_a_backbone_in_float_and_in_integers(name, pixels):
+    _, operators, mean, std = BLOCKS[name]
+    spec = PreprocessSpec(size=(80, 80), mean=mean, std=std)
+    images = spec.normalized(pixels)
+    model = started(name, images)
+    converter = Converter(with_outputs(model), Calibration(pixels, ()).representative(spec))
+    wanted = np.array(model(images))
     assert wanted.std(0).min() > 0.05
     found = {}
-    for name, inputs in (("float32", images), ("int8", np.repeat(pixels[..., None], 3, -1))):
-        content = converter.to_tflite(VARIANTS[name])
+    for variant, inputs in (("float32", images), ("int8", np.repeat(pixels[..., None], 3, -1))):
+        content = converter.to_tflite(VARIANTS[variant])
         assert not custom_operators(content)
         engine = Interpreter(content, 1)
-        found[name] = np.concatenate([engine.invoke(one[None])[0] for one in inputs])
-        kinds = {operator.kind for operator in read_operators(content)}
-        assert {"CONV_2D", "DEPTHWISE_CONV_2D", "LOGISTIC", "MUL", "MEAN"} <= kinds
+        found[variant] = np.concatenate([engine.invoke(one[None])[0] for one in inputs])
+    assert operators <= {operator.kind for operator in read_operators(content)}
     np.testing.assert_allclose(found["float32"], wanted, atol=1e-4)
-    assert np.corrcoef(found["int8"].ravel(), wanted.ravel())[0, 1] > 0.9
+    # The uint8 input takes pixels as they are: its step and zero point are those of the preprocessing.
+    (details,) = engine.inputs
+    assert details["quantization"] == pytest.approx((1 / std, mean), rel=0.05)
+    assert np.corrcoef(found["int8"].ravel(), wanted.ravel())[0, 1] > 0.95
 
 
 def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
@@ -84,3 +100,19 @@ def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
         classifier = Classifier(tmp_path / "models" / f"{name}.tflite")
         assert classifier.card.content["outputs"] == ["scores", "features"]
         assert np.corrcoef(classifier.scores(pixels).ravel(), wanted.ravel())[0, 1] > least
+
+
+def test_what_a_variant_cannot_hold_is_said_and_the_others_are_written(phantoms, tmp_path, command):
+    """TensorFlow's 16-bit quantizer has no HARD_SWISH, quantization-aware training no Activation."""
+    settings = ("backbone=mobilenetv3-small", "image_size=64", "freeze_fraction=1", "epochs=1", "batchnorm=inference")
+    train(phantoms, tmp_path / "run", load_recipe("phantoms", settings), "none")
+    models = tmp_path / "models"
+    code, out, err = command(
+        "convert", tmp_path / "run", "--out", models, "--variants", "int16x8,int8-qat,float32", "--no-gate",
+        "--calibration-images", "8",
+    )  # fmt: skip
+    assert code == 3
+    assert out.startswith(str(models / "float32.tflite")) and out.count("\n") == 1
+    (line,) = (line for line in err.splitlines() if line.startswith("Error: "))
+    assert "HARD_SWISH; leave out this variant" in line and "leave out the variant int8-qat" in line
+    assert not list(models.glob("int*"))
