@@ -154,7 +154,7 @@ def test_data_that_does_not_exist(refused, tmp_path):
 @pytest.mark.parametrize("verb", ["train", "pipeline"])
 def test_an_empty_folder(refused, tmp_path, verb):
     (tmp_path / "empty").mkdir()
-    assert f"{tmp_path / 'empty'} without images" in refused(
+    assert f"{tmp_path / "empty"}, without images" in refused(
         verb, tmp_path / "empty", "--out", tmp_path / "out", *QUICK
     )
     assert not (tmp_path / "out").exists()
@@ -268,7 +268,7 @@ def test_weights_that_do_not_fit(refused, data, tmp_path):
     file = tmp_path / "other.weights.h5"
     keras.applications.MobileNetV2((32, 32, 3), alpha=0.1, include_top=False, weights=None).save_weights(file)
     line = refused("train", data, "--out", tmp_path / "run", *QUICK, "--weights", file)
-    assert "width 0.05 without top are required" in line and file.name in line
+    assert "width 0.05 are required" in line and file.name in line
     assert not (tmp_path / "run" / "metrics.json").exists() and not (tmp_path / "run" / "model.keras").exists()
 
 

@@ -55,9 +55,9 @@ class Dataset:
     root: Path
     samples: tuple[Sample, ...]
     has_patients: bool
+    task: Task = TASKS[MultiClass.name]
     layout: str = ""
     notes: tuple[str, ...] = ()
-    task: Task = TASKS[MultiClass.name]
 
     @property
     def classes(self) -> tuple[str, ...]:
