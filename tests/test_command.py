@@ -154,7 +154,7 @@ def test_data_that_does_not_exist(refused, tmp_path):
 @pytest.mark.parametrize("verb", ["train", "pipeline"])
 def test_an_empty_folder(refused, tmp_path, verb):
     (tmp_path / "empty").mkdir()
-    assert f"{tmp_path / "empty"}, without images" in refused(
+    assert f"{tmp_path / 'empty'}, without images" in refused(
         verb, tmp_path / "empty", "--out", tmp_path / "out", *QUICK
     )
     assert not (tmp_path / "out").exists()

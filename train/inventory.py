@@ -27,14 +27,13 @@ class Inventory:
         """Images by class and source."""
         return source_table(self.dataset.table("source"))
 
-    @property
-    def torn_patients(self) -> list[str]:
-        """Known patients with images on several sides of the split that the data names, sorted."""
-        sides: dict[str, set[str]] = {}
+    def torn_patients(self, column: str) -> list[str]:
+        """Return the known patients whose images differ in `split` or `fold`, sorted."""
+        found: dict[str, set[str]] = {}
         for sample in self.dataset.samples:
             if patient_known(sample):
-                sides.setdefault(sample.patient, set()).add(sample.split)
-        return sorted(patient for patient, found in sides.items() if len(found) > 1)
+                found.setdefault(sample.patient, set()).add(getattr(sample, column))
+        return sorted(patient for patient, values in found.items() if len(values) > 1)
 
     @property
     def missing_classes(self) -> dict[str, list[str]]:
@@ -70,7 +69,8 @@ class Inventory:
                 self.groups_across("fold")
             ),
             "Pictures under several patients, who may be one": len(known),
-            "Patients on several sides": len(self.torn_patients),
+            "Patients on several sides": len(self.torn_patients("split")),
+            "Patients in several folds": len(self.torn_patients("fold")),
             "Images without a known patient (each counts as its own, so images of one person may stand on two sides)": (
                 without_patient
             ),
@@ -121,7 +121,8 @@ class Inventory:
                 }
                 for group in self.duplicates
             ],
-            "patients_on_several_sides": self.torn_patients,
+            "patients_on_several_sides": self.torn_patients("split"),
+            "patients_in_several_folds": self.torn_patients("fold"),
             "classes_missing_on_a_side": self.missing_classes,
             "warnings": self.warnings,
         }

@@ -78,9 +78,11 @@ def test_copies_in_several_folds_are_said(draw):
     )
     inventory = take_inventory(load(folder / "data.csv"))
     assert inventory.to_dict()["folds"]["A"] == {"Fold1": 1, "Fold2": 1}
+    assert inventory.to_dict()["patients_in_several_folds"] == ["p"]
     assert inventory.warnings == [
         "Images that are copies of others: 1.",
         "Pictures in several folds, so that cross-validated figures would be too high: 1.",
+        "Patients in several folds: 1.",
     ]
 
 
