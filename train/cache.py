@@ -22,6 +22,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from train.dataset import content_hash
@@ -67,19 +68,20 @@ def cached_features(
     home = folder / cache_key(prefix, images, recipe)
     home.mkdir(parents=True, exist_ok=True)
     shape = (len(images.pixels), *prefix.output_shape[1:])
-    values = _open(home / "features.npy", shape, np.dtype(recipe.cache))
-    missing = _missing_chunks(values, home / "chunks.jsonl")
-    if not missing:
-        return Features(values, "disk")
-    runner = runner or prefix_runner(prefix, recipe, len(images.pixels), has_gpu, engine)
-    with (home / "chunks.jsonl").open("a", encoding="utf-8") as journal:
-        journal.write("\n")  # a killed process may have left half a line
-        for start, stop in track(missing, "Computing the frozen half", len(missing)):
-            values[start:stop] = runner(images.pixels[start:stop])
-            values.flush()  # the line that says "finished" must not reach the disk before the chunk
-            line = {"start": start, "stop": stop, "crc32": _crc32(values[start:stop])}
-            journal.write(json.dumps(line) + "\n")
-            journal.flush()
+    with FileLock(home / "lock"):  # two processes would compute it twice, and one might replace the file of the other
+        values = _open(home / "features.npy", shape, np.dtype(recipe.cache))
+        missing = _missing_chunks(values, home / "chunks.jsonl")
+        if not missing:
+            return Features(values, "disk")
+        runner = runner or prefix_runner(prefix, recipe, len(images.pixels), has_gpu, engine)
+        with (home / "chunks.jsonl").open("a", encoding="utf-8") as journal:
+            journal.write("\n")  # a killed process may have left half a line
+            for start, stop in track(missing, "Computing the frozen half", len(missing)):
+                values[start:stop] = runner(images.pixels[start:stop])
+                values.flush()  # the line that says "finished" must not reach the disk before the chunk
+                line = {"start": start, "stop": stop, "crc32": _crc32(values[start:stop])}
+                journal.write(json.dumps(line) + "\n")
+                journal.flush()
     return Features(values, runner.engine)
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,7 +78,17 @@ def test_the_second_call_reads_from_disk(tmp_path, computed):
     assert second.engine == "disk"
     assert computed == [8, 8, 4]
     np.testing.assert_array_equal(first.values, second.values)
-    assert {path.name for path in home(tmp_path).iterdir()} == {"features.npy", "chunks.jsonl"}
+    assert {path.name for path in home(tmp_path).iterdir()} == {"features.npy", "chunks.jsonl", "lock"}
+
+
+def test_two_at_a_time_compute_it_once(tmp_path, computed):
+    model = prefix()
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: cache.cached_features(model, images(), RECIPE, tmp_path), range(2)))
+    assert computed == [8, 8, 4]
+    assert sorted(one.engine for one in found) == ["disk", "keras"]
+    for one in found:
+        np.testing.assert_allclose(one.values, expected(model), atol=1e-5)
 
 
 def test_flipped_bits_are_computed_again_and_nothing_else(tmp_path, computed):
@@ -211,7 +222,7 @@ def test_no_room_is_one_os_error_and_no_bus_error(tmp_path):
     code = NO_ROOM.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=240)
-    assert (done.returncode, done.stdout) == (0, "one OSError []\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "one OSError ['lock']\n"), done.stderr
 
 
 def test_default_folder(monkeypatch, tmp_path):
