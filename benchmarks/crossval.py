@@ -23,7 +23,7 @@ from benchmarks.results import write_result
 
 if TYPE_CHECKING:
     from train.crossval import CrossValidation, Fold
-    from train.run import Material
+    from train.training import Material
 
 
 def measure(

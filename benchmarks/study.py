@@ -32,7 +32,8 @@ def study(
     from train.progress import say
     from train.recipe import load_recipe
     from train.run import FINISHED as TRAINED
-    from train.run import Run, train
+    from train.run import Run
+    from train.training import train
 
     rows = []
     for arm in arms:

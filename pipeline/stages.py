@@ -25,12 +25,13 @@ from train.files import prepare_output, read_json, write_json
 from train.progress import say
 from train.recipe import Recipe
 from train.run import FINISHED as TRAINED
-from train.run import Run, train, weights_origin
+from train.run import Run, weights_origin
+from train.training import train
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the pipeline is asked for; see `train.run.train` and `convert.models.convert`."""
+    """What the pipeline is asked for; see `train.training.train` and `convert.models.convert`."""
 
     data: Path
     recipe: Recipe

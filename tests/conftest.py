@@ -59,7 +59,8 @@ def phantoms(tmp_path_factory) -> Path:
 def run(phantoms, tmp_path_factory):
     """A finished `train.run.Run` of a small net on the phantoms."""
     from train.recipe import load_recipe
-    from train.run import DECISION, Run, train
+    from train.run import DECISION, Run
+    from train.training import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     train(phantoms, folder, load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10")), weights="none")

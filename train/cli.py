@@ -58,7 +58,7 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     from train.recipe import load_recipe
 
     with quiet():
-        from train.run import train as run
+        from train.training import train as run
 
     metrics = run(data, out, load_recipe(recipe, settings), weights, cache, overwrite, skip_unreadable, not_cxr)
     if as_json:

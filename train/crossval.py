@@ -29,7 +29,8 @@ from train.folds import fold_numbers, fold_sides
 from train.images import read_images
 from train.progress import say
 from train.recipe import Recipe
-from train.run import FINISHED, Material, load_readable, train_on, weights_origin
+from train.run import FINISHED, weights_origin
+from train.training import Material, load_readable, train_on
 
 PLAN = "plan.json"
 #: Folds of data that name none.
@@ -54,7 +55,7 @@ class CrossValidation:
     """What is asked for.
 
     recipes: by the name of their arm. folds: the data's own are taken where they are as many. seeds: each shuffles the folds, unless
-    they are the data's own, and starts the training anew. weights, cache: see `train.run.train`. keep_models: whether model.keras of each fold stays.
+    they are the data's own, and starts the training anew. weights, cache: see `train.training.train`. keep_models: whether model.keras of each fold stays.
     """
 
     data: Path

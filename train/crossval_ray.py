@@ -20,7 +20,7 @@ from train.run import FINISHED
 
 if TYPE_CHECKING:
     from train.crossval import CrossValidation, Engine, Fold
-    from train.run import Material
+    from train.training import Material
 
 #: How often a fold is tried again whose worker died.
 RETRIES = 3

@@ -1,15 +1,7 @@
-"""One training run: from DATA and a recipe to a RUN folder.
-
-recipe.toml       the resolved recipe            history.csv       one row per epoch
-run.json          data, weights, versions        metrics.json      figures on the three sides
-splits.csv        every image and its side       predictions.csv   scores of every image
-model.keras       the trained model              decision.json     confidence and gate, for the model's card
-events/           for TensorBoard                  negatives.csv     with --not-cxr: its images and their sides
-"""
+"""A RUN folder, and what its model scores."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,28 +10,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.chest_gate import gate_to_dict
-from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
-from train.cache import default_cache_folder
-from train.chosen_rule import ChosenRule
-from train.criterion import Criterion, choose_criterion, needs_recall
 from train.cut import split_model
-from train.dataset import SPLITS, Dataset, content_hash, load
-from train.devices import configure_devices, device_scope
-from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
-from train.fit import TrainingData, cut_of
-from train.gate_choice import choose_gate, measure_gate
-from train.images import Images, read_images, readable
-from train.metrics import confusion_matrix, recall
-from train.model import build_model, count_parameters
-from train.negatives import Negatives, read_negatives
-from train.one_class import trunk_features
-from train.phases import fit_phases, remove_checkpoints
-from train.progress import say
+from train.files import read_json
+from train.fit import cut_of
 from train.quiet import quiet
 from train.recipe import Recipe
-from train.split import read_splits, split, write_splits
+from train.split import read_splits
 from train.task import Task, task_of
 
 #: Written last, so its presence means that the run is finished.
@@ -48,103 +25,7 @@ FINISHED = "metrics.json"
 DECISION = "decision.json"
 #: Which side of the gate each of the images of --not-cxr stands on.
 NEGATIVES = "negatives.csv"
-#: Of the first short run, where the loss asks for one; gone when the run is finished.
-_FIRST_RUN = "first-run"
 _PREDICTION_BATCH = 64
-
-
-def train(
-    data: str | Path,
-    out: Path,
-    recipe: Recipe,
-    weights: str = "imagenet",
-    cache: Path | None = None,
-    overwrite: bool = False,
-    skip_unreadable: bool = False,
-    not_cxr: Path | None = None,
-) -> dict[str, Any]:
-    """Train a recipe on DATA into the folder `out` and return its metrics.
-
-    weights: see `train.model.build_model`. cache: folder of the frozen-half cache, None for the user's.
-    not_cxr: folder of images that are no chest X-rays, for the gate.
-    A run that was killed goes on when it is called again with the same arguments.
-    """
-    dataset = load_readable(data, recipe, skip_unreadable)
-    sides = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
-    images = read_images(dataset, recipe.preprocess)
-    negatives = None if not_cxr is None else read_negatives(not_cxr, recipe, skip_unreadable)
-    return train_on(Material(data, dataset, images), sides, out, recipe, weights, cache, overwrite, negatives)
-
-
-@dataclass(frozen=True)
-class Material:
-    """What all runs on the same DATA share. data: its path. images: of all samples."""
-
-    data: str | Path
-    dataset: Dataset
-    images: Images
-
-
-def load_readable(data: str | Path, recipe: Recipe, skip_unreadable: bool) -> Dataset:
-    """Load DATA, say what a reader of its figures must know, and leave out unreadable images where that is asked for."""
-    dataset = load(data, recipe.task).of_classes(recipe.classes)
-    if skip_unreadable:
-        dataset, skipped = readable(dataset, recipe.preprocess)
-        for line in skipped:
-            say(f"skipped {line}")
-    if not dataset.has_patients:
-        say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
-    return dataset
-
-
-def train_on(
-    material: Material,
-    sides: NDArray[np.str_],
-    out: Path,
-    recipe: Recipe,
-    weights: str = "imagenet",
-    cache: Path | None = None,
-    overwrite: bool = False,
-    negatives: Negatives | None = None,
-) -> dict[str, Any]:
-    """Train as `train` does, on images that have been read and with the side (n,) of each given."""
-    dataset, images = material.dataset, material.images
-    account = _account(material.data, recipe, weights, images)
-    if negatives is not None:
-        negatives.refuse_known(dataset, images)
-        account |= negatives.account()
-    keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
-    gpus = configure_devices(recipe)
-    with device_scope(recipe):
-        model = build_model(recipe, dataset.labels, weights)
-        # Only now, so that data or weights that cannot be used leave nothing behind and cost no earlier results.
-        prepare_output(out, FINISHED, overwrite)
-        _begin(out, account, recipe, dataset, sides, images)
-        if negatives is not None:
-            write_csv(out / NEGATIVES, *negatives.table())
-        classes = np.array([dataset.classes.index(sample.label) for sample in dataset.samples])
-        fitted = _fit(
-            model,
-            TrainingData(images, classes, sides, dataset.labels, dataset.truth),
-            recipe,
-            out,
-            cache or default_cache_folder(),
-            gpus,
-        )
-    # Outside of the scope: under a distribution strategy each device would predict the whole batch.
-    return _write_results(model, out, dataset, fitted, recipe, account, negatives)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """What the training left beside the model's weights."""
-
-    data: TrainingData
-    features: NDArray | None
-    history: list[dict[str, Any]]
-    criterion: Criterion
-    seconds: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -202,157 +83,6 @@ class Run:
 def weights_origin(weights: str) -> str:
     """Return where weights come from: "imagenet", "none", or the absolute path of the file."""
     return str(Path(weights).resolve()) if Path(weights).is_file() else weights
-
-
-def _account(data: str | Path, recipe: Recipe, weights: str, images: Images) -> dict[str, Any]:
-    file = Path(weights)
-    return {
-        "data": str(Path(data).resolve()),
-        "data_sha256": content_hash(images.hashes),
-        "images": len(images.hashes),
-        "weights": weights_origin(weights),
-        "weights_sha256": sha256_file(file) if file.is_file() else None,
-        "recipe": recipe.name,
-        "seed": recipe.seed,
-        "backend": keras.backend.backend(),
-        "environment": environment(),
-    }
-
-
-def _begin(
-    out: Path, account: dict[str, Any], recipe: Recipe, dataset: Dataset, sides: NDArray, images: Images
-) -> None:
-    """Write what is known before training, or check that a killed run had the same arguments."""
-    record = out / "run.json"
-    if record.is_file():
-        before = read_json(record)
-        same = all(before[key] == account[key] for key in ("data_sha256", "weights_sha256", "weights"))
-        same &= before.get("not_cxr_sha256") == account.get("not_cxr_sha256")
-        images_before = [(row["file"], row["class"], row["split"]) for row in read_splits(out / "splits.csv")]
-        images_now = [(sample.file, sample.label, side) for sample, side in zip(dataset.samples, sides, strict=True)]
-        if (
-            not same
-            or images_before != images_now
-            or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml()
-        ):
-            raise FreezenetError(
-                f"The same data, weights and recipe are required to go on with a run. Got: {out}, begun with others; "
-                "pass --overwrite or choose another name."
-            )
-        return
-    write_splits(out / "splits.csv", dataset, sides, images.hashes)
-    write_atomically(out / "recipe.toml", lambda path: path.write_text(recipe.to_toml(), encoding="utf-8"))
-    write_json(record, account)
-
-
-def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int) -> _Fitted:
-    first = first_recall(model, data, recipe, out, cache, gpus) if needs_recall(recipe) else None
-    criterion = choose_criterion(recipe, data, first)
-    if criterion.weights is not None:
-        shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
-        say(f"loss weights: {shown}")
-    fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
-    return _Fitted(data, fitted.features, fitted.history, criterion, fitted.seconds)
-
-
-def first_recall(
-    model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int
-) -> NDArray[np.float64]:
-    """Return the validation recall (C,) after a first run of `difficulty_epochs` with plain cross-entropy.
-
-    The model gets its own weights back afterwards. The run lies in `out`/first-run, so that it too survives a kill.
-    """
-    folder = out / _FIRST_RUN
-    folder.mkdir(exist_ok=True)
-    short = recipe.with_settings({"loss": "cross-entropy", "epochs": recipe.difficulty_epochs, "head_epochs": 0})
-    before = model.get_weights()
-    features = fit_phases(model, data, short, choose_criterion(short, data).loss, folder, cache, gpus).features
-    rows = data.rows("validation")
-    scores = predict_scores(model, data.images.pixels[rows], recipe, None if features is None else features[rows])
-    model.set_weights(before)
-    return recall(confusion_matrix(data.classes[rows], scores.argmax(1), len(data.labels)))
-
-
-def _write_results(
-    model: keras.Model,
-    out: Path,
-    dataset: Dataset,
-    fitted: _Fitted,
-    recipe: Recipe,
-    account: dict[str, Any],
-    negatives: Negatives | None,
-) -> dict[str, Any]:
-    data, history, criterion = fitted.data, fitted.history, fitted.criterion
-    labels, sides, truth, task = data.labels, data.sides, data.truth, dataset.task
-    write_atomically(out / "model.keras", model.save)
-    write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
-    scores = predict_scores(model, data.images.pixels, recipe, fitted.features)
-    patients = np.array([sample.patient for sample in dataset.samples])
-    validation = data.rows("validation")
-    chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
-    answers = chosen.rule.answers(scores)
-    rows = zip([sample.file for sample in dataset.samples], sides, [sample.label for sample in dataset.samples],
-               task.texts(answers, labels), *scores.T.round(6).tolist(), strict=True)  # fmt: skip
-    write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
-    decision, decided = _decision(model, scores, patients, fitted, recipe, chosen, negatives)
-    write_json(out / DECISION, decision)
-    figures = {
-        side: task.evaluate(truth[rows], answers[rows], labels, patients[rows].tolist())
-        for side in SPLITS
-        for rows in [data.rows(side)]
-    }
-    metrics = {
-        **figures["test"],
-        "validation": figures["validation"],
-        "train": figures["train"],
-        **chosen.figures(scores[data.rows("test")], truth[data.rows("test")], patients[data.rows("test")].tolist()),
-        **decided,
-        "recipe": recipe.name,
-        "seed": recipe.seed,
-        "data_sha256": account["data_sha256"],
-        "parameters": count_parameters(model),
-        "epochs": len(history),
-        "seconds": {stage: round(value, 2) for stage, value in fitted.seconds.items()},
-        "images_by_class_and_side": {
-            label: {side: int(truth[data.rows(side), one].sum()) for side in SPLITS} for one, label in enumerate(labels)
-        },
-        "images_by_class_and_source": dataset.table("source"),
-        "class_statistics": criterion.statistics,
-        "loss_weights": None if criterion.weights is None else dict(zip(labels, criterion.weights.round(6).tolist(), strict=True)),
-    }  # fmt: skip
-    write_json(out / FINISHED, metrics)
-    remove_checkpoints(out)
-    shutil.rmtree(out / _FIRST_RUN, ignore_errors=True)
-    return metrics
-
-
-def _decision(
-    model: keras.Model,
-    scores: NDArray,
-    patients: NDArray,
-    fitted: _Fitted,
-    recipe: Recipe,
-    chosen: ChosenRule,
-    negatives: Negatives | None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what decision.json holds, chosen on the validation side, and the figures of it, measured on the test side."""
-    data = fitted.data
-    train, validation, test = (data.rows(side) for side in SPLITS)
-    features = trunk_features(model, data.images.pixels, recipe, fitted.features)
-    taught = held_out = None
-    if negatives is not None:
-        others = trunk_features(model, negatives.images.pixels, recipe)
-        taught, held_out = others[negatives.sides == "train"], others[negatives.sides == "test"]
-    gate = choose_gate(features[train], features[validation], taught)
-    names = patients[test].tolist()
-    decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
-    figures = {
-        "confidence": {
-            **decision["confidence"], "test": chosen.confidence.measure(chosen.rule, scores[test], data.truth[test], names)
-        },
-        "gate": measure_gate(gate, features[validation], features[test], names, held_out),
-    }  # fmt: skip
-    return decision, figures
 
 
 def predict_scores(

@@ -18,7 +18,8 @@ from edge_runtime.preprocess import PreprocessSpec
 from train.backbones import BACKBONES
 from train.phantoms import PATTERNS, draw_phantom
 from train.recipe import load_recipe
-from train.run import Run, train
+from train.run import Run
+from train.training import train
 
 #: Backbone -> (where its first blocks end, operators of these blocks, mean and std of its recipe).
 BLOCKS = {

@@ -27,7 +27,8 @@ from edge_runtime.verify import verify
 from train.files import write_json
 from train.phantoms import LABEL_SET_PATIENTS, write_phantoms
 from train.recipe import load_recipe
-from train.run import Run, train
+from train.run import Run
+from train.training import train
 
 LABELS = ("Diffuse", "Focal", "Reticular")
 SETTINGS = ("task=multi-label", "loss=binary-cross-entropy", "image_size=64", "epochs=6", "batch_size=16",

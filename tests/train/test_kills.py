@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import edge_runtime.files
 from train.recipe import load_recipe
-from train.run import train
+from train.training import train
 
 data, out, unbroken, settings = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
 killed = out.with_suffix(".killed")

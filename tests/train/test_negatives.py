@@ -19,7 +19,8 @@ from train.negatives import read_negatives, sides_of
 from train.one_class import trunk_features
 from train.phantoms import write_phantoms
 from train.recipe import Recipe, load_recipe
-from train.run import Run, train
+from train.run import Run
+from train.training import train
 
 RECIPE = Recipe(image_size=32)
 

@@ -15,7 +15,8 @@ import tensorflow as tf
 from train.backbones import BACKBONES
 from train.phantoms import PATTERNS, draw_phantom
 from train.recipe import Recipe, load_recipe, recipe_names
-from train.run import Run, train
+from train.run import Run
+from train.training import train
 
 #: What a recipe needs that this branch has not got yet.
 MISSING = {

@@ -24,7 +24,8 @@ from train.images import read_images
 from train.one_class import trunk_features
 from train.phantoms import write_phantoms
 from train.recipe import load_recipe
-from train.run import Run, train
+from train.run import Run
+from train.training import train
 
 SETTINGS = (
     "image_size=64",
