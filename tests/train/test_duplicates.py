@@ -62,9 +62,9 @@ def test_different_phantoms_are_different_pictures(drawn):
 
 @pytest.mark.parametrize("kind", COPIES)
 def test_copies_of_phantoms_are_found(drawn, kind):
-    copies = [COPIES[kind](image) for image in drawn[::6]]
-    found = find_duplicates(thumbnails([*drawn, *copies]), names(len(drawn) + len(copies)))
-    assert found == [Duplicates((6 * number, len(drawn) + number), exact=False) for number in range(len(copies))]
+    images = drawn[::6]
+    found = find_duplicates(thumbnails([*images, *map(COPIES[kind], images)]), names(2 * len(images)))
+    assert found == [Duplicates((number, len(images) + number), exact=False) for number in range(len(images))]
 
 
 def test_equal_files_are_copies_whatever_they_show():
