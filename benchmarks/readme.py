@@ -147,7 +147,7 @@ def _gate(result: dict[str, Any]) -> str:
         timed = result["overhead"]
         lines += [
             "",
-            f"With the gate ({timed['gate']}) `predict` on {timed['model']} takes {timed['ratio'] - 1:+.1%} of the time of an image "
+            f"With the gate ({timed['gate']}) `predict` on {timed['model']} is slower by {timed['ratio'] - 1:.1%} "
             f"(`--model {timed['model']}`, {_machine(result)}).",
         ]
     return "\n".join([*lines, "", ""])
