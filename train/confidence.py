@@ -133,6 +133,9 @@ def _sure_and_right(
 
 
 def _drawn_error(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], draws: NDArray) -> Figure:
-    return Figure(
-        float(calibration_error(rule, scores, truth)), *interval(calibration_error(rule, scores, truth, draws))
-    )
+    """Return the calibration error with an interval from the draws, moved by how much they lie above it on average.
+
+    Drawing with replacement thins out the bins, so each draw has a larger error than the images it is drawn from.
+    """
+    value, drawn = float(calibration_error(rule, scores, truth)), calibration_error(rule, scores, truth, draws)
+    return Figure(value, *interval(np.maximum(drawn - drawn.mean() + value, 0.0)))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import FreezenetError
 from train.dataset import content_hash, load
-from train.files import prepare_output, read_json, write_json
+from train.files import MARK, prepare_output, read_json, write_json
 from train.fold_table import write_table
 from train.folds import fold_numbers, fold_sides
 from train.images import read_images
@@ -78,8 +78,10 @@ class CrossValidation:
         return self.recipes[fold.arm].with_settings({"seed": fold.seed})
 
 
-def folds_of(data: Path, folds: int | None) -> int:
-    """Return how many folds are meant where the command names no number: the data's own, or ten."""
+def folds_of(data: Path, folds: int | None, out: Path) -> int:
+    """Return how many folds are meant where the command names no number: those that `out` was begun with, the data's own, or ten."""
+    if folds is None and (out / PLAN).is_file():
+        return int(read_json(out / PLAN)["folds"])
     own = len(load(data, task=None).folds)
     if folds is None:
         return own or _FOLDS
@@ -100,7 +102,10 @@ def cross_validate(
     skip_unreadable: bool = False,
 ) -> dict[str, Any]:
     """Train every fold that `out` does not hold yet, write the tables, and return what stands in crossval.json."""
+    _refuse_others(out)
     materials = read_materials(asked, skip_unreadable)
+    for material in materials.values():
+        tested_images(asked, material, Fold("", 0, 1))  # a refusal comes before anything is written
     prepare_output(out, None, overwrite)
     _begin(asked, materials, out)
     open_folds = [fold for fold in asked.all_folds() if not (fold.folder(out) / FINISHED).is_file()]
@@ -162,6 +167,15 @@ def tested_images(asked: CrossValidation, material: Material, fold: Fold) -> NDA
     if len(own) == asked.folds:
         return np.array([sample.fold == own[fold.number - 1] for sample in material.dataset.samples])
     return fold_numbers(material.dataset, asked.folds, fold.seed) == fold.number - 1
+
+
+def _refuse_others(out: Path) -> None:
+    """Refuse a folder of another verb: a run in it would be mixed with this, or lost to --overwrite."""
+    if (out / MARK).exists() and not (out / PLAN).is_file() and any(path.name != MARK for path in out.iterdir()):
+        raise FreezenetError(
+            f"A folder of freezenet crossval, or a new one, is required. Got: {out}, which another verb wrote; choose "
+            "another name."
+        )
 
 
 def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) -> None:

@@ -9,6 +9,10 @@ from pathlib import Path
 import click
 
 from train.cli import cache_option, json_option, overwrite_option, set_option, skip_option, weights_option
+from train.progress import say
+
+#: Trainings of a recipe below which the command warns of its own tests.
+_FEW = 5
 
 
 @click.command()
@@ -17,7 +21,7 @@ from train.cli import cache_option, json_option, overwrite_option, set_option, s
 @click.option(
     "--folds",
     type=click.IntRange(2),
-    help="Each patient is tested in one; default: the folds that the data name, or 10.",
+    help="Each patient is tested in one; default: those of DIR, those that the data name, or 10.",
 )
 @click.option(
     "--recipes",
@@ -68,17 +72,20 @@ def crossval(
         from train.recipe import load_arms
 
     arms = load_arms(recipes, settings)
-    asked = CrossValidation(data, arms, folds_of(data, folds), tuple(range(seeds)), weights, cache, keep_models)
+    asked = CrossValidation(data, arms, folds_of(data, folds, out), tuple(range(seeds)), weights, cache, keep_models)
     engine = on_ray(ray, threads or 1) if ray else in_this_process
     summary = cross_validate(asked, out, engine, overwrite, skip_unreadable)
     if as_json:
         click.echo(json.dumps(summary))
         return
     figures = list(summary["comparisons"])
-    click.echo("\t".join(["recipe", "trainings", *figures]))
+    width = max(map(len, ["recipe", *summary["recipes"]]))
+    click.echo("\t".join(["recipe".ljust(width), "trainings", *(figure.ljust(15) for figure in figures)]).rstrip())
     for arm, found in summary["recipes"].items():
         shown = [f"{found[name]['mean']:.4f} ± {found[name]['sd']:.4f}" for name in figures]
-        click.echo("\t".join([arm, str(found["trainings"]), *shown]))
+        click.echo("\t".join([arm.ljust(width), str(found["trainings"]).ljust(9), *shown]))
+    if any(0 < one["folds"] < _FEW for found in summary["comparisons"].values() for one in found):
+        say(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
     for figure, comparisons in summary["comparisons"].items():
         for one in comparisons:
             difference = one["difference"]

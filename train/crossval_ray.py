@@ -34,6 +34,8 @@ def on_ray(address: str, threads: int) -> Engine:
     threads: cores of one training; as many trainings run at a time as the cluster has room for.
     """
 
+    _require(address)
+
     def run(asked: CrossValidation, materials: dict[str, Material], folds: list[Fold], out: Path) -> Iterator[Fold]:
         import ray
         from ray.exceptions import RayError, RayTaskError
@@ -76,7 +78,6 @@ def _connect(address: str, threads: int) -> None:
     # Ray would copy the working directory, and with it perhaps all images, to each machine.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
-        _reach(address)
         ray.init(
             address=None if address == "local" else address,
             runtime_env={"env_vars": environment},
@@ -88,11 +89,14 @@ def _connect(address: str, threads: int) -> None:
         raise FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.") from None
 
 
-def _reach(address: str) -> None:
-    """Raise OSError where nobody listens at host:port; Ray itself tries for many minutes."""
+def _require(address: str) -> None:
+    """Raise FreezenetError where nobody listens at host:port; Ray itself tries for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), _PATIENCE).close()
+    try:
+        if host and port.isdigit():
+            socket.create_connection((host, int(port)), _PATIENCE).close()
+    except OSError as error:
+        raise FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.") from None
 
 
 def _keep(files: dict[str, bytes], folder: Path) -> None:

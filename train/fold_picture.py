@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from train.files import write_atomically
 
@@ -29,7 +30,8 @@ def write_picture(summary: dict[str, Any], path: Path) -> None:
             found = summary["recipes"][arm].get(figure)
             if found:
                 axis.errorbar(found["mean"], place, xerr=found["sd"], fmt="D", color="#c44e52", capsize=4, markersize=5)
-        axis.set_title(figure.replace("_", "-"))
+        axis.set_title(figure.replace("macro_f1", "macro-F1"))
+        axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.grid(axis="x", alpha=0.3)
     axes[0][0].set_yticks(range(len(arms)), arms)
     axes[0][0].invert_yaxis()

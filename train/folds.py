@@ -21,12 +21,13 @@ def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]
     """
     classes = [sample.label for sample in dataset.samples]
     patients = np.array([sample.patient for sample in dataset.samples])
-    for label, there in zip(dataset.labels, dataset.truth.T, strict=True):
-        found = len(set(patients[there]))
-        if found < folds:
-            raise FreezenetError(
-                f"At least {folds} patients in every class are required for {folds} folds. Got: {found} in {label}."
-            )
+    found = {label: len(set(patients[there])) for label, there in zip(dataset.labels, dataset.truth.T, strict=True)}
+    scarce = min(found, key=lambda label: found[label])
+    if found[scarce] < folds:
+        raise FreezenetError(
+            f"At least {folds} patients in every class are required for {folds} folds. Got: {found[scarce]} in {scarce}, so at "
+            f"most {found[scarce]} folds."
+        )
     kinds = strata(classes, patients.tolist(), folds)
     numbers = np.empty(len(kinds), int)
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)

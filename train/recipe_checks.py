@@ -31,8 +31,8 @@ def check_together(recipe: Recipe) -> None:
     binary = recipe.loss in BINARY_LOSSES
     if (recipe.task == "multi-label") != binary:
         raise FreezenetError(
-            f"A loss of {', '.join(BINARY_LOSSES)} is required for multi-label, another for multi-class. "
-            f"Got: task {recipe.task} with loss {recipe.loss}."
+            f"Loss {' or '.join(BINARY_LOSSES)} and task multi-label belong together. Got: task {recipe.task} with loss "
+            f"{recipe.loss}; change one of them with --set."
         )
     if len(recipe.classes) == 1 or len(set(recipe.classes)) < len(recipe.classes):
         raise FreezenetError(

@@ -21,6 +21,7 @@ from train.crossval import (
     read_materials,
     tested_images,
 )
+from train.crossval_ray import on_ray
 from train.recipe import load_arms
 from train.run import FINISHED
 
@@ -149,8 +150,8 @@ def test_command(phantoms, done, command):
     )
     assert code == 0
     lines = out.splitlines()
-    assert lines[0].split("\t")[:4] == ["recipe", "trainings", "accuracy", "macro_f1"]
-    assert lines[1].startswith("mobile-freezenet\t2\t")
+    assert [word.strip() for word in lines[0].split("\t")][:4] == ["recipe", "trainings", "accuracy", "macro_f1"]
+    assert [word.strip() for word in lines[1].split("\t")][:2] == ["mobile-freezenet", "2"]
     code, out, _ = command(
         "crossval", phantoms, "--out", done / "out", "--folds", 2, "--weights", "none", "--cache", done / "cache", *settings,
         "--json",
@@ -177,10 +178,34 @@ def test_the_datas_own_folds(tmp_path, capsys):
         lines.append(f"{number}.png,{'AB'[number % 2]},Fold{number % 3 + 9}")
     data = tmp_path / "data.csv"
     data.write_text("\n".join(lines) + "\n")
-    assert folds_of(data, None) == 3
+    assert folds_of(data, None, tmp_path / "cv") == 3
     plan = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 3)
     material = read_materials(plan)["mobile-freezenet"]
     for number, rows in ((1, [0, 3, 6, 9]), (2, [1, 4, 7, 10]), (3, [2, 5, 8, 11])):  # Fold9, Fold10, Fold11
         assert np.flatnonzero(tested_images(plan, material, Fold("", 0, number))).tolist() == rows
-    assert folds_of(data, 2) == 2
+    assert folds_of(data, 2, tmp_path / "cv") == 2
     assert "own 3 folds are set aside for 2" in capsys.readouterr().err
+
+
+def test_a_folder_of_another_verb_is_refused_and_left_alone(phantoms, tmp_path, command):
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in (".freezenet", "metrics.json"):
+        (out / name).write_text("{}")
+    for more in ((), ("--overwrite",)):
+        code, _, err = command("crossval", phantoms, "--out", out, "--folds", 2, "--weights", "none", *more)
+        assert code == 1
+        assert "another verb wrote" in err
+    assert sorted(path.name for path in out.iterdir()) == [".freezenet", "metrics.json"]
+
+
+def test_a_refusal_leaves_nothing(phantoms, tmp_path):
+    with pytest.raises(FreezenetError, match="At least 500 patients"):
+        cross_validate(asked(phantoms, tmp_path / "cache", folds=500), tmp_path / "out", in_this_process)
+    with pytest.raises(FreezenetError, match="Ray cluster"):
+        on_ray("127.0.0.1:1", 1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_number_of_folds_is_that_of_the_folder(phantoms, done):
+    assert folds_of(phantoms, None, done / "out") == 2

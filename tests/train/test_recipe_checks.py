@@ -20,7 +20,7 @@ from train.recipe import Recipe
             {"backbone": "vgg16", "alpha": 0.5},
             "alpha = 1 is required for vgg16.*Got: 0.5; .* mobilenetv2 and mobilenetv3",
         ),
-        ({"task": "multi-label"}, "binary-cross-entropy, binary-focal .*Got: task multi-label with loss attention"),
+        ({"task": "multi-label"}, "binary-cross-entropy or binary-focal .*Got: task multi-label with loss attention"),
         ({"task": "multi-label", "loss": "focal"}, "Got: task multi-label with loss focal"),
         ({"loss": "binary-focal"}, "Got: task multi-class with loss binary-focal"),
         ({"classes": ("A",)}, "Two or more different classes.*Got: A"),
