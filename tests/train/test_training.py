@@ -237,7 +237,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 tf.distribute.MirroredStrategy = lambda: two
 sys.path.insert(0, {tests!r})
-import test_run as this
+import test_training as this
 found = this.train({data!r}, Path({out!r}), this.small("devices=all", "epochs=1"), "none")
 print(two.num_replicas_in_sync, found["accuracy"]["value"])
 """
