@@ -94,7 +94,7 @@ def _tables(result: dict[str, Any]) -> str:
         table = result[part]
         figures = list(table["comparisons"])
         lines += [
-            "| arm | what | trainings | " + " | ".join(figure.replace("_", "-") for figure in figures) + " |",
+            "| arm | what | trainings | " + " | ".join(figure.replace("macro_f1", "macro-F1") for figure in figures) + " |",
             "|---|---|---|" + "---|" * len(figures),
         ]
         for arm, found in table["recipes"].items():
@@ -104,7 +104,7 @@ def _tables(result: dict[str, Any]) -> str:
             "",
             "Against plain cross-entropy (mean difference, 95 % interval, p and p adjusted for all pairs, Nadeau-Bengio):",
             "",
-            "| arm | " + " | ".join(figure.replace("_", "-") for figure in figures) + " |",
+            "| arm | " + " | ".join(figure.replace("macro_f1", "macro-F1") for figure in figures) + " |",
             "|---|" + "---|" * len(figures),
         ]
         for arm in table["recipes"]:
