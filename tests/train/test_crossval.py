@@ -19,7 +19,6 @@ from train.crossval import (
     folds_of,
     in_this_process,
     read_materials,
-    tested_images,
 )
 from train.crossval_ray import on_ray
 from train.recipe import load_arms
@@ -182,7 +181,7 @@ def test_the_datas_own_folds(tmp_path, capsys):
     plan = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 3)
     material = read_materials(plan)["mobile-freezenet"]
     for number, rows in ((1, [0, 3, 6, 9]), (2, [1, 4, 7, 10]), (3, [2, 5, 8, 11])):  # Fold9, Fold10, Fold11
-        assert np.flatnonzero(tested_images(plan, material, Fold("", 0, number))).tolist() == rows
+        assert np.flatnonzero(module.tested_images(plan, material, Fold("", 0, number))).tolist() == rows
     assert folds_of(data, 2, tmp_path / "cv") == 2
     assert "own 3 folds are set aside for 2" in capsys.readouterr().err
 
