@@ -8,6 +8,7 @@ INNER_PACKAGES = (
     "edge_runtime.dicom_node",
     "edge_runtime.inbox",
     "edge_runtime.server",
+    "train.losses",
     "train.data",
     "benchmarks.clients",
     "benchmarks.clients.programs",

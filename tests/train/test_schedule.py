@@ -13,7 +13,7 @@ from train.schedule import LearningRateRecord, learning_rate, schedule_callbacks
 
 def test_constant_is_the_number_itself():
     assert learning_rate(Recipe(learning_rate=3e-4, schedule="constant"), 7) == 3e-4
-    assert learning_rate(Recipe(learning_rate=3e-4, schedule="plateau"), 7) == 3e-4
+    assert learning_rate(Recipe(learning_rate=3e-4, schedule="plateau", patience=20), 7) == 3e-4
 
 
 def test_step_halves_every_ten_epochs():
