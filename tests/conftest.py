@@ -63,7 +63,12 @@ def run(phantoms, tmp_path_factory):
     from train.training import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train(phantoms, folder, load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10")), weights="none")
+    train(
+        phantoms,
+        folder,
+        load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10", "seed=1")),
+        weights="none",
+    )
     # Most tests compare a device's answers with the network's scores, so the models say them as they are and never abstain.
     (folder / DECISION).rename(folder.parent / DECISION)
     return Run.open(folder)

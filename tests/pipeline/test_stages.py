@@ -18,7 +18,20 @@ from sklearn.metrics import accuracy_score
 
 ROOT = Path(__file__).resolve().parents[2]
 # Enough training that the gate has nothing to refuse.
-RECIPE = ("--recipe", "phantoms", "--set", "epochs=8", "--set", "batch_size=16", "--weights", "none")
+RECIPE = (
+    "--recipe",
+    "phantoms",
+    "--set",
+    "epochs=10",
+    "--set",
+    "batch_size=16",
+    "--set",
+    "patience=10",
+    "--set",
+    "seed=1",
+    "--weights",
+    "none",
+)
 
 
 def arguments(phantoms, out):
