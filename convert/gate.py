@@ -19,6 +19,7 @@ from edge_runtime.decision import DecisionRule
 from edge_runtime.errors import FreezenetError
 from edge_runtime.interpreter import Interpreter
 from edge_runtime.preprocess import PreprocessSpec
+from train.metrics import Figure
 from train.task import task_of
 
 
@@ -179,14 +180,14 @@ def _loss(variant: Variant, verdict: Verdict, evidence: Evidence, limits: GateLi
     keras, this = verdict.macro_f1["keras"], verdict.macro_f1["this"]
     if this["value"] < limits.f1_kept * keras["value"] and verdict.changed > limits.tolerated_images:
         losses.append(
-            f"macro-F1 falls from {_shown(keras)} to {_shown(this)}, where at least {limits.f1_kept:.1%} of it must be kept"
+            f"macro-F1 falls from {Figure(**keras)} to {Figure(**this)}, where at least {limits.f1_kept:.1%} of it must be kept"
         )
     for number, (label, recall) in enumerate(verdict.recall.items()):
         lost = recall["keras"]["value"] - recall["this"]["value"]
         images = round(lost * int(evidence.truth[:, number].sum()))
         if lost > limits.recall_loss and images > limits.tolerated_images:
             losses.append(
-                f"recall of {label} falls from {_shown(recall['keras'])} to {_shown(recall['this'])}, {images} images, where "
+                f"recall of {label} falls from {Figure(**recall['keras'])} to {Figure(**recall['this'])}, {images} images, where "
                 f"at most {100 * limits.recall_loss:g} points may be lost"
             )
     if not losses:
@@ -195,10 +196,6 @@ def _loss(variant: Variant, verdict: Verdict, evidence: Evidence, limits: GateLi
         f"on {verdict.images} validation images {'; '.join(losses)}; likely cause: "
         f"{_cause(variant)}, or --no-gate to study the file"
     )
-
-
-def _shown(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"
 
 
 def _wrong_input(interpreter: Interpreter, spec: PreprocessSpec) -> str | None:

@@ -71,7 +71,10 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     chosen, sure, gate = metrics["confidence"], metrics["confidence"]["test"], metrics["gate"]
     figures = [
         ("calibration error before", sure["ece_before"]),
-        (f"calibration error at temperature {chosen['temperature']:g}", sure["ece_after"]),
+        (
+            f"calibration error at temperature {chosen['temperature']:g} ({sure['ece_if_calibrated']:.3f} by chance alone)",
+            sure["ece_after"],
+        ),
         (f"answered at confidence {chosen['abstain_below']:.3f}", sure["coverage"]),
         ("accuracy of what is answered", sure["accuracy_answered"]),
         ("test images that pass the chest gate", gate["chest_passed"]),

@@ -12,6 +12,7 @@ from scipy.stats import false_discovery_control
 
 from edge_runtime.environment import environment
 from train.files import read_json, write_csv, write_json
+from train.fold_confidence import pooled_confidence
 from train.resampled_test import corrected_resampled_test
 from train.run import FINISHED
 
@@ -31,7 +32,10 @@ def write_table(asked: CrossValidation, out: Path) -> dict[str, Any]:
     ]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     write_csv(out / FOLDS, columns, [[row.get(name, "") for name in columns] for row in rows])
-    summary = summarize(rows) | {
+    summary = summarize(rows)
+    for arm, found in summary["recipes"].items():
+        found["confidence"] = pooled_confidence(fold.folder(out) for fold in asked.all_folds() if fold.arm == arm)
+    summary |= {
         "data": asked.data.name,
         "weights": Path(asked.weights).name,
         "folds": asked.folds,

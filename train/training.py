@@ -282,7 +282,7 @@ def _decision(
     decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
     figures = {
         "confidence": {
-            **decision["confidence"], "test": chosen.confidence.measure(chosen.rule, scores[test], data.truth[test], names)
+            **decision["confidence"], "test": chosen.measured_confidence(scores[test], data.truth[test], names)
         },
         "gate": measure_gate(gate, features[validation], features[test], names, held_out),
     }  # fmt: skip
