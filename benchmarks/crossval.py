@@ -42,7 +42,7 @@ def measure(
     with tempfile.TemporaryDirectory() as home:
         asked = CrossValidation(data, {recipe: fixed}, folds, (0,), weights, Path(home) / "cache")
         started = time.perf_counter()
-        materials = read_materials(asked)
+        materials = read_materials(data, asked.recipes)
         reading = time.perf_counter() - started
         for fold in asked.all_folds():
             started = time.perf_counter()

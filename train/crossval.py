@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FreezenetError
-from train.dataset import content_hash, load
+from train.dataset import content_hash
 from train.files import MARK, prepare_output, read_json, write_json
 from train.fold_table import write_table
 from train.folds import fold_numbers, fold_sides
@@ -54,8 +54,9 @@ class Fold:
 class CrossValidation:
     """What is asked for.
 
-    recipes: by the name of their arm. folds: the data's own are taken where they are as many. seeds: each shuffles the folds, unless
-    they are the data's own, and starts the training anew. weights, cache: see `train.training.train`. keep_models: whether model.keras of each fold stays.
+    data: path of DATA. recipes: by the name of their arm. folds: the data's own are taken where they are as many. seeds: each
+    shuffles the folds, unless they are the data's own, and starts the training anew. weights, cache: see
+    `train.training.train`. keep_models: whether model.keras of each fold stays.
     """
 
     data: Path
@@ -78,11 +79,11 @@ class CrossValidation:
         return self.recipes[fold.arm].with_settings({"seed": fold.seed})
 
 
-def folds_of(data: Path, folds: int | None, out: Path) -> int:
-    """Return how many folds are meant where the command names no number: those that `out` was begun with, the data's own, or ten."""
+def count_folds(materials: dict[str, Material], folds: int | None, out: Path) -> int:
+    """Return `folds`, or where it is None those that `out` was begun with, the data's own, or ten."""
     if folds is None and (out / PLAN).is_file():
         return int(read_json(out / PLAN)["folds"])
-    own = len(load(data, task=None).folds)
+    own = max(len(material.dataset.folds) for material in materials.values())
     if folds is None:
         return own or _FOLDS
     if own and own != folds:
@@ -95,17 +96,15 @@ Engine = Callable[[CrossValidation, dict[str, Material], list[Fold], Path], Iter
 
 
 def cross_validate(
-    asked: CrossValidation,
-    out: Path,
-    engine: Engine,
-    overwrite: bool = False,
-    skip_unreadable: bool = False,
+    asked: CrossValidation, materials: dict[str, Material], out: Path, engine: Engine, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Train every fold that `out` does not hold yet, write the tables, and return what stands in crossval.json."""
-    _refuse_others(out)
-    materials = read_materials(asked, skip_unreadable)
-    for material in materials.values():
-        tested_images(asked, material, Fold("", 0, 1))  # a refusal comes before anything is written
+    """Train every fold that `out` does not hold yet, write the tables, and return what stands in crossval.json.
+
+    materials: those of the asked recipes, by arm; others may be among them.
+    """
+    refuse_other_verbs(out)
+    for arm in asked.recipes:
+        tested_images(asked, materials[arm], Fold(arm, 0, 1))  # a refusal comes before anything is written
     prepare_output(out, None, overwrite)
     _begin(asked, materials, out)
     open_folds = [fold for fold in asked.all_folds() if not (fold.folder(out) / FINISHED).is_file()]
@@ -123,15 +122,15 @@ def cross_validate(
     return write_table(asked, out)
 
 
-def read_materials(asked: CrossValidation, skip_unreadable: bool = False) -> dict[str, Material]:
+def read_materials(data: Path, recipes: dict[str, Recipe], skip_unreadable: bool = False) -> dict[str, Material]:
     """Read the images once for each preprocessing and choice of classes that the recipes ask for; by arm."""
     found: dict[Any, Material] = {}
     by_arm = {}
-    for arm, recipe in asked.recipes.items():
+    for arm, recipe in recipes.items():
         key = (recipe.image_size, recipe.classes, recipe.task)
         if key not in found:
-            dataset = load_readable(asked.data, recipe, skip_unreadable)
-            found[key] = Material(asked.data, dataset, read_images(dataset, recipe.preprocess))
+            dataset = load_readable(data, recipe, skip_unreadable)
+            found[key] = Material(data, dataset, read_images(dataset, recipe.preprocess))
         by_arm[arm] = found[key]
     return by_arm
 
@@ -169,7 +168,7 @@ def tested_images(asked: CrossValidation, material: Material, fold: Fold) -> NDA
     return fold_numbers(material.dataset, asked.folds, fold.seed) == fold.number - 1
 
 
-def _refuse_others(out: Path) -> None:
+def refuse_other_verbs(out: Path) -> None:
     """Refuse a folder of another verb: a run in it would be mixed with this, or lost to --overwrite."""
     if (out / MARK).exists() and not (out / PLAN).is_file() and any(path.name != MARK for path in out.iterdir()):
         raise FreezenetError(
@@ -182,7 +181,7 @@ def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) ->
     """Write down what was asked for, or check that what lies there was asked for in the same way."""
     account: dict[str, Any] = {
         "data": str(asked.data.resolve()),
-        "data_sha256": {arm: content_hash(material.images.hashes) for arm, material in materials.items()},
+        "data_sha256": {arm: content_hash(materials[arm].images.hashes) for arm in asked.recipes},
         "folds": asked.folds,
         "weights": weights_origin(asked.weights),
         "recipes": {arm: recipe.to_toml() for arm, recipe in asked.recipes.items()},

@@ -67,14 +67,25 @@ def crossval(
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
-        from train.crossval import CrossValidation, cross_validate, folds_of, in_this_process
+        from train.crossval import (
+            CrossValidation,
+            count_folds,
+            cross_validate,
+            in_this_process,
+            read_materials,
+            refuse_other_verbs,
+        )
         from train.crossval_ray import on_ray
+        from train.metrics import Figure
         from train.recipe import load_arms
 
     arms = load_arms(recipes, settings)
-    asked = CrossValidation(data, arms, folds_of(data, folds, out), tuple(range(seeds)), weights, cache, keep_models)
     engine = on_ray(ray, threads or 1) if ray else in_this_process
-    summary = cross_validate(asked, out, engine, overwrite, skip_unreadable)
+    refuse_other_verbs(out)  # before all images are read
+    materials = read_materials(data, arms, skip_unreadable)
+    folds = count_folds(materials, folds, out)
+    asked = CrossValidation(data, arms, folds, tuple(range(seeds)), weights, cache, keep_models)
+    summary = cross_validate(asked, materials, out, engine, overwrite)
     if as_json:
         click.echo(json.dumps(summary))
         return
@@ -84,6 +95,13 @@ def crossval(
     for arm, found in summary["recipes"].items():
         shown = [f"{found[name]['mean']:.4f} ± {found[name]['sd']:.4f}" for name in figures]
         click.echo("\t".join([arm.ljust(width), str(found["trainings"]).ljust(9), *shown]))
+    for arm, found in summary["recipes"].items():
+        sure = found["confidence"]
+        click.echo(
+            f"{arm}: calibration error {Figure(**sure['ece_before'])} before scaling, {Figure(**sure['ece_after'])} after "
+            f"({sure['ece_if_calibrated']:.3f} by chance alone); accuracy of the surest 90 % "
+            f"{Figure(**sure['accuracy_at_90_coverage'])}"
+        )
     if any(0 < one["folds"] < _FEW for found in summary["comparisons"].values() for one in found):
         say(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
     for figure, comparisons in summary["comparisons"].items():

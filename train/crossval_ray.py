@@ -73,9 +73,9 @@ def train_remotely(asked: CrossValidation, material: Material, fold: Fold) -> di
 def _connect(address: str, threads: int) -> None:
     import ray
 
-    # Before TensorFlow starts in a worker: otherwise each of them takes all cores.
+    # Read when TensorFlow starts in a worker: otherwise each of them takes all cores.
     environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    # Ray would copy the working directory, and with it perhaps all images, to each machine.
+    # Started by `uv run`, Ray would copy the working directory, and with it perhaps all images, to each machine.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     try:
         ray.init(
@@ -86,7 +86,7 @@ def _connect(address: str, threads: int) -> None:
             include_dashboard=False if address == "local" else None,
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.") from None
+        raise _no_cluster(address, error) from None
 
 
 def _require(address: str) -> None:
@@ -96,7 +96,11 @@ def _require(address: str) -> None:
         if host and port.isdigit():
             socket.create_connection((host, int(port)), _PATIENCE).close()
     except OSError as error:
-        raise FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.") from None
+        raise _no_cluster(address, error) from None
+
+
+def _no_cluster(address: str, error: Exception) -> FreezenetError:
+    return FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.")
 
 
 def _keep(files: dict[str, bytes], folder: Path) -> None:

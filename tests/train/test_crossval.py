@@ -15,8 +15,8 @@ from train import crossval as module
 from train.crossval import (
     CrossValidation,
     Fold,
+    count_folds,
     cross_validate,
-    folds_of,
     in_this_process,
     read_materials,
 )
@@ -29,6 +29,10 @@ SMALL = ("image_size=64", "alpha=.35", "epochs=1", "batch_size=32")
 
 def asked(data: Path, cache: Path, recipes: str = "mobile-freezenet", **keys) -> CrossValidation:
     return CrossValidation(data, load_arms(recipes, SMALL), **{"folds": 2, "weights": "none", "cache": cache, **keys})
+
+
+def compare(asked: CrossValidation, out: Path) -> dict:
+    return cross_validate(asked, read_materials(asked.data, asked.recipes), out, in_this_process)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -45,7 +49,7 @@ def predictions(folder: Path) -> list[dict[str, str]]:
 def done(phantoms, tmp_path_factory) -> Path:
     """A finished cross-validation of two folds."""
     home = tmp_path_factory.mktemp("crossval")
-    cross_validate(asked(phantoms, home / "cache"), home / "out", in_this_process)
+    compare(asked(phantoms, home / "cache"), home / "out")
     return home
 
 
@@ -88,7 +92,7 @@ def test_what_is_finished_is_not_done_again(phantoms, done, monkeypatch, capsys)
     before = table(done / "out")
     again = Fold("mobile-freezenet", 0, 2).folder(done / "out")
     (again / FINISHED).unlink()  # as where the process was killed before it was written
-    cross_validate(asked(phantoms, done / "cache"), done / "out", in_this_process)
+    compare(asked(phantoms, done / "cache"), done / "out")
     assert len(trained) == 1
     assert "1 of 2 folds are finished already" in capsys.readouterr().err
     for old, new in zip(before, table(done / "out"), strict=True):
@@ -98,7 +102,7 @@ def test_what_is_finished_is_not_done_again(phantoms, done, monkeypatch, capsys)
 def test_a_recipe_can_be_added(phantoms, done, monkeypatch):
     monkeypatch.setattr(module, "train_on", _pretend(module.train_on, done))
     both = asked(phantoms, done / "cache", "mobile-freezenet,mobile-freezenet+loss=focal")
-    summary = cross_validate(both, done / "out", in_this_process)
+    summary = compare(both, done / "out")
     assert list(summary["recipes"]) == ["mobile-freezenet", "mobile-freezenet+loss=focal"]
     assert summary["comparisons"]["accuracy"][0]["folds"] == 2
 
@@ -123,13 +127,13 @@ def _pretend(original, done):
 )
 def test_other_arguments_are_refused(phantoms, done, changes, sentence):
     with pytest.raises(FreezenetError, match=sentence):
-        cross_validate(asked(phantoms, done / "cache", **changes), done / "out", in_this_process)
+        compare(asked(phantoms, done / "cache", **changes), done / "out")
 
 
 def test_another_recipe_under_the_same_name_is_refused(phantoms, done, tmp_path):
     changed = CrossValidation(phantoms, load_arms("mobile-freezenet", (*SMALL, "learning_rate=1")), 2, (0,), "none")
     with pytest.raises(FreezenetError, match=r"same recipe is required.*mobile-freezenet"):
-        cross_validate(changed, done / "out", in_this_process)
+        compare(changed, done / "out")
 
 
 def test_command(phantoms, done, command):
@@ -177,12 +181,13 @@ def test_the_datas_own_folds(tmp_path, capsys):
         lines.append(f"{number}.png,{'AB'[number % 2]},Fold{number % 3 + 9}")
     data = tmp_path / "data.csv"
     data.write_text("\n".join(lines) + "\n")
-    assert folds_of(data, None, tmp_path / "cv") == 3
     plan = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 3)
-    material = read_materials(plan)["mobile-freezenet"]
+    materials = read_materials(data, plan.recipes)
+    material = materials["mobile-freezenet"]
+    assert count_folds(materials, None, tmp_path / "cv") == 3
     for number, rows in ((1, [0, 3, 6, 9]), (2, [1, 4, 7, 10]), (3, [2, 5, 8, 11])):  # Fold9, Fold10, Fold11
         assert np.flatnonzero(module.tested_images(plan, material, Fold("", 0, number))).tolist() == rows
-    assert folds_of(data, 2, tmp_path / "cv") == 2
+    assert count_folds(materials, 2, tmp_path / "cv") == 2
     assert "own 3 folds are set aside for 2" in capsys.readouterr().err
 
 
@@ -200,11 +205,11 @@ def test_a_folder_of_another_verb_is_refused_and_left_alone(phantoms, tmp_path, 
 
 def test_a_refusal_leaves_nothing(phantoms, tmp_path):
     with pytest.raises(FreezenetError, match="At least 500 patients"):
-        cross_validate(asked(phantoms, tmp_path / "cache", folds=500), tmp_path / "out", in_this_process)
+        compare(asked(phantoms, tmp_path / "cache", folds=500), tmp_path / "out")
     with pytest.raises(FreezenetError, match="Ray cluster"):
         on_ray("127.0.0.1:1", 1)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_number_of_folds_is_that_of_the_folder(phantoms, done):
-    assert folds_of(phantoms, None, done / "out") == 2
+def test_the_number_of_folds_is_that_of_the_folder(done):
+    assert count_folds({}, None, done / "out") == 2

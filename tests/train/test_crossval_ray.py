@@ -12,7 +12,7 @@ import pytest
 
 from edge_runtime.errors import FreezenetError
 from train import crossval_ray as module
-from train.crossval import CrossValidation, Fold, cross_validate, in_this_process
+from train.crossval import CrossValidation, Engine, Fold, cross_validate, in_this_process, read_materials
 from train.crossval_ray import on_ray
 from train.recipe import load_arms
 
@@ -30,8 +30,9 @@ def _by_value(monkeypatch):
     ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
-def asked(data: Path, cache: Path) -> CrossValidation:
-    return CrossValidation(data, load_arms("mobile-freezenet", SMALL), 2, (0,), "none", cache)
+def compare(data: Path, cache: Path, out: Path, engine: Engine) -> None:
+    asked = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 2, (0,), "none", cache)
+    cross_validate(asked, read_materials(data, asked.recipes), out, engine)
 
 
 def dying(original, mark: str):
@@ -50,11 +51,9 @@ def dying(original, mark: str):
 def test_equals_the_plain_run_although_a_worker_dies(phantoms, tmp_path, monkeypatch):
     mark = tmp_path / "died"
     monkeypatch.setattr(module, "train_remotely", dying(module.train_remotely, str(mark)))
-    cross_validate(asked(phantoms, tmp_path / "cache"), tmp_path / "ray", on_ray("local", 1))
+    compare(phantoms, tmp_path / "cache", tmp_path / "ray", on_ray("local", 1))
     assert mark.exists()
-    # The plain run in a worker too, one fold after the other: this process has its own number of threads.
-    plain = CrossValidation(phantoms, load_arms("mobile-freezenet", SMALL), 2, (0,), "none", tmp_path / "cache")
-    cross_validate(plain, tmp_path / "plain", in_this_process)
+    compare(phantoms, tmp_path / "cache", tmp_path / "plain", in_this_process)
     for number in (1, 2):
         one, other = (Fold("mobile-freezenet", 0, number).folder(tmp_path / home) for home in ("ray", "plain"))
         assert (one / "splits.csv").read_text() == (other / "splits.csv").read_text()
@@ -71,9 +70,9 @@ def failing(*_):
 def test_a_workers_failure_is_its_sentence(phantoms, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train_remotely", failing)
     with pytest.raises(FreezenetError, match=r"^A fold is required\. Got: none\.$"):
-        cross_validate(asked(phantoms, tmp_path / "cache"), tmp_path / "out", on_ray("local", 1))
+        compare(phantoms, tmp_path / "cache", tmp_path / "out", on_ray("local", 1))
 
 
 def test_no_cluster_is_one_sentence(phantoms, tmp_path):
     with pytest.raises(FreezenetError, match=r"A Ray cluster at 127\.0\.0\.1:1 is required"):
-        cross_validate(asked(phantoms, tmp_path / "cache"), tmp_path / "out", on_ray("127.0.0.1:1", 1))
+        compare(phantoms, tmp_path / "cache", tmp_path / "out", on_ray("127.0.0.1:1", 1))
