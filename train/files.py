@@ -48,8 +48,8 @@ def read_json(path: Path) -> Any:
 def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     """Make an output folder.
 
-    finished: name of the file that is written last, None for a folder that can always be gone on with. A folder that holds it is refused unless `overwrite`, which
-    empties it; a folder without it is that of a killed run and is gone on with.
+    finished: name of the file that is written last, None for a folder that can always be gone on with. A folder that holds
+    it is refused unless `overwrite`, which empties it; a folder without it is that of a killed run and is gone on with.
     Raises FreezenetError where the path is a file, or a folder with something else inside.
     """
     if folder.is_file():

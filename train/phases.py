@@ -40,7 +40,8 @@ class Phase:
 class Fitted:
     """What the phases left beside the model's weights.
 
-    features: the output of the frozen part in the last phase, of all images as they are; None where nothing was cached. history: one dictionary per epoch. seconds: "fit", and "cache" where there was one.
+    features: the output of the frozen part in the last phase, of all images as they are; None where nothing was cached.
+    history: one dictionary per epoch. seconds: "fit", and "cache" where there was one.
     """
 
     features: NDArray | None

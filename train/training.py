@@ -34,7 +34,7 @@ from train.metrics import confusion_matrix, recall
 from train.model import build_model, count_parameters
 from train.negatives import Negatives, read_negatives
 from train.one_class import trunk_features
-from train.phases import fit_phases, remove_checkpoints
+from train.phases import Fitted, fit_phases, remove_checkpoints
 from train.progress import say
 from train.recipe import Recipe
 from train.run import DECISION, FINISHED, NEGATIVES, predict_scores, weights_origin
@@ -115,27 +115,16 @@ def train_on(
         if negatives is not None:
             write_csv(out / NEGATIVES, *negatives.table())
         classes = np.array([dataset.classes.index(sample.label) for sample in dataset.samples])
-        fitted = _fit(
-            model,
-            TrainingData(images, classes, sides, dataset.labels, dataset.truth),
-            recipe,
-            out,
-            cache or default_cache_folder(),
-            gpus,
-        )
+        data = TrainingData(images, classes, sides, dataset.labels, dataset.truth)
+        cache = cache or default_cache_folder()
+        first = first_recall(model, data, recipe, out, cache, gpus) if needs_recall(recipe) else None
+        criterion = choose_criterion(recipe, data, first)
+        if criterion.weights is not None:
+            shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
+            say(f"loss weights: {shown}")
+        fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
-    return _write_results(model, out, dataset, fitted, recipe, account, negatives)
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """What the training left beside the model's weights."""
-
-    data: TrainingData
-    features: NDArray | None
-    history: list[dict[str, Any]]
-    criterion: Criterion
-    seconds: dict[str, float]
+    return _write_results(model, out, dataset, data, fitted, criterion, recipe, account, negatives)
 
 
 def _account(data: str | Path, recipe: Recipe, weights: str, images: Images) -> dict[str, Any]:
@@ -179,16 +168,6 @@ def _begin(
     write_json(record, account)
 
 
-def _fit(model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int) -> _Fitted:
-    first = first_recall(model, data, recipe, out, cache, gpus) if needs_recall(recipe) else None
-    criterion = choose_criterion(recipe, data, first)
-    if criterion.weights is not None:
-        shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
-        say(f"loss weights: {shown}")
-    fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
-    return _Fitted(data, fitted.features, fitted.history, criterion, fitted.seconds)
-
-
 def first_recall(
     model: keras.Model, data: TrainingData, recipe: Recipe, out: Path, cache: Path, gpus: int
 ) -> NDArray[np.float64]:
@@ -211,12 +190,14 @@ def _write_results(
     model: keras.Model,
     out: Path,
     dataset: Dataset,
-    fitted: _Fitted,
+    data: TrainingData,
+    fitted: Fitted,
+    criterion: Criterion,
     recipe: Recipe,
     account: dict[str, Any],
     negatives: Negatives | None,
 ) -> dict[str, Any]:
-    data, history, criterion = fitted.data, fitted.history, fitted.criterion
+    history = fitted.history
     labels, sides, truth, task = data.labels, data.sides, data.truth, dataset.task
     write_atomically(out / "model.keras", model.save)
     write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
@@ -228,7 +209,7 @@ def _write_results(
     rows = zip([sample.file for sample in dataset.samples], sides, [sample.label for sample in dataset.samples],
                task.texts(answers, labels), *scores.T.round(6).tolist(), strict=True)  # fmt: skip
     write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
-    decision, decided = _decision(model, scores, patients, fitted, recipe, chosen, negatives)
+    decision, decided = _decision(model, scores, patients, data, fitted.features, recipe, chosen, negatives)
     write_json(out / DECISION, decision)
     figures = {
         side: task.evaluate(truth[rows], answers[rows], labels, patients[rows].tolist())
@@ -264,15 +245,15 @@ def _decision(
     model: keras.Model,
     scores: NDArray,
     patients: NDArray,
-    fitted: _Fitted,
+    data: TrainingData,
+    features: NDArray | None,
     recipe: Recipe,
     chosen: ChosenRule,
     negatives: Negatives | None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation side, and the figures of it, measured on the test side."""
-    data = fitted.data
     train, validation, test = (data.rows(side) for side in SPLITS)
-    features = trunk_features(model, data.images.pixels, recipe, fitted.features)
+    features = trunk_features(model, data.images.pixels, recipe, features)
     taught = held_out = None
     if negatives is not None:
         others = trunk_features(model, negatives.images.pixels, recipe)
