@@ -17,7 +17,14 @@ _FEW = 5
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for the results.")
+@click.option(
+    "--out",
+    default="crossval",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the results.",
+)
 @click.option(
     "--folds",
     type=click.IntRange(2),
