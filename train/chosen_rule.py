@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge_runtime.decision import DecisionRule
 from train.calibration import Decided, measure_confidence
 from train.confidence import Confidence, best_temperature
+from train.progress import say
 from train.recipe import Recipe
 from train.task import TASKS, Task
 
@@ -38,6 +39,11 @@ class ChosenRule:
         rule = replace(rule, temperature=round(best_temperature(rule, scores, truth), 4))
         rule = replace(rule, thresholds=task.thresholds(rule.probabilities(scores), truth, recipe.threshold_metric))
         confidence = Confidence.fit(rule, scores, truth, recipe.abstain_risk)
+        if confidence.risk_reached > confidence.risk:
+            say(
+                f"abstain_risk {confidence.risk:g} cannot be kept: of the surest half of the validation answers "
+                f"{confidence.risk_reached:.1%} are wrong"
+            )
         return cls(task, replace(rule, abstain_below=confidence.abstain_below), confidence)
 
     @property

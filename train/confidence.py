@@ -26,12 +26,14 @@ class Confidence:
     """What the card says under "confidence".
 
     temperature: T of temperature scaling. abstain_below: smallest confidence, 0..1, that is answered. risk: the share of
-    wrong answers among those given that `abstain_below` was chosen for. images: number it was chosen on.
+    wrong answers among those given that `abstain_below` was chosen for. risk_reached: that share on the images it was chosen
+    on; above `risk` where even the surest half of the answers has more. images: their number.
     """
 
     temperature: float
     abstain_below: float
     risk: float
+    risk_reached: float
     images: int
 
     @classmethod
@@ -41,7 +43,10 @@ class Confidence:
         rule: calibrated, with the thresholds of a multi-label model; what it says of abstaining is not looked at.
         """
         assert rule.temperature is not None
-        return cls(rule.temperature, abstention_threshold(rule, scores, truth, risk), risk, len(truth))
+        threshold = abstention_threshold(rule, scores, truth, risk)
+        decided = Decided.by(replace(rule, abstain_below=threshold), scores, truth)
+        reached = round(float((~decided.correct[decided.answered]).mean()), 6)
+        return cls(rule.temperature, threshold, risk, reached, len(truth))
 
 
 def best_temperature(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]) -> float:

@@ -181,7 +181,7 @@ def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) ->
     """Write down what was asked for, or check that what lies there was asked for in the same way."""
     account: dict[str, Any] = {
         "data": str(asked.data.resolve()),
-        "data_sha256": {arm: content_hash(materials[arm].images.hashes) for arm in asked.recipes},
+        "samples_sha256": {arm: _samples_hash(materials[arm]) for arm in asked.recipes},
         "folds": asked.folds,
         "weights": weights_origin(asked.weights),
         "recipes": {arm: recipe.to_toml() for arm, recipe in asked.recipes.items()},
@@ -194,12 +194,26 @@ def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) ->
                     f"The same {what} is required to go on. Got: {account[key]} for {out}, begun with {before[key]}; "
                     "pass --overwrite or choose another name."
                 )
-        for key, what in (("data_sha256", "images"), ("recipes", "recipe")):
+        for key, what in (
+            ("samples_sha256", "data (images, classes, patients and folds)"),
+            ("recipes", "recipe settings"),
+        ):
             changed = [arm for arm in account[key] if before[key].get(arm, account[key][arm]) != account[key][arm]]
             if changed:
                 raise FreezenetError(
-                    f"The same {what} is required to go on. Got: others for {', '.join(changed)} than {out} was begun "
+                    f"The same {what} are required to go on. Got: others for {', '.join(changed)} than {out} was begun "
                     "with; pass --overwrite or choose another name."
                 )
             account[key] = before[key] | account[key]
     write_json(out / PLAN, account)
+    left_out = [arm for arm in account["recipes"] if arm not in asked.recipes]
+    if left_out:
+        say(f"{out} also holds {', '.join(left_out)}: add them to --recipes to see them in the tables too.")
+
+
+def _samples_hash(material: Material) -> str:
+    """Return a hash of everything about the images that a fold depends on."""
+    samples = zip(material.images.hashes, material.dataset.samples, strict=True)
+    return content_hash(
+        repr((digest, sample.label, sample.patient, sample.split, sample.fold)) for digest, sample in samples
+    )

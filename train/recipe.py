@@ -254,7 +254,9 @@ def load_arms(text: str, settings: tuple[str, ...] = ()) -> dict[str, Recipe]:
 def _coerced(key: str, value: Any) -> Any:
     types = {field.name: field.type for field in fields(Recipe)}
     if key not in types:
-        raise FreezenetError(f"A recipe key of {', '.join(types)} is required. Got: {key!r}.{meant(key, types)}")
+        raise FreezenetError(
+            f"A recipe key is required. Got: {key!r}.{meant(key, types)} The keys are {', '.join(types)}."
+        )
     if key in _CLASS_NUMBERS:
         return _class_numbers(key, value)
     if str(types[key]) in _ITEMS:

@@ -50,9 +50,12 @@ def _file_of(name: str, folder: Path) -> Path:
     path = RECIPES / f"{name}.toml"
     if not path.is_file():
         path = folder / name
+    if path.suffix == ".toml" and not path.is_file():
+        raise FreezenetError(f"A recipe's TOML file is required. Got: {path}, which is no file.")
     if not path.is_file():
         raise FreezenetError(
-            f"A recipe of {', '.join(recipe_names())} or a TOML file is required. Got: {name}.{meant(name, recipe_names())}"
+            f"A recipe's name or TOML file is required. Got: {name}.{meant(name, recipe_names())} The names are "
+            f"{', '.join(recipe_names())}."
         )
     return path
 

@@ -50,7 +50,12 @@ class Run:
         )
 
     def model(self) -> keras.Model:
-        """Load the trained model."""
+        """Load the trained model; FreezenetError where the folder is kept without it, as `crossval` does."""
+        if not (self.folder / "model.keras").is_file():
+            raise FreezenetError(
+                f"A RUN folder with model.keras is required. Got: {self.folder} without one; freezenet crossval keeps it "
+                "with --keep-models."
+            )
         with quiet():
             return keras.saving.load_model(self.folder / "model.keras", compile=False)
 

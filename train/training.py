@@ -39,6 +39,7 @@ from train.progress import say
 from train.recipe import Recipe
 from train.run import DECISION, FINISHED, NEGATIVES, predict_scores, weights_origin
 from train.split import read_splits, split, write_splits
+from train.traces import forgotten_traces
 
 #: Of the first short run, where the loss asks for one; gone when the run is finished.
 _FIRST_RUN = "first-run"
@@ -88,6 +89,7 @@ def load_readable(data: str | Path, recipe: Recipe, skip_unreadable: bool) -> Da
     return dataset
 
 
+@forgotten_traces()
 def train_on(
     material: Material,
     sides: NDArray[np.str_],
@@ -149,18 +151,19 @@ def _begin(
     record = out / "run.json"
     if record.is_file():
         before = read_json(record)
-        same = all(before[key] == account[key] for key in ("data_sha256", "weights_sha256", "weights"))
-        same &= before.get("not_cxr_sha256") == account.get("not_cxr_sha256")
         images_before = [(row["file"], row["class"], row["split"]) for row in read_splits(out / "splits.csv")]
         images_now = [(sample.file, sample.label, side) for sample, side in zip(dataset.samples, sides, strict=True)]
-        if (
-            not same
-            or images_before != images_now
-            or (out / "recipe.toml").read_text(encoding="utf-8") != recipe.to_toml()
-        ):
+        same = {
+            "images": before["data_sha256"] == account["data_sha256"],
+            "files, classes or sides": images_before == images_now,
+            "weights": all(before[key] == account[key] for key in ("weights", "weights_sha256")),
+            "recipe settings": (out / "recipe.toml").read_text(encoding="utf-8") == recipe.to_toml(),
+            "images of --not-cxr": before.get("not_cxr_sha256") == account.get("not_cxr_sha256"),
+        }
+        if not all(same.values()):
             raise FreezenetError(
-                f"The same data, weights and recipe are required to go on with a run. Got: {out}, begun with others; "
-                "pass --overwrite or choose another name."
+                f"The same data, weights and recipe are required to go on with a run. Got: {out}, begun with other "
+                f"{', other '.join(what for what in same if not same[what])}; pass --overwrite or choose another name."
             )
         return
     write_splits(out / "splits.csv", dataset, sides, images.hashes)

@@ -60,6 +60,14 @@ def test_at_least_half_is_answered_however_wrong():
     assert (probabilities.max(1) >= threshold).mean() == 0.5
 
 
+@pytest.mark.parametrize(("wrong", "reached"), [(1, 0.0), (15, 0.5)])
+def test_the_risk_that_is_reached_is_told(wrong, reached):
+    """Twenty answers, the least sure ones wrong: of the surest half, five."""
+    scores = np.column_stack([np.linspace(0.99, 0.6, 20), 1 - np.linspace(0.99, 0.6, 20)])
+    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * (20 - wrong) + [1] * wrong), 0.02)
+    assert (confidence.risk, confidence.risk_reached) == (0.02, reached)
+
+
 def test_the_risk_holds_on_other_images():
     scores, truth = drawn(4000)
     rule = replace(CLASSES, temperature=best_temperature(CLASSES, scores[:2000], truth[:2000]))

@@ -99,12 +99,16 @@ def test_what_is_finished_is_not_done_again(phantoms, done, monkeypatch, capsys)
         assert {**old, "fit_seconds": ""} == {**new, "fit_seconds": ""}
 
 
-def test_a_recipe_can_be_added(phantoms, done, monkeypatch):
+def test_a_recipe_can_be_added(phantoms, done, monkeypatch, capsys):
     monkeypatch.setattr(module, "train_on", _pretend(module.train_on, done))
     both = asked(phantoms, done / "cache", "mobile-freezenet,mobile-freezenet+loss=focal")
     summary = compare(both, done / "out")
     assert list(summary["recipes"]) == ["mobile-freezenet", "mobile-freezenet+loss=focal"]
     assert summary["comparisons"]["accuracy"][0]["folds"] == 2
+    capsys.readouterr()
+    summary = compare(asked(phantoms, done / "cache"), done / "out")
+    assert list(summary["recipes"]) == ["mobile-freezenet"]
+    assert "also holds mobile-freezenet+loss=focal: add them to --recipes" in capsys.readouterr().err
 
 
 def _pretend(original, done):
@@ -132,7 +136,7 @@ def test_other_arguments_are_refused(phantoms, done, changes, sentence):
 
 def test_another_recipe_under_the_same_name_is_refused(phantoms, done, tmp_path):
     changed = CrossValidation(phantoms, load_arms("mobile-freezenet", (*SMALL, "learning_rate=1")), 2, (0,), "none")
-    with pytest.raises(FreezenetError, match=r"same recipe is required.*mobile-freezenet"):
+    with pytest.raises(FreezenetError, match=r"same recipe settings are required.*mobile-freezenet"):
         compare(changed, done / "out")
 
 
@@ -189,6 +193,35 @@ def test_the_datas_own_folds(tmp_path, capsys):
         assert np.flatnonzero(module.tested_images(plan, material, Fold("", 0, number))).tolist() == rows
     assert count_folds(materials, 2, tmp_path / "cv") == 2
     assert "own 3 folds are set aside for 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", ["class", "patient_id"])
+def test_corrected_data_are_other_data(tmp_path, changed, monkeypatch):
+    """The same images with another class, or another patient, may not be mixed with what was trained before."""
+    import cv2
+
+    rows = [{"file": f"{n}.png", "class": "AB"[n % 2], "patient_id": f"p{n}"} for n in range(12)]
+    for row in rows:
+        cv2.imwrite(str(tmp_path / row["file"]), np.full((32, 32), int(row["patient_id"][1:]), np.uint8))
+
+    def data(name: str) -> Path:
+        path = tmp_path / name
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    def begin(path: Path) -> None:
+        plan = asked(path, tmp_path)
+        cross_validate(plan, read_materials(path, plan.recipes), tmp_path / "out", lambda *_: iter(()))
+
+    monkeypatch.setattr(module, "write_table", lambda *_: {})  # nothing is trained
+    begin(data("before.csv"))
+    begin(data("same.csv"))
+    rows[3][changed], rows[4][changed] = rows[4][changed], rows[3][changed]
+    with pytest.raises(FreezenetError, match=r"The same data \(images, classes, patients and folds\) are required"):
+        begin(data("corrected.csv"))
 
 
 def test_a_folder_of_another_verb_is_refused_and_left_alone(phantoms, tmp_path, command):

@@ -42,9 +42,9 @@ def test_one_recipe_is_a_file_to_begin_with(command, tmp_path):
 def test_what_is_no_recipe(command):
     code, out, err = command("recipes", "resnet50-ce")
     assert (code, out) == (1, "")
-    assert err.startswith("Error: A recipe of ") and err.endswith(
-        "Got: resnet50-ce. Did you mean bolhassani-resnet50-ce?\n"
-    )
+    assert "name or TOML file is required. Got: resnet50-ce. Did you mean bolhassani-resnet50-ce? The names are " in err
+    code, out, err = command("recipes", "mine.toml")
+    assert (code, out, err) == (1, "", "Error: A recipe's TOML file is required. Got: mine.toml, which is no file.\n")
     code, out, err = command("recipes", "vgg16", "--set", "alpha=.5")
     assert (code, out) == (1, "") and "alpha = 1 is required for vgg16" in err
     code, out, err = command("recipes", "--set", "alpha=.5")
