@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.compare import compare
 from benchmarks.latency import benchmark
 from convert.card import NOTICE
+from convert.gate import GateLimits
 from convert.models import FINISHED as CONVERTED
 from convert.models import convert, refuse
 from convert.outputs import PROFILES
@@ -40,6 +41,7 @@ class Options:
     cache: Path | None = None
     skip_unreadable: bool = False
     not_cxr: Path | None = None
+    limits: GateLimits = GateLimits()
     overwrite: bool = False
     command: str = ""
 
@@ -60,7 +62,9 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     if (models / CONVERTED).is_file():
         conversion = read_json(models / CONVERTED)
     else:
-        conversion = convert(run, models, options.variants, tuple(PROFILES), data=options.data)
+        conversion = convert(
+            run, models, options.variants, tuple(PROFILES), data=options.data, limits=options.limits
+        )
     if "float32" not in conversion["variants"]:
         refuse(conversion)
         raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
