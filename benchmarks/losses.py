@@ -122,7 +122,8 @@ def _tables(result: dict[str, Any]) -> str:
         lines.append("")
     lines += [
         "Calibration error of all tested images together, each with the temperature of its own fold, beside what a calibrated model "
-        "would show on as many; and accuracy where the least sure tenth is not answered:",
+        "would show on as many (a little too low with several seeds, which test the same images); and accuracy where the least sure "
+        "tenth is not answered:",
         "",
         "| arm | before scaling | after | if calibrated | accuracy | of the surest 90 % |",
         "|---|---|---|---|---|---|",
