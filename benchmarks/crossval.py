@@ -60,6 +60,7 @@ def measure(
     cached = reading + sum(cached_seconds)
     return {
         "data": data.name,
+        "weights": Path(weights).name,
         "recipe": recipe,
         "settings": list(settings),
         "folds": folds,

@@ -30,6 +30,7 @@ def tables(results: Path) -> str:
         *(_recipes(read_json(path), _plain(results)) for path in sorted(results.glob("recipes-*.json"))),
         *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
         *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
+        *(_crossval(read_json(path)) for path in sorted(results.glob("crossval-*.json"))),
         *(_gate(read_json(path)) for path in sorted(results.glob("gate-*.json"))),
         *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
         *(_edge(read_json(path)) for path in sorted(results.glob("edge-*.json"))),
@@ -109,6 +110,18 @@ def _training(result: dict[str, Any]) -> str:
         f"cache {rates['cached']:.0f}; cached is {result['ratio_cached_to_half']:.2f} times half-frozen and "
         f"{result['ratio_cached_to_full']:.2f} times full. Building the cache of {result['images']} images once: {build['keras']} s with "
         f"Keras, {build['xnnpack']} s with XNNPACK.\n\n"
+    )
+
+
+def _crossval(result: dict[str, Any]) -> str:
+    settings = "".join(f" --set {setting}" for setting in result["settings"])
+    seconds = result["seconds"]
+    return (
+        f"**Cross-validation** on `{result['data']}`, {_machine(result)}, batch {result['batch_size']}: {result['folds']} folds of "
+        f"{result['epochs']} epochs take {seconds['cached']:.0f} s with all figures of `freezenet crossval`, {seconds['plain']:.0f} s as plain "
+        "half-frozen trainings from image files with `keras.utils.image_dataset_from_directory`, the folds in turns: "
+        f"{result['ratio']:.2f} times as long (`python -m benchmarks.crossval {result['data']} --weights {result['weights']}{settings} "
+        f"--epochs {result['epochs']} --json`).\n\n"
     )
 
 

@@ -80,5 +80,7 @@ def abstention_threshold(rule: DecisionRule, scores: NDArray, truth: NDArray[np.
     count = int(allowed.max(initial=0))
     if count in (0, len(sure)):
         return 0.0
-    # Half way to the first that is not answered, so that rounding decides nothing.
-    return round(float((sure[count - 1] + sure[count]) / 2), 6)
+    # Half way to the first that is not answered, so that rounding decides nothing; all digits where they lie closer together.
+    middle = float((sure[count - 1] + sure[count]) / 2)
+    rounded = round(middle, 6)
+    return rounded if sure[count] < rounded <= sure[count - 1] else middle

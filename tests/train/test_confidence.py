@@ -60,6 +60,17 @@ def test_at_least_half_is_answered_however_wrong():
     assert (probabilities.max(1) >= threshold).mean() == 0.5
 
 
+def test_confidences_that_hardly_differ_keep_their_order():
+    """Twenty answers between .4 and .4 + 2e-8, as of a network that has learned nothing; the lower half are wrong."""
+    sure = 0.4 + 1e-9 * np.arange(20, 0, -1)
+    scores = np.column_stack([sure, 1 - sure - 0.3, np.full(20, 0.3), np.zeros(20)])
+    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * 10 + [1] * 10, 4), 0.0)
+    rule = replace(CLASSES, temperature=1.0, abstain_below=confidence.abstain_below)
+    answered = rule.probabilities(scores).max(1) >= confidence.abstain_below
+    assert answered.tolist() == [True] * 10 + [False] * 10
+    assert confidence.risk_reached == 0
+
+
 @pytest.mark.parametrize(("wrong", "reached"), [(1, 0.0), (15, 0.5)])
 def test_the_risk_that_is_reached_is_told(wrong, reached):
     """Twenty answers, the least sure ones wrong: of the surest half, five."""
