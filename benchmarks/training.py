@@ -3,7 +3,8 @@
     python -m benchmarks.training DATA [--json]
 
 The three arms take turns, epoch by epoch, so that a machine whose speed drifts treats them alike; the median counts.
-All arms hold their images in memory, preprocessed; building the cache is reported apart.
+All arms hold their images in memory, preprocessed; building the cache is reported apart. The first two arms are Keras networks as anybody
+would train them; the third is what freezenet trains, BatchNorm folded in (`train.fuse`).
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def measure(
     from train.dataset import load
     from train.devices import configure_devices
     from train.fit import compile_model, cut_of
+    from train.fuse import fused
     from train.images import read_images
     from train.model import build_model
     from train.progress import say
@@ -74,7 +76,7 @@ def measure(
     arms = {
         "full": (full, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
         "half": (half, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
-        "cached": (suffix, Batches(features, targets, rows, recipe.batch_size, recipe.seed)),
+        "cached": (fused(suffix), Batches(features, targets, rows, recipe.batch_size, recipe.seed)),
     }
     for name, (model, batches) in arms.items():
         say(f"compiling {name}")
