@@ -99,10 +99,9 @@ def _tables(result: dict[str, Any]) -> str:
     for part in ("losses", "freezing"):
         table = result[part]
         figures = list(table["comparisons"])
+        headings = " | ".join(figure.replace("macro_f1", "macro-F1") for figure in figures)
         lines += [
-            "| arm | what | trainings | "
-            + " | ".join(figure.replace("macro_f1", "macro-F1") for figure in figures)
-            + " |",
+            f"| arm | what | trainings | {headings} |",
             "|---|---|---|" + "---|" * len(figures),
         ]
         for arm, found in table["recipes"].items():
@@ -112,7 +111,7 @@ def _tables(result: dict[str, Any]) -> str:
             "",
             "Against plain cross-entropy (mean difference, 95 % interval, p and p adjusted for all pairs, Nadeau-Bengio):",
             "",
-            "| arm | " + " | ".join(figure.replace("macro_f1", "macro-F1") for figure in figures) + " |",
+            f"| arm | {headings} |",
             "|---|" + "---|" * len(figures),
         ]
         for arm in table["recipes"]:

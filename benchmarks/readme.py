@@ -107,7 +107,8 @@ def _training(result: dict[str, Any]) -> str:
     return (
         f"**Training** in images per second, {_machine(result)}, batch {result['batch_size']}, side by side "
         f"(`python -m benchmarks.training DATA --json`): as plain Keras networks full fine-tuning "
-        f"{rates['full']:.0f}, half-frozen {rates['half']:.0f}; as freezenet trains from the cache {rates['cached']:.0f}; cached is {result['ratio_cached_to_half']:.2f} times half-frozen and "
+        f"{rates['full']:.0f}, half-frozen {rates['half']:.0f}; as freezenet trains from the cache {rates['cached']:.0f}; cached is "
+        f"{result['ratio_cached_to_half']:.2f} times half-frozen and "
         f"{result['ratio_cached_to_full']:.2f} times full. Building the cache of {result['images']} images once: {build['keras']} s with "
         f"Keras, {build['xnnpack']} s with XNNPACK.\n\n"
     )

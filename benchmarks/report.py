@@ -19,6 +19,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from edge_runtime.image import read_gray
 from train.files import read_json, write_atomically
+from train.metrics import Figure
 from train.sources import source_table
 
 _THUMBNAIL = 128
@@ -48,7 +49,7 @@ def write_report(folder: Path) -> Path:
     environment = Environment(
         loader=PackageLoader("benchmarks"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["figure"] = lambda one: f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+    environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
     page = environment.get_template("report.html").render(
         results=results,

@@ -22,6 +22,7 @@ from edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from edge_runtime.errors import FreezenetError
 from edge_runtime.hashes import CONVERSION_FILE, check_listed, sha256_file
 from train.files import MARK, prepare_output, read_json, write_json
+from train.metrics import Figure
 from train.task import MultiLabel
 
 README = "README.md"
@@ -131,7 +132,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         eval_results=results,
     )
     environment = Environment(loader=PackageLoader("convert"), trim_blocks=True, keep_trailing_newline=True)
-    environment.filters["figure"] = lambda one: f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]"
+    environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["cell"] = lambda text: text.replace("|", "\\|")
     body = environment.get_template("hub.md").render(
         name=content["name"],

@@ -90,13 +90,14 @@ def demo(out, seed, overwrite, as_json) -> None:
         False,
         None,
         as_json,
-        {"tolerated_images": _DEMO_TOLERATED},
+        tolerated_images=_DEMO_TOLERATED,
     )
 
 
 def _run(
-    data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json, limits=None
+    data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json, **limits
 ) -> None:
+    """Run the pipeline and print its table; limits: those of the gate (`convert.gate.GateLimits`) that differ from its defaults."""
     from train.quiet import quiet
     from train.recipe import load_recipe
 
@@ -112,7 +113,7 @@ def _run(
         cache=cache,
         skip_unreadable=skip_unreadable,
         not_cxr=not_cxr,
-        limits=GateLimits(**(limits or {})),
+        limits=GateLimits(**limits),
         overwrite=overwrite,
         command=command_line(sys.argv[1:]),
     )

@@ -62,9 +62,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     if (models / CONVERTED).is_file():
         conversion = read_json(models / CONVERTED)
     else:
-        conversion = convert(
-            run, models, options.variants, tuple(PROFILES), data=options.data, limits=options.limits
-        )
+        conversion = convert(run, models, options.variants, tuple(PROFILES), data=options.data, limits=options.limits)
     if "float32" not in conversion["variants"]:
         refuse(conversion)
         raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")

@@ -82,14 +82,21 @@ def error_if_calibrated(decided: Decided, seed: int = 0) -> float:
     return float(np.mean([calibration_error(replace(decided, right=right)) for right in drawn]))
 
 
-def measure_confidence(before: Decided, after: Decided, patients: Sequence[str]) -> dict[str, Any]:
+def measure_confidence(
+    parts: Sequence[tuple[DecisionRule, NDArray, NDArray[np.bool_]]], patients: Sequence[str]
+) -> dict[str, Any]:
     """Return the calibration error before and after scaling, and what abstaining brings (JSON types).
 
-    before, after: of the same images, without and with the temperature. patients: (n,) names.
-    "ece_if_calibrated" is `error_if_calibrated` of the latter; "coverage" the share of images that are answered,
+    parts: sets of images, each with its rule, scores (n, classes), 0..1, and truth (n, classes) bool. patients: names of all of
+    them, in this order.
+    "ece_if_calibrated" is `error_if_calibrated` after scaling; "coverage" the share of images that are answered,
     "accuracy_answered" the share of right answers among them, "accuracy_at_90_coverage" the same where the least sure tenth is left
     out.
     """
+    before = Decided.pooled(
+        [Decided.by(replace(rule, temperature=None), scores, truth) for rule, scores, truth in parts]
+    )
+    after = Decided.pooled([Decided.by(rule, scores, truth) for rule, scores, truth in parts])
     draws = patient_draws(patients)
     surest = after.confidence >= np.quantile(after.confidence, 0.1)
     return {

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.decision import DecisionRule
-from train.calibration import Decided, measure_confidence
 from train.confidence import Confidence, best_temperature
 from train.progress import say
 from train.recipe import Recipe
@@ -57,13 +56,6 @@ class ChosenRule:
         """Return the part of a card that `edge_runtime.decision` reads, without the chest gate."""
         thresholds = {} if self.thresholds is None else {"thresholds": self.thresholds}
         return {"task": self.task.name, **thresholds, "confidence": asdict(self.confidence)}
-
-    def measured_confidence(self, scores: NDArray, truth: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, Any]:
-        """Return the figures of `train.calibration.measure_confidence` for test scores (n, labels) and truth (n, labels) bool."""
-        uncalibrated = replace(self.rule, temperature=None)
-        return measure_confidence(
-            Decided.by(uncalibrated, scores, truth), Decided.by(self.rule, scores, truth), patients
-        )
 
     def figures(self, scores: NDArray, truth: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, Any]:
         """Return the thresholds and, as `at_half`, the figures of the same scores with .5 for each label; {} without (JSON)."""

@@ -7,29 +7,26 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.decision import DecisionRule
-from train.calibration import Decided, measure_confidence
+from train.calibration import measure_confidence
 from train.run import Run
 
 
 def pooled_confidence(folders: Iterable[Path]) -> dict[str, Any]:
     """Return `train.calibration.measure_confidence` of the tested images of all these RUN folders, each by its own rule."""
-    before, after, patients = [], [], []
+    parts, patients = [], []
     for folder in folders:
         run = Run.open(folder)
-        rule = replace(DecisionRule.from_dict(run.decision, run.labels), gate=None)
         with (folder / "predictions.csv").open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
         scores = np.array([[float(row[label]) for label in run.labels] for row in rows])
         truth = run.task.truth([row["class"] for row in rows], run.labels)
-        before.append(Decided.by(replace(rule, temperature=None), scores, truth))
-        after.append(Decided.by(rule, scores, truth))
+        parts.append((DecisionRule.from_dict(run.decision, run.labels), scores, truth))
         patient_of = {row["file"]: row["patient_id"] for row in run.splits}
         patients += [patient_of[row["file"]] for row in rows]
-    return measure_confidence(Decided.pooled(before), Decided.pooled(after), patients)
+    return measure_confidence(parts, patients)

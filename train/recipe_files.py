@@ -47,17 +47,15 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
 
 
 def _file_of(name: str, folder: Path) -> Path:
-    path = RECIPES / f"{name}.toml"
-    if not path.is_file():
-        path = folder / name
-    if path.suffix == ".toml" and not path.is_file():
+    for path in (RECIPES / f"{name}.toml", folder / name):
+        if path.is_file():
+            return path
+    if path.suffix == ".toml":
         raise FreezenetError(f"A recipe's TOML file is required. Got: {path}, which is no file.")
-    if not path.is_file():
-        raise FreezenetError(
-            f"A recipe's name or TOML file is required. Got: {name}.{meant(name, recipe_names())} The names are "
-            f"{', '.join(recipe_names())}."
-        )
-    return path
+    raise FreezenetError(
+        f"A recipe's name or TOML file is required. Got: {name}.{meant(name, recipe_names())} The names are "
+        f"{', '.join(recipe_names())}."
+    )
 
 
 def _resolved(path: Path, extending: tuple[Path, ...]) -> dict[str, Any]:

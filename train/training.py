@@ -22,6 +22,7 @@ from edge_runtime.chest_gate import gate_to_dict
 from edge_runtime.environment import environment
 from edge_runtime.errors import FreezenetError
 from train.cache import default_cache_folder
+from train.calibration import measure_confidence
 from train.chosen_rule import ChosenRule
 from train.criterion import Criterion, choose_criterion, needs_recall
 from train.dataset import SPLITS, Dataset, content_hash, load
@@ -266,7 +267,7 @@ def _decision(
     decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
     figures = {
         "confidence": {
-            **decision["confidence"], "test": chosen.measured_confidence(scores[test], data.truth[test], names)
+            **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
         },
         "gate": measure_gate(gate, features[validation], features[test], names, held_out),
     }  # fmt: skip
