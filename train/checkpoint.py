@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from train.files import write_atomically
+from train.progress import say
 
 #: What each kind of callback remembers from epoch to epoch: numbers, None, or lists of arrays.
 MEMORIES: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
@@ -54,6 +55,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Restore the variables and the memories."""
         if self._state is None:
             return
+        say(f"going on after epoch {self.next_epoch}, from {self._path}")
         # Keras makes Adam's moments in the first step only; unmade ones would not be restored but begin at zero.
         self.model.optimizer.build(self.model.trainable_variables)
         for callback in self._callbacks:

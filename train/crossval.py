@@ -26,11 +26,10 @@ from train.dataset import content_hash
 from train.files import MARK, prepare_output, read_json, write_json
 from train.fold_table import write_table
 from train.folds import fold_numbers, fold_sides
-from train.images import read_images
 from train.progress import say
 from train.recipe import Recipe
 from train.run import FINISHED, weights_origin
-from train.training import Material, load_readable, train_on
+from train.training import Material, load_classes, read_material, train_on
 
 PLAN = "plan.json"
 #: Folds of data that name none.
@@ -129,8 +128,7 @@ def read_materials(data: Path, recipes: dict[str, Recipe], skip_unreadable: bool
     for arm, recipe in recipes.items():
         key = (recipe.image_size, recipe.classes, recipe.task)
         if key not in found:
-            dataset = load_readable(data, recipe, skip_unreadable)
-            found[key] = Material(data, dataset, read_images(dataset, recipe.preprocess))
+            found[key] = read_material(data, load_classes(data, recipe), recipe, skip_unreadable)
         by_arm[arm] = found[key]
     return by_arm
 

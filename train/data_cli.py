@@ -68,6 +68,8 @@ def _print(found: dict[str, Any]) -> None:
     shown = f"; {', '.join(f'{name} {size}' for name, size in sizes.items())} pixels" if sizes else ""
     console.print(f"{_count(found['images'], 'image')}, {_count(found['patients'], 'known patient')}{shown}\n")
     console.print(_classes(found), "")
+    if list(found["labels"]) != list(found["classes"]):  # label sets
+        console.print(_labels(found), "")
     sources = found["sources"]["table"] if found["sources"]["known"] else {}
     for title, table in (("source", sources), ("split", found["splits"]), ("fold", found["folds"])):
         if table:
@@ -86,11 +88,22 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def _classes(found: dict[str, Any]) -> Table:
-    table = _table("class", "images", "share", "patients", "images without patient")
+    table = _table("class", "images", "share", "patients", "images without patient", "unreadable files")
     for label, row in found["classes"].items():
-        share = f"{row['images'] / found['images']:.1%}"
-        table.add_row(label, str(row["images"]), share, str(row["patients"]), str(row["without_patient"]))
+        counts = (row[key] for key in ("patients", "without_patient", "unreadable"))
+        table.add_row(label, str(row["images"]), _share(row["images"], found), *map(str, counts))
     return table
+
+
+def _labels(found: dict[str, Any]) -> Table:
+    table = _table("label", "images", "share")
+    for label, images in found["labels"].items():
+        table.add_row(label, str(images), _share(images, found))
+    return table
+
+
+def _share(images: int, found: dict[str, Any]) -> str:
+    return f"{images / found['images']:.1%}"
 
 
 def _crossed(title: str, counts: dict[str, dict[str, int]]) -> Table:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import FreezenetError
 from edge_runtime.inputs import images_below
 from train.label_sets import SEPARATOR
+from train.names import meant
 from train.progress import say
 from train.task import TASKS, MultiClass, MultiLabel, Task
 
@@ -107,6 +108,7 @@ class Dataset:
         if unknown or len(wanted) == 1:
             raise FreezenetError(
                 f"At least two classes of {', '.join(self.labels)} are required. Got: {', '.join(unknown or sorted(wanted))}."
+                f"{meant(unknown[0], self.labels) if unknown else ''}"
             )
         if not wanted:
             return self

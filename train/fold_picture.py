@@ -30,6 +30,8 @@ def write_picture(summary: dict[str, Any], path: Path) -> None:
             found = summary["recipes"][arm].get(figure)
             if found:
                 axis.errorbar(found["mean"], place, xerr=found["sd"], fmt="D", color="#c44e52", capsize=4, markersize=5)
+        low, high = axis.get_xlim()
+        axis.set_xlim(max(low, -0.02), min(high, 1.02))  # all figures are shares; a deviation may reach beyond
         axis.set_title(figure.replace("macro_f1", "macro-F1"))
         axis.xaxis.set_major_locator(MaxNLocator(5))
         axis.grid(axis="x", alpha=0.3)

@@ -15,7 +15,7 @@ from edge_runtime.errors import FreezenetError
 from edge_runtime.header import image_size
 from edge_runtime.preprocess import PreprocessSpec
 from train.dataset import Dataset
-from train.progress import track
+from train.progress import say, track
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,17 @@ def read_images(dataset: Dataset, spec: PreprocessSpec, trust_tags: bool = True)
     return Images(reading.pixels, reading.hashes)
 
 
-def readable(dataset: Dataset, spec: PreprocessSpec, trust_tags: bool = True) -> tuple[Dataset, list[str]]:
-    """Return the data set without the images that cannot be read, and one line about each of those."""
-    reading = read_what_can_be_read(dataset, spec, "Checking images", trust_tags)
-    good = (row for row in range(len(dataset.samples)) if row not in reading.failures)
-    return dataset.only(good), _lines(dataset, reading)
+def read_readable(
+    dataset: Dataset, spec: PreprocessSpec, skip_unreadable: bool, trust_tags: bool = True
+) -> tuple[Dataset, Images]:
+    """Read as `read_images` does; or leave out what cannot be read, name it on stderr, and return the data set without it."""
+    if not skip_unreadable:
+        return dataset, read_images(dataset, spec, trust_tags)
+    reading = read_what_can_be_read(dataset, spec, "Reading images", trust_tags)
+    for line in _lines(dataset, reading):
+        say(f"skipped {line}")
+    good = [row for row in range(len(dataset.samples)) if row not in reading.failures]
+    return dataset.only(good), Images(reading.pixels[good], tuple(reading.hashes[row] for row in good))
 
 
 def read_what_can_be_read(dataset: Dataset, spec: PreprocessSpec, title: str, trust_tags: bool = True) -> Reading:

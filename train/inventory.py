@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,6 +48,14 @@ class Inventory:
         }
         return {side: labels for side, labels in found.items() if labels}
 
+    @property
+    def spellings(self) -> list[list[str]]:
+        """Labels that are one but for capitals and what stands between letters and digits: lists of two or more."""
+        found: dict[str, list[str]] = {}
+        for label in self.dataset.labels:
+            found.setdefault(re.sub(r"[\W_]", "", label.casefold()), []).append(label)
+        return [names for names in found.values() if len(names) > 1]
+
     def values(self, group: Duplicates, column: str) -> list[str]:
         """Return what the images of a group have in a column of Sample, sorted, each once."""
         return sorted({getattr(self.dataset.samples[row], column) for row in group.rows})
@@ -79,6 +89,7 @@ class Inventory:
         found += [
             f"No image of {', '.join(labels)} on the {side} side." for side, labels in self.missing_classes.items()
         ]
+        found += [f"Classes that differ only in how they are written: {', '.join(names)}." for names in self.spellings]
         if not self.sources.known:
             found.append(
                 "The data names no sources, so nothing can be said about whether class and source go together."
@@ -102,6 +113,7 @@ class Inventory:
             "images": len(samples),
             "patients": len({sample.patient for sample in samples if patient_known(sample)}),
             "classes": self.classes(),
+            "labels": dict(zip(dataset.labels, dataset.truth.sum(0).tolist(), strict=True)),
             "splits": dataset.table("split") if any(sample.split for sample in samples) else {},
             "folds": dataset.table("fold") if dataset.folds else {},
             "sources": self.sources.to_dict(),
@@ -128,14 +140,16 @@ class Inventory:
         }
 
     def classes(self) -> dict[str, dict[str, int]]:
-        """Return class -> images, known patients, and images whose patient is not known."""
+        """Return class -> images, known patients, images whose patient is not known, and files that cannot be read."""
         found: dict[str, dict[str, int]] = {}
+        unreadable = Counter(self.dataset.samples[row].label for row in self.reading.failures)
         for label, row in self.dataset.table("split").items():
             of_class = [sample for sample in self.dataset.samples if sample.label == label]
             found[label] = {
                 "images": sum(row.values()),
                 "patients": len({sample.patient for sample in of_class if patient_known(sample)}),
                 "without_patient": sum(not patient_known(sample) for sample in of_class),
+                "unreadable": unreadable[label],
             }
         return found
 

@@ -104,7 +104,7 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
         try:
             return backbone.build(size, width, "imagenet")
         except Exception as error:  # urllib, ssl and Keras raise many types where there is no network
-            reason = one_line(error, 160)
+            reason = one_line(error)  # it holds the address
             raise FreezenetError(f"ImageNet weights are required. Got: no download ({reason}). {where}") from None
     path = Path(weights)
     if not path.is_file():

@@ -18,7 +18,10 @@ def chosen_names(text: str, known: Iterable[str], kind: str, everything: str | N
     names = known if text == everything else [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise FreezenetError(f"{kind} of {', '.join(known)} are required. Got: {', '.join(unknown) or 'none'}.")
+        raise FreezenetError(
+            f"{kind} of {', '.join(known)} are required. Got: {', '.join(unknown) or 'none'}."
+            f"{meant(unknown[0], known) if unknown else ''}"
+        )
     return names
 
 

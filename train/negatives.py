@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import FreezenetError
 from edge_runtime.inputs import images_below
 from train.dataset import Dataset, Sample, content_hash
-from train.images import Images, read_images, readable
-from train.progress import say
+from train.images import Images, read_readable
 from train.recipe import Recipe
 
 #: With fewer, neither a gate nor its figures would mean anything.
@@ -61,12 +60,7 @@ def read_negatives(folder: Path, recipe: Recipe, skip_unreadable: bool = False) 
     """
     if not folder.is_dir():
         raise FreezenetError(f"A folder of images that are no chest X-rays is required by --not-cxr. Got: {folder}.")
-    dataset = all_below(folder, _LABEL)
-    if skip_unreadable:
-        dataset, skipped = readable(dataset, recipe.preprocess, trust_tags=False)
-        for line in skipped:
-            say(f"skipped {line}")
-    images = read_images(dataset, recipe.preprocess, trust_tags=False)
+    dataset, images = read_readable(all_below(folder, _LABEL), recipe.preprocess, skip_unreadable, trust_tags=False)
     different = len(set(images.hashes))
     if different < LEAST:
         raise FreezenetError(

@@ -16,7 +16,8 @@ from edge_runtime.errors import FreezenetError
 from edge_runtime.preprocess import PreprocessSpec
 from train.backbones import BACKBONES
 from train.names import meant
-from train.recipe_checks import check_together
+from train.progress import say
+from train.recipe_checks import check_together, without_effect
 from train.recipe_files import parsed_setting as parsed_setting  # beside the recipe for who changes one
 from train.recipe_files import read_recipe
 from train.recipe_files import recipe_names as recipe_names
@@ -190,7 +191,7 @@ class Recipe:
         for key, (lowest, highest) in _RANGES.items():
             if not lowest <= getattr(self, key) <= highest:
                 raise FreezenetError(
-                    f"Recipe key {key} must be between {lowest:g} and {highest:g}. Got: {getattr(self, key)!r}."
+                    f"Recipe key {key} must be between {lowest} and {highest}. Got: {getattr(self, key)!r}."
                 )
         check_together(self)
 
@@ -231,8 +232,15 @@ class Recipe:
 
 
 def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
-    """Load a recipe by name (see `recipe_names`) or from a TOML file, then apply `key=value` settings."""
-    return Recipe().with_settings({**read_recipe(name), **dict(parsed_setting(one) for one in settings)})
+    """Load a recipe by name (see `recipe_names`) or from a TOML file, then apply `key=value` settings.
+
+    A setting without effect beside the recipe's other keys is said on stderr.
+    """
+    changed = dict(parsed_setting(one) for one in settings)
+    recipe = Recipe().with_settings({**read_recipe(name), **changed})
+    for sentence in without_effect(recipe, changed):
+        say(sentence)
+    return recipe
 
 
 def load_arms(text: str, settings: tuple[str, ...] = ()) -> dict[str, Recipe]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from edge_runtime.errors import FreezenetError
@@ -13,6 +14,29 @@ if TYPE_CHECKING:
 #: Losses of one sigmoid for each label; the others are of one softmax over all classes.
 BINARY_LOSSES = ("binary-cross-entropy", "binary-focal")
 _MOST_UNITS = 65_536
+#: Keys, what they need to have an effect, and whether a recipe gives it.
+_NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Recipe], object]], ...] = (
+    (
+        ("attention_source", "attention_weights", "attention_beta", "attention_gamma", "attention_temperature",
+         "attention_pairs"),
+        "loss=attention",
+        lambda recipe: recipe.loss == "attention",
+    ),
+    (
+        ("difficulty_epochs",),
+        "loss=attention and attention_source=difficulty",
+        lambda recipe: recipe.loss == "attention" and recipe.attention_source == "difficulty",
+    ),
+    (("class_balanced_beta",), "loss=class-balanced", lambda recipe: recipe.loss == "class-balanced"),
+    (("focal_gamma", "focal_alpha"), "loss=focal or binary-focal", lambda recipe: recipe.loss in ("focal", "binary-focal")),
+    (("threshold_metric",), "task=multi-label", lambda recipe: recipe.task == "multi-label"),
+    (("batchnorm_momentum",), "batchnorm=train", lambda recipe: recipe.batchnorm == "train"),
+    (("head_batchnorm",), "head_units", lambda recipe: recipe.head_units),
+    (("head_learning_rate",), "head_epochs above 0", lambda recipe: recipe.head_epochs),
+    (("schedule_epochs", "schedule_factor"), "schedule=step or plateau", lambda recipe: recipe.schedule in ("step", "plateau")),
+    (("augment_rotation_probability",), "augment_rotation above 0", lambda recipe: recipe.augment_rotation),
+    (("augment_copies",), "a change of the images, such as augment_rotation, and a cache", lambda recipe: recipe.copies),
+)  # fmt: skip
 
 
 def check_together(recipe: Recipe) -> None:
@@ -47,3 +71,14 @@ def check_together(recipe: Recipe) -> None:
             f"schedule_epochs below patience ({recipe.patience}) is required for the schedule plateau, or the training stops "
             f"before the learning rate falls. Got: {recipe.schedule_epochs}."
         )
+
+
+def without_effect(recipe: Recipe, keys: Iterable[str]) -> list[str]:
+    """Return a sentence about each of the keys that changes nothing beside the recipe's other keys."""
+    keys = list(keys)
+    return [
+        f"Recipe {recipe.name}: {key} has no effect without {needed}."
+        for group, needed, given in _NEEDS
+        for key in group
+        if key in keys and not given(recipe)
+    ]

@@ -67,7 +67,10 @@ def _resolved(path: Path, extending: tuple[Path, ...]) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FreezenetError(f"A recipe in TOML is required. Got: {path}: {error}.") from None
+        raise FreezenetError(
+            f"A recipe in TOML is required, where words stand in quotes and numbers begin with a digit (0.5, not .5). "
+            f"Got: {path}: {error}."
+        ) from None
     base = content.pop("extends", None)
     inherited = {}
     if base is not None:

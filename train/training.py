@@ -30,7 +30,7 @@ from train.devices import configure_devices, device_scope
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from train.fit import TrainingData
 from train.gate_choice import choose_gate, measure_gate
-from train.images import Images, read_images, readable
+from train.images import Images, read_readable
 from train.metrics import confusion_matrix, recall
 from train.model import build_model, count_parameters
 from train.negatives import Negatives, read_negatives
@@ -62,11 +62,12 @@ def train(
     not_cxr: folder of images that are no chest X-rays, for the gate.
     A run that was killed goes on when it is called again with the same arguments.
     """
-    dataset = load_readable(data, recipe, skip_unreadable)
-    sides = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
-    images = read_images(dataset, recipe.preprocess)
+    dataset = load_classes(data, recipe)
+    split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)  # refuses before minutes of reading
+    material = read_material(data, dataset, recipe, skip_unreadable)
+    sides = split(material.dataset, recipe.validation_share, recipe.test_share, recipe.seed)
     negatives = None if not_cxr is None else read_negatives(not_cxr, recipe, skip_unreadable)
-    return train_on(Material(data, dataset, images), sides, out, recipe, weights, cache, overwrite, negatives)
+    return train_on(material, sides, out, recipe, weights, cache, overwrite, negatives)
 
 
 @dataclass(frozen=True)
@@ -78,16 +79,17 @@ class Material:
     images: Images
 
 
-def load_readable(data: str | Path, recipe: Recipe, skip_unreadable: bool) -> Dataset:
-    """Load DATA, say what a reader of its figures must know, and leave out unreadable images where that is asked for."""
+def load_classes(data: str | Path, recipe: Recipe) -> Dataset:
+    """Load the classes of DATA that a recipe asks for, and say what a reader of its figures must know."""
     dataset = load(data, recipe.task).of_classes(recipe.classes)
-    if skip_unreadable:
-        dataset, skipped = readable(dataset, recipe.preprocess)
-        for line in skipped:
-            say(f"skipped {line}")
     if not dataset.has_patients:
         say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
     return dataset
+
+
+def read_material(data: str | Path, dataset: Dataset, recipe: Recipe, skip_unreadable: bool) -> Material:
+    """Read the images of a data set, without those that cannot be read where that is asked for."""
+    return Material(data, *read_readable(dataset, recipe.preprocess, skip_unreadable))
 
 
 @forgotten_traces()

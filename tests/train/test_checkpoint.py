@@ -40,13 +40,15 @@ def fit(path, epochs, kill_after=None, patience=100, rate=0.05) -> tuple[Checkpo
     return checkpoint, model
 
 
-def test_a_resumed_training_is_an_unbroken_one(tmp_path):
+def test_a_resumed_training_is_an_unbroken_one(tmp_path, capsys):
     """With Adam's moments and the state of Dropout, to the last bit but a few."""
     whole, model = fit(tmp_path / "a.npz", 8)
     for kill_after in (2, 5):
         with pytest.raises(Killed):
             fit(tmp_path / "b.npz", 8, kill_after)
     resumed, again = fit(tmp_path / "b.npz", 8)
+    said = [f"going on after epoch {epoch}, from {tmp_path / 'b.npz'}" for epoch in (2, 5)]
+    assert capsys.readouterr().err.splitlines() == said
     assert [epoch["epoch"] for epoch in resumed.history] == list(range(8))
     for one, other in zip(whole.history, resumed.history, strict=True):
         assert other == pytest.approx(one, rel=1e-5)

@@ -29,7 +29,7 @@ def test_what_a_person_reads(command, faulty):
     assert (code, err) == (0, "")
     assert "26 images, 0 known patients; smallest 96 x 96, median 96 x 96, largest 96 x 96 pixels" in out
     rows = [line.split() for line in out.splitlines()]
-    assert ["A", "8", "30.8%", "0", "8"] in rows
+    assert ["A", "8", "30.8%", "0", "8", "1"] in rows
     assert ["train", "3", "14"] in rows or ["train", "2", "14"] in rows
     assert "unreadable: val/A/[bad].png: A whole JPEG, PNG" in out
     assert "equal files: test/A/leak.png = train/A/0.png; test, train" in out
@@ -45,6 +45,21 @@ def test_what_a_program_reads(command, faulty):
     assert found["images"] == 26
     assert len(found["duplicates"]) == 3
     assert "clean" not in found
+
+
+def test_label_sets_are_counted_by_label_too(command, draw):
+    folder = draw("0.png", "1.png", "2.png")
+    (folder / "sets.csv").write_text("file,class\n0.png,covid;edema\n1.png,edema\n2.png,none\n")
+    _, out, err = command("data", folder / "sets.csv")
+    rows = [line.split() for line in out.splitlines()]
+    assert ["covid;edema", "1", "33.3%", "0", "1", "0"] in rows
+    assert (["covid", "1", "33.3%"] in rows, ["edema", "2", "66.7%"] in rows, err) == (True, True, "")
+
+
+def test_an_image_is_no_data_set(command, draw):
+    code, out, err = command("data", draw("0.png") / "0.png")
+    assert (code, out) == (1, "")
+    assert "A CSV in UTF-8, or a folder, is required. Got: " in err
 
 
 def test_many_findings_are_counted(command, draw):

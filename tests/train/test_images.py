@@ -11,7 +11,7 @@ import pytest
 from edge_runtime.errors import FreezenetError
 from edge_runtime.preprocess import PreprocessSpec
 from train.dataset import load
-from train.images import read_images, read_what_can_be_read, readable
+from train.images import read_images, read_readable, read_what_can_be_read
 
 SPEC = PreprocessSpec(size=(32, 32))
 
@@ -59,13 +59,18 @@ def test_a_file_that_vanished_is_named(folder):
         read_images(dataset, SPEC)
 
 
-def test_readable_leaves_out_and_tells(folder):
-    (folder / "A" / "bad.png").write_bytes(b"no image")
-    dataset, skipped = readable(load(folder), SPEC)
-    assert sorted(sample.file for sample in dataset.samples) == [f"{one}/{n}.png" for one in "AB" for n in range(3)]
+def test_unreadable_images_are_skipped_and_named(folder, capsys):
+    whole = read_images(load(folder), SPEC)
+    (folder / "A" / "1bad.png").write_bytes(b"no image")  # between two good ones, whose rows move
+    dataset, images = read_readable(load(folder), SPEC, skip_unreadable=True)
+    assert [sample.file for sample in dataset.samples] == [f"{one}/{n}.png" for one in "AB" for n in range(3)]
+    skipped = capsys.readouterr().err.splitlines()
     assert len(skipped) == 1
-    assert "bad.png" in skipped[0]
-    assert read_images(dataset, SPEC).pixels.shape == (6, 32, 32)
+    assert skipped[0].startswith(f"skipped {folder / 'A' / '1bad.png'}: ")
+    assert images.hashes == whole.hashes
+    assert (images.pixels == whole.pixels).all()
+    with pytest.raises(FreezenetError, match="1 of 7"):
+        read_readable(load(folder), SPEC, skip_unreadable=False)
 
 
 def test_sizes_are_those_of_the_files(folder):

@@ -35,7 +35,7 @@ def faulty(draw):
 def test_faults_are_found(faulty):
     found = take_inventory(load(faulty)).to_dict()
     assert found["images"] == 9
-    assert found["classes"]["Well"] == {"images": 5, "patients": 4, "without_patient": 1}
+    assert found["classes"]["Well"] == {"images": 5, "patients": 4, "without_patient": 1, "unreadable": 1}
     assert [one["file"] for one in found["unreadable"]] == ["bad.png"]
     assert "cannot be decoded" in found["unreadable"][0]["reason"]
     exact, near = found["duplicates"]
@@ -92,6 +92,13 @@ def test_a_sound_data_set_has_no_faults(tmp_path):
     assert inventory.duplicates == []
     assert inventory.reading.failures == {}
     assert inventory.warnings == []
+
+
+def test_one_class_in_two_spellings_is_said(draw):
+    folder = draw("COVID/0.png", "covid/1.png", "COVID-19/2.png", "Lung_Opacity/3.png", "Lung Opacity/4.png")
+    inventory = take_inventory(load(folder))
+    assert inventory.spellings == [["COVID", "covid"], ["Lung Opacity", "Lung_Opacity"]]
+    assert "Classes that differ only in how they are written: COVID, covid." in inventory.warnings
 
 
 def test_a_data_set_of_files_that_are_none(touch):

@@ -20,6 +20,11 @@ def test_what_is_not_known_is_named(text, came):
     assert str(caught.value) == f"Sides of left, right are required. Got: {came}."
 
 
+def test_a_misspelt_name_in_a_list_is_recognized():
+    with pytest.raises(FreezenetError, match=r"Got: lift\. Did you mean left\?$"):
+        chosen_names("right,lift", KNOWN, "Sides")
+
+
 def test_there_need_be_no_word_for_all():
     with pytest.raises(FreezenetError, match="Got: all"):
         chosen_names("all", KNOWN, "Sides", everything=None)

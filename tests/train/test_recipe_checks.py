@@ -6,7 +6,8 @@ import pytest
 
 from edge_runtime.errors import FreezenetError
 from train.backbones import BACKBONES
-from train.recipe import Recipe
+from train.recipe import Recipe, load_arms
+from train.recipe_checks import without_effect
 
 
 @pytest.mark.parametrize(
@@ -43,3 +44,31 @@ def test_possible_together():
         Recipe(task="multi-label", loss=loss, classes=("A", "B"), head_units=(16, 8), head_batchnorm=True)
     Recipe(schedule="plateau", schedule_epochs=3, patience=4)
     Recipe(schedule="step", schedule_epochs=10, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "giving"),
+    [
+        ({"loss": "focal"}, "attention_source", {"loss": "attention"}),
+        ({"loss": "attention"}, "difficulty_epochs", {"attention_source": "difficulty"}),
+        ({"loss": "focal"}, "class_balanced_beta", {"loss": "class-balanced"}),
+        ({"loss": "bwcce"}, "focal_gamma", {"task": "multi-label", "loss": "binary-focal"}),
+        ({}, "threshold_metric", {"task": "multi-label", "loss": "binary-focal"}),
+        ({"batchnorm": "inference"}, "batchnorm_momentum", {"batchnorm": "train"}),
+        ({}, "head_batchnorm", {"head_units": (8,)}),
+        ({}, "head_learning_rate", {"head_epochs": 1}),
+        ({"schedule": "cosine"}, "schedule_factor", {"schedule": "step"}),
+        ({}, "augment_rotation_probability", {"augment_rotation": 5.0}),
+        ({}, "augment_copies", {"augment_copies": 2, "augment_zoom": 0.1}),
+    ],
+)
+def test_a_key_without_effect_is_named(keys, key, giving):
+    (sentence,) = without_effect(Recipe(name="mine", **keys), ["epochs", key])
+    assert sentence.startswith(f"Recipe mine: {key} has no effect without ")
+    assert without_effect(Recipe(name="mine", **{**keys, **giving}), ["epochs", key]) == []
+
+
+def test_settings_without_effect_are_said_and_keys_of_the_recipe_are_not(capsys):
+    load_arms("mobile-freezenet,mobile-freezenet+loss=focal", ("attention_pairs=100",))
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["Recipe mobile-freezenet: attention_pairs has no effect without loss=attention."]

@@ -60,7 +60,9 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             reader = csv.DictReader(file)
             return list(reader.fieldnames or []), list(reader)
     except (UnicodeDecodeError, csv.Error):
-        raise FreezenetError(f"A CSV in UTF-8 is required. Got: {path}, which is none.") from None
+        raise FreezenetError(
+            f"A CSV in UTF-8, or a folder, is required. Got: {path}, a file of another kind."
+        ) from None
 
 
 def side_of(row: dict[str, str], path: Path) -> str:
