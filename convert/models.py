@@ -13,7 +13,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,8 @@ def convert(
             if reason is not None:
                 refused[name] = reason
                 continue
-        written[name] = {**_entry(run, name, calibration, targets), "seconds": round(time.perf_counter() - started, 2)}
+        content = writer.checked_card(VARIANTS[name], next(iter(targets.values())))
+        written[name] = {**_entry(content, targets), "seconds": round(time.perf_counter() - started, 2)}
     shutil.copyfile(run.folder / "splits.csv", out / "splits.csv")
     result = {
         "run": str(run.folder.resolve()),
@@ -150,6 +151,24 @@ class _Writer:
             write_atomically(targets[profile], partial(_write_verified, content=files[profile]))
         return None
 
+    def checked_card(self, variant: Variant, model: Path) -> dict[str, Any]:
+        """Return the card of a finished file; FreezenetError where a killed conversion of other arguments wrote it."""
+        content = Classifier(model).card.content
+        verdict, quantized = content["against_keras"], content["made"].get("quantized_training")
+        same = {
+            "run": content["trained_on"] == trained_on(self.run),
+            "calibration images": content["calibration"] == calibrated_on(variant, self.calibration),
+            "limits of the gate": verdict.get("limits") == asdict(self.limits)
+            and not (self.gate and verdict["refused"]),
+            "settings of int8-qat": quantized is None or quantized["settings"] == asdict(self.training.settings),
+        }
+        if not all(same.values()):
+            raise FreezenetError(
+                f"The same run and settings are required to go on with a conversion. Got: {model.parent}, begun with other "
+                f"{', other '.join(what for what in same if not same[what])}; pass --overwrite or choose another name."
+            )
+        return content
+
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""
         if variant.name == "int8-qat":
@@ -201,15 +220,9 @@ def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
     )
 
 
-def _entry(run: Run, name: str, calibration: Calibration, targets: dict[str, Path]) -> dict[str, Any]:
-    """Return what conversion.json says about the files of one variant; FreezenetError where they are those of another run."""
+def _entry(card: dict[str, Any], targets: dict[str, Path]) -> dict[str, Any]:
+    """Return what conversion.json says about the files of one variant."""
     main = next(iter(targets.values()))
-    content = Classifier(main).card.content
-    if content["trained_on"] != trained_on(run) or content["calibration"] != calibrated_on(VARIANTS[name], calibration):
-        raise FreezenetError(
-            f"The same run and calibration images are required to go on with a conversion. Got: {main.parent}, begun with "
-            "others; pass --overwrite or choose another name."
-        )
     return {
         "file": main.name,
         "bytes": main.stat().st_size,
@@ -217,10 +230,10 @@ def _entry(run: Run, name: str, calibration: Calibration, targets: dict[str, Pat
             profile: {"file": target.name, "bytes": target.stat().st_size, "sha256": sha256_file(target)}
             for profile, target in targets.items()
         },
-        "against_keras": content["against_keras"],
-        "accuracy": content["accuracy"]["accuracy"],
-        "macro_f1": content["accuracy"]["macro_f1"],
-        "made": content["made"],
+        "against_keras": card["against_keras"],
+        "accuracy": card["accuracy"]["accuracy"],
+        "macro_f1": card["accuracy"]["macro_f1"],
+        "made": card["made"],
     }
 
 

@@ -196,7 +196,7 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
     """
     from edge_runtime.classifier import Classifier
     from edge_runtime.errors import RefusedError
-    from edge_runtime.hashes import check_listed
+    from edge_runtime.hashes import CONVERSION_FILE, check_listed
     from edge_runtime.inputs import named_models
     from edge_runtime.signature import check_models, signed_folder
     from edge_runtime.verify import verify as run_vectors
@@ -220,7 +220,8 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
         if as_json:
             click.echo(json.dumps({**result.to_dict(), "model": name, "sha256_listed": listed, "signature": signature}))
         elif result.passed:
-            hashed = "SHA-256 as in conversion.json" if listed else "SHA-256 not compared: no conversion.json beside it"
+            where = "does not list it" if (path.parent / CONVERSION_FILE).is_file() else "does not lie beside it"
+            hashed = f"SHA-256 {f'as in {CONVERSION_FILE}' if listed else f'not compared: {CONVERSION_FILE} {where}'}"
             proofs = [hashed] + ["signature valid"] * (signature == "valid")
             click.echo("; ".join([f"{name} on {result.runtime}: {figures}", *proofs]))
         if not result.passed:

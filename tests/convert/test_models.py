@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from convert import card
 from convert import models as module
 from convert.calibration import Calibration
+from convert.gate import GateLimits
 from convert.models import convert
+from convert.qat import QatSettings
 from convert.variants import VARIANTS as ALL
 from edge_runtime.card import ModelCard
 from edge_runtime.classifier import Classifier
@@ -211,9 +214,41 @@ def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed
     folder = tmp_path / "models"
     shutil.copytree(models, folder)
     (folder / "conversion.json").unlink()
-    with pytest.raises(FreezenetError, match="The same run and calibration images are required"):
-        convert(Run.open(collapsed), folder)
+    with pytest.raises(
+        FreezenetError, match=r"The same run and settings are required.*begun with other run; pass"
+    ):
+        convert(Run.open(collapsed), folder, ("int8",))
     assert not (folder / "conversion.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"calibration_images": 20}, "calibration images"),
+        ({"limits": GateLimits(agreement=0.7)}, "limits of the gate"),
+        ({"qat": QatSettings(epochs=7)}, "settings of int8-qat"),
+    ],
+)
+def test_other_settings_do_not_go_on(changed, what, models, run, tmp_path):
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    (folder / "conversion.json").unlink()
+    trained = Classifier(models / "int8.tflite").card.content
+    trained["made"] = {"quantized_training": {"settings": asdict(QatSettings())}}
+    content = card.packed((models / "int8.tflite").read_bytes(), trained, run)
+    (folder / "int8.tflite").write_bytes(content)
+    assert convert(run, folder, ("int8",), PROFILES, gate=False)["variants"].keys() == {"int8"}
+    (folder / "conversion.json").unlink()
+    with pytest.raises(FreezenetError, match=rf"Got: {folder}, begun with other {what}; pass --overwrite"):
+        convert(run, folder, ("int8",), PROFILES, gate=False, **changed)
+    assert (folder / "int8.tflite").read_bytes() == content
+
+
+def test_what_was_written_without_the_gate_does_not_pass_it(collapsed, remembered, tmp_path):
+    convert(Run.open(collapsed), tmp_path, ("float32",), gate=False)
+    (tmp_path / "conversion.json").unlink()
+    with pytest.raises(FreezenetError, match="begun with other limits of the gate"):
+        convert(Run.open(collapsed), tmp_path, ("float32",))
 
 
 def test_a_refused_model_is_kept_for_study_with_exit_code_3(collapsed, command, remembered, tmp_path):
@@ -298,7 +333,7 @@ def test_a_file_that_fails_its_golden_vectors_never_gets_its_name(run, remembere
 def test_unknown_variants_are_named(run, command, tmp_path):
     code, stdout, err = command("convert", run.folder, "--out", tmp_path / "models", "--variants", "int8,int4, bf16")
     assert (code, stdout) == (1, "")
-    assert error_line(err) == f"Error: Variants of {', '.join(ALL)} are required. Got: int4, bf16."
+    assert error_line(err) == f"Error: Variants of {', '.join(ALL)} are required. Got: int4, bf16. Did you mean int8?"
     assert not (tmp_path / "models").exists()
 
 

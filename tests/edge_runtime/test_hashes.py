@@ -62,6 +62,14 @@ def test_a_damaged_conversion_is_one_sentence(model, content):
         check_listed(model)
 
 
+def test_what_was_not_compared_is_said(own_models, command):
+    own = own_models / "mine.tflite"
+    (own_models / "int8.tflite").rename(own)
+    assert command("verify", own)[1].endswith("; SHA-256 not compared: conversion.json does not list it\n")
+    (own_models / "conversion.json").unlink()
+    assert command("verify", own)[1].endswith("; SHA-256 not compared: conversion.json does not lie beside it\n")
+
+
 def test_a_model_of_another_conversion_is_refused(model, command):
     list_as(model, {"int8": {"file": "int8.tflite", "sha256": "0" * 64}})
     code, out, err = command("verify", model)
