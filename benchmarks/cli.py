@@ -21,7 +21,8 @@ from edge_runtime.cli import json_option, runtime_option, threads_option
 def evaluate(model, data, everything, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
-    With a splits.csv beside the model, only its test images count: the others took part in the training.
+    With a splits.csv beside the model, only its test images count: the others took part in the training. --all measures
+    it on other data, such as those of another hospital, which may lack some of the model's classes.
     """
     from benchmarks.evaluate import choose_side, evaluate_model
     from edge_runtime.classifier import Classifier
@@ -39,7 +40,8 @@ def evaluate(model, data, everything, threads, as_json) -> None:
         if name in figures:
             click.echo(f"{name}\t{_shown(figures[name])}")
     for label, one in figures["per_class"].items():
-        click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
+        # Of no image there is no recall.
+        click.echo(f"recall {label}\t{_shown(one['recall']) if one['support'] else '-'}\tof {one['support']}")
 
 
 @click.command()

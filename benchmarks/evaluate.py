@@ -29,12 +29,12 @@ class TestSide:
 
 
 def choose_side(data: str | Path, splits: Path | None, task: str = MultiClass.name) -> TestSide:
-    """Return the test side of DATA by a splits.csv, or all of DATA where `splits` is None.
+    """Return the test side of DATA by a splits.csv, or all of DATA where `splits` is None; one class is enough.
 
     task: of the model, see `train.task`.
     Raises FreezenetError where a test image of the split is not in DATA.
     """
-    dataset = load(data, task)
+    dataset = load(data, task, least_classes=1)
     side = "all"
     if splits is not None:
         test = {row["file"] for row in read_splits(splits) if row["split"] == "test"}
@@ -42,7 +42,7 @@ def choose_side(data: str | Path, splits: Path | None, task: str = MultiClass.na
         if len(rows) != len(test):
             raise FreezenetError(
                 f"The data that the model was trained on is required. Got: {data} with {len(rows)} of the {len(test)} test "
-                f"images in {splits}."
+                f"images in {splits}; freezenet evaluate --all takes all images of other data."
             )
         dataset, side = dataset.only(rows), "test"
     return TestSide(

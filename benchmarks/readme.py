@@ -14,6 +14,7 @@ import click
 
 from benchmarks.edge.table import table as edge_table
 from benchmarks.pages import begin_mark, rewrite_page, with_part
+from benchmarks.results import mean_and_spread
 from train.files import read_json
 
 BEGIN = begin_mark("python -m benchmarks.readme")
@@ -27,7 +28,8 @@ def readme_with_tables(readme: str, results: Path) -> str:
 def tables(results: Path) -> str:
     """Return the tables in Markdown, each with the command that makes its file again."""
     parts = [
-        *(_recipes(read_json(path), _plain(results)) for path in sorted(results.glob("recipes-*.json"))),
+        # Backwards: the default recipe on four classes first.
+        *(_recipes(read_json(path), _plain(results)) for path in sorted(results.glob("recipes-*.json"), reverse=True)),
         *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
         *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
         *(_crossval(read_json(path)) for path in sorted(results.glob("crossval-*.json"))),
@@ -56,17 +58,21 @@ def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]
         f"`python -m benchmarks.study {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} "
         f"--variants {','.join(result['variants'])} --work DIR --out results`.",
         "",
-        "| recipe | file | accuracy | macro-F1 | answers changed from float32 | MB |",
-        "|---|---|---|---|---|---|",
+        "| recipe | file | accuracy | macro-F1 | less float32's of the same seed | answers changed from float32 | MB |",
+        "|---|---|---|---|---|---|---|",
     ]
     for arm, summary in result["summary"].items():
         for name in [
             key.removesuffix("_macro_f1") for key in summary if key.endswith("_macro_f1") and "validation" not in key
         ]:
             flipped = summary[f"{name}_flipped"]["mean"] / images
+            paired = mean_and_spread(
+                [row[f"{name}_macro_f1"] - row["float32_macro_f1"] for row in result["rows"] if row["arm"] == arm]
+            )
+            against = f"{paired['mean']:+.3f} ± {paired['sd']:.3f} | {flipped:.1%}" if name != "float32" else " | "
             lines.append(
                 f"| {arm} | {name} | {_spread(summary[f'{name}_accuracy'])} | {_spread(summary[f'{name}_macro_f1'])} | "
-                f"{'' if name == 'float32' else f'{flipped:.1%}'} | {summary[f'{name}_bytes']['mean'] / 1e6:.2f} |"
+                f"{against} | {summary[f'{name}_bytes']['mean'] / 1e6:.2f} |"
             )
     refused = [
         f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]
@@ -109,7 +115,8 @@ def _training(result: dict[str, Any]) -> str:
         f"(`python -m benchmarks.training DATA --json`): as plain Keras networks full fine-tuning "
         f"{rates['full']:.0f}, half-frozen {rates['half']:.0f}; as freezenet trains from the cache {rates['cached']:.0f}; cached is "
         f"{result['ratio_cached_to_half']:.2f} times half-frozen and "
-        f"{result['ratio_cached_to_full']:.2f} times full. Building the cache of {result['images']} images once: {build['keras']} s with "
+        f"{result['ratio_cached_to_full']:.2f} times full (medians of {len(result['rounds']['full'])} turns, the ratios those of each turn's own). "
+        f"Building the cache of {result['images']} images once: {build['keras']} s with "
         f"Keras, {build['xnnpack']} s with XNNPACK.\n\n"
     )
 

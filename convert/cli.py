@@ -18,6 +18,24 @@ variants_option = click.option(
     help=f"Comma-separated list of {', '.join(VARIANTS)}; or all.",
 )
 
+calibration_option = click.option(
+    "--calibration-images",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Training images to measure ranges on.",
+)
+limits_option = click.option(
+    "--gate",
+    "limits",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a limit of the gate: f1_kept, recall_loss, tolerated_images, agreement, float32_difference.",
+)
+no_gate_option = click.option(
+    "--no-gate", is_flag=True, help="Write refused variants too, with the verdict in their card."
+)
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
@@ -30,24 +48,12 @@ variants_option = click.option(
     metavar="LIST",
     help="edge: scores, class activation map, features; app: scores only, for MediaPipe; or edge,app.",
 )
-@click.option(
-    "--calibration-images",
-    type=click.IntRange(1),
-    default=100,
-    show_default=True,
-    help="Training images to measure ranges on.",
-)
+@calibration_option
 @click.option(
     "--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training."
 )
-@click.option(
-    "--gate",
-    "limits",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a limit of the gate: f1_kept, recall_loss, tolerated_images, agreement, float32_difference.",
-)
-@click.option("--no-gate", is_flag=True, help="Write refused variants too, with the verdict in their card.")
+@limits_option
+@no_gate_option
 @click.option(
     "--qat",
     "training",
@@ -94,11 +100,11 @@ def convert(
     if as_json:
         click.echo(json.dumps(result))
     else:
-        for name, one in result["variants"].items():
-            agreement = one["against_keras"]["agreement"]
+        for one in result["variants"].values():
+            verdict = one["against_keras"]
+            same = f"{verdict['agreement']:.1%} of {verdict['images']} validation images answered as by Keras"
             for file in one["profiles"].values():
-                size = f"{file['bytes'] / 1e6:.2f} MB"
-                click.echo(f"{out / file['file']}\t{size}\t{agreement:.1%} of answers as Keras\t{name}")
+                click.echo(f"{out / file['file']}\t{file['bytes'] / 1e6:.2f} MB\t{same}")
     refuse(result)
 
 

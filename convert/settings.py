@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from edge_runtime.errors import FreezenetError
+from train.names import meant
 from train.recipe import parsed_setting
 
 _Kind = TypeVar("_Kind", bound="Settings")
@@ -40,7 +41,7 @@ class Settings:
         names = [one.name for one in fields(self)]
         for key, value in values.items():
             if key not in names:
-                raise FreezenetError(f"A setting of {', '.join(names)} is required. Got: {key!r}.")
+                raise FreezenetError(f"A setting of {', '.join(names)} is required. Got: {key!r}.{meant(key, names)}")
             if isinstance(value, str) and isinstance(getattr(self, key), float):
                 with contextlib.suppress(ValueError):
                     values[key] = float(value)  # ".35" is a number to people, not to TOML

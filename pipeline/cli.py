@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from convert.cli import variants_option
+from convert.cli import calibration_option, limits_option, no_gate_option, variants_option
 from convert.variants import DEFAULT_VARIANTS, known_variants
 from train.cli import (
     cache_option,
@@ -37,16 +37,17 @@ _DEMO_TOLERATED = 6
 @overwrite_option
 @skip_option
 @not_cxr_option
+@calibration_option
+@limits_option
+@no_gate_option
 @json_option
-def pipeline(
-    data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json
-) -> None:
+def pipeline(data, out, recipe, settings, variants, limits, as_json, **others) -> None:
     """Do all of it on DATA: train, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
     it was when the same command is given again.
     """
-    _run(data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json)
+    _run(data, out, recipe, settings, variants, limits, as_json, **others)
 
 
 @click.command()
@@ -83,21 +84,16 @@ def demo(out, seed, overwrite, as_json) -> None:
         out,
         "phantoms",
         (f"seed={seed}",),
-        "none",
         ",".join(DEFAULT_VARIANTS),
-        out / "cache",
-        False,
-        False,
-        None,
+        (f"tolerated_images={_DEMO_TOLERATED}",),
         as_json,
-        tolerated_images=_DEMO_TOLERATED,
+        weights="none",
+        cache=out / "cache",
     )
 
 
-def _run(
-    data, out, recipe, settings, weights, variants, cache, overwrite, skip_unreadable, not_cxr, as_json, **limits
-) -> None:
-    """Run the pipeline and print its table; limits: those of the gate (`convert.gate.GateLimits`) that differ from its defaults."""
+def _run(data, out, recipe, settings, variants, limits, as_json, no_gate=False, **others) -> None:
+    """Run the pipeline and print its table; others: options of `pipeline.stages.Options` under their own names."""
     from train.quiet import quiet
     from train.recipe import load_recipe
 
@@ -108,14 +104,11 @@ def _run(
     options = Options(
         data=data,
         recipe=load_recipe(recipe, settings),
-        weights=weights,
         variants=tuple(known_variants(variants)),
-        cache=cache,
-        skip_unreadable=skip_unreadable,
-        not_cxr=not_cxr,
-        limits=GateLimits(**limits),
-        overwrite=overwrite,
+        limits=GateLimits().changed(limits),
+        gate=not no_gate,
         command=command_line(sys.argv[1:]),
+        **others,
     )
     results = run_pipeline(options, out)
     if as_json:

@@ -41,7 +41,9 @@ class Options:
     cache: Path | None = None
     skip_unreadable: bool = False
     not_cxr: Path | None = None
+    calibration_images: int = 100
     limits: GateLimits = GateLimits()
+    gate: bool = True
     overwrite: bool = False
     command: str = ""
 
@@ -62,7 +64,10 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     if (models / CONVERTED).is_file():
         conversion = read_json(models / CONVERTED)
     else:
-        conversion = convert(run, models, options.variants, tuple(PROFILES), data=options.data, limits=options.limits)
+        conversion = convert(
+            run, models, options.variants, tuple(PROFILES), options.calibration_images, options.data, options.limits,
+            options.gate,
+        )  # fmt: skip
     if "float32" not in conversion["variants"]:
         refuse(conversion)
         raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")

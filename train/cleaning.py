@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from train.inventory import Inventory, patient_known
 #: Where a picture or a patient stands on several sides, the side that keeps it: figures of the published test side stay
 #: comparable, and the training side has most to spare.
 _KEEPING_SIDES = ("test", "validation", "train", "")
+_COPY = "copy of "
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Cleaning:
         samples = self.inventory.dataset.samples
         return {
             "images": len(self.kept),
+            "reasons": dict(Counter("copies" if one.startswith(_COPY) else one for one in self.left_out.values())),
             "left_out": [
                 {"file": samples[row].file, "reason": reason} for row, reason in sorted(self.left_out.items())
             ],
@@ -78,7 +81,7 @@ def clean(inventory: Inventory, sides: bool = True) -> Cleaning:
             continue
         area = {row: int(inventory.reading.sizes[row].prod()) for row in group.rows}
         stays = min(group.rows, key=lambda row: (_rank(samples[row]) if sides else 0, -area[row], row))
-        left_out |= {row: f"copy of {samples[stays].file}" for row in group.rows if row != stays}
+        left_out |= {row: f"{_COPY}{samples[stays].file}" for row in group.rows if row != stays}
     kept = [row for row in range(len(samples)) if row not in left_out]
     if sides:
         torn = _on_other_sides(samples, kept)

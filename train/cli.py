@@ -57,30 +57,32 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     from train.quiet import quiet
     from train.recipe import load_recipe
 
+    chosen = load_recipe(recipe, settings)  # a mistake is told before TensorFlow has started
     with quiet():
         from train.training import train as run
 
-    metrics = run(data, out, load_recipe(recipe, settings), weights, cache, overwrite, skip_unreadable, not_cxr)
+    metrics = run(data, out, chosen, weights, cache, overwrite, skip_unreadable, not_cxr)
     if as_json:
         click.echo(json.dumps(metrics))
         return
+    click.echo(f"test side\t{metrics['images']} images\tof {metrics['patients']} patients; [ ] is the 95 % interval")
     for name in ("accuracy", "macro_f1", "hamming_loss"):
         if name in metrics:
             figure = metrics[name]
             click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     chosen, sure, gate = metrics["confidence"], metrics["confidence"]["test"], metrics["gate"]
     figures = [
-        ("calibration error before", sure["ece_before"]),
+        ("calibration error, unscaled", sure["ece_before"]),
         (
-            f"calibration error at temperature {chosen['temperature']:g} ({sure['ece_if_calibrated']:.3f} by chance alone)",
+            f"calibration error at temperature {chosen['temperature']:g} (chance alone would show {sure['ece_if_calibrated']:.3f})",
             sure["ece_after"],
         ),
-        (f"answered at confidence {chosen['abstain_below']:.3f}", sure["coverage"]),
-        ("accuracy of what is answered", sure["accuracy_answered"]),
-        ("test images that pass the chest gate", gate["chest_passed"]),
+        (f"share of images answered (confidence of {chosen['abstain_below']:.3f} or more)", sure["coverage"]),
+        ("accuracy of these answers", sure["accuracy_answered"]),
+        ("share of images that pass the chest gate", gate["chest_passed"]),
     ]
     if "negatives" in gate:
-        figures.append((f"of {gate['negatives']} other images refused by the chest gate", gate["negatives_refused"]))
+        figures.append((f"share of {gate['negatives']} non-chest images that it refuses", gate["negatives_refused"]))
     for name, figure in figures:
         click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     for label, figures in metrics["per_class"].items():

@@ -76,10 +76,12 @@ def needs_recall(recipe: Recipe) -> bool:
 def _attention(
     recipe: Recipe, data: TrainingData, recall: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.float64], dict[str, Any] | None]:
-    """Weights given as numbers are used where they cover the classes; otherwise the data decide."""
+    """Weights given as numbers are used, unless they are for another data set: then, and without any, the data decide."""
     given = recipe.attention_weights
-    if isinstance(given, dict) and not all(label in given for label in data.labels):
-        say(f"The recipe's loss weights do not name all of {', '.join(data.labels)}; computing them from the data.")
+    if isinstance(given, dict) and given and not set(given) & set(data.labels):
+        say(
+            f"The recipe's loss weights are for {', '.join(given)}; those of {', '.join(data.labels)} come from the data."
+        )
     elif given:
         return _named(given, data.labels, "attention_weights"), None
     if recall is not None:
@@ -96,12 +98,15 @@ def _named(given: tuple[float, ...] | dict[str, float], labels: tuple[str, ...],
         absent = [label for label in labels if label not in given]
         if not absent:
             return np.array([given[label] for label in labels])
-        got = f"none for {', '.join(absent)}"
+        unknown = next((name for name in given if name not in labels), None)
+        got = f"none for {', '.join(absent)}" + (f", but one for {unknown}" if unknown else "")
     else:
         if len(given) == len(labels):
             return np.array(given)
         got = f"{len(given)} numbers"
-    raise FreezenetError(f"Recipe key {key} with a number for each of {', '.join(labels)} is required. Got: {got}.")
+    raise FreezenetError(
+        f"Recipe key {key} with a number for each of {', '.join(labels)} is required. Got: {got}; pass --set {key}={{}} to do without."
+    )
 
 
 def _one_number(given: tuple[float, ...] | dict[str, float]) -> float:

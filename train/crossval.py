@@ -13,6 +13,7 @@ done again, so a killed call goes on, and recipes and seeds can be added later.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from train.fold_table import write_table
 from train.folds import fold_numbers, fold_sides
 from train.progress import say
 from train.recipe import Recipe
+from train.recipe_files import changed_keys
 from train.run import FINISHED, weights_origin
 from train.training import Material, load_classes, read_material, train_on
 
@@ -111,12 +113,14 @@ def cross_validate(
     done = total - len(open_folds)
     if done:
         say(f"{done} of {total} folds are finished already")
-    for fold in engine(asked, materials, open_folds, out):
+    started = time.perf_counter()
+    for trained, fold in enumerate(engine(asked, materials, open_folds, out), 1):
         done += 1
+        left = (time.perf_counter() - started) / trained * (len(open_folds) - trained) / 60
         found = read_json(fold.folder(out) / FINISHED)
         say(
             f"[{done}/{total}] {fold.arm}, seed {fold.seed}, fold {fold.number}: accuracy "
-            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}"
+            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}; about {left:.0f} min left"
         )
     return write_table(asked, out)
 
@@ -200,13 +204,20 @@ def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) ->
             if changed:
                 raise FreezenetError(
                     f"The same {what} are required to go on. Got: others for {', '.join(changed)} than {out} was begun "
-                    "with; pass --overwrite or choose another name."
+                    f"with{_keys(changed, before[key], account[key]) if key == 'recipes' else ''}; pass --overwrite or "
+                    "choose another name."
                 )
             account[key] = before[key] | account[key]
     write_json(out / PLAN, account)
     left_out = [arm for arm in account["recipes"] if arm not in asked.recipes]
     if left_out:
         say(f"{out} also holds {', '.join(left_out)}: add them to --recipes to see them in the tables too.")
+
+
+def _keys(arms: list[str], before: dict[str, str], now: dict[str, str]) -> str:
+    """Return " (epochs, seed)": the keys in which recipes as TOML text differ."""
+    keys = {key: None for arm in arms for key in changed_keys(before[arm], now[arm])}
+    return f" ({', '.join(keys)})"
 
 
 def _samples_hash(material: Material) -> str:

@@ -97,6 +97,9 @@ def crossval(
         click.echo(json.dumps(summary))
         return
     figures = list(summary["comparisons"])
+    click.echo(
+        f"mean ± standard deviation over the trainings: {folds} folds, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    )
     width = max(map(len, ["recipe", *summary["recipes"]]))
     click.echo("\t".join(["recipe".ljust(width), "trainings", *(figure.ljust(15) for figure in figures)]).rstrip())
     for arm, found in summary["recipes"].items():
@@ -116,5 +119,5 @@ def crossval(
             difference = one["difference"]
             click.echo(
                 f"{figure}: {one['recipe']} - {one['other']}\t{difference['value']:+.4f} [{difference['low']:+.4f}, "
-                f"{difference['high']:+.4f}]\tp {one['p']:.3g}, adjusted {one['p_adjusted']:.3g}"
+                f"{difference['high']:+.4f}]\tp {one['p']:.3f}, adjusted {one['p_adjusted']:.3f}"
             )

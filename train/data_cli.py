@@ -84,7 +84,11 @@ def _print(found: dict[str, Any]) -> None:
     for warning in found["warnings"]:
         console.print(f"! {warning}")
     if "clean" in found:
-        console.print(f"{found['clean']['file']}: {found['clean']['images']} of {_count(found['images'], 'image')}")
+        reasons = ", ".join(f"{count} {reason}" for reason, count in found["clean"]["reasons"].items())
+        left_out = f"; left out: {reasons}" if reasons else ""
+        console.print(
+            f"{found['clean']['file']}: {found['clean']['images']} of {_count(found['images'], 'image')}{left_out}"
+        )
 
 
 def _classes(found: dict[str, Any]) -> Table:

@@ -94,6 +94,14 @@ class Dataset:
         others = sorted({other for _, other in counts})
         return {label: {other: counts[label, other] for other in others} for label in self.classes}
 
+    @property
+    def spellings(self) -> list[list[str]]:
+        """Labels that are one but for capitals and what stands between letters and digits: lists of two or more."""
+        found: dict[str, list[str]] = {}
+        for label in self.labels:
+            found.setdefault(re.sub(r"[\W_]", "", label.casefold()), []).append(label)
+        return [names for names in found.values() if len(names) > 1]
+
     def only(self, indices: Iterable[int]) -> Dataset:
         """Return the data set with these samples only."""
         return replace(self, samples=tuple(self.samples[i] for i in indices))
@@ -105,10 +113,13 @@ class Dataset:
         """
         wanted = set(names)
         unknown = sorted(wanted - set(self.labels))
-        if unknown or len(wanted) == 1:
+        if unknown:
             raise FreezenetError(
-                f"At least two classes of {', '.join(self.labels)} are required. Got: {', '.join(unknown or sorted(wanted))}."
-                f"{meant(unknown[0], self.labels) if unknown else ''}"
+                f"Classes of {', '.join(self.labels)} are required. Got: {', '.join(unknown)}.{meant(unknown[0], self.labels)}"
+            )
+        if len(wanted) == 1:
+            raise FreezenetError(
+                f"At least two classes of {', '.join(self.labels)} are required. Got: {', '.join(wanted)}."
             )
         if not wanted:
             return self
@@ -116,16 +127,16 @@ class Dataset:
         return self.only(i for i, sample in enumerate(self.samples) if sample.label in kept)
 
 
-def load(data: str | Path, task: str | None = MultiClass.name) -> Dataset:
+def load(data: str | Path, task: str | None = MultiClass.name, least_classes: int = 2) -> Dataset:
     """Read DATA (see the module's text); FreezenetError with one sentence where it is not one, or not for this task.
 
-    task: None takes label sets where there are any.
+    task: None takes label sets where there are any. least_classes: how many classes or labels it must have.
     """
     path = Path(data)
     if not path.exists():
         raise FreezenetError(f"A folder of class folders or a CSV is required. Got: {path}, which does not exist.")
     dataset = _of_task(_read(path), task)
-    if len(dataset.labels) < 2:
+    if len(dataset.labels) < least_classes:
         raise FreezenetError(
             f"At least two classes are required. Got: {len(dataset.labels)} ({', '.join(dataset.labels)}) in {path}."
         )
@@ -156,6 +167,11 @@ def _read(path: Path) -> Dataset:
         found = "whose images lie in none of them" if any(images_below(str(path))) else "without images"
         raise FreezenetError(f"DATA in one of these layouts is required: {accepted}. Got: {path}, {found}.")
     return with_headers(replace(layout.read(path), layout=layout.NAME))
+
+
+def spelling_warning(names: Iterable[str]) -> str:
+    """Return the sentence about one of `Dataset.spellings`."""
+    return f"Classes that differ only in how they are written: {', '.join(names)}; rename them to make them one."
 
 
 def content_hash(hashes: Iterable[str]) -> str:

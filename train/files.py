@@ -62,8 +62,8 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
         _empty(folder, finished)
     if finished is not None and (folder / finished).exists():
         raise FreezenetError(
-            f"An output folder without results is required. Got: {folder}, which holds {finished}; pass --overwrite or "
-            "choose another name."
+            f"An output folder without results is required. Got: {folder}, which is finished (it holds {finished}); pass "
+            "--overwrite to do it again, or choose another name."
         )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()

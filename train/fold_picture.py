@@ -17,7 +17,7 @@ from train.files import write_atomically
 
 
 def write_picture(summary: dict[str, Any], path: Path) -> None:
-    """Draw the compared figures of a `train.fold_table.summarize`d cross-validation, with its "rows", as PNG."""
+    """Draw the compared figures of a `train.fold_table.summarize`d cross-validation, with its "rows", "folds" and "seeds", as PNG."""
     figures, arms = list(summary["comparisons"]), list(summary["recipes"])
     drawing, axes = plt.subplots(
         1, len(figures), figsize=(4.2 * len(figures), 1.2 + 0.42 * len(arms)), sharey=True, squeeze=False
@@ -37,7 +37,8 @@ def write_picture(summary: dict[str, Any], path: Path) -> None:
         axis.grid(axis="x", alpha=0.3)
     axes[0][0].set_yticks(range(len(arms)), arms)
     axes[0][0].invert_yaxis()
-    drawing.supxlabel("dots: folds; diamond and bar: mean ± standard deviation", fontsize=9)
+    drawn = f"{summary['folds']} folds, {len(summary['seeds'])} seed{'s' * (len(summary['seeds']) > 1)}"
+    drawing.supxlabel(f"dots: trainings ({drawn}); diamond and bar: mean ± standard deviation", fontsize=9)
     drawing.tight_layout()
     write_atomically(path, lambda temporary: drawing.savefig(temporary, dpi=120, format="png"))
     plt.close(drawing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from train.dataset import SPLITS, Dataset, Sample
+from train.dataset import SPLITS, Dataset, Sample, spelling_warning
 from train.duplicates import THUMBNAIL, Duplicates, find_duplicates
 from train.images import Reading, read_what_can_be_read
 from train.sources import SourceTable, source_table
@@ -48,14 +47,6 @@ class Inventory:
         }
         return {side: labels for side, labels in found.items() if labels}
 
-    @property
-    def spellings(self) -> list[list[str]]:
-        """Labels that are one but for capitals and what stands between letters and digits: lists of two or more."""
-        found: dict[str, list[str]] = {}
-        for label in self.dataset.labels:
-            found.setdefault(re.sub(r"[\W_]", "", label.casefold()), []).append(label)
-        return [names for names in found.values() if len(names) > 1]
-
     def values(self, group: Duplicates, column: str) -> list[str]:
         """Return what the images of a group have in a column of Sample, sorted, each once."""
         return sorted({getattr(self.dataset.samples[row], column) for row in group.rows})
@@ -89,7 +80,7 @@ class Inventory:
         found += [
             f"No image of {', '.join(labels)} on the {side} side." for side, labels in self.missing_classes.items()
         ]
-        found += [f"Classes that differ only in how they are written: {', '.join(names)}." for names in self.spellings]
+        found += [spelling_warning(names) for names in self.dataset.spellings]
         if not self.sources.known:
             found.append(
                 "The data names no sources, so nothing can be said about whether class and source go together."

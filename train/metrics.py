@@ -61,8 +61,12 @@ def f1(matrix: NDArray) -> NDArray:
 
 
 def macro_f1(matrix: NDArray) -> NDArray:
-    """Plain mean of the classes' F1, of confusion matrices (..., C, C): (...)."""
-    return f1(matrix).mean(-1)
+    """Plain mean of the F1 of those classes that any of the matrices (..., C, C) has an image of: (...).
+
+    Nothing can be found of a class that is not there; its F1 of 0 would say that it was missed.
+    """
+    there = matrix.sum(-1).reshape(-1, matrix.shape[-1]).any(0)
+    return f1(matrix)[..., there].mean(-1)
 
 
 def patient_draws(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
@@ -116,6 +120,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Return accuracy, macro_f1, per_class (precision, recall, f1, support), confusion_matrix and labels (JSON types).
 
+    A class without images has support 0, figures that say nothing, and no part in macro_f1.
     truth, answer: (n,) class numbers. patients: (n,) names; each image its own where patients are not known.
     """
     classes = len(labels)

@@ -22,8 +22,6 @@ from train.recipe_files import parsed_setting as parsed_setting  # beside the re
 from train.recipe_files import read_recipe
 from train.recipe_files import recipe_names as recipe_names
 
-DEFAULT_RECIPE = "mobile-freezenet"
-
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": tuple(BACKBONES),
     "freeze": ("first", "random"),
@@ -88,6 +86,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 # Keys with a number for each class.
 _CLASS_NUMBERS = ("attention_weights", "focal_alpha")
+_KINDS: dict[type, str] = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
+_EXAMPLES: dict[type, str] = {str: '["COVID", "Normal"]', int: "[256, 64]"}
 _ITEMS: dict[str, type] = {"tuple[str, ...]": str, "tuple[int, ...]": int}
 # Keys that change a training image; the other keys of augmentation say how often and where.
 _CHANGES = (
@@ -270,14 +270,14 @@ def _coerced(key: str, value: Any) -> Any:
     if str(types[key]) in _ITEMS:
         item = _ITEMS[str(types[key])]
         if not isinstance(value, (list, tuple)) or not all(type(one) is item for one in value):
-            raise FreezenetError(f"Recipe key {key} must be a list of values of type {item.__name__}. Got: {value!r}.")
+            raise FreezenetError(f"Recipe key {key} must be a list such as {_EXAMPLES[item]}. Got: {value!r}.")
         return tuple(value)
     expected: type = {"int": int, "float": float, "str": str, "bool": bool}[str(types[key])]
     if expected is float and type(value) in (int, str):  # "1" and ".35" are numbers to people, not to TOML
         with contextlib.suppress(ValueError):
             return float(value)
     if type(value) is not expected:
-        raise FreezenetError(f"Recipe key {key} must be of type {expected.__name__}. Got: {value!r}.")
+        raise FreezenetError(f"Recipe key {key} must be {_KINDS[expected]}. Got: {value!r}.")
     return value
 
 

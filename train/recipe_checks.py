@@ -74,11 +74,11 @@ def check_together(recipe: Recipe) -> None:
 
 
 def without_effect(recipe: Recipe, keys: Iterable[str]) -> list[str]:
-    """Return a sentence about each of the keys that changes nothing beside the recipe's other keys."""
+    """Return a sentence about each of the keys, set to other than its default, that changes nothing beside the other keys."""
     keys = list(keys)
     return [
         f"Recipe {recipe.name}: {key} has no effect without {needed}."
         for group, needed, given in _NEEDS
         for key in group
-        if key in keys and not given(recipe)
+        if key in keys and getattr(recipe, key) != getattr(type(recipe), key) and not given(recipe)
     ]

@@ -14,7 +14,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-RECIPES = Path(__file__).parent / "recipes"
+RECIPES = Path(__file__).resolve().parent / "recipes"
+DEFAULT_RECIPE = "mobile-freezenet"
 #: What a recipe says of itself; another that extends it is not it.
 _OWN = ("name", "summary", "source")
 
@@ -27,8 +28,8 @@ def recipe_names() -> list[str]:
 def read_recipe(name: str) -> dict[str, Any]:
     """Return the keys of a recipe, by name (see `recipe_names`) or from a TOML file, and of what it extends.
 
-    A key `extends` holds the name of another recipe or its file, relative to the folder of the one that says so. The keys of
-    the nearer file count, as a whole where they are tables; name, summary and source are not inherited.
+    A key `extends` holds the name of another recipe or its file, relative to the folder of the one that says so; a file of one's
+    own without it extends the default recipe. The keys of the nearer file count, as a whole where they are tables; name, summary and source are not inherited.
     Raises FreezenetError where there is no such recipe, it is not TOML, or it extends itself.
     """
     return _resolved(_file_of(name, Path()), ())
@@ -46,12 +47,18 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
     return key.strip(), value
 
 
+def changed_keys(one: str, other: str) -> list[str]:
+    """Return the keys in which two resolved recipes, as TOML text, differ."""
+    first, second = tomllib.loads(one), tomllib.loads(other)
+    return [key for key in {**first, **second} if first.get(key) != second.get(key)]
+
+
 def _file_of(name: str, folder: Path) -> Path:
-    for path in (RECIPES / f"{name}.toml", folder / name):
+    for path in (RECIPES / f"{name}.toml", folder / name, folder / f"{name}.toml"):
         if path.is_file():
             return path
-    if path.suffix == ".toml":
-        raise FreezenetError(f"A recipe's TOML file is required. Got: {path}, which is no file.")
+    if name.endswith(".toml"):
+        raise FreezenetError(f"A recipe's TOML file is required. Got: {folder / name}, which is no file.")
     raise FreezenetError(
         f"A recipe's name or TOML file is required. Got: {name}.{meant(name, recipe_names())} The names are "
         f"{', '.join(recipe_names())}."
@@ -71,7 +78,8 @@ def _resolved(path: Path, extending: tuple[Path, ...]) -> dict[str, Any]:
             f"A recipe in TOML is required, where words stand in quotes and numbers begin with a digit (0.5, not .5). "
             f"Got: {path}: {error}."
         ) from None
-    base = content.pop("extends", None)
+    # A file of one's own that says only what it wants otherwise means: otherwise than the default.
+    base = content.pop("extends", None if path.resolve().parent == RECIPES else DEFAULT_RECIPE)
     inherited = {}
     if base is not None:
         if not isinstance(base, str):

@@ -57,7 +57,8 @@ class Task(ABC):
         unknown = sorted({label for one in named for label in one} - set(labels))
         if unknown:
             raise FreezenetError(
-                f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}."
+                f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}; leave images "
+                "of other classes out of the CSV."
             )
         return np.array([[label in one for label in labels] for one in named])
 

@@ -25,7 +25,7 @@ from train.cache import default_cache_folder
 from train.calibration import measure_confidence
 from train.chosen_rule import ChosenRule
 from train.criterion import Criterion, choose_criterion, needs_recall
-from train.dataset import SPLITS, Dataset, content_hash, load
+from train.dataset import SPLITS, Dataset, content_hash, load, spelling_warning
 from train.devices import configure_devices, device_scope
 from train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from train.fit import TrainingData
@@ -38,6 +38,7 @@ from train.one_class import trunk_features
 from train.phases import Fitted, fit_phases, remove_checkpoints
 from train.progress import say
 from train.recipe import Recipe
+from train.recipe_files import changed_keys
 from train.run import DECISION, FINISHED, NEGATIVES, predict_scores, weights_origin
 from train.split import read_splits, split, write_splits
 from train.traces import forgotten_traces
@@ -82,14 +83,22 @@ class Material:
 def load_classes(data: str | Path, recipe: Recipe) -> Dataset:
     """Load the classes of DATA that a recipe asks for, and say what a reader of its figures must know."""
     dataset = load(data, recipe.task).of_classes(recipe.classes)
+    for names in dataset.spellings:
+        say(spelling_warning(names))
     if not dataset.has_patients:
         say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
     return dataset
 
 
 def read_material(data: str | Path, dataset: Dataset, recipe: Recipe, skip_unreadable: bool) -> Material:
-    """Read the images of a data set, without those that cannot be read where that is asked for."""
-    return Material(data, *read_readable(dataset, recipe.preprocess, skip_unreadable))
+    """Read the images of a data set, without those that cannot be read where that is asked for; say where files are equal."""
+    material = Material(data, *read_readable(dataset, recipe.preprocess, skip_unreadable))
+    copies = len(material.images.hashes) - len(set(material.images.hashes))
+    if copies:
+        say(
+            f"Files that equal another: {copies}. freezenet data names them and finds other copies; its --clean leaves them out."
+        )
+    return material
 
 
 @forgotten_traces()
@@ -126,7 +135,13 @@ def train_on(
         criterion = choose_criterion(recipe, data, first)
         if criterion.weights is not None:
             shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
-            say(f"loss weights: {shown}")
+            # Published as a remedy for imbalance, which readers of the numbers would take them for.
+            note = (
+                ""
+                if criterion.statistics is None
+                else " (from the images of the classes; they do not balance rare ones)"
+            )
+            say(f"loss weights: {shown}{note}")
         fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
     return _write_results(model, out, dataset, data, fitted, criterion, recipe, account, negatives)
@@ -156,11 +171,12 @@ def _begin(
         before = read_json(record)
         images_before = [(row["file"], row["class"], row["split"]) for row in read_splits(out / "splits.csv")]
         images_now = [(sample.file, sample.label, side) for sample, side in zip(dataset.samples, sides, strict=True)]
+        changed = changed_keys((out / "recipe.toml").read_text(encoding="utf-8"), recipe.to_toml())
         same = {
             "images": before["data_sha256"] == account["data_sha256"],
             "files, classes or sides": images_before == images_now,
             "weights": all(before[key] == account[key] for key in ("weights", "weights_sha256")),
-            "recipe settings": (out / "recipe.toml").read_text(encoding="utf-8") == recipe.to_toml(),
+            f"recipe settings ({', '.join(changed)})": not changed,
             "images of --not-cxr": before.get("not_cxr_sha256") == account.get("not_cxr_sha256"),
         }
         if not all(same.values()):
@@ -213,7 +229,7 @@ def _write_results(
     chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
     answers = chosen.rule.answers(scores)
     rows = zip([sample.file for sample in dataset.samples], sides, [sample.label for sample in dataset.samples],
-               task.texts(answers, labels), *scores.T.round(6).tolist(), strict=True)  # fmt: skip
+               task.texts(answers, labels), *scores.T.astype(float).round(6).tolist(), strict=True)  # fmt: skip
     write_csv(out / "predictions.csv", ["file", "split", "class", "answer", *labels], list(rows))
     decision, decided = _decision(model, scores, patients, data, fitted.features, recipe, chosen, negatives)
     write_json(out / DECISION, decision)

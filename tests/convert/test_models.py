@@ -214,9 +214,7 @@ def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed
     folder = tmp_path / "models"
     shutil.copytree(models, folder)
     (folder / "conversion.json").unlink()
-    with pytest.raises(
-        FreezenetError, match=r"The same run and settings are required.*begun with other run; pass"
-    ):
+    with pytest.raises(FreezenetError, match=r"The same run and settings are required.*begun with other run; pass"):
         convert(Run.open(collapsed), folder, ("int8",))
     assert not (folder / "conversion.json").exists()
 

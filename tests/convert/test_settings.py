@@ -30,7 +30,7 @@ def test_settings_are_read_as_numbers_of_their_kind():
         ("share=true", r"Setting share must be a number from 0 to 1. Got: True."),
         ("count=2.0", r"Setting count must be a whole number from 1 to 10. Got: 2.0."),
         ("count=0", r"Setting count must be a whole number from 1 to 10. Got: 0."),
-        ("shares=1", r"A setting of share, count is required. Got: 'shares'."),
+        ("shares=1", r"A setting of share, count is required. Got: 'shares'. Did you mean share?"),
         ("share", r"A setting key=value is required. Got: share."),
     ],
 )

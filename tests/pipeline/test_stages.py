@@ -139,7 +139,7 @@ def test_finished_results_stay_without_overwrite(done, phantoms, command):
     before = times(out)
     code, stdout, err = command("pipeline", *arguments(phantoms, out))
     assert (code, stdout) == (1, "")
-    assert err.count("Error:") == 1 and "report.html; pass --overwrite" in err
+    assert err.count("Error:") == 1 and "finished (it holds report.html); pass --overwrite" in err
     assert times(out) == before
 
 
@@ -187,3 +187,25 @@ def test_pipeline_without_float32_says_so(done, phantoms, command, tmp_path):
     assert code == 1
     assert "The variant float32 is required, to compare with" in err
     assert not (out / "report.html").exists()
+
+
+def test_what_the_gate_allows_is_set_for_the_pipeline_too(done, phantoms, command, tmp_path):
+    """On the trained run of the others: first nothing may differ from Keras, then the gate is off."""
+
+    def out(name, *options):
+        folder = tmp_path / name
+        shutil.copytree(done[0] / "run", folder / "run")
+        (folder / ".freezenet").touch()
+        return command("pipeline", *arguments(phantoms, folder), "--calibration-images", "20", *options)
+
+    strict = ("--gate", "tolerated_images=0", "--gate", "agreement=1", "--gate", "f1_kept=1")
+    code, _, err = out("strict", *strict, "--gate", "float32_difference=0")
+    assert (code, "float32: scores differ by more than 0 " in err) == (3, True)
+    assert not (tmp_path / "strict" / "models" / "float32.tflite").exists()
+    code, _, _ = out("open", *strict, "--gate", "float32_difference=0", "--no-gate")
+    assert code == 0
+    conversion = json.loads((tmp_path / "open" / "models" / "conversion.json").read_text())
+    assert conversion["variants"].keys() == {"float32", "int8"}
+    assert conversion["variants"]["float32"]["against_keras"]["refused"].startswith("scores differ by more than 0 ")
+    assert conversion["variants"]["int8"]["against_keras"]["limits"]["tolerated_images"] == 0
+    assert conversion["calibration_images"] <= 24

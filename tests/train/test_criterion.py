@@ -96,7 +96,16 @@ def test_difficulty_needs_a_first_run(data):
 def test_names_that_do_not_fit_the_classes(data, capsys):
     found = choose_criterion(Recipe(attention_weights={"COVID": 1.0}, attention_pairs=10), data)
     assert len(found.weights) == 3
-    assert "do not name all of A, B, C" in capsys.readouterr().err
+    assert "weights are for COVID; those of A, B, C come from the data" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [({"A": 1.0, "B": 2.0, "c": 1.0}, "none for C, but one for c;"), ({"A": 1.0, "B": 2.0}, "none for C;")],
+)
+def test_weights_for_some_of_the_classes_are_refused(given, got, data):
+    with pytest.raises(FreezenetError, match=f"Got: {got} pass --set attention_weights={{}} to do without"):
+        choose_criterion(Recipe(attention_weights=given), data)
     with pytest.raises(FreezenetError, match=r"attention_weights.*A, B, C.*Got: 2 numbers"):
         choose_criterion(Recipe(attention_weights=(1.0, 2.0)), data)
     with pytest.raises(FreezenetError, match=r"focal_alpha.*Got: none for B, C"):

@@ -136,7 +136,9 @@ def test_other_arguments_are_refused(phantoms, done, changes, sentence):
 
 def test_another_recipe_under_the_same_name_is_refused(phantoms, done, tmp_path):
     changed = CrossValidation(phantoms, load_arms("mobile-freezenet", (*SMALL, "learning_rate=1")), 2, (0,), "none")
-    with pytest.raises(FreezenetError, match=r"same recipe settings are required.*mobile-freezenet"):
+    with pytest.raises(
+        FreezenetError, match=r"same recipe settings .*others for mobile-freezenet than .* \(learning_rate\); pass"
+    ):
         compare(changed, done / "out")
 
 
@@ -157,8 +159,9 @@ def test_command(phantoms, done, command):
     )
     assert code == 0
     lines = out.splitlines()
-    assert [word.strip() for word in lines[0].split("\t")][:4] == ["recipe", "trainings", "accuracy", "macro_f1"]
-    assert [word.strip() for word in lines[1].split("\t")][:2] == ["mobile-freezenet", "2"]
+    assert lines[0] == "mean ± standard deviation over the trainings: 2 folds, 1 seed"
+    assert [word.strip() for word in lines[1].split("\t")][:4] == ["recipe", "trainings", "accuracy", "macro_f1"]
+    assert [word.strip() for word in lines[2].split("\t")][:2] == ["mobile-freezenet", "2"]
     code, out, _ = command(
         "crossval", phantoms, "--out", done / "out", "--folds", 2, "--weights", "none", "--cache", done / "cache", *settings,
         "--json",

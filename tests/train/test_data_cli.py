@@ -75,7 +75,7 @@ def test_the_clean_list_loads(command, faulty, tmp_path):
     target = tmp_path / "clean.csv"
     code, out, err = command("data", faulty, "--clean", target)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == f"{target}: 12 of 26 images"
+    assert out.splitlines()[-1] == f"{target}: 12 of 26 images; left out: 1 unreadable, 13 copies"
     again = load(target)
     assert len(again.samples) == 12
     assert {sample.split for sample in again.samples} == {"train", "validation", "test"}

@@ -69,7 +69,7 @@ def test_picture(tmp_path):
     import cv2
 
     found = rows()
-    write_picture(summarize(found) | {"rows": found}, tmp_path / "crossval.png")
+    write_picture(summarize(found) | {"rows": found, "folds": 5, "seeds": [0]}, tmp_path / "crossval.png")
     image = cv2.imread(str(tmp_path / "crossval.png"))
     assert image.shape[1] > 2 * image.shape[0]
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 20

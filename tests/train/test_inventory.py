@@ -97,8 +97,9 @@ def test_a_sound_data_set_has_no_faults(tmp_path):
 def test_one_class_in_two_spellings_is_said(draw):
     folder = draw("COVID/0.png", "covid/1.png", "COVID-19/2.png", "Lung_Opacity/3.png", "Lung Opacity/4.png")
     inventory = take_inventory(load(folder))
-    assert inventory.spellings == [["COVID", "covid"], ["Lung Opacity", "Lung_Opacity"]]
-    assert "Classes that differ only in how they are written: COVID, covid." in inventory.warnings
+    assert inventory.dataset.spellings == [["COVID", "covid"], ["Lung Opacity", "Lung_Opacity"]]
+    said = "Classes that differ only in how they are written: COVID, covid; rename them to make them one."
+    assert said in inventory.warnings
 
 
 def test_a_data_set_of_files_that_are_none(touch):

@@ -139,3 +139,14 @@ def test_figure_writes_itself():
     figure = Figure(0.92345678, 0.8814, 0.9561)
     assert str(figure) == "0.923 [0.881, 0.956]"
     assert figure.to_dict() == {"value": 0.923457, "low": 0.8814, "high": 0.9561}
+
+
+def test_a_class_without_images_has_no_part_in_macro_f1():
+    """A model of four classes on data of two; scikit-learn over these two gives the same."""
+    rng = np.random.default_rng(0)
+    truth, answer = rng.integers(0, 2, 200), rng.integers(0, 3, 200)
+    found = evaluate(truth, answer, ["A", "B", "C", "D"], [str(n) for n in range(200)])
+    expected = reference.f1_score(truth, answer, labels=[0, 1], average="macro")
+    assert found["macro_f1"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert found["macro_f1"]["low"] < expected < found["macro_f1"]["high"]
+    assert found["per_class"]["C"]["support"] == 0

@@ -7,7 +7,8 @@ from dataclasses import fields
 import pytest
 
 from edge_runtime.errors import FreezenetError
-from train.recipe import DEFAULT_RECIPE, Recipe, load_recipe, recipe_names
+from train.recipe import Recipe, load_recipe, recipe_names
+from train.recipe_files import DEFAULT_RECIPE
 
 
 def written(tmp_path, text):

@@ -47,25 +47,31 @@ def test_possible_together():
 
 
 @pytest.mark.parametrize(
-    ("keys", "key", "giving"),
+    ("keys", "key", "value", "giving"),
     [
-        ({"loss": "focal"}, "attention_source", {"loss": "attention"}),
-        ({"loss": "attention"}, "difficulty_epochs", {"attention_source": "difficulty"}),
-        ({"loss": "focal"}, "class_balanced_beta", {"loss": "class-balanced"}),
-        ({"loss": "bwcce"}, "focal_gamma", {"task": "multi-label", "loss": "binary-focal"}),
-        ({}, "threshold_metric", {"task": "multi-label", "loss": "binary-focal"}),
-        ({"batchnorm": "inference"}, "batchnorm_momentum", {"batchnorm": "train"}),
-        ({}, "head_batchnorm", {"head_units": (8,)}),
-        ({}, "head_learning_rate", {"head_epochs": 1}),
-        ({"schedule": "cosine"}, "schedule_factor", {"schedule": "step"}),
-        ({}, "augment_rotation_probability", {"augment_rotation": 5.0}),
-        ({}, "augment_copies", {"augment_copies": 2, "augment_zoom": 0.1}),
+        ({"loss": "focal"}, "attention_source", "difficulty", {"loss": "attention"}),
+        ({"loss": "attention"}, "difficulty_epochs", 5, {"attention_source": "difficulty"}),
+        ({"loss": "focal"}, "class_balanced_beta", 0.9, {"loss": "class-balanced"}),
+        ({"loss": "bwcce"}, "focal_gamma", 1.0, {"task": "multi-label", "loss": "binary-focal"}),
+        ({}, "threshold_metric", "matthews", {"task": "multi-label", "loss": "binary-focal"}),
+        ({"batchnorm": "inference"}, "batchnorm_momentum", 0.5, {"batchnorm": "train"}),
+        ({}, "head_batchnorm", True, {"head_units": (8,)}),
+        ({}, "head_learning_rate", 0.1, {"head_epochs": 1}),
+        ({"schedule": "cosine"}, "schedule_factor", 0.1, {"schedule": "step"}),
+        ({}, "augment_rotation_probability", 0.5, {"augment_rotation": 5.0}),
+        ({}, "augment_copies", 2, {"augment_zoom": 0.1}),
     ],
 )
-def test_a_key_without_effect_is_named(keys, key, giving):
-    (sentence,) = without_effect(Recipe(name="mine", **keys), ["epochs", key])
+def test_a_key_without_effect_is_named(keys, key, value, giving):
+    idle = Recipe(name="mine", **keys, **{key: value})
+    (sentence,) = without_effect(idle, ["epochs", key])
     assert sentence.startswith(f"Recipe mine: {key} has no effect without ")
-    assert without_effect(Recipe(name="mine", **{**keys, **giving}), ["epochs", key]) == []
+    assert without_effect(idle.with_settings(giving), ["epochs", key]) == []
+    assert without_effect(idle, ["epochs"]) == []
+
+
+def test_a_key_at_its_default_is_no_setting():
+    assert without_effect(Recipe(name="mine", augment_rotation=10.0), ["augment_copies"]) == []
 
 
 def test_settings_without_effect_are_said_and_keys_of_the_recipe_are_not(capsys):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from edge_runtime.errors import FreezenetError
 from train.recipe import load_recipe, recipe_names
-from train.recipe_files import RECIPES, read_recipe, tomllib
+from train.recipe_files import RECIPES, changed_keys, read_recipe, tomllib
 
 
 def write(folder, name, text):
@@ -35,6 +37,24 @@ def test_files_are_relative_to_the_one_that_extends_them(tmp_path, monkeypatch):
     assert found.attention_weights == {"C": 3}  # a table counts as a whole
     assert (found.name, found.source) == ("last", "")
     assert read_recipe(last)["name"] == "last"
+
+
+def test_a_file_of_ones_own_says_what_differs_from_the_default(tmp_path, monkeypatch):
+    write(tmp_path, "mine.toml", 'loss = "focal"\n')
+    default = load_recipe("mobile-freezenet")
+    monkeypatch.chdir(tmp_path)
+    mine = load_recipe("mine")  # the file's name without its suffix will do
+    changed = {key for key, value in asdict(mine).items() if value != asdict(default)[key]}
+    assert changed == {"name", "summary", "source", "loss"}
+    # By its path a shipped recipe is what it is by its name.
+    monkeypatch.chdir(RECIPES)
+    assert load_recipe("phantoms.toml") == load_recipe("phantoms")
+
+
+def test_keys_that_changed_are_named():
+    one, other = load_recipe("mobile-freezenet"), load_recipe("mobile-freezenet", ("epochs=3", "alpha=.5"))
+    assert changed_keys(one.to_toml(), one.to_toml()) == []
+    assert set(changed_keys(one.to_toml(), other.to_toml())) == {"epochs", "alpha"}
 
 
 def test_cycles_are_refused(tmp_path):

@@ -29,7 +29,7 @@ def test_truth_is_a_set_of_labels_for_both():
 
 def test_other_labels_are_refused():
     for task, text in ((CLASSES, "tb"), (LABELS, "covid;tb")):
-        with pytest.raises(FreezenetError, match=r"classes covid, normal is required\. Got: tb\."):
+        with pytest.raises(FreezenetError, match=r"classes covid, normal is required\. Got: tb; "):
             task.truth(["covid", text], ("covid", "normal"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -25,7 +26,7 @@ from train.one_class import trunk_features
 from train.phantoms import write_phantoms
 from train.recipe import load_recipe
 from train.run import Run
-from train.training import train
+from train.training import load_classes, read_material, train
 
 SETTINGS = (
     "image_size=64",
@@ -161,7 +162,10 @@ def begun(out: Path, done: Run) -> Path:
 @pytest.mark.parametrize("setting", ["seed=1", "learning_rate=.1", "epochs=3"])
 def test_going_on_with_other_settings_is_refused(done, data, tmp_path, setting):
     out = begun(tmp_path / "out", done)
-    with pytest.raises(FreezenetError, match=r"same data, weights and recipe.*--overwrite"):
+    key = setting.partition("=")[0]
+    with pytest.raises(
+        FreezenetError, match=rf"same data, weights and recipe.*other recipe settings \({key}\); pass --ov"
+    ):
         train(data, out, small(setting), "none")
     assert not (out / "model.keras").exists()
 
@@ -191,8 +195,24 @@ def test_foreign_folder_is_refused(data, tmp_path):
     assert os.listdir(tmp_path) == ["thesis.doc"]
 
 
+def test_faults_that_the_reading_shows_are_said(data, tmp_path, capsys):
+    folder = Path(shutil.copytree(data.parent, tmp_path / "data"))
+    table = folder / data.name
+    lines = table.read_text().splitlines()
+    file = lines[1].split(",")[0]
+    (folder / "copy.png").write_bytes((folder / file).read_bytes())
+    lines.append(lines[1].replace(file, "copy.png"))
+    lines[2] = lines[2].replace(",Clear,", ",clear,")
+    table.write_text("\n".join(lines) + "\n")
+    recipe = small()
+    read_material(table, load_classes(table, recipe), recipe, skip_unreadable=False)
+    said = capsys.readouterr().err.splitlines()
+    assert "Classes that differ only in how they are written: Clear, clear; rename them to make them one." in said
+    assert any(line.startswith("Files that equal another: 1. freezenet data names them") for line in said)
+
+
 def test_the_recipes_classes_are_asked_of_the_data(data, tmp_path):
-    with pytest.raises(FreezenetError, match=r"of Clear, Diffuse, Focal, Reticular are required\. Got: Absent"):
+    with pytest.raises(FreezenetError, match=r"of Clear, Diffuse, Focal, Reticular are required\. Got: Absent\."):
         train(data, tmp_path / "run", small('classes=["Clear", "Absent"]'), "none")
     assert not (tmp_path / "run").exists()
 

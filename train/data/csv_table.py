@@ -24,7 +24,7 @@ def read(path: Path) -> Dataset:
     if missing:
         raise FreezenetError(
             f"A CSV with the columns file,class is required. Got: {path.name} without {' and '.join(missing)} "
-            f"(it has: {', '.join(columns) or 'nothing'})."
+            f"(it has: {', '.join(columns) or 'nothing'}{'; separate them by commas' if len(columns) == 1 else ''})."
         )
     incomplete = next((n for n, row in enumerate(rows, 2) if not row["file"] or not row["class"]), None)
     if incomplete is not None:
@@ -61,7 +61,7 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             return list(reader.fieldnames or []), list(reader)
     except (UnicodeDecodeError, csv.Error):
         raise FreezenetError(
-            f"A CSV in UTF-8, or a folder, is required. Got: {path}, a file of another kind."
+            f"A CSV in UTF-8, or a folder, is required. Got: {path}, which is none."
         ) from None
 
 
