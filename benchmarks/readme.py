@@ -44,7 +44,7 @@ def tables(results: Path) -> str:
 
 
 def _plain(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return (data, recipe) -> what TensorFlow's converter makes of the same runs, from the study of techniques."""
+    """Return (data, recipe) -> what TensorFlow's converter makes of runs with the same seeds, from the study of techniques."""
     studies = [read_json(path) for path in sorted(results.glob("quantization-*.json"))]
     return {(one["data"], one["recipe"]): one["summary"]["tensorflow"] for one in studies}
 
@@ -84,7 +84,7 @@ def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]
             figures = plain[result["data"], arm]
             lines += [
                 "",
-                f"Beside them, the plain int8 file of TensorFlow's converter for the same runs of {arm}: macro-F1 "
+                f"Beside them, the plain int8 file of TensorFlow's converter for other runs of {arm} with these seeds: macro-F1 "
                 f"{figures['macro_f1_difference']['mean']:+.3f} ± {figures['macro_f1_difference']['sd']:.3f} against float32, "
                 f"{figures['changed']['mean']:.1%} of the answers changed ([docs/quantization.md](docs/quantization.md)).",
             ]
