@@ -31,7 +31,8 @@ ignore_tags_option = click.option(
     "cam_folder",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write each image with its class activation map laid over it to DIR/<image>.cam.png, replacing an older one.",
+    help="Write each image with its class activation map laid over it to DIR/<image>.cam.png, replacing an older one; none for "
+    "an image that is not a chest X-ray.",
 )
 @click.option(
     "--workers",
