@@ -209,7 +209,9 @@ def test_a_csv_without_its_columns(refused, data, tmp_path, header, named):
 
 def test_a_csv_that_is_none(refused, tmp_path):
     (tmp_path / "data.csv").write_bytes(bytes(range(256)))
-    assert "A CSV in UTF-8, or a folder, is required" in refused("train", tmp_path / "data.csv", "--out", tmp_path / "run", *QUICK)
+    assert "A CSV in UTF-8, or a folder, is required" in refused(
+        "train", tmp_path / "data.csv", "--out", tmp_path / "run", *QUICK
+    )
 
 
 def spoil(path: Path, kind: str) -> None:
@@ -314,7 +316,9 @@ def test_an_unknown_recipe(refused, data, tmp_path):
 
 def test_an_output_that_exists(refused, run, data, phantoms):
     before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
-    assert "--overwrite to do it again, or choose another name" in refused("train", phantoms, "--out", run.folder, *QUICK)
+    assert "--overwrite to do it again, or choose another name" in refused(
+        "train", phantoms, "--out", run.folder, *QUICK
+    )
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
 
 

@@ -60,9 +60,7 @@ def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             reader = csv.DictReader(file)
             return list(reader.fieldnames or []), list(reader)
     except (UnicodeDecodeError, csv.Error):
-        raise FreezenetError(
-            f"A CSV in UTF-8, or a folder, is required. Got: {path}, which is none."
-        ) from None
+        raise FreezenetError(f"A CSV in UTF-8, or a folder, is required. Got: {path}, which is none.") from None
 
 
 def side_of(row: dict[str, str], path: Path) -> str:
