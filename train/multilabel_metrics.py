@@ -40,8 +40,13 @@ def label_f1(matrices: NDArray) -> NDArray:
 
 
 def macro_label_f1(matrices: NDArray) -> NDArray:
-    """Plain mean of the labels' F1, of matrices (..., labels, 2, 2): (...)."""
-    return label_f1(matrices).mean(-1)
+    """Plain mean of the F1 of those labels that any of the matrices (..., labels, 2, 2) has an image of: (...); 0 without any.
+
+    See `train.metrics.macro_f1`.
+    """
+    found = label_f1(matrices)
+    there = _support(matrices).reshape(-1, found.shape[-1]).any(0)
+    return found[..., there].mean(-1) if there.any() else np.zeros(found.shape[:-1])
 
 
 def weighted_label_f1(matrices: NDArray) -> NDArray:
@@ -68,7 +73,7 @@ def evaluate_label_sets(
 
     truth, answer: (n, labels) bool. patients: (n,) names; each image its own where patients are not known.
     subset_accuracy (also under the name accuracy), hamming_loss, macro_f1, weighted_f1; per_label (also under the name per_class:
-    precision, recall, f1, support); confusion_matrices (label -> [[right no, wrong yes], [wrong no, right yes]]); labels.
+    precision, recall, f1, support; one without images has no part in macro_f1); confusion_matrices (label -> [[right no, wrong yes], [wrong no, right yes]]); labels.
     """
     draws = patient_draws(patients)
     once = np.ones((1, len(truth)))

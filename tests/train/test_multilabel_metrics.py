@@ -54,6 +54,15 @@ def test_labels_that_are_never_there_or_never_answered_are_zero_as_in_scikit_lea
         np.testing.assert_allclose(shown, values, atol=1e-6)
     # Nothing is known about the recall of a label without an image.
     assert found["per_label"]["normal"]["recall"] == {"value": 0.0, "low": 0.0, "high": 1.0}
+    there = [0, 2]
+    expected = reference.f1_score(truth[:, there], answer[:, there], average="macro", zero_division=0)
+    assert found["macro_f1"]["value"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_images_without_any_label_have_a_macro_f1_of_zero():
+    found = evaluate_label_sets(np.zeros((4, 3), bool), np.eye(4, 3, dtype=bool), LABELS, own_patients(4))
+    assert found["macro_f1"]["value"] == 0
+    assert found["accuracy"]["value"] == 0.25
 
 
 def published() -> tuple[np.ndarray, np.ndarray]:
