@@ -116,11 +116,12 @@ def cross_validate(
     started = time.perf_counter()
     for trained, fold in enumerate(engine(asked, materials, open_folds, out), 1):
         done += 1
-        left = (time.perf_counter() - started) / trained * (len(open_folds) - trained) / 60
+        left = len(open_folds) - trained
+        minutes = (time.perf_counter() - started) / trained * left / 60
         found = read_json(fold.folder(out) / FINISHED)
         say(
             f"[{done}/{total}] {fold.arm}, seed {fold.seed}, fold {fold.number}: accuracy "
-            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}; about {left:.0f} min left"
+            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}{f'; about {max(1, round(minutes))} min left' if left else ''}"
         )
     return write_table(asked, out)
 
