@@ -57,11 +57,11 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
     from train.quiet import quiet
     from train.recipe import load_recipe
 
-    chosen = load_recipe(recipe, settings)  # a mistake is told before TensorFlow has started
+    resolved = load_recipe(recipe, settings)  # a mistake is told before TensorFlow has started
     with quiet():
         from train.training import train as run
 
-    metrics = run(data, out, chosen, weights, cache, overwrite, skip_unreadable, not_cxr)
+    metrics = run(data, out, resolved, weights, cache, overwrite, skip_unreadable, not_cxr)
     if as_json:
         click.echo(json.dumps(metrics))
         return

@@ -117,11 +117,12 @@ def cross_validate(
     for trained, fold in enumerate(engine(asked, materials, open_folds, out), 1):
         done += 1
         left = len(open_folds) - trained
-        minutes = (time.perf_counter() - started) / trained * left / 60
+        minutes = max(1, round((time.perf_counter() - started) / trained * left / 60))
+        remaining = f"; about {minutes} min left" if left else ""
         found = read_json(fold.folder(out) / FINISHED)
         say(
             f"[{done}/{total}] {fold.arm}, seed {fold.seed}, fold {fold.number}: accuracy "
-            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}{f'; about {max(1, round(minutes))} min left' if left else ''}"
+            f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}{remaining}"
         )
     return write_table(asked, out)
 

@@ -84,6 +84,7 @@ def crossval(
         )
         from train.crossval_ray import on_ray
         from train.metrics import Figure
+        from train.names import counted
         from train.recipe import load_arms
 
     arms = load_arms(recipes, settings)
@@ -97,9 +98,7 @@ def crossval(
         click.echo(json.dumps(summary))
         return
     figures = list(summary["comparisons"])
-    click.echo(
-        f"mean ± standard deviation over the trainings: {folds} folds, {seeds} {'seed' if seeds == 1 else 'seeds'}"
-    )
+    click.echo(f"mean ± standard deviation over the trainings: {folds} folds, {counted(seeds, 'seed')}")
     width = max(map(len, ["recipe", *summary["recipes"]]))
     click.echo("\t".join(["recipe".ljust(width), "trainings", *(figure.ljust(15) for figure in figures)]).rstrip())
     for arm, found in summary["recipes"].items():

@@ -61,12 +61,14 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
+    from train.names import counted
+
     # A file or a pipe has no width; most terminals show this one.
     console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     console.print(f"{found['data']}: {found['layout']}")
     sizes = {name: " x ".join(map(str, size)) for name, size in found["sizes"].items()}
     shown = f"; {', '.join(f'{name} {size}' for name, size in sizes.items())} pixels" if sizes else ""
-    console.print(f"{_count(found['images'], 'image')}, {_count(found['patients'], 'known patient')}{shown}\n")
+    console.print(f"{counted(found['images'], 'image')}, {counted(found['patients'], 'known patient')}{shown}\n")
     console.print(_classes(found), "")
     if list(found["labels"]) != list(found["classes"]):  # label sets
         console.print(_labels(found), "")
@@ -87,7 +89,7 @@ def _print(found: dict[str, Any]) -> None:
         reasons = ", ".join(f"{count} {reason}" for reason, count in found["clean"]["reasons"].items())
         left_out = f"; left out: {reasons}" if reasons else ""
         console.print(
-            f"{found['clean']['file']}: {found['clean']['images']} of {_count(found['images'], 'image')}{left_out}"
+            f"{found['clean']['file']}: {found['clean']['images']} of {counted(found['images'], 'image')}{left_out}"
         )
 
 
@@ -132,7 +134,3 @@ def _table(first: str, *others: str) -> Table:
 def _rest(console: Any, items: list[Any], kind: str) -> None:
     if len(items) > _SHOWN:
         console.print(f"... and {len(items) - _SHOWN} more {kind}; --json names them all")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

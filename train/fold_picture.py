@@ -14,6 +14,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from train.files import write_atomically
+from train.names import counted
 
 
 def write_picture(summary: dict[str, Any], path: Path) -> None:
@@ -37,7 +38,7 @@ def write_picture(summary: dict[str, Any], path: Path) -> None:
         axis.grid(axis="x", alpha=0.3)
     axes[0][0].set_yticks(range(len(arms)), arms)
     axes[0][0].invert_yaxis()
-    drawn = f"{summary['folds']} folds, {len(summary['seeds'])} seed{'s' * (len(summary['seeds']) > 1)}"
+    drawn = f"{summary['folds']} folds, {counted(len(summary['seeds']), 'seed')}"
     drawing.supxlabel(f"dots: trainings ({drawn}); diamond and bar: mean ± standard deviation", fontsize=9)
     drawing.tight_layout()
     write_atomically(path, lambda temporary: drawing.savefig(temporary, dpi=120, format="png"))

@@ -1,4 +1,4 @@
-"""Names that people type: a choice of them as a comma-separated list, and what a misspelt one was meant to be."""
+"""Names that people type and read: a choice of them as a comma-separated list, and what a misspelt one was meant to be."""
 
 from __future__ import annotations
 
@@ -23,6 +23,11 @@ def chosen_names(text: str, known: Iterable[str], kind: str, everything: str | N
             f"{meant(unknown[0], known) if unknown else ''}"
         )
     return names
+
+
+def counted(number: int, noun: str) -> str:
+    """Return "1 image", "2 images"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -29,7 +29,8 @@ def read_recipe(name: str) -> dict[str, Any]:
     """Return the keys of a recipe, by name (see `recipe_names`) or from a TOML file, and of what it extends.
 
     A key `extends` holds the name of another recipe or its file, relative to the folder of the one that says so; a file of one's
-    own without it extends the default recipe. The keys of the nearer file count, as a whole where they are tables; name, summary and source are not inherited.
+    own without it extends the default recipe. The keys of the nearer file count, as a whole where they are tables; name, summary
+    and source are not inherited.
     Raises FreezenetError where there is no such recipe, it is not TOML, or it extends itself.
     """
     return _resolved(_file_of(name, Path()), ())
@@ -48,8 +49,8 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
 
 
 def changed_keys(one: str, other: str) -> list[str]:
-    """Return the keys in which two resolved recipes, as TOML text, differ."""
-    first, second = tomllib.loads(one), tomllib.loads(other)
+    """Return the keys in which two resolved recipes, as TOML text, differ; FreezenetError where one is damaged."""
+    first, second = (_parsed(text.encode(), "the recipe that the folder keeps") for text in (one, other))
     return [key for key in {**first, **second} if first.get(key) != second.get(key)]
 
 
@@ -65,19 +66,24 @@ def _file_of(name: str, folder: Path) -> Path:
     )
 
 
+def _parsed(content: bytes, origin: object) -> dict[str, Any]:
+    """Return what a recipe's file says. origin: where it stands, for the refusal of what is no TOML."""
+    try:
+        return tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FreezenetError(
+            "A recipe in TOML is required, where words stand in quotes and numbers begin with a digit (0.5, not .5). "
+            f"Got: {origin}: {error}."
+        ) from None
+
+
 def _resolved(path: Path, extending: tuple[Path, ...]) -> dict[str, Any]:
     """Return a file's keys; extending: the files on the way to it."""
     chain = (*extending, path.resolve())
     if path.resolve() in extending:
         names = " extends ".join(one.stem for one in chain)
         raise FreezenetError(f"A recipe that does not extend itself is required. Got: {names}.")
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FreezenetError(
-            f"A recipe in TOML is required, where words stand in quotes and numbers begin with a digit (0.5, not .5). "
-            f"Got: {path}: {error}."
-        ) from None
+    content = _parsed(path.read_bytes(), path)
     # A file of one's own that says only what it wants otherwise means: otherwise than the default.
     base = content.pop("extends", None if path.resolve().parent == RECIPES else DEFAULT_RECIPE)
     inherited = {}

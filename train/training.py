@@ -136,11 +136,7 @@ def train_on(
         if criterion.weights is not None:
             shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
             # Published as a remedy for imbalance, which readers of the numbers would take them for.
-            note = (
-                ""
-                if criterion.statistics is None
-                else " (from the images of the classes; they do not balance rare ones)"
-            )
+            note = " (from the images of the classes; they do not balance rare ones)" if criterion.statistics else ""
             say(f"loss weights: {shown}{note}")
         fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.

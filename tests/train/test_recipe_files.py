@@ -57,6 +57,11 @@ def test_keys_that_changed_are_named():
     assert set(changed_keys(one.to_toml(), other.to_toml())) == {"epochs", "alpha"}
 
 
+def test_a_damaged_recipe_has_no_keys_to_compare():
+    with pytest.raises(FreezenetError, match=r"TOML is required, .*Got: the recipe that the folder keeps: "):
+        changed_keys("epochs: 3", load_recipe("mobile-freezenet").to_toml())
+
+
 def test_cycles_are_refused(tmp_path):
     own = write(tmp_path, "own.toml", 'extends = "own.toml"')
     with pytest.raises(FreezenetError, match=r"does not extend itself is required\. Got: own extends own\.$"):
