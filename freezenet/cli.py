@@ -11,25 +11,25 @@ import click
 
 # verb -> module that holds a click command of that name; a module is imported when its verb is used or listed.
 VERBS = {
-    "pipeline": "pipeline.cli",
-    "demo": "pipeline.cli",
-    "data": "train.data_cli",
-    "recipes": "train.cli",
-    "train": "train.cli",
-    "crossval": "train.crossval_cli",
-    "convert": "convert.cli",
-    "sign": "convert.cli",
-    "export-hub": "convert.cli",
-    "evaluate": "benchmarks.cli",
-    "compare": "benchmarks.cli",
-    "benchmark": "benchmarks.cli",
-    "predict": "edge_runtime.cli",
-    "serve": "edge_runtime.server.cli",
-    "watch": "edge_runtime.inbox.cli",
-    "dicom-node": "edge_runtime.dicom_node.cli",
-    "inspect": "edge_runtime.cli",
-    "verify": "edge_runtime.cli",
-    "doctor": "edge_runtime.cli",
+    "pipeline": "freezenet.pipeline.cli",
+    "demo": "freezenet.pipeline.cli",
+    "data": "freezenet.train.data.cli",
+    "recipes": "freezenet.train.cli",
+    "train": "freezenet.train.cli",
+    "crossval": "freezenet.train.crossval.cli",
+    "convert": "freezenet.convert.cli",
+    "sign": "freezenet.convert.cli",
+    "export-hub": "freezenet.convert.cli",
+    "evaluate": "freezenet.benchmarks.cli",
+    "compare": "freezenet.benchmarks.cli",
+    "benchmark": "freezenet.benchmarks.cli",
+    "predict": "freezenet.edge_runtime.cli",
+    "serve": "freezenet.edge_runtime.server.cli",
+    "watch": "freezenet.edge_runtime.watch.cli",
+    "dicom-node": "freezenet.edge_runtime.dicom_node.cli",
+    "inspect": "freezenet.edge_runtime.cli",
+    "verify": "freezenet.edge_runtime.cli",
+    "doctor": "freezenet.edge_runtime.cli",
 }
 
 
@@ -63,7 +63,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; a failure is one sentence on stderr and never a traceback."""
-    from edge_runtime.errors import FreezenetError, one_line
+    from freezenet.edge_runtime.errors import FreezenetError, one_line
 
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 class BenchmarkCommand(click.Command):

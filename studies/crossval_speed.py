@@ -1,6 +1,6 @@
 """Five-fold cross-validation from the cache, beside plain half-frozen training from image files, in one run.
 
-    python -m benchmarks.crossval DATA [--json] [--out results]
+    python -m studies.crossval_speed DATA [--json] [--out results]
 
 The plain way is what a notebook does: `keras.utils.image_dataset_from_directory` on the fold's files, the same network, batch size
 and number of epochs, `model.fit`. The other is `freezenet crossval` with all that it does besides: reading the images, the cache,
@@ -18,24 +18,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
-from benchmarks.results import write_result
+from studies.command import BenchmarkCommand
+from studies.results import write_result
 
 if TYPE_CHECKING:
-    from train.crossval import CrossValidation, Fold
-    from train.training import Material
+    from freezenet.train.crossval.validation import CrossValidation, Fold
+    from freezenet.train.training import Material
 
 
 def measure(
     data: Path, recipe: str, settings: tuple[str, ...], weights: str, folds: int, epochs: int
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
-    from edge_runtime.environment import environment
-    from train.crossval import CrossValidation, in_this_process, read_materials
-    from train.files import read_json
-    from train.progress import say
-    from train.recipe import load_recipe
-    from train.run import FINISHED
+    from freezenet.edge_runtime.environment import environment
+    from freezenet.train.crossval.validation import CrossValidation, in_this_process, read_materials
+    from freezenet.train.files import read_json
+    from freezenet.train.progress import say
+    from freezenet.train.recipes.recipe import load_recipe
+    from freezenet.train.run import FINISHED
 
     fixed = load_recipe(recipe, (*settings, f"epochs={epochs}", f"patience={epochs}"))
     plain_seconds, cached_seconds, plain_accuracy, cached_accuracy = [], [], [], []
@@ -83,11 +83,11 @@ def _train_plainly(asked: CrossValidation, material: Material, fold: Fold, home:
     import keras
     import numpy as np
 
-    from train.criterion import choose_criterion
-    from train.crossval import tested_images
-    from train.fit import TrainingData
-    from train.folds import fold_sides
-    from train.model import build_model
+    from freezenet.train.losses.criterion import choose_criterion
+    from freezenet.train.crossval.validation import tested_images
+    from freezenet.train.fitting.fit import TrainingData
+    from freezenet.train.crossval.folds import fold_sides
+    from freezenet.train.network.model import build_model
 
     recipe = asked.recipe(fold)
     tested = tested_images(asked, material, fold)

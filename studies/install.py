@@ -1,4 +1,4 @@
-"""What an installation weighs: `python -m benchmarks.install [MODEL] [--route LIST] [--json] [--out results]`.
+"""What an installation weighs: `python -m studies.install [MODEL] [--route LIST] [--json] [--out results]`.
 
 Each route is a list of shell commands, run as they stand in docs/install.md in a new virtual environment; only the dot,
 which there stands for a clone of this repository, is a wheel made of the working tree.
@@ -19,16 +19,16 @@ from typing import Any
 
 import click
 
-from benchmarks.clients.tools import default_tools_folder, made, run_tool
-from benchmarks.command import BenchmarkCommand
-from benchmarks.pages import ROOT, begin_mark, rewrite_page, with_part
-from benchmarks.results import write_result
-from edge_runtime.environment import environment
-from train.files import read_json
-from train.names import chosen_names
-from train.progress import say
+from studies.clients.tools import default_tools_folder, made, run_tool
+from studies.command import BenchmarkCommand
+from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
+from studies.results import write_result
+from freezenet.edge_runtime.environment import environment
+from freezenet.train.files import read_json
+from freezenet.train.names import chosen_names
+from freezenet.train.progress import say
 
-BEGIN = begin_mark("python -m benchmarks.install --write-docs")
+BEGIN = begin_mark("python -m studies.install --write-docs")
 #: Of every virtual environment, and not of the installation.
 _NOT_WEIGHED = ("pip", "setuptools")
 
@@ -152,7 +152,7 @@ def _checked(home: Path, model: Path, work: Path) -> list[str]:
     import cv2
     import numpy as np
 
-    from train.phantoms import draw_phantom
+    from freezenet.train.data.phantoms import draw_phantom
 
     image = work / "phantom.png"
     cv2.imwrite(str(image), draw_phantom("Focal", 512, np.random.default_rng(0)))

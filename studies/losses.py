@@ -1,7 +1,7 @@
 """Which loss, and how much to freeze: a cross-validation of arms that differ in nothing else.
 
-    python -m benchmarks.losses DATA --weights FILE --work DIR --out results
-    python -m benchmarks.losses --page       writes docs/losses.md and its picture from results/
+    python -m studies.losses DATA --weights FILE --work DIR --out results
+    python -m studies.losses --page       writes docs/losses.md and its picture from results/
 
 The published comparison of the attention loss left open what its weights do, because several things changed together. The arms
 here take them apart: weights near .0056 instead of near 1 let Adam's epsilon act 180 times larger, so they are run as published,
@@ -18,15 +18,15 @@ from typing import Any
 import click
 import numpy as np
 
-from benchmarks.command import BenchmarkCommand
-from benchmarks.pages import ROOT, begin_mark, rewrite_page, with_part
-from benchmarks.results import write_result
-from train.files import read_json
-from train.metrics import Figure
+from studies.command import BenchmarkCommand
+from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
+from studies.results import write_result
+from freezenet.train.files import read_json
+from freezenet.train.metrics.multiclass import Figure
 
 PAGE = "docs/losses.md"
 PICTURE = "docs/losses.png"
-BEGIN = begin_mark("python -m benchmarks.losses --page")
+BEGIN = begin_mark("python -m studies.losses --page")
 
 _PUBLISHED = {"COVID": 0.00525, "Lung_Opacity": 0.00579, "Normal": 0.00566, "Viral_Pneumonia": 0.00513}
 _SCALED = {label: round(weight / float(np.mean(list(_PUBLISHED.values()))), 5) for label, weight in _PUBLISHED.items()}
@@ -52,8 +52,8 @@ def study(
     data: Path, recipe: str, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
 ) -> dict[str, Any]:
     """Cross-validate all losses over `seeds` seeds and the arms of freezing with one; return both tables (JSON types)."""
-    from train.crossval import CrossValidation, cross_validate, in_this_process, read_materials
-    from train.recipe import load_recipe
+    from freezenet.train.crossval.validation import CrossValidation, cross_validate, in_this_process, read_materials
+    from freezenet.train.recipes.recipe import load_recipe
 
     base = load_recipe(recipe, settings)
 
@@ -91,7 +91,7 @@ def _tables(result: dict[str, Any]) -> str:
     seeds = len(result["losses"]["seeds"])
     settings = "".join(f" --set {setting}" for setting in result["settings"])
     lines = [
-        f"`python -m benchmarks.losses {result['data']} --weights {result['weights']}{settings} --seeds {seeds} --work DIR --out "
+        f"`python -m studies.losses {result['data']} --weights {result['weights']}{settings} --seeds {seeds} --work DIR --out "
         f"results`: {result['losses']['folds']} folds, whole patients, mean ± standard deviation over all trainings of an arm. The "
         f"smallest class is {result['losses']['smallest_class']}.",
         "",
@@ -156,7 +156,7 @@ def _against(comparisons: list[dict[str, Any]], arm: str) -> str:
 def main(data, recipe, settings, folds, seeds, weights, work, out, page) -> None:
     """Compare losses, and freezing with full fine-tuning, by cross-validation; write JSON to stdout and into OUT."""
     if page:
-        from train.fold_picture import write_picture
+        from freezenet.train.crossval.picture import write_picture
 
         rewrite_page(PAGE, page_with_tables)
         write_picture(read_json(next(iter((ROOT / "results").glob("losses-*.json"))))["losses"], ROOT / PICTURE)

@@ -1,6 +1,6 @@
 """The chest gate on real images: what it lets pass, what it refuses, also of a kind that it was never shown, and what it costs.
 
-    python -m benchmarks.gate DATA --not-cxr FOLDER --weights FILE [--model EDGE.tflite] [--json] [--out results]
+    python -m studies.ood DATA --not-cxr FOLDER --weights FILE [--model EDGE.tflite] [--json] [--out results]
 
 The features come from the frozen trunk, so nothing is trained but the gates: the one-class gate, the logistic gate, and both
 together. Each meets the same test images and the same half of the negatives. Then each kind of negative is left out of the
@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
-from benchmarks.results import mean_and_spread, write_result
-from edge_runtime.errors import FreezenetError
+from studies.command import BenchmarkCommand
+from studies.results import mean_and_spread, write_result
+from freezenet.edge_runtime.errors import FreezenetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.chest_gate import ChestGate
+    from freezenet.edge_runtime.ood import ChestGate
 
 #: Kinds with fewer images are not left out in turn.
 LEAST_OF_A_KIND = 10
@@ -49,15 +49,15 @@ def measure(
     """
     import numpy as np
 
-    from edge_runtime.environment import environment
-    from train.dataset import SPLITS, load
-    from train.images import read_images
-    from train.model import build_model
-    from train.negatives import all_below, read_negatives, sides_of
-    from train.one_class import trunk_features
-    from train.progress import say
-    from train.recipe import load_recipe
-    from train.split import split
+    from freezenet.edge_runtime.environment import environment
+    from freezenet.train.data.dataset import SPLITS, load
+    from freezenet.train.data.images import read_images
+    from freezenet.train.network.model import build_model
+    from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
+    from freezenet.train.ood.one_class import trunk_features
+    from freezenet.train.progress import say
+    from freezenet.train.recipes.recipe import load_recipe
+    from freezenet.train.data.split import split
 
     recipe = load_recipe(recipe_name, settings)
     dataset = load(data)
@@ -125,9 +125,9 @@ def measure(
 
 def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, ChestGate]:
     """Return each gate, fitted on features (n, c); taught: those of negatives."""
-    from edge_runtime.chest_gate import BothGates
-    from train.logistic_gate import fit_logistic_gate
-    from train.one_class import fit_gate
+    from freezenet.edge_runtime.ood import BothGates
+    from freezenet.train.ood.logistic import fit_logistic_gate
+    from freezenet.train.ood.one_class import fit_gate
 
     one_class, logistic = fit_gate(train, validation), fit_logistic_gate(train, taught, validation)
     return {"one-class": one_class, "logistic": logistic, "both": BothGates((one_class, logistic))}
@@ -137,7 +137,7 @@ def _figures(
     gates: dict[str, ChestGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
 ) -> dict[str, Any]:
     """Return the figures of each gate on test images and the negatives shown."""
-    from train.gate_choice import measure_gate
+    from freezenet.train.ood.choice import measure_gate
 
     found = {name: measure_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
     return {name: {key: one[key] for key in _FIGURES} for name, one in found.items()}
@@ -154,7 +154,7 @@ def overhead(model: Path, images: list[Path], rounds: int) -> dict[str, Any]:
 
     "ratio" is the median over the turns, which a machine whose speed drifts disturbs least.
     """
-    from edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import Classifier
 
     classifier = Classifier(model)
     if classifier.rule.gate is None:
@@ -208,7 +208,7 @@ def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, roun
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
     result = measure(data, not_cxr, recipe, settings, weights, [int(seed) for seed in seeds.split(",")], other_cxr)
     if model is not None:
-        from train.dataset import load
+        from freezenet.train.data.dataset import load
 
         result["overhead"] = overhead(model, load(data).paths[:50], rounds)
     if out is not None:

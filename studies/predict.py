@@ -1,6 +1,6 @@
 """The cost of the runtime around the model: `Classifier.predict` against the same steps by hand, and the start.
 
-    python -m benchmarks.predict MODEL IMAGE... [--json]
+    python -m studies.predict MODEL IMAGE... [--json]
 
 By hand: decode and resize with OpenCV, invoke the interpreter; the same libraries in the same process, in turns with
 the runtime. The start is a fresh process from nothing to the first answer, in turns with one that only imports NumPy,
@@ -20,7 +20,7 @@ from typing import Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
+from studies.command import BenchmarkCommand
 
 _IMPORTS = "import numpy, cv2; import ai_edge_litert.interpreter"
 
@@ -31,7 +31,7 @@ def steady(model: Path, images: list[Path], rounds: int) -> dict[str, Any]:
     import numpy as np
     from ai_edge_litert.interpreter import Interpreter
 
-    from edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import Classifier
 
     classifier = Classifier(model, runtime="ai-edge-litert")
     engine = Interpreter(model_path=str(model), num_threads=1)
@@ -101,7 +101,7 @@ def start(model: Path, image: Path, rounds: int) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(model, images, rounds, starts, as_json) -> None:
     """Compare `freezenet predict` with the same steps by hand, steady and from a cold start."""
-    from edge_runtime.environment import environment
+    from freezenet.edge_runtime.environment import environment
 
     result = {
         "model": model.name,

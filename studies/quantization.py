@@ -1,6 +1,6 @@
 """Which post-training technique earns its place in the int8 file: every one of them on the same trained runs.
 
-    python -m benchmarks.quantization RUN... [--arms LIST] [--out results] [--json]
+    python -m studies.quantization RUN... [--arms LIST] [--out results] [--json]
 
 RUN is a folder of `freezenet train`; several seeds of one recipe on one data set give means. Each arm is an int8 file of the
 network as trained, measured through the edge runtime against the float32 file of the same run. The validation side is
@@ -24,28 +24,28 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from benchmarks.command import BenchmarkCommand
-from benchmarks.equalization import equalize, without_cap
-from benchmarks.results import mean_and_spread, write_result
-from convert.bias_correction import correct_biases
-from convert.calibration import Calibration, choose_calibration, read_checked
-from convert.flatbuffer import read_tree, write_tree
-from convert.fold import fold_batchnorm
-from convert.integer import float_ended_quantizer, to_integer
-from convert.ranges import Observation, input_range, least_error, observe
-from convert.rounding import round_kernels
-from convert.tflite import ROUNDING_IMAGES, Converter
-from convert.variants import VARIANTS
-from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import Interpreter
-from edge_runtime.preprocess import PreprocessSpec
-from train.metrics import confusion_matrix, macro_f1
-from train.names import chosen_names
-from train.progress import say
-from train.quiet import quiet
-from train.run import Run
-from train.task import MultiClass
+from studies.command import BenchmarkCommand
+from studies.equalization import equalize, without_cap
+from studies.results import mean_and_spread, write_result
+from freezenet.convert.ptq.bias_correction import correct_biases
+from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
+from freezenet.convert.float.flatbuffer import read_tree, write_tree
+from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.ptq.integer import float_ended_quantizer, to_integer
+from freezenet.convert.ptq.ranges import Observation, input_range, least_error, observe
+from freezenet.convert.ptq.rounding import round_kernels
+from freezenet.convert.converter import ROUNDING_IMAGES, Converter
+from freezenet.convert.variants import VARIANTS
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.metrics.multiclass import confusion_matrix, macro_f1
+from freezenet.train.names import chosen_names
+from freezenet.train.progress import say
+from freezenet.train.quiet import quiet
+from freezenet.train.run import Run
+from freezenet.train.task import MultiClass
 
 #: Calibration images of every arm whose name gives no other number; what `freezenet convert` takes.
 CALIBRATION_IMAGES = 100
@@ -355,7 +355,7 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
         "images": {side: len(pixels) for side, (pixels, _) in bench.sides.items()},
         "calibration_images": len(bench.calibration.images),
         "writer": f"ai-edge-quantizer {version('ai-edge-quantizer')}",
-        "command": f"python -m benchmarks.quantization RUN...{_option(arms)} --out results",
+        "command": f"python -m studies.quantization RUN...{_option(arms)} --out results",
         "arms": {name: "the float file" if name == REFERENCE else ARMS[name].summary for name in measured},
         "summary": {name: _summary([row for row in rows if row["arm"] == name]) for name in measured},
         "rows": rows,

@@ -1,6 +1,6 @@
 """Recipes over seeds: train, convert and compare each, and write the mean and spread of the test figures.
 
-    python -m benchmarks.study DATA --weights FILE --work DIR --out results
+    python -m studies.recipes DATA --weights FILE --work DIR --out results
 
 An arm is a recipe, or a recipe with changed keys: `mobile-freezenet+pooling=max+batch_size=8`. Arms meet the same split
 for the same seed. A study that was killed goes on where it was.
@@ -14,26 +14,26 @@ from typing import Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
-from benchmarks.results import mean_and_spread, write_result
-from convert.cli import variants_option
-from convert.variants import known_variants
+from studies.command import BenchmarkCommand
+from studies.results import mean_and_spread, write_result
+from freezenet.convert.cli import variants_option
+from freezenet.convert.variants import known_variants
 
 
 def study(
     data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]
 ) -> dict[str, Any]:
     """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
-    from benchmarks.compare import compare
-    from convert.models import FINISHED as CONVERTED
-    from convert.models import convert
-    from edge_runtime.environment import environment
-    from train.files import read_json
-    from train.progress import say
-    from train.recipe import load_recipe
-    from train.run import FINISHED as TRAINED
-    from train.run import Run
-    from train.training import train
+    from freezenet.benchmarks.compare import compare
+    from freezenet.convert.models import FINISHED as CONVERTED
+    from freezenet.convert.models import convert
+    from freezenet.edge_runtime.environment import environment
+    from freezenet.train.files import read_json
+    from freezenet.train.progress import say
+    from freezenet.train.recipes.recipe import load_recipe
+    from freezenet.train.run import FINISHED as TRAINED
+    from freezenet.train.run import Run
+    from freezenet.train.training import train
 
     rows = []
     for arm in arms:

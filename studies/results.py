@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from train.files import write_json
+from freezenet.train.files import write_json
 
 
 def result_path(folder: Path, name: str, environment: dict[str, Any]) -> Path:

@@ -1,10 +1,10 @@
 """Images per second of training: full fine-tuning, half-frozen, and half-frozen from the cache, side by side.
 
-    python -m benchmarks.training DATA [--json]
+    python -m studies.training_speed DATA [--json]
 
 The three arms take turns, epoch by epoch, so that a machine whose speed drifts treats them alike; the median counts.
 All arms hold their images in memory, preprocessed; building the cache is reported apart. The first two arms are Keras networks as anybody
-would train them; the third is what freezenet trains, BatchNorm folded in (`train.fuse`).
+would train them; the third is what freezenet trains, BatchNorm folded in (`freezenet.train.network.fuse`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
+from studies.command import BenchmarkCommand
 
 
 def measure(
@@ -32,19 +32,19 @@ def measure(
     import keras
     import numpy as np
 
-    from edge_runtime.environment import environment
-    from train.augment import normalizer
-    from train.batches import Batches
-    from train.cache import cached_features
-    from train.cut import split_model
-    from train.dataset import load
-    from train.devices import configure_devices
-    from train.fit import compile_model, cut_of
-    from train.fuse import fused
-    from train.images import read_images
-    from train.model import build_model
-    from train.progress import say
-    from train.recipe import load_recipe
+    from freezenet.edge_runtime.environment import environment
+    from freezenet.train.fitting.augment import normalizer
+    from freezenet.train.fitting.batches import Batches
+    from freezenet.train.frozen.cache import cached_features
+    from freezenet.train.frozen.cut import split_model
+    from freezenet.train.data.dataset import load
+    from freezenet.train.network.devices import configure_devices
+    from freezenet.train.fitting.fit import compile_model, cut_of
+    from freezenet.train.network.fuse import fused
+    from freezenet.train.data.images import read_images
+    from freezenet.train.network.model import build_model
+    from freezenet.train.progress import say
+    from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
     full_recipe = recipe.with_settings({"freeze_fraction": 0.0})

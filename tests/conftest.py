@@ -50,17 +50,17 @@ def _own_cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def phantoms(tmp_path_factory) -> Path:
     """phantoms.csv of a small drawn data set: four classes, patients, 96 pixels."""
-    from train.phantoms import write_phantoms
+    from freezenet.train.data.phantoms import write_phantoms
 
     return write_phantoms(tmp_path_factory.mktemp("phantoms"), scale=0.4, size=96)
 
 
 @pytest.fixture(scope="session")
 def run(phantoms, tmp_path_factory):
-    """A finished `train.run.Run` of a small net on the phantoms."""
-    from train.recipe import load_recipe
-    from train.run import DECISION, Run
-    from train.training import train
+    """A finished `freezenet.train.run.Run` of a small net on the phantoms."""
+    from freezenet.train.recipes.recipe import load_recipe
+    from freezenet.train.run import DECISION, Run
+    from freezenet.train.training import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     train(
@@ -77,7 +77,7 @@ def run(phantoms, tmp_path_factory):
 @pytest.fixture
 def deciding_run(run, tmp_path):
     """A copy of `run` with what its training chose: temperature, abstention threshold and gate."""
-    from train.run import DECISION, Run
+    from freezenet.train.run import DECISION, Run
 
     folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
     shutil.copyfile(run.folder.parent / DECISION, folder / DECISION)
@@ -87,7 +87,7 @@ def deciding_run(run, tmp_path):
 @pytest.fixture(scope="session")
 def models(run, tmp_path_factory) -> Path:
     """The MODELS folder of `run` with every variant that needs no further training, in both profiles."""
-    from convert.models import convert
+    from freezenet.convert.models import convert
 
     folder = tmp_path_factory.mktemp("converted") / "models"
     # On some thirty validation images of a barely trained network two changed answers would keep a variant back.
@@ -117,12 +117,12 @@ def make_key(tmp_path):
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run the command in this process; return (exit code, stdout, stderr)."""
-    import freezenet
+    from freezenet import cli
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["freezenet", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
-            freezenet.main()
+            cli.main()
         captured = capsys.readouterr()
         return caught.value.code, captured.out, captured.err
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli import json_option, runtime_option, threads_option
+from freezenet.edge_runtime.cli import json_option, runtime_option, threads_option
 
 
 @click.command()
@@ -24,9 +24,9 @@ def evaluate(model, data, everything, threads, as_json) -> None:
     With a splits.csv beside the model, only its test images count: the others took part in the training. --all measures
     it on other data, such as those of another hospital, which may lack some of the model's classes.
     """
-    from benchmarks.evaluate import choose_side, evaluate_model
-    from edge_runtime.classifier import Classifier
-    from train.task import task_of
+    from freezenet.benchmarks.evaluate import choose_side, evaluate_model
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.train.task import task_of
 
     classifier = Classifier(model, threads)
     splits = model.parent / "splits.csv"
@@ -51,7 +51,7 @@ def evaluate(model, data, everything, threads, as_json) -> None:
 @json_option
 def compare(models, data, threads, as_json) -> None:
     """Compare the variants in MODELS on the test side of DATA: int8 against float, image by image."""
-    from benchmarks.compare import compare as run
+    from freezenet.benchmarks.compare import compare as run
 
     result = run(models, data, threads)
     if as_json:
@@ -78,7 +78,7 @@ def compare(models, data, threads, as_json) -> None:
 @json_option
 def benchmark(models, runs, threads, runtime, as_json) -> None:
     """Measure load, first and steady latency and peak memory of model files, each in a fresh process."""
-    from benchmarks.latency import benchmark as run
+    from freezenet.benchmarks.latency import benchmark as run
 
     results = [run(model, runs, threads, runtime) for model in models]
     if as_json:

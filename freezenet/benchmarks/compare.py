@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.evaluate import TestSide, choose_side, model_scores
-from edge_runtime.classifier import Classifier
-from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
-from train.files import read_json
-from train.metrics import Figure, interval, patient_draws
-from train.multilabel_metrics import label_matrices, label_recall, macro_label_f1, subset_accuracy
-from train.task import task_of
+from freezenet.benchmarks.evaluate import TestSide, choose_side, model_scores
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.files import read_json
+from freezenet.train.metrics.multiclass import Figure, interval, patient_draws
+from freezenet.train.metrics.multilabel import label_matrices, label_recall, macro_label_f1, subset_accuracy
+from freezenet.train.task import task_of
 
 #: What the others are compared with.
 REFERENCE = "float32"
@@ -25,7 +25,7 @@ REFERENCE = "float32"
 def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> dict[str, Any]:
     """Compare the variants of a MODELS folder on the test side of DATA (default: where it lay at the training).
 
-    Returns JSON types: "variants" (per variant: file, bytes, the figures of `train.task.Task.evaluate`, and against float32:
+    Returns JSON types: "variants" (per variant: file, bytes, the figures of `freezenet.train.task.Task.evaluate`, and against float32:
     paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images), "environment".
     """
     conversion = read_json(models / "conversion.json")

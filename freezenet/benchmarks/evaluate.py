@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
-from train.dataset import Dataset, load
-from train.images import read_images
-from train.progress import track
-from train.split import read_splits
-from train.task import MultiClass
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import Dataset, load
+from freezenet.train.data.images import read_images
+from freezenet.train.progress import track
+from freezenet.train.data.split import read_splits
+from freezenet.train.task import MultiClass
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TestSide:
 def choose_side(data: str | Path, splits: Path | None, task: str = MultiClass.name) -> TestSide:
     """Return the test side of DATA by a splits.csv, or all of DATA where `splits` is None; one class is enough.
 
-    task: of the model, see `train.task`.
+    task: of the model, see `freezenet.train.task`.
     Raises FreezenetError where a test image of the split is not in DATA.
     """
     dataset = load(data, task, least_classes=1)
@@ -61,7 +61,7 @@ def model_scores(classifier: Classifier, side: TestSide) -> NDArray[np.float32]:
 
 
 def evaluate_model(classifier: Classifier, side: TestSide) -> dict[str, Any]:
-    """Return `train.task.Task.evaluate` of one model's answers, abstaining left out, with side, model and runtime named.
+    """Return `freezenet.train.task.Task.evaluate` of one model's answers, abstaining left out, with side, model and runtime named.
 
     Raises FreezenetError where DATA has other classes than the model.
     """

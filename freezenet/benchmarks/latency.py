@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
 
 #: Inferences between the first and the timed ones.
 _WARM_UP = 10
@@ -30,7 +30,7 @@ def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | Non
     """
     request = json.dumps({"model": str(model), "runs": runs, "threads": threads, "runtime": runtime})
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.latency", request], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "freezenet.benchmarks.latency", request], capture_output=True, text=True, check=False
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()

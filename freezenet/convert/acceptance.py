@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.operators import custom_operators
-from convert.settings import Settings, setting
-from convert.variants import Variant
-from edge_runtime.decision import DecisionRule
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import Interpreter
-from edge_runtime.preprocess import PreprocessSpec
-from train.metrics import Figure
-from train.task import task_of
+from freezenet.convert.float.operators import custom_operators
+from freezenet.convert.settings import Settings, setting
+from freezenet.convert.variants import Variant
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.task import task_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Evidence:
 
     pixels: (n, h, w) uint8. expected: (n, classes) finite scores of the trained Keras model. truth: (n, classes) bool, which
     labels each image has. labels: class names in score order. patients: (n,) names. decision: what the card will say about
-    turning scores into answers, see `edge_runtime.decision`.
+    turning scores into answers, see `freezenet.edge_runtime.decision`.
     """
 
     pixels: NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Evidence:
         return rule.answers(np.nan_to_num(scores))
 
     def evaluate(self, answers: NDArray[np.bool_]) -> dict[str, Any]:
-        """Return the figures of answers (n, classes) bool, see `train.task.Task.evaluate`."""
+        """Return the figures of answers (n, classes) bool, see `freezenet.train.task.Task.evaluate`."""
         return task_of(self.decision).evaluate(self.truth, answers, self.labels, self.patients)
 
 

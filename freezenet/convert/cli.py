@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
-from train.cli import overwrite_option
+from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
+from freezenet.train.cli import overwrite_option
 
 variants_option = click.option(
     "--variants",
@@ -74,15 +74,15 @@ def convert(
     Exit code 3: a variant lost more than the gate allows and was kept back as <variant>.tflite.refused; the others are
     written.
     """
-    from train.quiet import quiet
+    from freezenet.train.quiet import quiet
 
     with quiet():
-        from convert.gate import GateLimits
-        from convert.models import convert as write
-        from convert.models import refuse
-        from convert.outputs import known_profiles
-        from convert.qat import QatSettings
-        from train.run import Run
+        from freezenet.convert.acceptance import GateLimits
+        from freezenet.convert.models import convert as write
+        from freezenet.convert.models import refuse
+        from freezenet.convert.float.outputs import known_profiles
+        from freezenet.convert.qat.training import QatSettings
+        from freezenet.train.run import Run
 
     result = write(
         Run.open(run),
@@ -118,8 +118,8 @@ def sign(models: Path, key: Path, overwrite: bool) -> None:
     The key is one of an elliptic curve: openssl ecparam -name prime256v1 -genkey -noout -out PRIVATE.pem; its public
     half: openssl ec -in PRIVATE.pem -pubout -out KEY.pub. A passphrase is asked for where the key has one.
     """
-    from convert.signing import PassphraseRequired, sign_folder
-    from edge_runtime.signature import SIGNATURE_FILE
+    from freezenet.convert.package.signing import PassphraseRequired, sign_folder
+    from freezenet.edge_runtime.integrity.signature import SIGNATURE_FILE
 
     try:
         files = sign_folder(models, key, overwrite=overwrite)
@@ -146,7 +146,7 @@ def export_hub(models: Path, out: Path, license: str, dataset: str | None, overw
 
     README.md is the model card, with the measured figures in its front matter and intervals in its text.
     """
-    from convert.hub import export_hub as write
+    from freezenet.convert.package.hub import export_hub as write
 
     for name in write(models, out, license, dataset, overwrite):
         click.echo(out / name)

@@ -1,7 +1,7 @@
 """A MODELS folder: the variants of one run, each checked before it gets its name.
 
 <variant>.tflite            profile edge, with metadata, labels, card and golden vectors inside
-<variant>-app.tflite        profile app (`convert.outputs`)
+<variant>-app.tflite        profile app (`freezenet.convert.float.outputs`)
 <variant>.tflite.refused    what the gate refused, for study
 layers.csv, layers.png      with --debug-layers: what the integers of each operator do
 conversion.json             figures, hashes, refusals
@@ -22,22 +22,22 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.calibration import Calibration, choose_calibration, read_checked
-from convert.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
-from convert.gate import Evidence, GateLimits, Verdict, judge
-from convert.outputs import keep_outputs, outputs_of, with_outputs
-from convert.qat import QatSettings
-from convert.quantized import QuantizedTraining
-from convert.tflite import Converter
-from convert.variants import DEFAULT_VARIANTS, VARIANTS, UnsupportedError, Variant
-from edge_runtime.classifier import Classifier
-from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError, RefusedError
-from edge_runtime.files import write_bytes
-from edge_runtime.verify import verify
-from train.files import prepare_output, sha256_file, write_atomically, write_json
-from train.progress import say
-from train.run import Run, predict_scores
+from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
+from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
+from freezenet.convert.acceptance import Evidence, GateLimits, Verdict, judge
+from freezenet.convert.float.outputs import keep_outputs, outputs_of, with_outputs
+from freezenet.convert.qat.training import QatSettings
+from freezenet.convert.qat.variant import QuantizedTraining
+from freezenet.convert.converter import Converter
+from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, UnsupportedError, Variant
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.files import write_bytes
+from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.train.files import prepare_output, sha256_file, write_atomically, write_json
+from freezenet.train.progress import say
+from freezenet.train.run import Run, predict_scores
 
 #: Written last, so its presence means that the conversion is finished.
 FINISHED = "conversion.json"
@@ -58,10 +58,10 @@ def convert(
 ) -> dict[str, Any]:
     """Write the variants of a run into the folder `out` and return what stands in conversion.json.
 
-    profiles: see `convert.outputs`. calibration_images: about how many images of the training side the integer ranges are
+    profiles: see `freezenet.convert.float.outputs`. calibration_images: about how many images of the training side the integer ranges are
     measured on. data: where DATA lies now, if it was moved after the training. limits: what a variant may lose.
     gate: keep back what lost more; else it is written like the others, with the verdict in its card. qat: how `int8-qat` is
-    trained. debug_layers: write what the integers of each operator do (`convert.sensitivity`) as layers.csv and layers.png.
+    trained. debug_layers: write what the integers of each operator do (`freezenet.convert.ptq.sensitivity`) as layers.csv and layers.png.
     A refused variant is kept under the name `<variant>.tflite.refused`; its reason stands under "refused". A killed conversion
     goes on with the variants that are missing. Raises RefusedError where the trained model gives NaN or infinity.
     """

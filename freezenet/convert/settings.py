@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
-from edge_runtime.errors import FreezenetError
-from train.names import meant
-from train.recipe import parsed_setting
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.names import meant
+from freezenet.train.recipes.recipe import parsed_setting
 
 _Kind = TypeVar("_Kind", bound="Settings")
 

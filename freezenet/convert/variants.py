@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge_runtime.errors import FreezenetError
-from train.names import chosen_names
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.names import chosen_names
 
 
 class UnsupportedError(FreezenetError):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from edge_runtime.limits import MAX_PIXELS, OPENCV_LIMIT
+from freezenet.edge_runtime.images.limits import MAX_PIXELS, OPENCV_LIMIT
 
 if TYPE_CHECKING:
-    from edge_runtime.card import ModelCard
-    from edge_runtime.classifier import Classifier, Prediction
-    from edge_runtime.errors import FreezenetError, RefusedError
-    from edge_runtime.preprocess import PreprocessSpec
+    from freezenet.edge_runtime.card import ModelCard
+    from freezenet.edge_runtime.classifier import Classifier, Prediction
+    from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+    from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 # Here, because it must be set before the first import of OpenCV, whichever module makes it.
 os.environ.setdefault(OPENCV_LIMIT, str(MAX_PIXELS))
@@ -22,12 +22,12 @@ os.environ.setdefault(OPENCV_LIMIT, str(MAX_PIXELS))
 __all__ = ["Classifier", "FreezenetError", "ModelCard", "Prediction", "PreprocessSpec", "RefusedError"]
 
 _HOME = {
-    "Classifier": "edge_runtime.classifier",
-    "FreezenetError": "edge_runtime.errors",
-    "ModelCard": "edge_runtime.card",
-    "Prediction": "edge_runtime.classifier",
-    "PreprocessSpec": "edge_runtime.preprocess",
-    "RefusedError": "edge_runtime.errors",
+    "Classifier": "freezenet.edge_runtime.classifier",
+    "FreezenetError": "freezenet.edge_runtime.errors",
+    "ModelCard": "freezenet.edge_runtime.card",
+    "Prediction": "freezenet.edge_runtime.classifier",
+    "PreprocessSpec": "freezenet.edge_runtime.images.preprocess",
+    "RefusedError": "freezenet.edge_runtime.errors",
 }
 
 

@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier, Prediction
+    from freezenet.edge_runtime.classifier import Classifier, Prediction
 
 
 def answer_line(

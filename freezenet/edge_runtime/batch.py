@@ -12,8 +12,8 @@ from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.classifier import Classifier, Prediction
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.classifier import Classifier, Prediction
+from freezenet.edge_runtime.errors import FreezenetError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.preprocess import PreprocessSpec
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 #: Version of the card's layout; a reader refuses a newer one.
 CARD_VERSION = 1

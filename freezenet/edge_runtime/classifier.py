@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.card import CARD_FILE, ModelCard, read_associated
-from edge_runtime.decision import NOT_CHEST, DecisionRule
-from edge_runtime.errors import FreezenetError
-from edge_runtime.hashes import sha256_file
-from edge_runtime.interpreter import Interpreter, runtime_version
-from edge_runtime.overlay import overlay_png
+from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
+from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.integrity.hashes import sha256_file
+from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.overlay import overlay_png
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Classifier:
     """A model file ready to answer; not thread-safe: one per worker.
 
     model: path of a .tflite file written by `freezenet convert`.
-    threads, runtime: see `edge_runtime.interpreter.Interpreter`.
+    threads, runtime: see `freezenet.edge_runtime.interpreter.Interpreter`.
     trust_tags: refuse a DICOM file whose tags say that it shows no frontal chest X-ray.
 
         >>> Classifier("models/int8.tflite").predict("chest.png").label

@@ -60,13 +60,13 @@ def predict(
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason stands in the place of the label.
     """
-    from edge_runtime.answer import answer_line
-    from edge_runtime.batch import available_cores, predict_all
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.decision import NOT_CHEST
-    from edge_runtime.errors import FreezenetError
-    from edge_runtime.files import write_bytes
-    from edge_runtime.inputs import named_images, overlay_names
+    from freezenet.edge_runtime.answer import answer_line
+    from freezenet.edge_runtime.batch import available_cores, predict_all
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.decision import NOT_CHEST
+    from freezenet.edge_runtime.errors import FreezenetError
+    from freezenet.edge_runtime.files import write_bytes
+    from freezenet.edge_runtime.images.inputs import named_images, overlay_names
 
     classifier = Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
     if cam_folder is not None:
@@ -108,9 +108,9 @@ def predict(
 @json_option
 def inspect(model: Path, as_json: bool) -> None:
     """Print what a model file says about itself."""
-    from edge_runtime.card import ModelCard
-    from edge_runtime.decision import DecisionRule
-    from edge_runtime.interpreter import Interpreter
+    from freezenet.edge_runtime.card import ModelCard
+    from freezenet.edge_runtime.decision import DecisionRule
+    from freezenet.edge_runtime.interpreter import Interpreter
 
     card = ModelCard.read(model)
     tensors = Interpreter(model)
@@ -195,12 +195,12 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
     The file is compared with its hash in conversion.json, where one lies beside it, then the golden vectors are run.
     Exit code 3: it is not, or it does not.
     """
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.errors import RefusedError
-    from edge_runtime.hashes import CONVERSION_FILE, check_listed
-    from edge_runtime.inputs import named_models
-    from edge_runtime.signature import check_models, signed_folder
-    from edge_runtime.verify import verify as run_vectors
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.errors import RefusedError
+    from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE, check_listed
+    from freezenet.edge_runtime.images.inputs import named_models
+    from freezenet.edge_runtime.integrity.signature import check_models, signed_folder
+    from freezenet.edge_runtime.integrity.verify import verify as run_vectors
 
     models = named_models(model)
     signed = signed_folder(model)
@@ -233,9 +233,9 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
 @json_option
 def doctor(as_json: bool) -> None:
     """Print the environment, for a bug report."""
-    from edge_runtime.environment import environment
-    from edge_runtime.errors import FreezenetError
-    from edge_runtime.interpreter import installed_runtime
+    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.errors import FreezenetError
+    from freezenet.edge_runtime.interpreter import installed_runtime
 
     found = environment()
     try:

@@ -5,7 +5,7 @@ The card holds the rule, all parts optional:
     "task":       "multi-class" (the default: exactly one class is true) or "multi-label" (any number)
     "confidence": {"temperature": T, "abstain_below": p}
     "thresholds": {label: p}, multi-label only; .5 where absent
-    "gate":       see `edge_runtime.chest_gate`
+    "gate":       see `freezenet.edge_runtime.ood`
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.chest_gate import ChestGate, gate_from_dict
-from edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.ood import ChestGate, gate_from_dict
+from freezenet.edge_runtime.errors import FreezenetError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge_runtime.card import ModelCard
+    from freezenet.edge_runtime.card import ModelCard
 
 #: Reasons for which there is no label.
 NOT_CHEST = "not a chest X-ray"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import FreezenetError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from convert.cli import calibration_option, limits_option, no_gate_option, variants_option
-from convert.variants import DEFAULT_VARIANTS, known_variants
-from train.cli import (
+from freezenet.convert.cli import calibration_option, limits_option, no_gate_option, variants_option
+from freezenet.convert.variants import DEFAULT_VARIANTS, known_variants
+from freezenet.train.cli import (
     cache_option,
     json_option,
     not_cxr_option,
@@ -66,13 +66,13 @@ def pipeline(data, out, recipe, settings, variants, limits, as_json, **others) -
 @json_option
 def demo(out, seed, overwrite, as_json) -> None:
     """Run the pipeline on synthetic chest phantoms: offline, nothing to download, minutes on a laptop."""
-    from train.files import prepare_output
-    from train.phantoms import write_phantoms
-    from train.progress import say
-    from train.quiet import quiet
+    from freezenet.train.files import prepare_output
+    from freezenet.train.data.phantoms import write_phantoms
+    from freezenet.train.progress import say
+    from freezenet.train.quiet import quiet
 
     with quiet():  # before anything is written, so that a missing package leaves nothing behind
-        import pipeline.stages  # noqa: F401
+        import freezenet.pipeline.stages  # noqa: F401
 
     prepare_output(out, "report.html", overwrite)
     data = out / "data" / "phantoms.csv"
@@ -93,13 +93,13 @@ def demo(out, seed, overwrite, as_json) -> None:
 
 
 def _run(data, out, recipe, settings, variants, limits, as_json, no_gate=False, **others) -> None:
-    """Run the pipeline and print its table; others: options of `pipeline.stages.Options` under their own names."""
-    from train.quiet import quiet
-    from train.recipe import load_recipe
+    """Run the pipeline and print its table; others: options of `freezenet.pipeline.stages.Options` under their own names."""
+    from freezenet.train.quiet import quiet
+    from freezenet.train.recipes.recipe import load_recipe
 
     with quiet():
-        from convert.gate import GateLimits
-        from pipeline.stages import Options, command_line, run_pipeline
+        from freezenet.convert.acceptance import GateLimits
+        from freezenet.pipeline.stages import Options, command_line, run_pipeline
 
     options = Options(
         data=data,

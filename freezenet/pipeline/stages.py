@@ -11,28 +11,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compare import compare
-from benchmarks.latency import benchmark
-from convert.card import NOTICE
-from convert.gate import GateLimits
-from convert.models import FINISHED as CONVERTED
-from convert.models import convert, refuse
-from convert.outputs import PROFILES
-from convert.variants import DEFAULT_VARIANTS
-from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
-from train.dataset import load
-from train.files import prepare_output, read_json, write_json
-from train.progress import say
-from train.recipe import Recipe
-from train.run import FINISHED as TRAINED
-from train.run import Run, weights_origin
-from train.training import train
+from freezenet.benchmarks.compare import compare
+from freezenet.benchmarks.latency import benchmark
+from freezenet.convert.package.card import NOTICE
+from freezenet.convert.acceptance import GateLimits
+from freezenet.convert.models import FINISHED as CONVERTED
+from freezenet.convert.models import convert, refuse
+from freezenet.convert.float.outputs import PROFILES
+from freezenet.convert.variants import DEFAULT_VARIANTS
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import load
+from freezenet.train.files import prepare_output, read_json, write_json
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.run import FINISHED as TRAINED
+from freezenet.train.run import Run, weights_origin
+from freezenet.train.training import train
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the pipeline is asked for; see `train.training.train` and `convert.models.convert`."""
+    """What the pipeline is asked for; see `freezenet.train.training.train` and `freezenet.convert.models.convert`."""
 
     data: Path
     recipe: Recipe
@@ -53,7 +53,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
 
     Raises RefusedError after the report where a variant was refused, and at once where float32 was.
     """
-    from benchmarks.report import write_report  # checks early that [report] is installed
+    from freezenet.benchmarks.report import write_report  # checks early that [report] is installed
 
     load(options.data, options.recipe.task)  # before earlier results are overwritten
     prepare_output(out, "report.html", options.overwrite)

@@ -54,12 +54,12 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
 
     A killed run goes on when the same command is given again.
     """
-    from train.quiet import quiet
-    from train.recipe import load_recipe
+    from freezenet.train.quiet import quiet
+    from freezenet.train.recipes.recipe import load_recipe
 
     resolved = load_recipe(recipe, settings)  # a mistake is told before TensorFlow has started
     with quiet():
-        from train.training import train as run
+        from freezenet.train.training import train as run
 
     metrics = run(data, out, resolved, weights, cache, overwrite, skip_unreadable, not_cxr)
     if as_json:
@@ -105,7 +105,7 @@ def recipes(name, settings, as_json) -> None:
     """
     from dataclasses import asdict
 
-    from train.recipe import load_recipe, recipe_names
+    from freezenet.train.recipes.recipe import load_recipe, recipe_names
 
     if name is not None:
         recipe = load_recipe(name, settings)

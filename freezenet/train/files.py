@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.files import write_atomically as write_atomically  # the device has both too
-from edge_runtime.hashes import sha256_file as sha256_file
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.files import write_atomically as write_atomically  # the device has both too
+from freezenet.edge_runtime.integrity.hashes import sha256_file as sha256_file
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 def chosen_names(text: str, known: Iterable[str], kind: str, everything: str | None = "all") -> list[str]:

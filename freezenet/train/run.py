@@ -10,18 +10,18 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from train.cut import split_model
-from train.files import read_json
-from train.fit import cut_of
-from train.quiet import quiet
-from train.recipe import Recipe
-from train.split import read_splits
-from train.task import Task, task_of
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.frozen.cut import split_model
+from freezenet.train.files import read_json
+from freezenet.train.fitting.fit import cut_of
+from freezenet.train.quiet import quiet
+from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.data.split import read_splits
+from freezenet.train.task import Task, task_of
 
 #: Written last, so its presence means that the run is finished.
 FINISHED = "metrics.json"
-#: What a device needs to turn scores into an answer, as `edge_runtime.decision` reads it.
+#: What a device needs to turn scores into an answer, as `freezenet.edge_runtime.decision` reads it.
 DECISION = "decision.json"
 #: Which side of the gate each of the images of --not-cxr stands on.
 NEGATIVES = "negatives.csv"
@@ -41,7 +41,7 @@ class Run:
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Read a RUN folder; FreezenetError where it is none or its training has not finished."""
-        from train.recipe import load_recipe
+        from freezenet.train.recipes.recipe import load_recipe
 
         metrics = read_json(folder / FINISHED)
         recipe = load_recipe(str(folder / "recipe.toml"))

@@ -1,7 +1,7 @@
 """The question that a model answers: exactly one class of an image is true, or any number of labels.
 
 Truth and answers are label sets in both cases, (n, labels) bool: for "multi-class" exactly one is true in each row. What then
-differs is here, and in `edge_runtime.decision`, which turns scores into answers.
+differs is here, and in `freezenet.edge_runtime.decision`, which turns scores into answers.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from train import label_sets
-from train.metrics import evaluate
-from train.multilabel_metrics import evaluate_label_sets
-from train.thresholds import DEFAULT, choose_thresholds
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data import label_sets
+from freezenet.train.metrics.multiclass import evaluate
+from freezenet.train.metrics.multilabel import evaluate_label_sets
+from freezenet.train.answers.thresholds import DEFAULT, choose_thresholds
 
 
 class Task(ABC):
@@ -39,7 +39,7 @@ class Task(ABC):
 
     @abstractmethod
     def thresholds(self, probabilities: NDArray, truth: NDArray[np.bool_], metric: str) -> NDArray[np.float64] | None:
-        """Return what decides about each label, chosen on validation images; see `train.thresholds.choose_thresholds`."""
+        """Return what decides about each label, chosen on validation images; see `freezenet.train.answers.thresholds.choose_thresholds`."""
 
     @abstractmethod
     def evaluate(
@@ -93,7 +93,7 @@ class MultiClass(Task):
         """The most probable class is answered."""
 
     def evaluate(self, truth, answer, labels, patients):
-        """See `train.metrics.evaluate`."""
+        """See `freezenet.train.metrics.multiclass.evaluate`."""
         return evaluate(truth.argmax(1), answer.argmax(1), labels, patients)
 
     def accuracy(self):
@@ -109,11 +109,11 @@ class MultiLabel(Task):
     name = "multi-label"
 
     def labels_of(self, text):
-        """See `train.label_sets.labels_of`."""
+        """See `freezenet.train.data.label_sets.labels_of`."""
         return label_sets.labels_of(text)
 
     def text_of(self, labels):
-        """See `train.label_sets.text_of`."""
+        """See `freezenet.train.data.label_sets.text_of`."""
         return label_sets.text_of(labels)
 
     def first_thresholds(self, count):
@@ -125,7 +125,7 @@ class MultiLabel(Task):
         return choose_thresholds(probabilities, truth, metric)
 
     def evaluate(self, truth, answer, labels, patients):
-        """See `train.multilabel_metrics.evaluate_label_sets`."""
+        """See `freezenet.train.metrics.multilabel.evaluate_label_sets`."""
         return evaluate_label_sets(truth, answer, labels, patients)
 
     def accuracy(self):

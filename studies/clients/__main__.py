@@ -1,4 +1,4 @@
-"""Ask the clients that people use for the promised numbers: `python -m benchmarks.clients MODELS`."""
+"""Ask the clients that people use for the promised numbers: `python -m studies.clients MODELS`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.command import BenchmarkCommand
+from studies.command import BenchmarkCommand
 
 
 @click.command(cls=BenchmarkCommand)
@@ -30,10 +30,10 @@ def main(models: Path | None, clients: str, as_json: bool, out: Path | None, wri
 
 
 def _measure(models: Path, clients: str, as_json: bool, out: Path | None) -> None:
-    from benchmarks.clients.matrix import known_clients, measure
-    from benchmarks.clients.table import table
-    from benchmarks.clients.tools import default_tools_folder
-    from benchmarks.results import write_result
+    from studies.clients.matrix import known_clients, measure
+    from studies.clients.table import table
+    from studies.clients.tools import default_tools_folder
+    from studies.results import write_result
 
     result = measure(models, known_clients(clients), default_tools_folder())
     if out is not None:
@@ -42,8 +42,8 @@ def _measure(models: Path, clients: str, as_json: bool, out: Path | None) -> Non
 
 
 def _write_docs() -> None:
-    from benchmarks.clients.table import page_with_tables
-    from benchmarks.pages import rewrite_page
+    from studies.clients.table import page_with_tables
+    from studies.tables.pages import rewrite_page
 
     rewrite_page("docs/clients.md", page_with_tables)
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.answers import ask
-from benchmarks.clients.question import Question
-from benchmarks.clients.runtimes import installed_version
-from benchmarks.clients.tools import MissingToolError, executable, made, pip_install, run_tool
+from studies.clients.answers import ask
+from studies.clients.question import Question
+from studies.clients.runtimes import installed_version
+from studies.clients.tools import MissingToolError, executable, made, pip_install, run_tool
 
 #: With qemu 7.2's default processor quantized models give garbage.
 _QEMU = ("-cpu", "cortex-a72")

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-import edge_runtime
-from benchmarks.clients.question import Question
-from benchmarks.clients.tools import MissingToolError
+import freezenet
+from studies.clients.question import Question
+from studies.clients.tools import MissingToolError
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -30,15 +30,17 @@ def ask(
     """Run programs/<program>.py for the questions; return variant -> answer as `Cell.judge` takes it.
 
     python: the command that starts the client's Python. path: further folders with modules for it. settings: what else
-    the program finds in its request. Of this project the program can import `edge_runtime` and no more.
+    the program finds in its request. Of this project the program can import `freezenet.edge_runtime` and no more.
     """
     answers: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="freezenet-client-") as name:
         work = Path(name)
         site = work / "site"
+        package = Path(freezenet.__file__).parent
         shutil.copytree(
-            Path(edge_runtime.__file__).parent, site / "edge_runtime", ignore=shutil.ignore_patterns("__pycache__")
+            package / "edge_runtime", site / "freezenet" / "edge_runtime", ignore=shutil.ignore_patterns("__pycache__")
         )
+        shutil.copyfile(package / "__init__.py", site / "freezenet" / "__init__.py")
         requests = {question.variant: _request(question, work) for question in questions}
         while missing := [variant for variant in requests if variant not in answers]:
             request, out = work / "request.json", work / "answers.jsonl"

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.question import Question
-from benchmarks.clients.tools import executable, npm_packages
+from studies.clients.question import Question
+from studies.clients.tools import executable, npm_packages
 
 VERSION = "2.5.3"
 PAGE = Path(__file__).parent / "page"

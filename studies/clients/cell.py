@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.clients.question import Question
+from studies.clients.question import Question
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import aarch64, browser, mediapipe, runtimes, support
-from benchmarks.clients.cell import Cell
-from benchmarks.clients.question import Question, conversion, questions
-from benchmarks.clients.tools import MissingToolError
-from edge_runtime.environment import environment
-from train.names import chosen_names
+from studies.clients import aarch64, browser, mediapipe, runtimes, support
+from studies.clients.cell import Cell
+from studies.clients.question import Question, conversion, questions
+from studies.clients.tools import MissingToolError
+from freezenet.edge_runtime.environment import environment
+from freezenet.train.names import chosen_names
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def measure(models: Path, names: Sequence[str], tools: Path) -> dict[str, Any]:
 
     tools: folder where the clients are installed.
     """
-    from train.progress import say
+    from freezenet.train.progress import say
 
     result: dict[str, Any] = {}
     for name in names:

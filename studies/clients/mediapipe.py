@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.answers import ask
-from benchmarks.clients.question import Question
-from benchmarks.clients.tools import virtual_environment
+from studies.clients.answers import ask
+from studies.clients.question import Question
+from studies.clients.tools import virtual_environment
 
 #: From 1.0 on the package sends usage metrics out, which a tool for X-rays must not do.
 VERSION = "0.10.31"

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.card import ModelCard, read_associated
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.card import ModelCard, read_associated
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def model_files(models: Path, app: bool = False) -> dict[str, Path]:
 
 def conversion(models: Path) -> dict[str, Any]:
     """Return what stands in the folder's conversion.json."""
-    from train.files import read_json
+    from freezenet.train.files import read_json
 
     return read_json(models / "conversion.json")
 

@@ -1,4 +1,4 @@
-"""The three interpreters, each through `edge_runtime.interpreter` in a process of its own."""
+"""The three interpreters, each through `freezenet.edge_runtime.interpreter` in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.answers import ask
-from benchmarks.clients.question import Question
-from benchmarks.clients.tools import MissingToolError, virtual_environment
+from studies.clients.answers import ask
+from studies.clients.question import Question
+from studies.clients.tools import MissingToolError, virtual_environment
 
 #: The last release; what 32-bit boards have.
 TFLITE_RUNTIME = "2.14.0"

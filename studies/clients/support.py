@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.answers import ask
-from benchmarks.clients.question import Question
-from benchmarks.clients.tools import virtual_environment
+from studies.clients.answers import ask
+from studies.clients.question import Question
+from studies.clients.tools import virtual_environment
 
 VERSION = "0.4.4"
 

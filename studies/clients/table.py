@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients.cell import Cell
-from benchmarks.pages import begin_mark, with_part
-from train.files import read_json
+from studies.clients.cell import Cell
+from studies.tables.pages import begin_mark, with_part
+from freezenet.train.files import read_json
 
-BEGIN = begin_mark("python -m benchmarks.clients --write-docs")
+BEGIN = begin_mark("python -m studies.clients --write-docs")
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the result of `benchmarks.clients.matrix.measure` as a Markdown table, the reasons numbered below."""
+    """Return the result of `studies.clients.matrix.measure` as a Markdown table, the reasons numbered below."""
     variants = result["variants"]
     reasons: list[str] = []
     lines = [f"| client | {' | '.join(variants)} |", f"|---|{'---|' * len(variants)}"]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 #: Written last, so its presence means that a tool is complete.
 READY = ".ready"
@@ -30,10 +30,10 @@ class MissingToolError(FreezenetError):
 
 def default_tools_folder() -> Path:
     """Return the folder for clients in the user's cache; FREEZENET_CACHE overrides the cache."""
-    from train.quiet import quiet
+    from freezenet.train.quiet import quiet
 
-    with quiet():  # train.cache imports Keras
-        from train.cache import default_cache_folder
+    with quiet():  # freezenet.train.frozen.cache imports Keras
+        from freezenet.train.frozen.cache import default_cache_folder
 
     return default_cache_folder() / "clients"
 

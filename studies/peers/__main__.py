@@ -1,4 +1,4 @@
-"""Compare the ways from a file to an answer: `python -m benchmarks.edge MODEL`."""
+"""Compare the ways from a file to an answer: `python -m studies.peers MODEL`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from benchmarks.command import BenchmarkCommand
-from edge_runtime.cli import json_option
+from studies.command import BenchmarkCommand
+from freezenet.edge_runtime.cli import json_option
 
 
 @click.command(cls=BenchmarkCommand)
@@ -29,11 +29,11 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
     installed into the cache folder once; the others with: pip install 'freezenet[peers]'. What is missing is left out and
     the reason given.
     """
-    from benchmarks.clients.tools import default_tools_folder
-    from benchmarks.edge.measure import measure
-    from benchmarks.edge.table import table
-    from benchmarks.results import write_result
-    from train.progress import say
+    from studies.clients.tools import default_tools_folder
+    from studies.peers.measure import measure
+    from studies.peers.table import table
+    from studies.results import write_result
+    from freezenet.train.progress import say
 
     result = measure(
         model, default_tools_folder(), image=image, rounds=rounds, times=times, starts=starts,

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.files import write_bytes
+from freezenet.edge_runtime.files import write_bytes
 
 #: Name of the file -> side in pixels.
 SIDES = {"jpeg-512.jpg": 512, "jpeg-2048.jpg": 2048, "png-2048.png": 2048, "dicom-2000.dcm": 2000}
@@ -23,16 +23,16 @@ _STORED_BITS = 12
 def write_files(folder: Path, image: Path | None = None) -> dict[str, Path]:
     """Write the files and return their names and paths.
 
-    image: an X-ray that `edge_runtime.image.read_gray` reads, made square and enlarged or reduced; None draws a phantom.
+    image: an X-ray that `freezenet.edge_runtime.images.reader.read_gray` reads, made square and enlarged or reduced; None draws a phantom.
     Equal arguments write equal pixels.
     """
     rng = np.random.default_rng(0)
     if image is None:
-        from train.phantoms import draw_phantom
+        from freezenet.train.data.phantoms import draw_phantom
 
         gray = draw_phantom("Clear", 1024, rng, noise=0)
     else:
-        from edge_runtime.image import read_gray
+        from freezenet.edge_runtime.images.reader import read_gray
 
         gray = read_gray(image)
     for name, side in SIDES.items():

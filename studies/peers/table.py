@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.edge.files import SIDES
+from studies.peers.files import SIDES
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the result of `benchmarks.edge.measure.measure` as a Markdown table, the reasons numbered below."""
+    """Return the result of `studies.peers.measure.measure` as a Markdown table, the reasons numbered below."""
     reasons: list[str] = []
 
     def numbered(reason: str) -> str:

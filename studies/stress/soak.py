@@ -1,6 +1,6 @@
 """The server under load for long: wrong answers, failures, latency, memory.
 
-    python -m benchmarks.soak MODEL IMAGE... [--requests 20000] [--clients 8] [--bad 0.05] [--json]
+    python -m studies.stress.soak MODEL IMAGE... [--requests 20000] [--clients 8] [--bad 0.05] [--json]
 
 A server of its own is started on a free port. Each client keeps one connection and sends one request after another: an
 image, whose answer must be the one that this process computes, or now and then something that is no usable image and
@@ -28,8 +28,8 @@ from typing import Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
-from edge_runtime.errors import FreezenetError, one_line
+from studies.command import BenchmarkCommand
+from freezenet.edge_runtime.errors import FreezenetError, one_line
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
 WARM = 500
@@ -141,7 +141,7 @@ class Soak:
 
 def good_requests(model: Path, images: list[Path]) -> list[Request]:
     """Return a request for each image with the answer that this process computes."""
-    from edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import Classifier
 
     classifier = Classifier(model)
     found = []
@@ -258,8 +258,8 @@ def soak(
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
-    from benchmarks.results import write_result
-    from edge_runtime.environment import environment
+    from studies.results import write_result
+    from freezenet.edge_runtime.environment import environment
 
     result = soak(model, list(images), requests, clients, bad, workers)
     full = {**result, "environment": environment()}

@@ -1,6 +1,6 @@
 """Kill `freezenet watch` at random moments while files arrive, and count what became of each file.
 
-    python -m benchmarks.watch_kills MODEL IMAGE... [--files 500] [--kills 50] [--json]
+    python -m studies.stress.watch_kills MODEL IMAGE... [--files 500] [--kills 50] [--json]
 
 The files are copies of the images, each with a few bytes of its own behind its end, so that no two are equal; every 25th is cut
 in half. A feeder copies them into the inbox, most of them slowly and under their final name, so that half-copied files lie
@@ -26,7 +26,7 @@ from typing import Any
 
 import click
 
-from benchmarks.command import BenchmarkCommand
+from studies.command import BenchmarkCommand
 
 #: Seconds of the watcher's life between start and SIGKILL, smallest and largest.
 _LIFE = (0.05, 1.6)
@@ -118,8 +118,8 @@ def watch_and_kill(model: Path, folder: Path, files: dict[str, bytes], kills: in
 
 def tally(model: Path, folder: Path, files: dict[str, bytes], kills: int, within: int, seconds: float) -> Tally:
     """Compare what lies in the folders with what arrived."""
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.errors import FreezenetError
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.errors import FreezenetError
 
     classifier = Classifier(model)
     outbox = folder / "outbox"
@@ -191,8 +191,8 @@ def main(
     model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, out: Path | None, as_json: bool
 ) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
-    from benchmarks.results import write_result
-    from edge_runtime.environment import environment
+    from studies.results import write_result
+    from freezenet.edge_runtime.environment import environment
 
     found = measure(model, list(images), files, kills, seed)
     result = {"model": model.name, **asdict(found), "passed": found.passed}

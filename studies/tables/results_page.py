@@ -1,6 +1,6 @@
 """The README's measured table, written from the files in results/.
 
-    python -m benchmarks.readme
+    python -m studies.tables.results_page
 
 A test compares the README with what this would write.
 """
@@ -12,12 +12,12 @@ from typing import Any
 
 import click
 
-from benchmarks.edge.table import table as edge_table
-from benchmarks.pages import begin_mark, rewrite_page, with_part
-from benchmarks.results import mean_and_spread
-from train.files import read_json
+from studies.peers.table import table as edge_table
+from studies.tables.pages import begin_mark, rewrite_page, with_part
+from studies.results import mean_and_spread
+from freezenet.train.files import read_json
 
-BEGIN = begin_mark("python -m benchmarks.readme")
+BEGIN = begin_mark("python -m studies.tables.results_page")
 
 
 def readme_with_tables(readme: str, results: Path) -> str:
@@ -55,7 +55,7 @@ def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]
     lines = [
         f"**Test figures on `{result['data']}`**, mean ± standard deviation over the seeds {seeds} (about {images} held-out test "
         f"images each, whole patients; weights `{result['weights']}`, {_packages(result)}). One command makes them again: "
-        f"`python -m benchmarks.study {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} "
+        f"`python -m studies.recipes {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} "
         f"--variants {','.join(result['variants'])} --work DIR --out results`.",
         "",
         "| recipe | file | accuracy | macro-F1 | less float32's of the same seed | answers changed from float32 | MB |",
@@ -112,7 +112,7 @@ def _training(result: dict[str, Any]) -> str:
     build = result["cache_build_seconds"]
     return (
         f"**Training** in images per second, {_machine(result)}, batch {result['batch_size']}, side by side "
-        f"(`python -m benchmarks.training DATA --json`): as plain Keras networks full fine-tuning "
+        f"(`python -m studies.training_speed DATA --json`): as plain Keras networks full fine-tuning "
         f"{rates['full']:.0f}, half-frozen {rates['half']:.0f}; as freezenet trains from the cache {rates['cached']:.0f}; cached is "
         f"{result['ratio_cached_to_half']:.2f} times half-frozen and "
         f"{result['ratio_cached_to_full']:.2f} times full (medians of {len(result['rounds']['full'])} turns, the ratios those of each turn's own). "
@@ -128,7 +128,7 @@ def _crossval(result: dict[str, Any]) -> str:
         f"**Cross-validation** on `{result['data']}`, {_machine(result)}, batch {result['batch_size']}: {result['folds']} folds of "
         f"{result['epochs']} epochs take {seconds['cached']:.0f} s with all figures of `freezenet crossval`, {seconds['plain']:.0f} s as plain "
         "half-frozen trainings from image files with `keras.utils.image_dataset_from_directory`, the folds in turns: "
-        f"{result['ratio']:.2f} times as long (`python -m benchmarks.crossval {result['data']} --weights {result['weights']}{settings} "
+        f"{result['ratio']:.2f} times as long (`python -m studies.crossval_speed {result['data']} --weights {result['weights']}{settings} "
         f"--epochs {result['epochs']} --json`).\n\n"
     )
 
@@ -139,7 +139,7 @@ def _gate(result: dict[str, Any]) -> str:
         f"**Chest gate** on `{result['data']}`, mean ± standard deviation over the seeds {seeds}: half of "
         f"{sum(result['negatives'].values())} images that are no chest X-rays teach the logistic gate, the other half and the "
         "held-out chest X-rays are shown; then each kind of them is left out of the teaching and all of it is shown "
-        f"(`python -m benchmarks.gate {result['data']} --not-cxr FOLDER --weights {result['weights']} --out results`; "
+        f"(`python -m studies.ood {result['data']} --not-cxr FOLDER --weights {result['weights']} --out results`; "
         "[docs/training.md](docs/training.md)):",
         "",
         "| shown | gate | AUROC | chest X-rays passed | negatives refused |",
@@ -177,7 +177,7 @@ def _gate(result: dict[str, Any]) -> str:
 def _predict(result: dict[str, Any]) -> str:
     steady, start = result["steady"], result["start"]
     return (
-        f"**`freezenet predict`** on {result['model']}, {_machine(result)} (`python -m benchmarks.predict MODEL IMAGE... --json`): steady "
+        f"**`freezenet predict`** on {result['model']}, {_machine(result)} (`python -m studies.predict MODEL IMAGE... --json`): steady "
         f"{steady['predict_ms']:.2f} ms an image, {steady['ratio']:.2f} times the same steps by hand; from the start of the process to "
         f"the first answer {start['first_answer_ms']:.0f} ms, {start['ratio']:.2f} times importing NumPy, OpenCV and the interpreter.\n\n"
     )
@@ -187,7 +187,7 @@ def _edge(result: dict[str, Any]) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
     return (
         f"**From a file to the answer**, {result['model']}, {_machine(result)}, {peers}; one thread, milliseconds p50 / p95, then the "
-        f"time of freezenet divided by that of the row, median over {result['rounds']} turns (`python -m benchmarks.edge MODEL --image "
+        f"time of freezenet divided by that of the row, median over {result['rounds']} turns (`python -m studies.peers MODEL --image "
         f"IMAGE --json`; [docs/speed.md](docs/speed.md) says what each row does):\n\n{edge_table(result)}\n"
     )
 
@@ -196,7 +196,7 @@ def _soak(result: dict[str, Any]) -> str:
     times, memory = result["milliseconds"], result["memory_mb"]
     return (
         f"**`freezenet serve`** on {result['model']}, {_machine(result)}: {result['requests']} requests over HTTP from "
-        f"{result['clients']} clients, {sum(result['refused'].values())} of them bad (`python -m benchmarks.soak MODEL IMAGE...`): "
+        f"{result['clients']} clients, {sum(result['refused'].values())} of them bad (`python -m studies.stress.soak MODEL IMAGE...`): "
         f"{result['failures']} failures, {result['per_second']:.0f} requests a second, p50 {times['p50']:.0f}, p95 {times['p95']:.0f}, p99 "
         f"{times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up, {memory['end']:.0f} MB at the end "
         f"({result['memory_growth']:+.1%}).\n\n"
@@ -206,7 +206,7 @@ def _soak(result: dict[str, Any]) -> str:
 def _watch_kills(result: dict[str, Any]) -> str:
     return (
         f"**`freezenet watch`** killed {result['kills']} times at random moments while {result['files']} files arrived "
-        f"(`python -m benchmarks.watch_kills MODEL IMAGE...`): {result['answered']} answered, {result['rejected']} bad ones rejected, "
+        f"(`python -m studies.stress.watch_kills MODEL IMAGE...`): {result['answered']} answered, {result['rejected']} bad ones rejected, "
         f"{result['lost']} lost, {result['doubled']} answered twice, {result['half_written']} half-written, {result['different']} "
         "with another answer.\n\n"
     )
@@ -215,7 +215,7 @@ def _watch_kills(result: dict[str, Any]) -> str:
 def _fuzz(result: dict[str, Any]) -> str:
     return (
         f"**Damaged files**: {result['inputs']} mutated JPEG, PNG, TIFF, BMP, WebP and DICOM files "
-        f"(`python -m benchmarks.fuzz MODEL`; [docs/robustness.md](docs/robustness.md)): {len(result['findings'])} findings; each got an "
+        f"(`python -m studies.stress.fuzz MODEL`; [docs/robustness.md](docs/robustness.md)): {len(result['findings'])} findings; each got an "
         f"answer or a sentence.\n\n"
     )
 

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from scipy.stats import binomtest
 
-from benchmarks.compare import compare, paired
-from edge_runtime.errors import FreezenetError
+from freezenet.benchmarks.compare import compare, paired
+from freezenet.edge_runtime.errors import FreezenetError
 
 TRUTH = np.array([0, 0, 0, 0, 1, 1, 1, 1, 1, 2])
 BEFORE = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, 2])  # 7 right

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-import freezenet
-from benchmarks.evaluate import choose_side, evaluate_model, model_scores
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
+from freezenet.cli import cli
+from freezenet.benchmarks.evaluate import choose_side, evaluate_model, model_scores
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +96,16 @@ def test_missing_test_images_are_counted_in_the_refusal(models, phantoms, tmp_pa
 
 def test_the_verb_finds_the_splits_beside_the_model(models, phantoms, side):
     runner = CliRunner()
-    done = runner.invoke(freezenet.cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json"])
+    done = runner.invoke(cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["images"] == len(side.truth)
-    done = runner.invoke(freezenet.cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json", "--all"])
+    done = runner.invoke(cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json", "--all"])
     assert json.loads(done.stdout)["images"] == len(table(phantoms))
     assert json.loads(done.stdout)["side"] == "all"
 
 
 def test_the_verb_prints_every_class(models, phantoms):
-    done = CliRunner().invoke(freezenet.cli, ["evaluate", str(models / "float32.tflite"), str(phantoms)])
+    done = CliRunner().invoke(cli, ["evaluate", str(models / "float32.tflite"), str(phantoms)])
     assert done.exit_code == 0, done.output
     for label in ("Clear", "Diffuse", "Focal", "Reticular"):
         assert f"recall {label}\t" in done.stdout
@@ -117,7 +117,7 @@ def test_data_of_another_hospital_may_lack_classes(models, phantoms, tmp_path):
     some = [row for row in table(phantoms) if row["class"] in ("Clear", "Focal")]
     two = write_table(tmp_path / "data" / "two.csv", some)
     model = str(models / "int8.tflite")
-    done = CliRunner().invoke(freezenet.cli, ["evaluate", model, str(two), "--all", "--json"])
+    done = CliRunner().invoke(cli, ["evaluate", model, str(two), "--all", "--json"])
     found = json.loads(done.stdout)
     recalls = {label: one["recall"]["value"] for label, one in found["per_class"].items() if one["support"]}
     assert recalls.keys() == {"Clear", "Focal"}
@@ -126,11 +126,11 @@ def test_data_of_another_hospital_may_lack_classes(models, phantoms, tmp_path):
     assert found["macro_f1"]["value"] == pytest.approx(
         f1_score(truth, answer, labels=sorted(set(truth)), average="macro"), abs=1e-6
     )
-    done = CliRunner().invoke(freezenet.cli, ["evaluate", model, str(two), "--all"])
+    done = CliRunner().invoke(cli, ["evaluate", model, str(two), "--all"])
     assert "recall Diffuse\t-\tof 0" in done.stdout.splitlines()
     one = write_table(tmp_path / "data" / "one.csv", [row for row in some if row["class"] == "Focal"])
-    done = CliRunner().invoke(freezenet.cli, ["evaluate", model, str(one), "--all", "--json"])
+    done = CliRunner().invoke(cli, ["evaluate", model, str(one), "--all", "--json"])
     assert json.loads(done.stdout)["accuracy"]["value"] == pytest.approx(recalls["Focal"])
-    done = CliRunner().invoke(freezenet.cli, ["evaluate", model, str(one)])
+    done = CliRunner().invoke(cli, ["evaluate", model, str(one)])
     assert done.exit_code == 1
     assert "freezenet evaluate --all takes all images of other data" in str(done.exception or done.stderr)

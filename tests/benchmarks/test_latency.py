@@ -6,9 +6,9 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-import freezenet
-from benchmarks.latency import benchmark
-from edge_runtime.errors import FreezenetError
+from freezenet.cli import cli
+from freezenet.benchmarks.latency import benchmark
+from freezenet.edge_runtime.errors import FreezenetError
 
 FIELDS = {
     "model", "bytes", "runtime", "threads", "runs", "init_ms", "warmup_first_ms", "avg_ms", "median_ms",
@@ -74,11 +74,11 @@ def test_no_model_is_one_sentence(tmp_path, content):
 
 def test_the_verb_measures_each_model(models):
     files = [str(models / f"{name}.tflite") for name in ("float32", "int8")]
-    done = CliRunner().invoke(freezenet.cli, ["benchmark", *files, "--runs", "20", "--json"])
+    done = CliRunner().invoke(cli, ["benchmark", *files, "--runs", "20", "--json"])
     assert done.exit_code == 0, done.output
     assert [one["model"] for one in json.loads(done.stdout)] == ["float32.tflite", "int8.tflite"]
 
 
 def test_the_verb_refuses_too_few_runs(models):
-    done = CliRunner().invoke(freezenet.cli, ["benchmark", str(models / "int8.tflite"), "--runs", "3"])
+    done = CliRunner().invoke(cli, ["benchmark", str(models / "int8.tflite"), "--runs", "3"])
     assert done.exit_code == 2

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from benchmarks.compare import compare
-from benchmarks.latency import benchmark
-from benchmarks.report import write_report
-from edge_runtime.environment import environment
-from edge_runtime.errors import FreezenetError
+from freezenet.benchmarks.compare import compare
+from freezenet.benchmarks.latency import benchmark
+from freezenet.benchmarks.report import write_report
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 class Page(HTMLParser):

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from convert.calibration import Calibration
-from convert.tflite import Converter
-from edge_runtime.preprocess import PreprocessSpec
+from freezenet.convert.ptq.calibration import Calibration
+from freezenet.convert.converter import Converter
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 
 @pytest.fixture(scope="session")

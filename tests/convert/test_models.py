@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from convert import card
-from convert import models as module
-from convert.calibration import Calibration
-from convert.gate import GateLimits
-from convert.models import convert
-from convert.qat import QatSettings
-from convert.variants import VARIANTS as ALL
-from edge_runtime.card import ModelCard
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError, RefusedError
-from edge_runtime.verify import verify
-from train.run import Run
+from freezenet.convert import card
+from freezenet.convert import models as module
+from freezenet.convert.ptq.calibration import Calibration
+from freezenet.convert.acceptance import GateLimits
+from freezenet.convert.models import convert
+from freezenet.convert.qat.training import QatSettings
+from freezenet.convert.variants import VARIANTS as ALL
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.train.run import Run
 
 VARIANTS = ("float32", "float16", "dynamic", "int8", "int16x8")
 PROFILES = ("edge", "app")
@@ -306,7 +306,7 @@ def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path
     out = tmp_path / "models"
     code, stdout, err = command("convert", run.folder, "--out", out, "--variants", "float32,int8")
     assert code == 3
-    # Under pytest the converter's prints pass `train.quiet`; tests/pipeline looks at a real process.
+    # Under pytest the converter's prints pass `freezenet.train.quiet`; tests/pipeline looks at a real process.
     (line,) = [line for line in stdout.splitlines() if line.startswith(str(out))]
     assert "int8" in error_line(err) and "preprocessing" in error_line(err)
     assert line.startswith(f"{out / 'float32.tflite'}\t")

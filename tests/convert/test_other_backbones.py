@@ -6,20 +6,20 @@ import keras
 import numpy as np
 import pytest
 
-from convert.calibration import Calibration
-from convert.models import convert
-from convert.operators import custom_operators, read_operators
-from convert.outputs import with_outputs
-from convert.tflite import Converter
-from convert.variants import VARIANTS
-from edge_runtime.classifier import Classifier
-from edge_runtime.interpreter import Interpreter
-from edge_runtime.preprocess import PreprocessSpec
-from train.backbones import BACKBONES
-from train.phantoms import PATTERNS, draw_phantom
-from train.recipe import load_recipe
-from train.run import Run
-from train.training import train
+from freezenet.convert.ptq.calibration import Calibration
+from freezenet.convert.models import convert
+from freezenet.convert.float.operators import custom_operators, read_operators
+from freezenet.convert.float.outputs import with_outputs
+from freezenet.convert.converter import Converter
+from freezenet.convert.variants import VARIANTS
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.data.phantoms import PATTERNS, draw_phantom
+from freezenet.train.recipes.recipe import load_recipe
+from freezenet.train.run import Run
+from freezenet.train.training import train
 
 #: Backbone -> (where its first blocks end, operators of these blocks, mean and std of its recipe).
 BLOCKS = {

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from convert.settings import Settings, setting
-from edge_runtime.errors import FreezenetError
+from freezenet.convert.settings import Settings, setting
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
-from edge_runtime.errors import FreezenetError
+from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 def test_known_variants():
@@ -20,6 +20,6 @@ def test_known_variants():
 
 
 def test_naming_the_variants_costs_no_heavy_import():
-    code = "import sys, convert.cli, convert.variants; print({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
+    code = "import sys, freezenet.convert.cli, freezenet.convert.variants; print({'tensorflow', 'keras', 'numpy'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"

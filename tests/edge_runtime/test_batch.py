@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import pytest
 
-from edge_runtime import batch
-from edge_runtime.batch import available_cores, predict_all
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime import batch
+from freezenet.edge_runtime.batch import available_cores, predict_all
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -152,7 +152,7 @@ def test_the_cores_are_those_that_the_process_may_use():
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this system binds no process to a core")
     one = min(os.sched_getaffinity(0))
-    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from edge_runtime.batch import available_cores; print(available_cores())"
+    code = f"import os; os.sched_setaffinity(0, {{{one}}}); from freezenet.edge_runtime.batch import available_cores; print(available_cores())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "1\n"
     assert available_cores() == len(os.sched_getaffinity(0))

@@ -7,9 +7,9 @@ import zipfile
 
 import pytest
 
-from edge_runtime.card import CARD_FILE, CARD_VERSION, ModelCard, read_associated
-from edge_runtime.errors import FreezenetError
-from edge_runtime.preprocess import PreprocessSpec
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, ModelCard, read_associated
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 VALID = {
     "card_version": CARD_VERSION,

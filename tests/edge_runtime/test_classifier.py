@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from edge_runtime.chest_gate import OneClassGate, gate_to_dict
-from edge_runtime.classifier import Classifier, Prediction
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
+from freezenet.edge_runtime.classifier import Classifier, Prediction
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter
 
 VARIANTS = ["float32", "float16", "dynamic", "int8"]
 
@@ -116,7 +116,7 @@ def test_a_model_without_a_card_is_refused(bare):
 
 def test_a_truncated_model_is_refused_before_a_runtime_can_trip_over_it(models, tmp_path, monkeypatch):
     """The archive stands at the end of the file, so whatever was cut off, the card is gone."""
-    monkeypatch.setattr("edge_runtime.classifier.Interpreter", lambda *_, **__: pytest.fail("it was asked"))
+    monkeypatch.setattr("freezenet.edge_runtime.classifier.Interpreter", lambda *_, **__: pytest.fail("it was asked"))
     data = (models / "int8.tflite").read_bytes()
     cut = tmp_path / "cut.tflite"
     for keep in (8, 1000, len(data) // 2, len(data) - 20_000, len(data) - 1):
@@ -179,7 +179,7 @@ def test_a_blank_image_gets_no_label(models, value):
 
 
 def test_the_overlay_shows_the_evidence_for_the_most_probable_class(models, phantoms):
-    from edge_runtime.overlay import overlay_png
+    from freezenet.edge_runtime.overlay import overlay_png
 
     image, classifier = some_images(phantoms)[0], Classifier(models / "int8.tflite")
     gray = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)

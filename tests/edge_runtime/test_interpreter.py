@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import RUNTIMES, Interpreter, installed_runtime, runtime_version
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import RUNTIMES, Interpreter, installed_runtime, runtime_version
 
 INSTALLED = [name for name, module in RUNTIMES.items() if find_spec(module.partition(".")[0]) is not None]
 
@@ -127,7 +127,7 @@ def test_a_runtime_that_is_not_installed_says_how_to_install_it(models, monkeypa
 
 
 def test_no_runtime_at_all_says_how_to_install_one(monkeypatch):
-    monkeypatch.setattr("edge_runtime.interpreter.find_spec", lambda name: None)
+    monkeypatch.setattr("freezenet.edge_runtime.interpreter.find_spec", lambda name: None)
     with pytest.raises(FreezenetError, match="none installed; run: pip install ai-edge-litert"):
         installed_runtime()
 
@@ -147,8 +147,8 @@ def test_what_is_no_model_is_refused(tmp_path):
 LOAD_EACH = """
 import sys
 import numpy as np
-from edge_runtime.errors import FreezenetError
-from edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter
 for name in sys.argv[2:]:
     try:
         model = Interpreter(name, runtime=sys.argv[1])

@@ -7,7 +7,7 @@ from importlib.metadata import distributions
 
 import pytest
 
-from benchmarks.install import weights
+from studies.install import weights
 
 #: What a device must not need.
 TRAINING_STACK = {
@@ -55,7 +55,7 @@ def test_the_verbs_of_the_device_work(home, run_in, models, picture, variant):
 
 def test_a_prediction_loads_nothing_of_the_training_stack(home, run_in, models, picture):
     code = (
-        "import sys\nfrom edge_runtime import Classifier\n"
+        "import sys\nfrom freezenet import Classifier\n"
         f"Classifier({str(models / 'int8.tflite')!r}).predict({str(picture)!r})\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )

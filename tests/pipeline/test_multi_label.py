@@ -14,21 +14,21 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import accuracy_score, f1_score, hamming_loss, recall_score
 
-from benchmarks.compare import compare
-from benchmarks.evaluate import choose_side, evaluate_model
-from benchmarks.report import write_report
-from convert.calibration import choose_calibration
-from convert.hub import export_hub
-from convert.models import convert
-from edge_runtime.card import ModelCard
-from edge_runtime.classifier import Classifier
-from edge_runtime.environment import environment
-from edge_runtime.verify import verify
-from train.files import write_json
-from train.phantoms import LABEL_SET_PATIENTS, write_phantoms
-from train.recipe import load_recipe
-from train.run import Run
-from train.training import train
+from freezenet.benchmarks.compare import compare
+from freezenet.benchmarks.evaluate import choose_side, evaluate_model
+from freezenet.benchmarks.report import write_report
+from freezenet.convert.ptq.calibration import choose_calibration
+from freezenet.convert.package.hub import export_hub
+from freezenet.convert.models import convert
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.train.files import write_json
+from freezenet.train.data.phantoms import LABEL_SET_PATIENTS, write_phantoms
+from freezenet.train.recipes.recipe import load_recipe
+from freezenet.train.run import Run
+from freezenet.train.training import train
 
 LABELS = ("Diffuse", "Focal", "Reticular")
 SETTINGS = ("task=multi-label", "loss=binary-cross-entropy", "image_size=64", "epochs=6", "batch_size=16",

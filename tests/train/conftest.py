@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from train.phantoms import PATTERNS, draw_phantom
+from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 
 
 @pytest.fixture

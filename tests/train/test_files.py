@@ -11,8 +11,8 @@ import sys
 
 import pytest
 
-from edge_runtime.errors import FreezenetError
-from train.files import (
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.files import (
     MARK,
     prepare_file,
     prepare_output,
@@ -58,7 +58,7 @@ def test_csv_round_trip(tmp_path):
 FULL = """
 import os, resource, sys
 from pathlib import Path
-from train.files import write_csv, write_json
+from freezenet.train.files import write_csv, write_json
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 for write in (lambda: write_csv(Path("t.csv"), ["n"], [[n] for n in range(5000)]),
               lambda: write_json(Path("j.json"), list(range(5000)))):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from train.phantoms import write_phantoms
+from freezenet.train.data.phantoms import write_phantoms
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = (
@@ -28,9 +28,9 @@ PARENT = """
 import json, os, signal, sys
 from pathlib import Path
 import numpy as np
-import edge_runtime.files
-from train.recipe import load_recipe
-from train.training import train
+import freezenet.edge_runtime.files
+from freezenet.train.recipes.recipe import load_recipe
+from freezenet.train.training import train
 
 data, out, unbroken, settings = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
 killed = out.with_suffix(".killed")
@@ -54,7 +54,7 @@ def forked(folder, dies):
     child = os.fork()
     if child == 0:
         if dies:
-            edge_runtime.files.os.replace = replace_or_die
+            freezenet.edge_runtime.files.os.replace = replace_or_die
         train(data, folder, load_recipe("phantoms", settings), "none", folder.with_suffix(".cache"))
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -154,7 +154,7 @@ def test_killed_while_it_overwrites_it_can_be_overwritten_again(data, killed_at_
     """What a kill leaves behind after each single removal is still ours, and does not pass for a finished run."""
     import shutil
 
-    from train.files import prepare_output
+    from freezenet.train.files import prepare_output
 
     class Killed(Exception):
         pass

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_runtime.errors import FreezenetError
-from train.names import chosen_names, meant
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.names import chosen_names, meant
 
 KNOWN = {"left": 1, "right": 2}
 

@@ -8,7 +8,7 @@ import sys
 
 CHATTER = """
 import os, sys
-from train.quiet import quiet
+from freezenet.train.quiet import quiet
 print("before")
 {guard}
     with quiet():

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from edge_runtime.errors import FreezenetError
-from train.task import TASKS, task_of
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.task import TASKS, task_of
 
 CLASSES, LABELS = TASKS["multi-class"], TASKS["multi-label"]
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ai_edge_litert.tools.flatbuffer_utils import opcode_to_name
 
-from convert.flatbuffer import read_tree
+from freezenet.convert.float.flatbuffer import read_tree
 
 
 @dataclass(frozen=True)

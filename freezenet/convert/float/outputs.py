@@ -11,9 +11,9 @@ from typing import Any
 
 import keras
 
-from convert.flatbuffer import read_tree, write_tree
-from train.cut import trunk_means
-from train.names import chosen_names
+from freezenet.convert.float.flatbuffer import read_tree, write_tree
+from freezenet.train.frozen.cut import trunk_means
+from freezenet.train.names import chosen_names
 
 #: Profile -> its outputs in file order; the scores come first in every profile.
 PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}

@@ -1,4 +1,4 @@
-"""The card that a model file carries: written here, read by `edge_runtime.card`."""
+"""The card that a model file carries: written here, read by `freezenet.edge_runtime.card`."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.calibration import Calibration
-from convert.golden import golden_images, golden_vectors
-from convert.metadata import LABELS_FILE, Description, with_metadata
-from convert.variants import Variant
-from edge_runtime.card import CARD_FILE, CARD_VERSION
-from edge_runtime.decision import DecisionRule
-from edge_runtime.interpreter import Interpreter
-from train.files import sha256_file
-from train.run import Run
+from freezenet.convert.ptq.calibration import Calibration
+from freezenet.convert.package.golden import golden_images, golden_vectors
+from freezenet.convert.package.metadata import LABELS_FILE, Description, with_metadata
+from freezenet.convert.variants import Variant
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.train.files import sha256_file
+from freezenet.train.run import Run
 
 #: What every model and report says of itself.
 NOTICE = (

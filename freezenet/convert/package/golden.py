@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge_runtime.interpreter import Interpreter, runtime_version
-from edge_runtime.preprocess import PreprocessSpec, pixel_hash
-from train.phantoms import PATTERNS, draw_phantom
+from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
+from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 
 
 def golden_images(spec: PreprocessSpec) -> dict[str, bytes]:

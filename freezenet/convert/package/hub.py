@@ -18,12 +18,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.card import CARD_FILE, ModelCard, read_associated
-from edge_runtime.errors import FreezenetError
-from edge_runtime.hashes import CONVERSION_FILE, check_listed, sha256_file
-from train.files import MARK, prepare_output, read_json, write_json
-from train.metrics import Figure
-from train.task import MultiLabel
+from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE, check_listed, sha256_file
+from freezenet.train.files import MARK, prepare_output, read_json, write_json
+from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.task import MultiLabel
 
 README = "README.md"
 #: Model that the examples of the card name, where it is there.
@@ -131,7 +131,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         model_name=content["name"],
         eval_results=results,
     )
-    environment = Environment(loader=PackageLoader("convert"), trim_blocks=True, keep_trailing_newline=True)
+    environment = Environment(loader=PackageLoader("freezenet.convert.package"), trim_blocks=True, keep_trailing_newline=True)
     environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["cell"] = lambda text: text.replace("|", "\\|")
     body = environment.get_template("hub.md").render(

@@ -15,8 +15,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from convert.flatbuffer import read_tree, write_tree
-from edge_runtime.preprocess import PreprocessSpec
+from freezenet.convert.float.flatbuffer import read_tree, write_tree
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 _METADATA_IDENTIFIER = b"M001"
 _METADATA_ENTRY = "TFLITE_METADATA"

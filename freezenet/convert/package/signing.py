@@ -1,4 +1,4 @@
-"""Sign a MODELS folder; `edge_runtime.signature` says in which format and why, and checks it.
+"""Sign a MODELS folder; `freezenet.edge_runtime.integrity.signature` says in which format and why, and checks it.
 
 A key is made once, with OpenSSL; the private half stays at home, the public half goes to whoever checks:
 
@@ -15,9 +15,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.hashes import check_listed, sha256_file
-from edge_runtime.signature import (
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
+from freezenet.edge_runtime.integrity.signature import (
     IGNORED,
     MEDIA_TYPE,
     PAYLOAD_TYPE,
@@ -32,7 +32,7 @@ from edge_runtime.signature import (
     pae,
     root_digest,
 )
-from train.files import write_atomically
+from freezenet.train.files import write_atomically
 
 
 class PassphraseRequired(FreezenetError):

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.qat_graph import source_names
-from convert.ranges import SAMPLES, Observation, least_error, rounded
-from train.progress import track
+from freezenet.convert.qat.graph import source_names
+from freezenet.convert.ptq.ranges import SAMPLES, Observation, least_error, rounded
+from freezenet.train.progress import track
 
 _BATCH = 16
 #: Layers that hand on what they get, so that it needs no rounding again.

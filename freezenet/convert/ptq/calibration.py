@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.preprocess import PreprocessSpec
-from train.files import sha256_file
-from train.label_sets import strata
-from train.run import Run
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.files import sha256_file
+from freezenet.train.data.label_sets import strata
+from freezenet.train.run import Run
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_quantizer import qtyping, quantizer, recipe
 
-from convert.flatbuffer import add_operator, add_tensor, builtin_code, read_tree, write_tree
-from convert.ranges import STEPS, Ranges
-from edge_runtime.errors import FreezenetError
-from train.quiet import quiet
+from freezenet.convert.float.flatbuffer import add_operator, add_tensor, builtin_code, read_tree, write_tree
+from freezenet.convert.ptq.ranges import STEPS, Ranges
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.quiet import quiet
 
 _OPERATION = qtyping.TFLOperationName
 _NOT = recipe.AlgorithmName.NO_QUANTIZE
@@ -35,7 +35,7 @@ def to_integer(model: bytes, ranges: Ranges, floats: Collection[str] = ()) -> by
     if unknown:
         raise FreezenetError(
             f"Names of operators' output tensors are required. Got: {', '.join(sorted(unknown))}; take them from "
-            "convert.operators.read_operators."
+            "freezenet.convert.float.operators.read_operators."
         )
     kept = [names for names in outputs if not set(floats).isdisjoint(names)]
     image = graph.tensors[graph.inputs[0]]

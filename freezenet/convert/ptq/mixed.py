@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from convert.flatbuffer import read_tree
-from convert.integer import to_integer
-from convert.operators import read_operators
-from convert.ranges import Ranges
-from edge_runtime.errors import FreezenetError
+from freezenet.convert.float.flatbuffer import read_tree
+from freezenet.convert.ptq.integer import to_integer
+from freezenet.convert.float.operators import read_operators
+from freezenet.convert.ptq.ranges import Ranges
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 def mixed_precision(
@@ -20,8 +20,8 @@ def mixed_precision(
 ) -> tuple[bytes, tuple[str, ...]]:
     """Return a file that passes with the fewest outputs kept as floats, and the names of its float operators' outputs.
 
-    model, ranges: as for `convert.integer.to_integer`. worst_first: names of operators' output tensors by falling harm
-    (`convert.sensitivity.Sensitivity.worst_first`). passes: the gate that a file must pass, called about
+    model, ranges: as for `freezenet.convert.ptq.integer.to_integer`. worst_first: names of operators' output tensors by falling harm
+    (`freezenet.convert.ptq.sensitivity.Sensitivity.worst_first`). passes: the gate that a file must pass, called about
     2 log2(number of names) times.
     The first k names are kept as floats for k = 0, 1, 2, 4, ... until a file passes, then the last step is bisected;
     so the answer is the least k where more floats never hurt, and always a file that passed. Where none does, it is
@@ -62,7 +62,7 @@ def around(model: bytes, tensors: Collection[str]) -> tuple[str, ...]:
     if unknown:
         raise FreezenetError(
             f"Names of operators' output tensors are required. Got: {', '.join(sorted(unknown))}; take them from "
-            "convert.operators.read_operators."
+            "freezenet.convert.float.operators.read_operators."
         )
     wanted = {index for index, name in outputs.items() if name in tensors}
     found = [op for op in graph.operators if not wanted.isdisjoint([*op.inputs, *op.outputs])]

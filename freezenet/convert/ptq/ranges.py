@@ -14,10 +14,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from convert.flatbuffer import read_tree
-from convert.operators import read_operators
-from train.progress import track
-from train.quiet import quiet
+from freezenet.convert.float.flatbuffer import read_tree
+from freezenet.convert.float.operators import read_operators
+from freezenet.train.progress import track
+from freezenet.train.quiet import quiet
 
 #: Values kept of one tensor and image; neighbours on a large map say the same twice.
 SAMPLES = 2048

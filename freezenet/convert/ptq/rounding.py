@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from train.progress import track
+from freezenet.train.progress import track
 
 #: Largest integer of a symmetric 8-bit kernel, as TFLite defines it.
 LIMIT = 127
@@ -36,7 +36,7 @@ _BLOCK = 128
 def round_kernels(model: keras.Model, batches: Callable[[], Iterable[NDArray]]) -> keras.Model:
     """Return the network with every kernel on its 8-bit grid: per output channel, step = largest weight / 127.
 
-    model: flat, BatchNorm folded (`convert.fold`). batches: yields network inputs (n, h, w, 3) float32.
+    model: flat, BatchNorm folded (`freezenet.convert.float.batchnorm`). batches: yields network inputs (n, h, w, 3) float32.
     The largest weight of each channel keeps its place on the grid, so that a converter which takes the step from the
     largest weight finds the same integers again.
     """

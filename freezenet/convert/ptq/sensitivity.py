@@ -19,14 +19,14 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from convert.flatbuffer import add_operator, add_tensor, read_tree, write_tree
-from convert.integer import to_integer
-from convert.operators import Operator, read_operators
-from convert.ranges import STEPS, Ranges
-from edge_runtime.errors import FreezenetError
-from train.files import write_atomically, write_csv
-from train.progress import track
-from train.quiet import quiet
+from freezenet.convert.float.flatbuffer import add_operator, add_tensor, read_tree, write_tree
+from freezenet.convert.ptq.integer import to_integer
+from freezenet.convert.float.operators import Operator, read_operators
+from freezenet.convert.ptq.ranges import STEPS, Ranges
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.files import write_atomically, write_csv
+from freezenet.train.progress import track
+from freezenet.train.quiet import quiet
 
 #: Operators that the picture names as the worst.
 WORST = 5
@@ -81,9 +81,9 @@ class Sensitivity:
 
 
 def measure_sensitivity(model: bytes, ranges: Ranges, images: Sequence[NDArray[np.float32]]) -> Sensitivity:
-    """Measure every operator of a float .tflite model whose kernels lie on their 8-bit grid (`convert.rounding`).
+    """Measure every operator of a float .tflite model whose kernels lie on their 8-bit grid (`freezenet.convert.ptq.rounding`).
 
-    ranges: as for `convert.integer.to_integer`. images: network inputs (1, h, w, 3) float32. Every operator costs one
+    ranges: as for `freezenet.convert.ptq.integer.to_integer`. images: network inputs (1, h, w, 3) float32. Every operator costs one
     float inference of every image.
     Raises FreezenetError where there is no image.
     """

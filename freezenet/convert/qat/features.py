@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from convert.qat_network import Network
-from edge_runtime.preprocess import PreprocessSpec
+from freezenet.convert.qat.network import Network
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 _BATCH = 32
 

@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from convert.qat_features import Features
-from convert.qat_network import Network
-from convert.qat_schedule import Compression
-from edge_runtime.errors import FreezenetError
+from freezenet.convert.qat.features import Features
+from freezenet.convert.qat.network import Network
+from freezenet.convert.qat.schedule import Compression
+from freezenet.edge_runtime.errors import FreezenetError
 
 _BATCH = 64
 
@@ -114,7 +114,7 @@ def fit(
 ) -> Outcome:
     """Train the network's trained layers above the cut and return the weights of the best epoch.
 
-    settings: see `convert.qat.QatSettings`. head: "softmax" or "sigmoid". The best epoch is the one of least validation loss among those that agree with
+    settings: see `freezenet.convert.qat.training.QatSettings`. head: "softmax" or "sigmoid". The best epoch is the one of least validation loss among those that agree with
     the teacher on at least as many validation images as the start does, the start being one of them. Of a network that is
     to be pruned or clustered it is the one of least validation loss once it is.
     """

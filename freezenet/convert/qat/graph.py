@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convert.variants import UnsupportedError
-from edge_runtime.errors import FreezenetError
+from freezenet.convert.variants import UnsupportedError
+from freezenet.edge_runtime.errors import FreezenetError
 
 #: Layer class -> the keys of its configuration that decide what it computes.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -83,7 +83,7 @@ def describe(
 def cut_of(nodes: list[Node]) -> str:
     """Return the deepest node with a range through which everything before it flows, with nothing trained up to it.
 
-    The input node where the first kernel is trained already. See `train.cut`, which does the same for Keras layers.
+    The input node where the first kernel is trained already. See `freezenet.train.frozen.cut`, which does the same for Keras layers.
     """
     position = {node.name: index for index, node in enumerate(nodes)}
     last_use = [0] * len(nodes)
@@ -150,7 +150,7 @@ def _check_limits(name: str, low: float, high: float) -> None:
     if not low <= 0 <= high or not step > 0 or abs(low / step - round(low / step)) > _ZERO_POINT_TOLERANCE:
         raise FreezenetError(
             f"A range from low <= 0 to high >= 0 that has 0 as one of its 256 values is required. Got: {low:g} to "
-            f"{high:g} for {name}; shift it as `convert.ranges.nudged` does."
+            f"{high:g} for {name}; shift it as `freezenet.convert.ptq.ranges.nudged` does."
         )
 
 

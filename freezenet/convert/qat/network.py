@@ -3,7 +3,7 @@
 Values are rounded where the 8-bit file rounds them: kernels per output channel, activations after the fused ReLU (Jacob et
 al., CVPR 2018, section 3.1). Biases are 32-bit integers in the file, too fine to make a difference here.
 
-Imported in the process of `convert.qat_worker` only: tf_keras and Keras 3 in one process disturb each other.
+Imported in the process of `freezenet.convert.qat.worker` only: tf_keras and Keras 3 in one process disturb each other.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 from numpy.typing import NDArray
 
-from convert.qat_compression import steps_of
-from convert.qat_graph import Node
-from convert.qat_quantizers import KERNELS, FixedConfig
-from edge_runtime.preprocess import PreprocessSpec
+from freezenet.convert.qat.compression import steps_of
+from freezenet.convert.qat.graph import Node
+from freezenet.convert.qat.quantizers import KERNELS, FixedConfig
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 
 class Network:

@@ -3,7 +3,7 @@
 The gradient passes through the rounding of weights unchanged, and is zero beyond the range of an activation (Jacob et al.,
 Quantization and Training of Neural Networks, CVPR 2018, section 3).
 
-Imported in the process of `convert.qat_worker` only: tf_keras and Keras 3 in one process disturb each other.
+Imported in the process of `freezenet.convert.qat.worker` only: tf_keras and Keras 3 in one process disturb each other.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 
-from convert.qat_compression import LIMIT
-from convert.qat_graph import Node
+from freezenet.convert.qat.compression import LIMIT
+from freezenet.convert.qat.graph import Node
 
 #: Layer class -> (name of its kernel, how many of the kernel's last axes count output channels).
 KERNELS = {"Conv2D": ("kernel", 1), "DepthwiseConv2D": ("depthwise_kernel", 2), "Dense": ("kernel", 1)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow_model_optimization as tfmot
 
-from convert.qat_compression import codebook, nearest_table, smallest_mask
-from convert.qat_network import Network
+from freezenet.convert.qat.compression import codebook, nearest_table, smallest_mask
+from freezenet.convert.qat.network import Network
 
 #: Share of the steps after which the wanted sparsity is reached; the rest lets the kept weights settle.
 PRUNED_AT = 0.5
@@ -23,7 +23,7 @@ class Compression:
     # integers, and equal floats of two channels are different integers there; so only its schedule is used.
 
     def __init__(self, network: Network, sparsity: float, clusters: int, epochs: int, epoch_steps: int) -> None:
-        """Plan for a number of epochs, each of a number of steps. sparsity, clusters: see `convert.qat.QatSettings`."""
+        """Plan for a number of epochs, each of a number of steps. sparsity, clusters: see `freezenet.convert.qat.training.QatSettings`."""
         self._network, self._sparsity, self._clusters = network, sparsity, clusters
         # Codes are chosen between the integers that pruning left.
         self._end = max(1, round(epochs * epoch_steps * PRUNED_AT)) if sparsity else 0

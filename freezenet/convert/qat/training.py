@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from convert.qat_graph import HEADS, describe
-from convert.qat_worker import packed, unpacked
-from convert.ranges import Ranges
-from convert.settings import Settings, setting
-from edge_runtime.errors import FreezenetError, one_line
-from edge_runtime.preprocess import PreprocessSpec
-from train.files import read_json, write_json
+from freezenet.convert.qat.graph import HEADS, describe
+from freezenet.convert.qat.worker import packed, unpacked
+from freezenet.convert.ptq.ranges import Ranges
+from freezenet.convert.settings import Settings, setting
+from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.files import read_json, write_json
 
 #: The layer whose answers are trained; other outputs of the network are left as they are.
 TARGET = "scores"
@@ -117,12 +117,12 @@ def train_quantized(
 ) -> QatResult:
     """Train a network with the rounding of its 8-bit file inside; `model` keeps its weights.
 
-    model: flat, BatchNorm folded (`convert.fold`), kernels rounded (`convert.rounding`). Its layer "scores", dense with
+    model: flat, BatchNorm folded (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
     softmax or sigmoid, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
     ranges: layer name -> (low, high) of its output in the 8-bit file, zero on the grid, as `by_layer` gives them: of each
     ReLU, of each convolution without one, of additions and pooling, and of the logits of "scores".
     trainable: names of the layers that are trained. work: folder in which a temporary one is made.
-    Never worse on the validation images than the start, unless it is pruned or clustered: see `convert.qat_fit.fit`.
+    Never worse on the validation images than the start, unless it is pruned or clustered: see `freezenet.convert.qat.fit.fit`.
     Computed on the CPU, and equal for equal arguments. Augmentation and dropout are left out.
     """
     nodes = describe(model, TARGET, ranges, trainable)
@@ -156,7 +156,7 @@ def train_quantized(
 
 
 def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
-    """Return the ranges of `convert.ranges` by the name of the Keras layer whose output the tensor is.
+    """Return the ranges of `freezenet.convert.ptq.ranges` by the name of the Keras layer whose output the tensor is.
 
     ranges: by tensor name of a float .tflite. The TensorFlow converter names the output of fused operators
     "net_1/layer_1/Operator;...", the last operator first; Keras adds "_<number>" to the layer's name.
@@ -225,7 +225,7 @@ def _worker(folder: Path) -> Iterator[subprocess.Popen]:
         "CUDA_VISIBLE_DEVICES": "-1",
         "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    command = [sys.executable, "-m", "convert.qat_worker", str(folder.resolve())]
+    command = [sys.executable, "-m", "freezenet.convert.qat.worker", str(folder.resolve())]
     # The worker ends when this end of its stdin closes, however that comes; stdout is for data, and it has none.
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:

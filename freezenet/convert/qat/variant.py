@@ -9,13 +9,13 @@ from typing import Any
 
 import keras
 
-from convert.calibration import read_checked
-from convert.gate import Evidence
-from convert.outputs import show_classifier
-from convert.qat import QatResult, QatSettings, QatSide, train_quantized
-from convert.tflite import Converter
-from train.progress import say
-from train.run import Run, predict_scores
+from freezenet.convert.ptq.calibration import read_checked
+from freezenet.convert.acceptance import Evidence
+from freezenet.convert.float.outputs import show_classifier
+from freezenet.convert.qat.training import QatResult, QatSettings, QatSide, train_quantized
+from freezenet.convert.converter import Converter
+from freezenet.train.progress import say
+from freezenet.train.run import Run, predict_scores
 
 
 @dataclass(frozen=True)

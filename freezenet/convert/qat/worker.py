@@ -1,4 +1,4 @@
-"""The process of quantization-aware training: `python -m convert.qat_worker FOLDER`.
+"""The process of quantization-aware training: `python -m freezenet.convert.qat.worker FOLDER`.
 
 tensorflow-model-optimization knows tf_keras only, and TensorFlow decides on its first import which Keras it uses; so this
 runs in a process of its own. Nothing here may import Keras 3.
@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.preprocess import PreprocessSpec
-from train.files import read_json, write_atomically, write_json
-from train.progress import say, track
-from train.quiet import quiet
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.files import read_json, write_atomically, write_json
+from freezenet.train.progress import say, track
+from freezenet.train.quiet import quiet
 
 #: What stands in place of weights in the name of an array: layer, colon, position.
 _SEPARATOR = ":"
@@ -50,9 +50,9 @@ def run(folder: Path) -> tuple[Any, Any]:
     task = read_json(folder / "task.json")
     settings, spec = task["settings"], PreprocessSpec.from_dict(task["preprocess"])
     import_tf_keras()
-    from convert.qat_features import Features
-    from convert.qat_fit import Side, fit
-    from convert.qat_graph import cut_of
+    from freezenet.convert.qat.features import Features
+    from freezenet.convert.qat.fit import Side, fit
+    from freezenet.convert.qat.graph import cut_of
 
     network = build(folder, task)
     cut = cut_of(list(network.nodes.values())) if task["cache"] else next(iter(network.nodes))
@@ -70,8 +70,8 @@ def run(folder: Path) -> tuple[Any, Any]:
 def build(folder: Path, task: dict[str, Any]) -> Any:
     """Return the `Network` of a task."""
     import_tf_keras()
-    from convert.qat_graph import Node
-    from convert.qat_network import Network
+    from freezenet.convert.qat.graph import Node
+    from freezenet.convert.qat.network import Network
 
     nodes = [
         Node(**{**node, "inputs": tuple(node["inputs"]), "limits": node["limits"] and tuple(node["limits"])})

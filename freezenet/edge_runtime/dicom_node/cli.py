@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
 
 #: Seconds between two looks at what was received.
 _INTERVAL = 0.5
@@ -65,12 +65,12 @@ def dicom_node(
     Answers C-ECHO and C-STORE. Each image received is answered exactly once, across restarts and kills: as
     DIR/answers/<UID>.dcm.json, and as a DICOM Structured Report and Secondary Capture in the image's study.
     """
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.dicom_node.archive import Archive
-    from edge_runtime.dicom_node.delivery import KINDS, Delivery
-    from edge_runtime.dicom_node.receiver import Receiver
-    from edge_runtime.inbox.service import Reporter, told_to_stop
-    from edge_runtime.inbox.spool import Spool
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.dicom_node.archive import Archive
+    from freezenet.edge_runtime.dicom_node.delivery import KINDS, Delivery
+    from freezenet.edge_runtime.dicom_node.receiver import Receiver
+    from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
+    from freezenet.edge_runtime.watch.watcher import Spool
 
     classifier = Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
     kinds = kinds or (KINDS if classifier.shows_evidence else KINDS[:1])

@@ -12,9 +12,9 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 
-from edge_runtime.dicom_node.archive import Archive
-from edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
-from edge_runtime.files import write_bytes
+from freezenet.edge_runtime.dicom_node.archive import Archive
+from freezenet.edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
+from freezenet.edge_runtime.files import write_bytes
 
 #: Kinds of result: a Structured Report, and a Secondary Capture with the class activation map.
 KINDS = ("report", "capture")

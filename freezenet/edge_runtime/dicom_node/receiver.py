@@ -34,8 +34,8 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.files import write_atomically
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.files import write_atomically
 
 #: What is taken; film scanners send X-rays as secondary captures. Images "for processing" are raw detector data, which
 #: no network here has seen.

@@ -6,7 +6,7 @@ import io
 import re
 from typing import Literal, NamedTuple
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 # Markers FFC0..FFCF that start a frame, without DHT (C4), JPG (C8) and DAC (CC): ITU-T T.81, table B.1; and FFF7, that
 # of JPEG-LS: ITU-T T.87, table C.1.

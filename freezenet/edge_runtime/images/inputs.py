@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from edge_runtime.dicom.recognition import HEAD, is_dicom, is_dicomdir
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
+from freezenet.edge_runtime.errors import FreezenetError
 
 #: The argument that stands for an image on standard input.
 STDIN = "-"
@@ -40,7 +40,7 @@ def images_below(folder: str) -> Iterator[str]:
     number. DICOMDIR, the index among them, is no image. A folder below it that cannot be read is yielded as well, so that it
     is not passed over in silence.
     """
-    from edge_runtime.image import IMAGE_SUFFIXES
+    from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 
     try:
         with os.scandir(folder) as entries:

@@ -1,7 +1,7 @@
 """The one preprocessing: from an image file to the network's input tensor, as data.
 
 The spec travels inside the model file (`card.json`), so training, calibration, the device and a port to another
-language do the same: read gray values (`edge_runtime.image`), resize, repeat to three channels, normalize.
+language do the same: read gray values (`freezenet.edge_runtime.images.reader`), resize, repeat to three channels, normalize.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.image import check_size, read_gray, to_gray
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.reader import check_size, read_gray, to_gray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Version of the rules in this module and in `edge_runtime.image`; a change of rules is a new number.
+#: Version of the rules in this module and in `freezenet.edge_runtime.images.reader`; a change of rules is a new number.
 PREPROCESS_VERSION = 1
 
 
@@ -73,7 +73,7 @@ class PreprocessSpec:
     def decode(self, image: str | Path | bytes | NDArray, trust_tags: bool = True) -> NDArray[np.uint8]:
         """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order).
 
-        trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
+        trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         """
         if isinstance(image, np.ndarray):
             gray = to_gray(image)

@@ -1,7 +1,7 @@
 """An image file as an array of 8-bit gray values.
 
 Formats: JPEG, PNG, TIFF, BMP, WebP; 8 or 16 bits; gray, colour, with or without alpha. DICOM is handed to
-`edge_runtime.dicom`. The rules, in order:
+`freezenet.edge_runtime.images.dicom`. The rules, in order:
 
 1. EXIF orientation is applied.
 2. Alpha is composited onto black, the background of an X-ray.
@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_runtime.chatter import without_chatter
-from edge_runtime.dicom import read_dicom_gray
-from edge_runtime.dicom.recognition import is_dicom
-from edge_runtime.errors import FreezenetError
-from edge_runtime.header import channels, image_size, is_cut_off, is_png, is_tiff, png_is_whole, tile_pixels
-from edge_runtime.limits import MAX_PIXELS, MIN_SIDE
+from freezenet.edge_runtime.images.chatter import without_chatter
+from freezenet.edge_runtime.images.dicom import read_dicom_gray
+from freezenet.edge_runtime.images.dicom.recognition import is_dicom
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.header import channels, image_size, is_cut_off, is_png, is_tiff, png_is_whole, tile_pixels
+from freezenet.edge_runtime.images.limits import MAX_PIXELS, MIN_SIDE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,7 +71,7 @@ def read_gray(
     1/4 or 1/8 scale by the codec itself, keeping at least twice `shrink_to`. After the resize to `shrink_to`
     the result stays within a mean absolute difference of 1 gray level of the full decode (a test holds it).
 
-    trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
+    trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
 
     Raises FreezenetError with one sentence for a file that is empty, truncated, no image, or out of bounds, and for a
     DICOM file of another kind than the models are for.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.errors import FreezenetError, RefusedError
 
 CONVERSION_FILE = "conversion.json"
 

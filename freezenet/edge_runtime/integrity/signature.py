@@ -1,4 +1,4 @@
-"""The signature of a MODELS folder: checked here, made by `convert.signing`.
+"""The signature of a MODELS folder: checked here, made by `freezenet.convert.package.signing`.
 
 `model.sig` follows the OpenSSF Model Signing format 1.0 (https://github.com/ossf/model-signing-spec): a Sigstore bundle in
 JSON, in it a DSSE envelope (https://github.com/secure-systems-lab/dsse), in it an in-toto statement with the SHA-256 of
@@ -29,8 +29,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError, RefusedError
-from edge_runtime.hashes import sha256_file
+from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.integrity.hashes import sha256_file
 
 SIGNATURE_FILE = "model.sig"
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.card import read_associated
-from edge_runtime.classifier import Classifier
-from edge_runtime.decision import DecisionRule
-from edge_runtime.errors import RefusedError
-from edge_runtime.preprocess import pixel_hash
+from freezenet.edge_runtime.card import read_associated
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.errors import RefusedError
+from freezenet.edge_runtime.images.preprocess import pixel_hash
 
 #: Largest difference of a score to its golden value for a model with float32 arithmetic inside.
 FLOAT_TOLERANCE = 1e-3

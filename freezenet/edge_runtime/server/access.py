@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 #: Environment variable with the token; a command line would show it to every user of the machine.
 TOKEN_VARIABLE = "FREEZENET_TOKEN"

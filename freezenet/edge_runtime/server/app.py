@@ -16,17 +16,17 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.server.access import same_token
-from edge_runtime.server.errors import BusyError, RequestError
-from edge_runtime.server.guard import Guard, error_answer
-from edge_runtime.server.intake import FIELD, Intake
-from edge_runtime.server.log import AccessLog
-from edge_runtime.server.metrics import Metrics
-from edge_runtime.server.schema import ErrorAnswer, ModelAnswer, PredictionAnswer, Status
-from edge_runtime.server.settings import Settings
-from edge_runtime.server.store import keep
-from edge_runtime.server.workers import Answer, Workers
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.server.access import same_token
+from freezenet.edge_runtime.server.errors import BusyError, RequestError
+from freezenet.edge_runtime.server.guard import Guard, error_answer
+from freezenet.edge_runtime.server.intake import FIELD, Intake
+from freezenet.edge_runtime.server.log import AccessLog
+from freezenet.edge_runtime.server.metrics import Metrics
+from freezenet.edge_runtime.server.schema import ErrorAnswer, ModelAnswer, PredictionAnswer, Status
+from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.store import keep
+from freezenet.edge_runtime.server.workers import Answer, Workers
 
 PAGE = Path(__file__).parent / "page"
 _PAGE_FILES = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
-from edge_runtime.limits import MAX_PIXELS, OPENCV_LIMIT
+from freezenet.edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.images.limits import MAX_PIXELS, OPENCV_LIMIT
 
 #: Packages of the extra `serve`.
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
@@ -73,13 +73,13 @@ def serve(
     """
     require_packages()
     os.environ[OPENCV_LIMIT] = str(max_pixels)
-    from edge_runtime.batch import available_cores
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.errors import FreezenetError
-    from edge_runtime.server.access import TOKEN_VARIABLE, read_token
-    from edge_runtime.server.listen import listen, run
-    from edge_runtime.server.settings import Settings
-    from edge_runtime.server.workers import Workers
+    from freezenet.edge_runtime.batch import available_cores
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.errors import FreezenetError
+    from freezenet.edge_runtime.server.access import TOKEN_VARIABLE, read_token
+    from freezenet.edge_runtime.server.listen import listen, run
+    from freezenet.edge_runtime.server.settings import Settings
+    from freezenet.edge_runtime.server.workers import Workers
 
     token = read_token(token_file)
     with listen(host, port) as door:
@@ -105,7 +105,7 @@ def serve(
 
 def require_packages() -> None:
     """Raise FreezenetError where a package of the extra is missing."""
-    from edge_runtime.errors import FreezenetError
+    from freezenet.edge_runtime.errors import FreezenetError
 
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 class RequestError(FreezenetError):

@@ -12,14 +12,14 @@ import click
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
-from edge_runtime.server.access import host_allowed, same_origin
-from edge_runtime.server.errors import RequestError
+from freezenet.edge_runtime.server.access import host_allowed, same_origin
+from freezenet.edge_runtime.server.errors import RequestError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from edge_runtime.server.log import AccessLog
-    from edge_runtime.server.metrics import Metrics
+    from freezenet.edge_runtime.server.log import AccessLog
+    from freezenet.edge_runtime.server.metrics import Metrics
 
 #: On every answer. The policy allows the page its own files and pictures made in the browser, and nothing from elsewhere.
 SECURITY_HEADERS = {

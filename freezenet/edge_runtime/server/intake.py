@@ -11,11 +11,11 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from edge_runtime.errors import one_line
-from edge_runtime.server.errors import BusyError, RequestError
+from freezenet.edge_runtime.errors import one_line
+from freezenet.edge_runtime.server.errors import BusyError, RequestError
 
 if TYPE_CHECKING:
-    from edge_runtime.server.settings import Settings
+    from freezenet.edge_runtime.server.settings import Settings
 
 #: The multipart field that holds the image.
 FIELD = "file"

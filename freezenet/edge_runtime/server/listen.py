@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import click
 import uvicorn
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.server.access import is_loopback
-from edge_runtime.server.app import create_app
-from edge_runtime.server.connection import Connection
-from edge_runtime.server.log import AccessLog
-from edge_runtime.server.settings import Settings
-from edge_runtime.server.workers import Workers
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.server.access import is_loopback
+from freezenet.edge_runtime.server.app import create_app
+from freezenet.edge_runtime.server.connection import Connection
+from freezenet.edge_runtime.server.log import AccessLog
+from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.workers import Workers
 
 #: Longest time in seconds that accepted requests get to be finished after a signal.
 GRACE_SECONDS = 30

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 
 if TYPE_CHECKING:
-    from edge_runtime.server.intake import Intake
-    from edge_runtime.server.workers import Answer, Workers
+    from freezenet.edge_runtime.server.intake import Intake
+    from freezenet.edge_runtime.server.workers import Answer, Workers
 
 #: Upper limits of the histograms in seconds: one inference takes milliseconds, a large file on a small board seconds.
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edge_runtime.files import write_bytes
+from freezenet.edge_runtime.files import write_bytes
 
 #: First bytes of a file -> its suffix.
 _SIGNATURES = {

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge_runtime.classifier import Classifier, Prediction
-from edge_runtime.header import image_size
-from edge_runtime.overlay import fit
-from edge_runtime.server.errors import BusyError, RequestError
+from freezenet.edge_runtime.classifier import Classifier, Prediction
+from freezenet.edge_runtime.images.header import image_size
+from freezenet.edge_runtime.overlay import fit
+from freezenet.edge_runtime.server.errors import BusyError, RequestError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge_runtime.inbox.trouble import system_message, trouble_at
+from freezenet.edge_runtime.watch.trouble import system_message, trouble_at
 
 #: How copying programs, browsers and editors name what is not finished.
 IGNORED_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", ".download", "~")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
 
 if TYPE_CHECKING:
     pass
@@ -70,12 +70,12 @@ def watch(
     under work.
     """
     if os.name != "posix":
-        from edge_runtime.errors import FreezenetError
+        from freezenet.edge_runtime.errors import FreezenetError
 
         raise FreezenetError(f"Linux or macOS is required by watch. Got: {sys.platform}.")
-    from edge_runtime.classifier import Classifier
-    from edge_runtime.inbox.service import Reporter, told_to_stop
-    from edge_runtime.inbox.spool import Spool
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
+    from freezenet.edge_runtime.watch.watcher import Spool
 
     reporter = Reporter(as_json, names)
     with told_to_stop() as stop:

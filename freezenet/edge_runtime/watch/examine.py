@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import FreezenetError, one_line
-from edge_runtime.inbox.arrivals import MAX_BYTES
-from edge_runtime.inbox.probe import survives
+from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.watch.arrivals import MAX_BYTES
+from freezenet.edge_runtime.watch.probe import survives
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier, Prediction
-    from edge_runtime.inbox.arrivals import Arrival
+    from freezenet.edge_runtime.classifier import Classifier, Prediction
+    from freezenet.edge_runtime.watch.arrivals import Arrival
 
 #: Ends of the watcher at one file after which it is not tried again, even if a process of its own outlives it.
 MAX_ATTEMPTS = 10

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from edge_runtime.files import write_atomically
+from freezenet.edge_runtime.files import write_atomically
 
 
 @dataclass(frozen=True)

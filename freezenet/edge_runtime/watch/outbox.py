@@ -25,12 +25,12 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.files import to_disk, write_atomically
-from edge_runtime.hashes import sha256_file
-from edge_runtime.inbox.arrivals import ASIDE
-from edge_runtime.inbox.journal import Job, Journal, job_key
-from edge_runtime.inbox.trouble import FolderTrouble, trouble_at
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.files import to_disk, write_atomically
+from freezenet.edge_runtime.integrity.hashes import sha256_file
+from freezenet.edge_runtime.watch.arrivals import ASIDE
+from freezenet.edge_runtime.watch.journal import Job, Journal, job_key
+from freezenet.edge_runtime.watch.trouble import FolderTrouble, trouble_at
 
 PROCESSED, REJECTED = "processed", "rejected"
 STATE = ".freezenet-watch"

@@ -3,7 +3,7 @@
 A watcher that was killed while it read a file cannot know whether the file was to blame, or a power cut, or a person. So such a
 file is first read by a child, whose end harms nobody and is seen.
 
-    python -m edge_runtime.inbox.probe MODEL RUNTIME OVERLAY TRUST_TAGS < FILE
+    python -m freezenet.edge_runtime.watch.probe MODEL RUNTIME OVERLAY TRUST_TAGS < FILE
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import Classifier
 
 #: Seconds after which a reader counts as hanging; less than half of what the service's watchdog allows.
 LONGEST_READING = 50.0
@@ -36,7 +36,7 @@ def outlives(arguments: list[str], content: bytes, seconds: float = LONGEST_READ
 
 
 if __name__ == "__main__":
-    from edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import Classifier
 
     with suppress(Exception):
         reader = Classifier(sys.argv[1], runtime=sys.argv[2], trust_tags=sys.argv[4] == "1")

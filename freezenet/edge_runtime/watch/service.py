@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from edge_runtime.inbox.spool import Outcome
+from freezenet.edge_runtime.watch.watcher import Outcome
 
 
 @contextmanager

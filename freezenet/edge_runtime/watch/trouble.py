@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 #: Seconds before the first and, doubling, at most before every further try.
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0

@@ -5,7 +5,7 @@ The steps for a file, each of which can be the last before a kill or a power cut
     job written -> answer computed -> OUTBOX/<name>.json written (the commit) -> delivered -> file moved -> job taken away
 
 An answer is computed again only where the process ended before the commit. The file may be what ended it, so it is then tried
-in a process of its own first (`edge_runtime.inbox.examine`). A delivery is made again only where the process ended between it and
+in a process of its own first (`freezenet.edge_runtime.watch.examine`). A delivery is made again only where the process ended between it and
 its note, so a delivery must bear being made twice.
 """
 
@@ -21,16 +21,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.answer import answer_line
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
-from edge_runtime.hashes import sha256_file
-from edge_runtime.inbox.arrivals import ASIDE, Arrival, Arrivals
-from edge_runtime.inbox.examine import examine
-from edge_runtime.inbox.journal import Job
-from edge_runtime.inbox.outbox import PROCESSED, REJECTED, Outbox
-from edge_runtime.inbox.outcome import Outcome
-from edge_runtime.inbox.trouble import FolderTrouble, next_delay, system_message, trouble_at
+from freezenet.edge_runtime.answer import answer_line
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.integrity.hashes import sha256_file
+from freezenet.edge_runtime.watch.arrivals import ASIDE, Arrival, Arrivals
+from freezenet.edge_runtime.watch.examine import examine
+from freezenet.edge_runtime.watch.journal import Job
+from freezenet.edge_runtime.watch.outbox import PROCESSED, REJECTED, Outbox
+from freezenet.edge_runtime.watch.outcome import Outcome
+from freezenet.edge_runtime.watch.trouble import FolderTrouble, next_delay, system_message, trouble_at
 
 
 @dataclass

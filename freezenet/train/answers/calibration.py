@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.decision import DecisionRule
-from train.metrics import Figure, interval, patient_draws, share
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
 
 #: Bins of the expected calibration error, as in Guo et al.
 BINS = 15

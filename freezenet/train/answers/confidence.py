@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from edge_runtime.decision import DecisionRule
-from train.calibration import Decided
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.train.answers.calibration import Decided
 
 #: Standard deviation of log T before the data speak. On some ten validation images without an error the likelihood alone would
 #: sharpen without bound.

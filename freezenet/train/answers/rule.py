@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.decision import DecisionRule
-from train.confidence import Confidence, best_temperature
-from train.progress import say
-from train.recipe import Recipe
-from train.task import TASKS, Task
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.train.answers.confidence import Confidence, best_temperature
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.task import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ChosenRule:
         return dict(zip(self.rule.labels, self.rule.thresholds.tolist(), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the part of a card that `edge_runtime.decision` reads, without the chest gate."""
+        """Return the part of a card that `freezenet.edge_runtime.decision` reads, without the chest gate."""
         thresholds = {} if self.thresholds is None else {"thresholds": self.thresholds}
         return {"task": self.task.name, **thresholds, "confidence": asdict(self.confidence)}
 

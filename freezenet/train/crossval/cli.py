@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from train.cli import cache_option, json_option, overwrite_option, set_option, skip_option, weights_option
-from train.progress import say
+from freezenet.train.cli import cache_option, json_option, overwrite_option, set_option, skip_option, weights_option
+from freezenet.train.progress import say
 
 #: Trainings of a recipe below which the command warns of its own tests.
 _FEW = 5
@@ -69,12 +69,12 @@ def crossval(
 
     A killed call goes on when it is given again; recipes and seeds can be added later. KEY=VALUE settings hold for all recipes.
     """
-    from train.quiet import quiet
+    from freezenet.train.quiet import quiet
 
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
-        from train.crossval import (
+        from freezenet.train.crossval.validation import (
             CrossValidation,
             count_folds,
             cross_validate,
@@ -82,10 +82,10 @@ def crossval(
             read_materials,
             refuse_other_verbs,
         )
-        from train.crossval_ray import on_ray
-        from train.metrics import Figure
-        from train.names import counted
-        from train.recipe import load_arms
+        from freezenet.train.crossval.ray_cluster import on_ray
+        from freezenet.train.metrics.multiclass import Figure
+        from freezenet.train.names import counted
+        from freezenet.train.recipes.recipe import load_arms
 
     arms = load_arms(recipes, settings)
     engine = on_ray(ray, threads or 1) if ray else in_this_process

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.decision import DecisionRule
-from train.calibration import measure_confidence
-from train.run import Run
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.train.answers.calibration import measure_confidence
+from freezenet.train.run import Run
 
 
 def pooled_confidence(folders: Iterable[Path]) -> dict[str, Any]:
-    """Return `train.calibration.measure_confidence` of the tested images of all these RUN folders, each by its own rule."""
+    """Return `freezenet.train.answers.calibration.measure_confidence` of the tested images of all these RUN folders, each by its own rule."""
     parts, patients = [], []
     for folder in folders:
         run = Run.open(folder)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from edge_runtime.errors import FreezenetError
-from train.dataset import Dataset
-from train.label_sets import strata
-from train.split import split
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import Dataset
+from freezenet.train.data.label_sets import strata
+from freezenet.train.data.split import split
 
 
 def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]:
@@ -39,7 +39,7 @@ def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]
 def fold_sides(dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int) -> NDArray[np.str_]:
     """Return the side (n,) of each image where those `tested` (n,) are the test side.
 
-    validation: share of all images taken from the others, as `train.split.split` takes it.
+    validation: share of all images taken from the others, as `freezenet.train.data.split.split` takes it.
     """
     samples = tuple(
         replace(sample, split="test" if test else "") for sample, test in zip(dataset.samples, tested, strict=True)

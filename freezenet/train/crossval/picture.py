@@ -13,12 +13,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from train.files import write_atomically
-from train.names import counted
+from freezenet.train.files import write_atomically
+from freezenet.train.names import counted
 
 
 def write_picture(summary: dict[str, Any], path: Path) -> None:
-    """Draw the compared figures of a `train.fold_table.summarize`d cross-validation, with its "rows", "folds" and "seeds", as PNG."""
+    """Draw the compared figures of a `freezenet.train.crossval.table.summarize`d cross-validation, with its "rows", "folds" and "seeds", as PNG."""
     figures, arms = list(summary["comparisons"]), list(summary["recipes"])
     drawing, axes = plt.subplots(
         1, len(figures), figsize=(4.2 * len(figures), 1.2 + 0.42 * len(arms)), sharey=True, squeeze=False

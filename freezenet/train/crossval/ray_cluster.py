@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import FreezenetError, one_line
-from edge_runtime.files import write_bytes
-from train.run import FINISHED
+from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.files import write_bytes
+from freezenet.train.run import FINISHED
 
 if TYPE_CHECKING:
-    from train.crossval import CrossValidation, Engine, Fold
-    from train.training import Material
+    from freezenet.train.crossval.validation import CrossValidation, Engine, Fold
+    from freezenet.train.training import Material
 
 #: How often a fold is tried again whose worker died.
 RETRIES = 3
@@ -62,7 +62,7 @@ def on_ray(address: str, threads: int) -> Engine:
 
 def train_remotely(asked: CrossValidation, material: Material, fold: Fold) -> dict[str, bytes]:
     """Train one fold in a temporary folder and return its files by their names."""
-    from train.crossval import train_fold
+    from freezenet.train.crossval.validation import train_fold
 
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "run"

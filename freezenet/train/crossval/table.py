@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from edge_runtime.environment import environment
-from train.files import read_json, write_csv, write_json
-from train.fold_confidence import pooled_confidence
-from train.resampled_test import corrected_resampled_test
-from train.run import FINISHED
+from freezenet.edge_runtime.environment import environment
+from freezenet.train.files import read_json, write_csv, write_json
+from freezenet.train.crossval.confidence import pooled_confidence
+from freezenet.train.crossval.resampled_test import corrected_resampled_test
+from freezenet.train.run import FINISHED
 
 if TYPE_CHECKING:
-    from train.crossval import CrossValidation
+    from freezenet.train.crossval.validation import CrossValidation
 
 FOLDS = "folds.csv"
 SUMMARY = "crossval.json"
@@ -45,7 +45,7 @@ def write_table(asked: CrossValidation, out: Path) -> dict[str, Any]:
     }
     write_json(out / SUMMARY, summary)
     try:
-        from train.fold_picture import write_picture
+        from freezenet.train.crossval.picture import write_picture
     except ModuleNotFoundError:  # a cluster's node needs no plots
         return summary
     write_picture(summary, out / PICTURE)

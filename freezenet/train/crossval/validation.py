@@ -22,16 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from train.dataset import content_hash
-from train.files import MARK, prepare_output, read_json, write_json
-from train.fold_table import write_table
-from train.folds import fold_numbers, fold_sides
-from train.progress import say
-from train.recipe import Recipe
-from train.recipe_files import changed_keys
-from train.run import FINISHED, weights_origin
-from train.training import Material, load_classes, read_material, train_on
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import content_hash
+from freezenet.train.files import MARK, prepare_output, read_json, write_json
+from freezenet.train.crossval.table import write_table
+from freezenet.train.crossval.folds import fold_numbers, fold_sides
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.recipes.files import changed_keys
+from freezenet.train.run import FINISHED, weights_origin
+from freezenet.train.training import Material, load_classes, read_material, train_on
 
 PLAN = "plan.json"
 #: Folds of data that name none.
@@ -57,7 +57,7 @@ class CrossValidation:
 
     data: path of DATA. recipes: by the name of their arm. folds: the data's own are taken where they are as many. seeds: each
     shuffles the folds, unless they are the data's own, and starts the training anew. weights, cache: see
-    `train.training.train`. keep_models: whether model.keras of each fold stays.
+    `freezenet.train.training.train`. keep_models: whether model.keras of each fold stays.
     """
 
     data: Path
@@ -92,7 +92,7 @@ def count_folds(materials: dict[str, Material], folds: int | None, out: Path) ->
     return folds
 
 
-#: Trains folds and yields each when it is finished; `train.crossval_ray` holds the other one.
+#: Trains folds and yields each when it is finished; `freezenet.train.crossval.ray_cluster` holds the other one.
 Engine = Callable[[CrossValidation, dict[str, Material], list[Fold], Path], Iterator[Fold]]
 
 

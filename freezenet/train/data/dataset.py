@@ -1,8 +1,8 @@
 """A data set: which image files there are, of which class, patient and source.
 
-The layouts that DATA may have are the modules of `train.data`; `docs/data.md` shows them.
+The layouts that DATA may have are the modules of `freezenet.train.data.layouts`; `docs/data.md` shows them.
 
-For a multi-label task a class is a label set, `a;b`, or `none` (`train.label_sets`).
+For a multi-label task a class is a label set, `a;b`, or `none` (`freezenet.train.data.label_sets`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.inputs import images_below
-from train.label_sets import SEPARATOR
-from train.names import meant
-from train.progress import say
-from train.task import TASKS, MultiClass, MultiLabel, Task
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.train.data.label_sets import SEPARATOR
+from freezenet.train.names import meant
+from freezenet.train.progress import say
+from freezenet.train.task import TASKS, MultiClass, MultiLabel, Task
 
 #: The three sides of a split, in the order of the work.
 SPLITS = ("train", "validation", "test")
@@ -158,8 +158,8 @@ def _of_task(dataset: Dataset, task: str | None) -> Dataset:
 
 def _read(path: Path) -> Dataset:
     # The layouts build a Dataset, so they can only be imported now.
-    from train.data import LAYOUTS
-    from train.data.dicom_header import with_headers
+    from freezenet.train.data.layouts import LAYOUTS
+    from freezenet.train.data.layouts.dicom_header import with_headers
 
     layout = next((one for one in LAYOUTS if one.recognizes(path)), None)
     if layout is None:

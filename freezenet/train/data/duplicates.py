@@ -19,8 +19,8 @@ from PIL import Image
 from scipy.cluster.hierarchy import DisjointSet
 from sklearn.neighbors import NearestNeighbors
 
-from edge_runtime.preprocess import PreprocessSpec
-from train.progress import track
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.progress import track
 
 #: The images that are compared, small enough that all stay in memory.
 THUMBNAIL = PreprocessSpec(size=(128, 128))

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.header import image_size
-from edge_runtime.preprocess import PreprocessSpec
-from train.dataset import Dataset
-from train.progress import say, track
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.header import image_size
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.data.dataset import Dataset
+from freezenet.train.progress import say, track
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reading:
 def read_images(dataset: Dataset, spec: PreprocessSpec, trust_tags: bool = True) -> Images:
     """Read every image of a data set.
 
-    trust_tags: see `edge_runtime.dicom.read_dicom_gray`.
+    trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
     Raises FreezenetError that names the unreadable files (up to three) and their number.
     """
     reading = read_what_can_be_read(dataset, spec, "Reading images", trust_tags)

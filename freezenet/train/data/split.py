@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from edge_runtime.errors import FreezenetError
-from train.dataset import SPLITS, Dataset
-from train.files import write_csv
-from train.label_sets import strata
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import SPLITS, Dataset
+from freezenet.train.files import write_csv
+from freezenet.train.data.label_sets import strata
 
 COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
 

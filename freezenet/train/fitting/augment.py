@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from train.recipe import Recipe
+from freezenet.train.recipes.recipe import Recipe
 
 Prepare = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
 #: Version of the rules in this module; a change of rules is a new number, so that no cache holds copies by the old ones.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from train.sampling import epoch_rows
+from freezenet.train.fitting.sampling import epoch_rows
 
 
 class Batches(keras.utils.PyDataset):
@@ -18,7 +18,7 @@ class Batches(keras.utils.PyDataset):
     shuffle_seed: None keeps the order (validation). prepare: from the indexed inputs to the network's, float32;
     called with (inputs, generator) where the generator is seeded by seed, epoch and batch.
     replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.
-    sampling: see `train.sampling.epoch_rows`.
+    sampling: see `freezenet.train.fitting.sampling.epoch_rows`.
     """
 
     def __init__(

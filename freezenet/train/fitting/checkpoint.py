@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from train.files import write_atomically
-from train.progress import say
+from freezenet.train.files import write_atomically
+from freezenet.train.progress import say
 
 #: What each kind of callback remembers from epoch to epoch: numbers, None, or lists of arrays.
 MEMORIES: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {

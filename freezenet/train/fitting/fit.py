@@ -11,19 +11,19 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from train.augment import augmenter, normalizer
-from train.batches import Batches, EpochCounter
-from train.checkpoint import Checkpoint
-from train.copies import StackedRows
-from train.cut import articulation_layer, split_model
-from train.devices import compiles, replicas_of
-from train.fuse import fused
-from train.images import Images
-from train.progress import say
-from train.recipe import Recipe
-from train.schedule import learning_rate, schedule_callbacks
-from train.task import TASKS
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.fitting.augment import augmenter, normalizer
+from freezenet.train.fitting.batches import Batches, EpochCounter
+from freezenet.train.fitting.checkpoint import Checkpoint
+from freezenet.train.frozen.versions import StackedRows
+from freezenet.train.frozen.cut import articulation_layer, split_model
+from freezenet.train.network.devices import compiles, replicas_of
+from freezenet.train.network.fuse import fused
+from freezenet.train.data.images import Images
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.fitting.schedule import learning_rate, schedule_callbacks
+from freezenet.train.task import TASKS
 
 _EVALUATION_BATCH = 64
 
@@ -88,10 +88,10 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train the model in place, restore its best weights, and return one dictionary of figures per epoch.
 
-    features: the output of the frozen half of all images (`train.cache`), and behind it that of their changed copies where
-    there are any (`train.copies`); None to train plainly from pixels.
+    features: the output of the frozen half of all images (`freezenet.train.frozen.cache`), and behind it that of their changed copies where
+    there are any (`freezenet.train.frozen.versions`); None to train plainly from pixels.
     folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
-    checkpoint_name: of its file, without suffix; first_epoch: number of the first epoch (`train.phases`).
+    checkpoint_name: of its file, without suffix; first_epoch: number of the first epoch (`freezenet.train.fitting.phases`).
     """
     targets = data.targets
     replicas = replicas_of(model)

@@ -17,11 +17,11 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from train.copies import StackedRows, cached_versions
-from train.cut import split_model
-from train.fit import TrainingData, cache_cut, fit
-from train.progress import say
-from train.recipe import Recipe
+from freezenet.train.frozen.versions import StackedRows, cached_versions
+from freezenet.train.frozen.cut import split_model
+from freezenet.train.fitting.fit import TrainingData, cache_cut, fit
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
 
 #: First word of the names of the files that a killed training goes on from.
 CHECKPOINT = "checkpoint"
@@ -80,7 +80,7 @@ def fit_phases(
 ) -> Fitted:
     """Train the model in place through all phases; each begins with a new optimizer.
 
-    loss, folder: see `train.fit.fit`. cache: folder of the cache. Each phase has a checkpoint of its own, so a killed
+    loss, folder: see `freezenet.train.fitting.fit.fit`. cache: folder of the cache. Each phase has a checkpoint of its own, so a killed
     training restores what the finished phases left and goes on in the one that was killed.
     """
     history: list[dict[str, Any]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from train.recipe import Recipe
+from freezenet.train.recipes.recipe import Recipe
 
 
 def learning_rate(recipe: Recipe, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:

@@ -25,12 +25,12 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from train.dataset import content_hash
-from train.files import write_atomically
-from train.images import Images
-from train.prefix import PrefixRunner, choose_engine
-from train.progress import track
-from train.recipe import Recipe
+from freezenet.train.data.dataset import content_hash
+from freezenet.train.files import write_atomically
+from freezenet.train.data.images import Images
+from freezenet.train.frozen.prefix import PrefixRunner, choose_engine
+from freezenet.train.progress import track
+from freezenet.train.recipes.recipe import Recipe
 
 #: Images per chunk; a killed process loses at most this many.
 CHUNK = 256
@@ -62,7 +62,7 @@ def cached_features(
 ) -> Features:
     """Return the prefix' output of all images, computing only what the cache in `folder` does not hold.
 
-    recipe.cache gives the number type. engine: None lets `train.prefix.choose_engine` decide. runner: one that other images
+    recipe.cache gives the number type. engine: None lets `freezenet.train.frozen.prefix.choose_engine` decide. runner: one that other images
     share, see `prefix_runner`.
     """
     home = folder / cache_key(prefix, images, recipe)

@@ -12,10 +12,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.interpreter import Interpreter
-from edge_runtime.preprocess import PreprocessSpec
-from train.fuse import fused
-from train.quiet import quiet
+from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.network.fuse import fused
+from freezenet.train.quiet import quiet
 
 #: Images from which on the conversion pays for itself: 4 s of it against 1/140 - 1/760 s an image on two cores.
 XNNPACK_FROM = 700

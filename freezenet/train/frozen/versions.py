@@ -16,10 +16,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from train.augment import AUGMENT_VERSION, changed_image
-from train.cache import Features, cached_features, prefix_runner
-from train.images import Images
-from train.recipe import Recipe
+from freezenet.train.fitting.augment import AUGMENT_VERSION, changed_image
+from freezenet.train.frozen.cache import Features, cached_features, prefix_runner
+from freezenet.train.data.images import Images
+from freezenet.train.recipes.recipe import Recipe
 
 
 def cached_versions(

@@ -1,12 +1,12 @@
 """Losses, one per file, in keras.ops only, so that every backend of Keras computes the same."""
 
-from train.losses.attention import AttentionWeightedCrossentropy
-from train.losses.binary_focal import BinaryFocalCrossentropy
-from train.losses.bwcce import BWCCE
-from train.losses.class_balanced import ClassBalancedCrossentropy
-from train.losses.focal import FocalCrossentropy
-from train.losses.inverse_frequency import InverseFrequencyCrossentropy
-from train.losses.weighted import WeightedCrossentropy
+from freezenet.train.losses.attention_loss import AttentionWeightedCrossentropy
+from freezenet.train.losses.binary_focal import BinaryFocalCrossentropy
+from freezenet.train.losses.bwcce import BWCCE
+from freezenet.train.losses.class_balanced import ClassBalancedCrossentropy
+from freezenet.train.losses.focal import FocalCrossentropy
+from freezenet.train.losses.inverse_frequency import InverseFrequencyCrossentropy
+from freezenet.train.losses.weighted import WeightedCrossentropy
 
 __all__ = [
     "BWCCE",

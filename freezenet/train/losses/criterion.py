@@ -9,10 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from train.attention import attention_weights, class_statistics, difficulty_weights
-from train.fit import TrainingData
-from train.losses import (
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
+from freezenet.train.fitting.fit import TrainingData
+from freezenet.train.losses import (
     BWCCE,
     AttentionWeightedCrossentropy,
     BinaryFocalCrossentropy,
@@ -20,8 +20,8 @@ from train.losses import (
     FocalCrossentropy,
     InverseFrequencyCrossentropy,
 )
-from train.progress import say
-from train.recipe import Recipe
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

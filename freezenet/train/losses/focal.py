@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from train.losses.weighted import WeightedCrossentropy
+from freezenet.train.losses.weighted import WeightedCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="freezenet")

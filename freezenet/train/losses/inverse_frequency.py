@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from train.losses.weighted import WeightedCrossentropy
+from freezenet.train.losses.weighted import WeightedCrossentropy
 
 
 @keras.saving.register_keras_serializable(package="freezenet")

@@ -1,7 +1,7 @@
 """Figures of a classifier that answers any number of labels for an image, each with its 95 % interval.
 
 Definitions are scikit-learn's: `accuracy_score` of label indicators (subset accuracy), `hamming_loss`,
-`multilabel_confusion_matrix` and `f1_score`. Intervals are those of `train.metrics`: whole patients are drawn.
+`multilabel_confusion_matrix` and `f1_score`. Intervals are those of `freezenet.train.metrics.multiclass`: whole patients are drawn.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.metrics import bootstrap_figure, f1, patient_draws, precision, recall
+from freezenet.train.metrics.multiclass import bootstrap_figure, f1, patient_draws, precision, recall
 
 
 def label_matrices(truth: NDArray[np.bool_], answer: NDArray[np.bool_], draws: NDArray) -> NDArray:
@@ -42,7 +42,7 @@ def label_f1(matrices: NDArray) -> NDArray:
 def macro_label_f1(matrices: NDArray) -> NDArray:
     """Plain mean of the F1 of those labels that any of the matrices (..., labels, 2, 2) has an image of: (...); 0 without any.
 
-    See `train.metrics.macro_f1`.
+    See `freezenet.train.metrics.multiclass.macro_f1`.
     """
     found = label_f1(matrices)
     there = _support(matrices).reshape(-1, found.shape[-1]).any(0)

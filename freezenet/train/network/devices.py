@@ -9,9 +9,9 @@ import contextlib
 
 import keras
 
-from edge_runtime.errors import FreezenetError
-from train.quiet import quiet
-from train.recipe import Recipe
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.quiet import quiet
+from freezenet.train.recipes.recipe import Recipe
 
 
 def configure_devices(recipe: Recipe) -> int:

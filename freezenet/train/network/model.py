@@ -9,11 +9,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from edge_runtime.errors import FreezenetError, one_line
-from train.backbones import BACKBONES
-from train.pretrained import load_file
-from train.progress import say
-from train.recipe import Recipe
+from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.network.pretrained import load_file
+from freezenet.train.progress import say
+from freezenet.train.recipes.recipe import Recipe
 
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
@@ -21,7 +21,7 @@ _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.
 def build_model(recipe: Recipe, labels: tuple[str, ...], weights: str) -> keras.Model:
     """Build the network of a recipe: input (h, w, 3) normalized float32, output "scores" (classes,).
 
-    weights: "imagenet" (Keras downloads them once), "none" (random), or the path of a file (`train.pretrained`).
+    weights: "imagenet" (Keras downloads them once), "none" (random), or the path of a file (`freezenet.train.network.pretrained`).
     The scores are probabilities that sum to 1, or one for each label where the task is multi-label.
     The head stands directly on the backbone's output, so the graph is flat: the cut, quantization-aware training
     and the converter all want that.

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from edge_runtime.chest_gate import BothGates, ChestGate, LogisticGate, OneClassGate, gate_to_dict
-from train.logistic_gate import fit_logistic_gate
-from train.metrics import Figure, interval, patient_draws, share
-from train.one_class import fit_gate
+from freezenet.edge_runtime.ood import BothGates, ChestGate, LogisticGate, OneClassGate, gate_to_dict
+from freezenet.train.ood.logistic import fit_logistic_gate
+from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
+from freezenet.train.ood.one_class import fit_gate
 
 
 def choose_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> ChestGate:

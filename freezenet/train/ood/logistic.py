@@ -1,6 +1,6 @@
 """A gate that was shown what is no chest X-ray: logistic regression on the trunk's features.
 
-It tells apart what it was shown; of an image of another kind it knows nothing. `train.gate_choice` sets the one-class gate beside it.
+It tells apart what it was shown; of an image of another kind it knows nothing. `freezenet.train.ood.choice` sets the one-class gate beside it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from edge_runtime.chest_gate import LogisticGate
-from train.one_class import far_quantile
+from freezenet.edge_runtime.ood import LogisticGate
+from freezenet.train.ood.one_class import far_quantile
 
 #: Inverse strength of the L2 penalty on standardized features. Between .001 and 10 nothing much changes (docs/training.md).
 _C = 0.1

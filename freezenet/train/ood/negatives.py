@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.inputs import images_below
-from train.dataset import Dataset, Sample, content_hash
-from train.images import Images, read_readable
-from train.recipe import Recipe
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.train.data.dataset import Dataset, Sample, content_hash
+from freezenet.train.data.images import Images, read_readable
+from freezenet.train.recipes.recipe import Recipe
 
 #: With fewer, neither a gate nor its figures would mean anything.
 LEAST = 10

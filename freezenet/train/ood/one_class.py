@@ -1,7 +1,7 @@
 """A gate that asks whether an image is a chest X-ray at all, fitted on the training images alone.
 
 The frozen trunk has been computed anyway; its features' distance to those of the training images tells what the network has
-never seen. `edge_runtime.chest_gate` applies it on the device.
+never seen. `freezenet.edge_runtime.ood` applies it on the device.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.covariance import LedoitWolf
 
-from edge_runtime.chest_gate import OneClassGate
-from train.cut import trunk_means
-from train.recipe import Recipe
+from freezenet.edge_runtime.ood import OneClassGate
+from freezenet.train.frozen.cut import trunk_means
+from freezenet.train.recipes.recipe import Recipe
 
 #: Share of chest X-rays like the validation images that is meant to pass.
 PASS_SHARE = 0.999

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import FreezenetError
-from train.backbones import BACKBONES
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.network.backbones import BACKBONES
 
 if TYPE_CHECKING:
-    from train.recipe import Recipe
+    from freezenet.train.recipes.recipe import Recipe
 
 #: Losses of one sigmoid for each label; the others are of one softmax over all classes.
 BINARY_LOSSES = ("binary-cross-entropy", "binary-focal")

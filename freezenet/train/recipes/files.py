@@ -6,15 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError
-from train.names import meant
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.names import meant
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-RECIPES = Path(__file__).resolve().parent / "recipes"
+RECIPES = Path(__file__).resolve().parent
 DEFAULT_RECIPE = "mobile-freezenet"
 #: What a recipe says of itself; another that extends it is not it.
 _OWN = ("name", "summary", "source")

@@ -1,6 +1,6 @@
 """A recipe: everything that decides a training run, as data.
 
-Recipes are TOML files with the keys of `Recipe` (`train.recipe_files`); `train/recipes/` holds the ones that can be named.
+Recipes are TOML files with the keys of `Recipe` (`freezenet.train.recipes.files`); `train/recipes/` holds the ones that can be named.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.preprocess import PreprocessSpec
-from train.backbones import BACKBONES
-from train.names import meant
-from train.progress import say
-from train.recipe_checks import check_together, without_effect
-from train.recipe_files import parsed_setting as parsed_setting  # beside the recipe for who changes one
-from train.recipe_files import read_recipe
-from train.recipe_files import recipe_names as recipe_names
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.names import meant
+from freezenet.train.progress import say
+from freezenet.train.recipes.checks import check_together, without_effect
+from freezenet.train.recipes.files import parsed_setting as parsed_setting  # beside the recipe for who changes one
+from freezenet.train.recipes.files import read_recipe
+from freezenet.train.recipes.files import recipe_names as recipe_names
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": tuple(BACKBONES),
@@ -104,7 +104,7 @@ _CHANGES = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """All settings of a run; `train/recipes/mobile-freezenet.toml` explains each key where it sets it."""
+    """All settings of a run; `freezenet/train/recipes/mobile-freezenet.toml` explains each key where it sets it."""
 
     name: str = ""
     summary: str = ""

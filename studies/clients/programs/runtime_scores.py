@@ -1,4 +1,4 @@
-"""Scores of a TFLite interpreter through `edge_runtime.interpreter`, which says in one sentence what it cannot run."""
+"""Scores of a TFLite interpreter through `freezenet.edge_runtime.interpreter`, which says in one sentence what it cannot run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def prepare(request: dict[str, Any]) -> Any:
 
     import numpy as np
 
-    from edge_runtime.interpreter import Interpreter
+    from freezenet.edge_runtime.interpreter import Interpreter
 
     if platform.machine() != request["machine"]:
         raise ImportError(f"{request['machine']} was asked for and {platform.machine()} came")

@@ -1,4 +1,4 @@
-"""Damaged files against the promise: `python -m benchmarks.fuzz MODEL`."""
+"""Damaged files against the promise: `python -m studies.stress.fuzz MODEL`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.command import BenchmarkCommand
+from studies.command import BenchmarkCommand
 
 
 @click.command(cls=BenchmarkCommand)
@@ -40,13 +40,13 @@ def main(
 
 
 def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, as_json: bool, single: bool) -> bool:
-    from benchmarks.fuzz.corpus import corpus
-    from benchmarks.fuzz.mutation import mutated
-    from benchmarks.fuzz.run import fuzz, write_input
-    from benchmarks.fuzz.table import table
-    from benchmarks.results import write_result
-    from edge_runtime.classifier import Classifier
-    from train.progress import say, track
+    from studies.stress.fuzz.corpus import corpus
+    from studies.stress.fuzz.mutation import mutated
+    from studies.stress.fuzz.run import fuzz, write_input
+    from studies.stress.fuzz.table import table
+    from studies.results import write_result
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.train.progress import say, track
 
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -70,8 +70,8 @@ def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, a
 
 
 def _write_docs() -> None:
-    from benchmarks.fuzz.table import page_with_tables
-    from benchmarks.pages import rewrite_page
+    from studies.stress.fuzz.table import page_with_tables
+    from studies.tables.pages import rewrite_page
 
     rewrite_page("docs/robustness.md", page_with_tables)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from benchmarks.fuzz import png
+from studies.stress.fuzz import png
 
 
 class Field(NamedTuple):

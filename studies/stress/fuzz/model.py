@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.card import CARD_FILE
+from freezenet.edge_runtime.card import CARD_FILE
 
 #: Where a head of 8 bytes would point; no interpreter ever sees it.
 _HEAD = b"\x20\0\0\0TFL3" + bytes(24)

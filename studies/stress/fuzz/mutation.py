@@ -12,9 +12,9 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from benchmarks.fuzz import png
-from benchmarks.fuzz.fields import Field, fields
-from benchmarks.fuzz.model import with_changed_card
+from studies.stress.fuzz import png
+from studies.stress.fuzz.fields import Field, fields
+from studies.stress.fuzz.model import with_changed_card
 
 #: Share of the inputs whose chunks, card or compressed rows are changed from the inside, with right checksums.
 _INSIDE = 0.3

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.pages import begin_mark, with_part
-from train.files import read_json
+from studies.tables.pages import begin_mark, with_part
+from freezenet.train.files import read_json
 
-BEGIN = begin_mark("python -m benchmarks.fuzz --write-docs")
+BEGIN = begin_mark("python -m studies.stress.fuzz --write-docs")
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the result of `benchmarks.fuzz.run.fuzz` as Markdown: counts by format, costs, findings."""
+    """Return the result of `studies.stress.fuzz.run.fuzz` as Markdown: counts by format, costs, findings."""
     lines = ["| format | answers | sentences | findings |", "|---|---|---|---|"]
     for kind, counts in result["formats"].items():
         lines.append(f"| {kind} | {counts['answers']} | {counts['sentences']} | {counts['findings']} |")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fuzz.memory import MEMORY_BOUND
-from edge_runtime.errors import one_line
+from studies.stress.fuzz.memory import MEMORY_BOUND
+from freezenet.edge_runtime.errors import one_line
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 #: Longest time for one file, seconds.
 SECONDS_BOUND = 5.0
 #: After this long the worker is ended; what comes between the bound and here is a finding with its own time.
@@ -97,7 +97,7 @@ class Watch:
 
 
 def _worker(model: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.fuzz.worker", str(model.resolve())]
+    command = [sys.executable, "-m", "studies.stress.fuzz.worker", str(model.resolve())]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 

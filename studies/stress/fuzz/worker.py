@@ -1,6 +1,6 @@
 """The process that is given the damaged files: a codec that ends it is a finding and not the end of the run.
 
-Started by `benchmarks.fuzz.watch`: reads a JSON line {"kind", "path"} for each input on standard input and writes one JSON line
+Started by `studies.stress.fuzz.watch`: reads a JSON line {"kind", "path"} for each input on standard input and writes one JSON line
 with what came of it. What the libraries print goes to a file of its own, and is a finding too.
 """
 
@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fuzz.memory import MEMORY_BOUND, peak_above, reset_peak, resident
-from edge_runtime import Classifier
-from edge_runtime.card import ModelCard
-from edge_runtime.decision import DecisionRule
-from edge_runtime.errors import FreezenetError
+from studies.stress.fuzz.memory import MEMORY_BOUND, peak_above, reset_peak, resident
+from freezenet.edge_runtime import Classifier
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.errors import FreezenetError
 
 #: Address space that is granted beyond the bound, so that what breaks the bound is seen and the machine still lives.
 _GUARD = 4 * MEMORY_BOUND

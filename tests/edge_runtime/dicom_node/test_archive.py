@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_runtime.dicom_node.archive import Archive
-from edge_runtime.dicom_node.results import secondary_capture, structured_report
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.dicom_node.archive import Archive
+from freezenet.edge_runtime.dicom_node.results import secondary_capture, structured_report
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 @pytest.fixture

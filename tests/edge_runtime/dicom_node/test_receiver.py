@@ -10,8 +10,8 @@ import pytest
 from pydicom.encaps import encapsulate
 from pydicom.uid import DigitalXRayImageStorageForProcessing, JPEG2000Lossless, RLELossless
 
-from edge_runtime.dicom_node.receiver import Receiver
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.dicom_node.receiver import Receiver
+from freezenet.edge_runtime.errors import FreezenetError
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_full_disk_is_told_to_the_sender_and_leaves_nothing(receiver, dcmtk, c
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("edge_runtime.dicom_node.receiver.shutil.copyfile", full)
+    monkeypatch.setattr("freezenet.edge_runtime.dicom_node.receiver.shutil.copyfile", full)
     sent = dcmtk("storescu", "-v", "-aec", "FREEZENET", "127.0.0.1", receiver.port, chest_file())
     assert "Refused: OutOfResources" in sent.stdout + sent.stderr
     assert not list(receiver.inbox.iterdir())

@@ -10,7 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from edge_runtime.dicom_node.results import NOTICE, secondary_capture, structured_report, to_bytes
+from freezenet.edge_runtime.dicom_node.results import NOTICE, secondary_capture, structured_report, to_bytes
 
 
 @pytest.fixture

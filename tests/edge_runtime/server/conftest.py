@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.image import MAX_PIXELS
-from edge_runtime.server.app import create_app
-from edge_runtime.server.log import AccessLog
-from edge_runtime.server.settings import Settings
-from edge_runtime.server.workers import Workers
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.images.reader import MAX_PIXELS
+from freezenet.edge_runtime.server.app import create_app
+from freezenet.edge_runtime.server.log import AccessLog
+from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.workers import Workers
 
 ROOT = Path(__file__).resolve().parents[3]
 

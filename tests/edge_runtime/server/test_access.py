@@ -6,8 +6,8 @@ import hmac
 
 import pytest
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.server import access
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.server import access
 
 TOKEN = "0123456789abcdef"
 

@@ -12,11 +12,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from starlette.testclient import TestClient
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
-from edge_runtime.server.app import create_app
-from edge_runtime.server.settings import Settings
-from edge_runtime.server.workers import Workers
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.server.app import create_app
+from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.workers import Workers
 
 PREDICT = "/v1/predict"
 

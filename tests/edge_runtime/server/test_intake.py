@@ -7,9 +7,9 @@ import tempfile
 
 import pytest
 
-from edge_runtime.server.errors import RequestError
-from edge_runtime.server.intake import Intake
-from edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.errors import RequestError
+from freezenet.edge_runtime.server.intake import Intake
+from freezenet.edge_runtime.server.settings import Settings
 
 PREDICT = "/v1/predict"
 

@@ -91,7 +91,7 @@ def drop(page, name: str, content: bytes):
 
 
 def test_dropped_files_are_answered_as_by_the_classifier(visit, url, models, files):
-    from edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import Classifier
 
     page = visit(url).page
     expect(page.locator("#model")).to_contain_text("int8.tflite · int8 · 4 classes")
@@ -165,7 +165,7 @@ def test_an_abstention_looks_like_none_of_the_answers(visit, process, with_card,
         else:
             card["gate"] = {"kind": "logistic", "weights": [0.0] * width, "bias": -9, "threshold": 0.5}
 
-    from edge_runtime.interpreter import Interpreter
+    from freezenet.edge_runtime.interpreter import Interpreter
 
     width = int(Interpreter(models / "int8.tflite").outputs[-1]["shape"][-1])
     page = visit(process(with_card(models / "int8.tflite", change)).url).page

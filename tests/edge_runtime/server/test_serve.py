@@ -14,8 +14,8 @@ import urllib.request
 
 import pytest
 
-from edge_runtime.image import MAX_PIXELS
-from edge_runtime.server import cli, connection
+from freezenet.edge_runtime.images.reader import MAX_PIXELS
+from freezenet.edge_runtime.server import cli, connection
 
 
 def post(port: int, body: bytes) -> tuple[int, dict]:
@@ -151,7 +151,7 @@ def test_a_model_that_is_none(command, tmp_path):
 
 
 def test_a_reader_of_the_log_that_went_away_stops_nothing(monkeypatch, capsys):
-    from edge_runtime.server.log import AccessLog
+    from freezenet.edge_runtime.server.log import AccessLog
 
     class Gone:
         def write(self, text):

@@ -48,6 +48,6 @@ def test_a_full_disk_is_said_and_leaves_nothing_half(start, xray, tmp_path, monk
     ("start_of_file", "suffix"), [(b"RIFF", ".webp"), (b"II*\0", ".tif"), (bytes(128) + b"DICM", ".dcm")]
 )
 def test_the_suffix_follows_the_content(tmp_path, start_of_file, suffix):
-    from edge_runtime.server.store import keep
+    from freezenet.edge_runtime.server.store import keep
 
     assert keep(tmp_path, "id", start_of_file).suffix == suffix

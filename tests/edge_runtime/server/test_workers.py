@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from edge_runtime.classifier import Classifier
-from edge_runtime.errors import FreezenetError
-from edge_runtime.server.errors import BusyError, RequestError
-from edge_runtime.server.workers import Workers
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.server.errors import BusyError, RequestError
+from freezenet.edge_runtime.server.workers import Workers
 
 PREDICT = "/v1/predict"
 
@@ -173,7 +173,7 @@ def test_the_error_of_a_worker_is_the_classifiers(models):
 def test_a_large_picture_is_scaled_for_the_browser():
     import cv2
 
-    from edge_runtime.server.workers import preview_jpeg
+    from freezenet.edge_runtime.server.workers import preview_jpeg
 
     shown = cv2.imdecode(
         np.frombuffer(preview_jpeg(np.full((1280, 2560), 77, np.uint8)), np.uint8), cv2.IMREAD_UNCHANGED

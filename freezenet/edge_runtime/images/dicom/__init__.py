@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,12 +21,12 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
     decoded is refused in any case. `docs/dicom.md` holds the rules.
 
     Raises FreezenetError with one sentence that names the tag, for a file that is refused, damaged, or larger than
-    `edge_runtime.image.MAX_PIXELS`, and where the extra is not installed.
+    `freezenet.edge_runtime.images.reader.MAX_PIXELS`, and where the extra is not installed.
     """
     try:
         # An import that fails in one thread leaves another with half a module.
         with _IMPORTING:
-            from edge_runtime.dicom.reader import read
+            from freezenet.edge_runtime.images.dicom.reader import read
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
     return read(data, trust_tags)

@@ -20,12 +20,12 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
-from edge_runtime.chatter import without_chatter
-from edge_runtime.dicom.grayscale import SampleFormat
-from edge_runtime.dicom.tags import integer, named
-from edge_runtime.errors import FreezenetError
-from edge_runtime.header import is_cut_off, jpeg_frame
-from edge_runtime.image import check_size
+from freezenet.edge_runtime.images.chatter import without_chatter
+from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
+from freezenet.edge_runtime.images.dicom.tags import integer, named
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.header import is_cut_off, jpeg_frame
+from freezenet.edge_runtime.images.reader import check_size
 
 #: Transfer syntaxes whose frames are JPEG, JPEG-LS or JPEG 2000 codestreams.
 JPEG_FAMILY = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1,

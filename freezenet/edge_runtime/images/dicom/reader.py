@@ -16,12 +16,12 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from edge_runtime.dicom.frame import SUPPORTED, open_frame
-from edge_runtime.dicom.grayscale import displayed
-from edge_runtime.dicom.subject import check_subject
-from edge_runtime.dicom.tags import integer, named, shown, text
-from edge_runtime.errors import FreezenetError
-from edge_runtime.image import MAX_PIXELS
+from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
+from freezenet.edge_runtime.images.dicom.grayscale import displayed
+from freezenet.edge_runtime.images.dicom.subject import check_subject
+from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.reader import MAX_PIXELS
 
 #: All that is looked at; nothing else is kept, no patient's name or number.
 TAGS = ("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
@@ -39,7 +39,7 @@ warnings.filterwarnings("ignore", module="pydicom")
 
 
 def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
-    """Return the gray values (h, w) uint8 of the file; see `edge_runtime.dicom.read_dicom_gray`."""
+    """Return the gray values (h, w) uint8 of the file; see `freezenet.edge_runtime.images.dicom.read_dicom_gray`."""
     found, syntax = _parsed(data)
     _check_one_gray_image(found)
     frame = open_frame(found, syntax)

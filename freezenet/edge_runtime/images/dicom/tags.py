@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError
 
 # No measured value is larger; products of such numbers stay finite.
 _LARGEST = 1e15

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_runtime.inputs import images_below
-from train.dataset import SIDE_NAMES, Dataset, Sample
+from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.train.data.dataset import SIDE_NAMES, Dataset, Sample
 
 NAME = "a folder with a folder of images per class, or such folders below train/, val/ and test/"
 

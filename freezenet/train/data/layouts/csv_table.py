@@ -6,8 +6,8 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from edge_runtime.errors import FreezenetError
-from train.dataset import SIDE_NAMES, Dataset, Sample
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import SIDE_NAMES, Dataset, Sample
 
 NAME = "a CSV with the columns file,class[,patient_id,source,split,fold]"
 

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from edge_runtime.dicom import missing_extra
-from edge_runtime.dicom.recognition import HEAD, is_dicom
-from edge_runtime.image import IMAGE_SUFFIXES
-from train.dataset import Dataset, Sample
-from train.progress import track
+from freezenet.edge_runtime.images.dicom import missing_extra
+from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom
+from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
+from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.progress import track
 
 #: Files with these suffixes are not opened to see whether they are DICOM.
 _OTHER_IMAGES = IMAGE_SUFFIXES - {".dcm", ".dicom"}
@@ -58,7 +58,7 @@ def read_headers(paths: Iterable[Path], keywords: tuple[str, ...]) -> list[dict[
     try:
         from pydicom import dcmread
 
-        from edge_runtime.dicom.tags import text
+        from freezenet.edge_runtime.images.dicom.tags import text
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
 

@@ -1,7 +1,7 @@
 """A tree of DICOM files, as a hospital exports it by patient and study, with a CSV of the classes in the folder.
 
 The CSV has the column `class`, one of the columns of KEYS that says which images a row is about, and optionally
-`source,split,fold`. A tree whose first folders are the classes needs no CSV: `train.data.class_folders` reads it.
+`source,split,fold`. A tree whose first folders are the classes needs no CSV: `freezenet.train.data.layouts.class_folders` reads it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from edge_runtime.errors import FreezenetError
-from edge_runtime.inputs import images_below
-from train.data import csv_table
-from train.data.dicom_header import is_dicom_file, read_headers
-from train.dataset import Dataset, Sample
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.train.data.layouts import csv_table
+from freezenet.train.data.layouts.dicom_header import is_dicom_file, read_headers
+from freezenet.train.data.dataset import Dataset, Sample
 
 NAME = "a tree of DICOM files with one CSV of class and file, patient_id, AccessionNumber or a UID in its first folder"
 

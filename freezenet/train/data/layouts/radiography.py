@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
-from edge_runtime.errors import FreezenetError
-from train.data import class_folders
-from train.data.csv_table import read_rows
-from train.dataset import Dataset
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.layouts import class_folders
+from freezenet.train.data.layouts.csv_table import read_rows
+from freezenet.train.data.dataset import Dataset
 
 NAME = "the COVID-19 Radiography Database as downloaded (COVID, Lung_Opacity, Normal, Viral Pneumonia)"
 

@@ -1,0 +1,1 @@
+"""Post-training quantization: which integers stand for which values, chosen on calibration images."""

@@ -1,0 +1,1 @@
+"""From scores to answers: temperature, thresholds, abstention, chosen on the validation split."""

@@ -1,0 +1,1 @@
+"""Cross-validation: folds, their figures, tests between recipes."""

@@ -1,0 +1,1 @@
+"""Fitting: batches, augmentation, phases, schedules, checkpoints."""

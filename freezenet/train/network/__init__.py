@@ -1,0 +1,1 @@
+"""The network: backbones, weights from files, devices."""

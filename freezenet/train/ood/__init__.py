@@ -1,0 +1,1 @@
+"""The OOD gate: is this a chest X-ray at all?"""

@@ -1,0 +1,1 @@
+"""Recipes: everything that decides a training, as data."""

@@ -1,0 +1,1 @@
+"""Damaged files, long load, kills: what the runtime must survive."""

@@ -1,0 +1,1 @@
+"""Writers of the tables in the documentation, from the files in results/."""

@@ -1,0 +1,82 @@
+"""A classifier without a model, and folders for a spool."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from freezenet.edge_runtime.classifier import Prediction
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.watch import examine
+from freezenet.edge_runtime.watch.watcher import Spool
+
+
+class StubClassifier:
+    """Answers with the first letter of the content; refuses what begins with "bad"."""
+
+    path = Path("stub.tflite")
+    identity = {"model": "stub.tflite", "model_sha256": "00", "card_sha256": "11", "runtime": "none 0"}  # noqa: RUF012
+
+    def __init__(self, hook=lambda content: None) -> None:
+        self.seen: list[bytes] = []
+        self.hook = hook
+
+    def require_evidence(self) -> None:
+        """It has some."""
+
+    def predict(self, content: bytes, overlay: bool = False) -> Prediction:
+        self.seen.append(content)
+        self.hook(content)
+        if content.startswith(b"bad"):
+            raise FreezenetError("A good file is required. Got: a bad one.")
+        return Prediction(chr(content[0]), {chr(content[0]): 1.0}, {}, overlay=b"picture" if overlay else None)
+
+
+@pytest.fixture
+def make_spool(tmp_path, monkeypatch):
+    """Make a spool on tmp_path/in and tmp_path/out that takes files at once; the one before lets go of the outbox."""
+    made = []
+    (tmp_path / "in").mkdir()
+    # There is no model that a process of its own could load.
+    monkeypatch.setattr(examine, "survives", lambda *given: True)
+
+    def make(hook=lambda content: None, **options) -> Spool:
+        for spool in made:
+            spool.close()
+        options = {"settle": 0, "interval": 0.01, **options}
+        said, done = [], []
+        spool = Spool(
+            StubClassifier(hook), tmp_path / "in", tmp_path / "out", say=said.append, on_done=done.append, **options
+        )
+        spool.said, spool.done = said, done
+        made.append(spool)
+        return spool
+
+    yield make
+    for spool in made:
+        spool.close()
+
+
+@pytest.fixture
+def in_background():
+    """Run a spool in a thread; return a function that stops it."""
+    running = []
+
+    def start(spool: Spool):
+        stop = threading.Event()
+        thread = threading.Thread(target=spool.run, args=(stop,))
+        thread.start()
+
+        def end() -> None:
+            stop.set()
+            thread.join(10)
+            assert not thread.is_alive()
+
+        running.append(end)
+        return end
+
+    yield start
+    for end in running:
+        end()

@@ -1,0 +1,80 @@
+"""Which file is rejected, and with what sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.watch import examine as module
+from freezenet.edge_runtime.watch.arrivals import Arrival
+from freezenet.edge_runtime.watch.examine import MAX_ATTEMPTS, examine
+
+
+class Raising:
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+    def predict(self, content: bytes, overlay: bool) -> tuple[bytes, bool]:
+        if self.error is not None:
+            raise self.error
+        return content, overlay
+
+
+def arrival(content: bytes | None = b"content") -> Arrival:
+    return Arrival("a", Path("a"), "00", 300 << 20, (0, 0), 0, content)
+
+
+def test_the_content_is_what_the_classifier_gets():
+    assert examine(Raising(), arrival(), 0, True) == (b"content", True)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FreezenetError("A sentence."), r"^A sentence\.$"),
+        (ValueError("two\nlines"), "Got: ValueError: two lines"),
+        (OSError(5, "Input/output error"), "Got: OSError"),
+        (MemoryError(), "memory suffices"),
+        (RecursionError(), "Got: RecursionError"),
+    ],
+)
+def test_whatever_is_raised_becomes_one_sentence(error, said):
+    with pytest.raises(FreezenetError, match=said):
+        examine(Raising(error), arrival(), 0, False)
+
+
+def test_who_ends_the_process_is_not_held_up():
+    with pytest.raises(KeyboardInterrupt):
+        examine(Raising(KeyboardInterrupt()), arrival(), 0, False)
+
+
+def test_a_file_too_large_is_not_read():
+    with pytest.raises(FreezenetError, match=r"at most 256 MB is required\. Got: 300 MB"):
+        examine(Raising(AssertionError()), arrival(None), 0, False)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "probes", "said"),
+    [
+        (1, [False, False], "ended three times"),
+        (MAX_ATTEMPTS, [True], "ended ten times"),
+        (9, [False, True], None),
+        (0, [], None),
+    ],
+)
+def test_a_file_at_which_the_watcher_ended_is_probed_first(monkeypatch, attempts, probes, said):
+    left = list(probes)
+
+    def survives(classifier, content, overlay):
+        assert (content, overlay) == (b"content", True)
+        return left.pop(0)
+
+    monkeypatch.setattr(module, "survives", survives)
+    if said is None:
+        assert examine(Raising(), arrival(), attempts, True)
+    else:
+        with pytest.raises(FreezenetError, match=said):
+            examine(Raising(AssertionError()), arrival(), attempts, True)
+    assert not left

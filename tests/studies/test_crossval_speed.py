@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from freezenet.benchmarks import crossval as module
+
+
+@pytest.fixture(scope="module")
+def result(phantoms):
+    arguments = ["--recipe", "phantoms", "--weights", "none", "--set", "batch_size=32", "--folds", "2", "--epochs", "1"]
+    done = CliRunner().invoke(module.main, [str(phantoms), *arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_both_ways_train_every_fold(result):
+    assert (result["folds"], result["epochs"], result["batch_size"]) == (2, 1, 32)
+    for way in ("cached", "plain"):
+        assert len(result["fold_seconds"][way]) == 2
+        assert all(0 <= one <= 1 for one in result["accuracy"][way])
+
+
+def test_the_ratio_counts_the_reading_of_the_images(result):
+    seconds = result["fold_seconds"]
+    cached = result["reading_seconds"] + sum(seconds["cached"])
+    assert result["seconds"]["cached"] == pytest.approx(cached, abs=0.2)
+    assert result["ratio"] == pytest.approx(sum(seconds["plain"]) / cached, rel=0.05)
+
+
+def test_the_plain_way_sees_the_same_sides(phantoms, tmp_path):
+    """Its folders hold each image once, on the side that the fold's own RUN folder says."""
+    from freezenet.train.crossval.validation import CrossValidation, Fold, in_this_process, read_materials
+    from freezenet.train.recipes.recipe import load_recipe
+
+    settings = ("epochs=1", "batch_size=64", "image_size=64")
+    asked = CrossValidation(phantoms, {"a": load_recipe("phantoms", settings)}, 2, (0,), "none", tmp_path / "cache")
+    materials, fold = read_materials(phantoms, asked.recipes), Fold("a", 0, 2)
+    list(in_this_process(asked, materials, [fold], tmp_path / "out"))
+    module._train_plainly(asked, materials["a"], fold, tmp_path / "plain")
+    with (fold.folder(tmp_path / "out") / "splits.csv").open(newline="", encoding="utf-8") as file:
+        expected = {
+            (row["split"], row["class"], str((phantoms.parent / row["file"]).resolve())) for row in csv.DictReader(file)
+        }
+    found = [
+        (link.parts[-3], link.parts[-2], str(link.resolve()))
+        for link in (tmp_path / "plain").rglob("*")
+        if link.is_file()
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) == expected

@@ -1,0 +1,117 @@
+"""Temperature and abstention on scores whose true calibration is known, and against counts by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.train.answers.confidence import Confidence, abstention_threshold, best_temperature
+
+#: Of a multi-class model, and of a multi-label model with three labels.
+CLASSES = DecisionRule(("a", "b", "c", "d"))
+LABELS = DecisionRule(("a", "b", "c"), thresholds=np.array([0.5, 0.3, 0.8]))
+
+
+def sets(classes, count: int = 2) -> np.ndarray:
+    """Label sets of class numbers."""
+    return np.eye(count, dtype=bool)[classes]
+
+
+def drawn(count: int, sharpness: float = 1.0, seed: int = 0):
+    """Scores and truth where the truth is drawn from softmax(z): scores of sharpness * z are right at T = sharpness."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(scale=2, size=(count, 4))
+    chances = softmax(logits, axis=1)
+    truth = (chances.cumsum(1) < rng.random(count)[:, None]).sum(1)
+    return softmax(sharpness * logits, axis=1), np.eye(4, dtype=bool)[truth]
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1.0, 3.0])
+def test_the_temperature_undoes_what_was_done_to_the_logits(sharpness):
+    assert best_temperature(CLASSES, *drawn(20_000, sharpness)) == pytest.approx(sharpness, rel=0.05)
+
+
+def test_few_images_without_an_error_do_not_sharpen_without_bound():
+    scores = np.full((50, 4), 0.02)
+    scores[:, 0] = 0.94
+    assert 0.5 < best_temperature(CLASSES, scores, sets(np.zeros(50, int), 4)) < 1
+
+
+def test_the_threshold_keeps_the_risk_and_answers_as_much_as_it_may():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.55, 0.45]])
+    truth = sets([0, 0, 0, 1, 0])
+    assert abstention_threshold(CLASSES, probabilities, truth, 0.0) == pytest.approx(0.65)
+    assert abstention_threshold(CLASSES, probabilities, truth, 0.2) == 0  # one of five is wrong
+    assert abstention_threshold(CLASSES, probabilities, truth, 1.0) == 0
+
+
+def test_images_of_equal_confidence_are_answered_together():
+    probabilities = np.array([[0.9, 0.1]] * 3 + [[0.6, 0.4]] * 3)
+    assert abstention_threshold(CLASSES, probabilities, sets([0, 0, 0, 0, 1, 1]), 0.0) == pytest.approx(0.75)
+
+
+def test_at_least_half_is_answered_however_wrong():
+    probabilities = np.column_stack([np.linspace(0.6, 0.99, 20), 1 - np.linspace(0.6, 0.99, 20)])
+    threshold = abstention_threshold(CLASSES, probabilities, sets(np.ones(20, int)), 0.0)
+    assert (probabilities.max(1) >= threshold).mean() == 0.5
+
+
+def test_confidences_that_hardly_differ_keep_their_order():
+    """Twenty answers between .4 and .4 + 2e-8, as of a network that has learned nothing; the lower half are wrong."""
+    sure = 0.4 + 1e-9 * np.arange(20, 0, -1)
+    scores = np.column_stack([sure, 1 - sure - 0.3, np.full(20, 0.3), np.zeros(20)])
+    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * 10 + [1] * 10, 4), 0.0)
+    rule = replace(CLASSES, temperature=1.0, abstain_below=confidence.abstain_below)
+    answered = rule.probabilities(scores).max(1) >= confidence.abstain_below
+    assert answered.tolist() == [True] * 10 + [False] * 10
+    assert confidence.risk_reached == 0
+
+
+@pytest.mark.parametrize(("wrong", "reached"), [(1, 0.0), (15, 0.5)])
+def test_the_risk_that_is_reached_is_told(wrong, reached):
+    """Twenty answers, the least sure ones wrong: of the surest half, five."""
+    scores = np.column_stack([np.linspace(0.99, 0.6, 20), 1 - np.linspace(0.99, 0.6, 20)])
+    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * (20 - wrong) + [1] * wrong), 0.02)
+    assert (confidence.risk, confidence.risk_reached) == (0.02, reached)
+
+
+def test_the_risk_holds_on_other_images():
+    scores, truth = drawn(4000)
+    rule = replace(CLASSES, temperature=best_temperature(CLASSES, scores[:2000], truth[:2000]))
+    confidence = Confidence.fit(rule, scores[:2000], truth[:2000], 0.2)
+    assert (confidence.images, confidence.risk, confidence.temperature) == (2000, 0.2, rule.temperature)
+    powers = scores[2000:] ** (1 / confidence.temperature)
+    answered = powers.max(1) / powers.sum(1) >= confidence.abstain_below
+    right = scores[2000:].argmax(1) == truth[2000:].argmax(1)
+    assert 0.4 < answered.mean() < 1
+    assert right[answered].mean() == pytest.approx(0.8, abs=0.03)
+    assert right.mean() < 0.77
+
+
+def drawn_labels(count: int, sharpness: float = 1.0, seed: int = 0):
+    """Scores and truth of three independent labels: scores of sharpness * z are right at T = sharpness."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1, 2, size=(count, 3))
+    return expit(sharpness * logits), rng.random((count, 3)) < expit(logits)
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 3.0])
+def test_the_temperature_of_labels_undoes_what_was_done_to_their_logits(sharpness):
+    assert best_temperature(LABELS, *drawn_labels(20_000, sharpness)) == pytest.approx(sharpness, rel=0.05)
+
+
+def test_an_answer_of_labels_is_wrong_where_one_label_is():
+    """Confidence .9, .8, .7, .6; the second answer misses a label."""
+    rule = replace(LABELS, thresholds=np.full(3, 0.5))
+    probabilities = np.array([[0.9, 0.9, 0.05], [0.8, 0.1, 0.1], [0.3, 0.1, 0.1], [0.6, 0.01, 0.99]])
+    truth = np.array([[True, True, False], [True, True, False], [False] * 3, [True, False, True]])
+    assert abstention_threshold(rule, probabilities, truth, 0.25) == 0
+    # At least half stays answered.
+    assert abstention_threshold(rule, probabilities, truth, 0.0) == pytest.approx(0.75)
+    # Here the least sure image is the wrong one.
+    truth = np.array([[True, True, False], [True, False, False], [False] * 3, [True, False, False]])
+    assert abstention_threshold(rule, probabilities, truth, 0.0) == pytest.approx(0.65)

@@ -1,0 +1,84 @@
+"""All images of a data set in memory, and the unreadable ones told."""
+
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+
+from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.data.dataset import load
+from freezenet.train.data.images import read_images, read_readable, read_what_can_be_read
+
+SPEC = PreprocessSpec(size=(32, 32))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for label in "AB":
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            assert cv2.imwrite(f"{tmp_path}/{label}/{number}.png", rng.integers(0, 256, (64, 96), np.uint8))
+    return tmp_path
+
+
+def test_pixels_and_hashes_are_those_of_the_files(folder):
+    dataset = load(folder)
+    images = read_images(dataset, SPEC)
+    assert images.pixels.shape == (6, 32, 32)
+    assert images.pixels.dtype == np.uint8
+    for row, path in enumerate(dataset.paths):
+        whole = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        # 64 x 96 to 32 x 32 by area: the mean of 2 x 3 pixels, rounded
+        mean = whole.reshape(32, 2, 32, 3).mean((1, 3))
+        assert np.abs(images.pixels[row] - mean).max() <= 0.5 + 1e-6
+        assert images.hashes[row] == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_unreadable_images_are_counted_and_three_named(folder):
+    for number in range(4):
+        (folder / "A" / f"bad{number}.png").write_bytes(b"no image")
+    (folder / "B" / "empty.png").write_bytes(b"")
+    with pytest.raises(FreezenetError) as caught:
+        read_images(load(folder), SPEC)
+    message = str(caught.value)
+    assert "5 of 11" in message
+    assert "and 2 more" in message
+    assert all(f"bad{number}.png" in message for number in range(3))
+    assert "bad3.png" not in message
+
+
+def test_a_file_that_vanished_is_named(folder):
+    dataset = load(folder)
+    dataset.paths[4].unlink()
+    with pytest.raises(FreezenetError, match=r"1 of 6.*1\.png: No such file"):
+        read_images(dataset, SPEC)
+
+
+def test_unreadable_images_are_skipped_and_named(folder, capsys):
+    whole = read_images(load(folder), SPEC)
+    (folder / "A" / "1bad.png").write_bytes(b"no image")  # between two good ones, whose rows move
+    dataset, images = read_readable(load(folder), SPEC, skip_unreadable=True)
+    assert [sample.file for sample in dataset.samples] == [f"{one}/{n}.png" for one in "AB" for n in range(3)]
+    skipped = capsys.readouterr().err.splitlines()
+    assert len(skipped) == 1
+    assert skipped[0].startswith(f"skipped {folder / 'A' / '1bad.png'}: ")
+    assert images.hashes == whole.hashes
+    assert (images.pixels == whole.pixels).all()
+    with pytest.raises(FreezenetError, match="1 of 7"):
+        read_readable(load(folder), SPEC, skip_unreadable=False)
+
+
+def test_sizes_are_those_of_the_files(folder):
+    assert cv2.imwrite(f"{folder}/A/9.jpg", np.zeros((900, 1200), np.uint8))  # decoded at an eighth of its size
+    (folder / "B" / "bad.png").write_bytes(b"no image")
+    dataset = load(folder)
+    reading = read_what_can_be_read(dataset, SPEC, "Reading")
+    assert reading.sizes.tolist() == [[96, 64]] * 3 + [[1200, 900]] + [[96, 64]] * 3 + [[0, 0]]
+    assert list(reading.failures) == [7]
+    assert reading.hashes[7] == ""
+    assert reading.pixels.shape == (8, 32, 32)
