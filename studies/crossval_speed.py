@@ -83,10 +83,10 @@ def _train_plainly(asked: CrossValidation, material: Material, fold: Fold, home:
     import keras
     import numpy as np
 
-    from freezenet.train.losses.criterion import choose_criterion
+    from freezenet.train.crossval.folds import fold_sides
     from freezenet.train.crossval.validation import tested_images
     from freezenet.train.fitting.fit import TrainingData
-    from freezenet.train.crossval.folds import fold_sides
+    from freezenet.train.losses.criterion import choose_criterion
     from freezenet.train.network.model import build_model
 
     recipe = asked.recipe(fold)

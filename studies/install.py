@@ -19,14 +19,14 @@ from typing import Any
 
 import click
 
-from studies.clients.tools import default_tools_folder, made, run_tool
-from studies.command import BenchmarkCommand
-from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
-from studies.results import write_result
 from freezenet.edge_runtime.environment import environment
 from freezenet.train.files import read_json
 from freezenet.train.names import chosen_names
 from freezenet.train.progress import say
+from studies.clients.tools import default_tools_folder, made, run_tool
+from studies.command import BenchmarkCommand
+from studies.results import write_result
+from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
 
 BEGIN = begin_mark("python -m studies.install --write-docs")
 #: Of every virtual environment, and not of the installation.

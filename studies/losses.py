@@ -18,11 +18,11 @@ from typing import Any
 import click
 import numpy as np
 
-from studies.command import BenchmarkCommand
-from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
-from studies.results import write_result
 from freezenet.train.files import read_json
 from freezenet.train.metrics.multiclass import Figure
+from studies.command import BenchmarkCommand
+from studies.results import write_result
+from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
 
 PAGE = "docs/losses.md"
 PICTURE = "docs/losses.png"

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from freezenet.edge_runtime.errors import FreezenetError
 from studies.command import BenchmarkCommand
 from studies.results import mean_and_spread, write_result
-from freezenet.edge_runtime.errors import FreezenetError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,12 +52,12 @@ def measure(
     from freezenet.edge_runtime.environment import environment
     from freezenet.train.data.dataset import SPLITS, load
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.split import split
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
     from freezenet.train.ood.one_class import trunk_features
     from freezenet.train.progress import say
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.data.split import split
 
     recipe = load_recipe(recipe_name, settings)
     dataset = load(data)

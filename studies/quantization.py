@@ -24,28 +24,28 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from studies.command import BenchmarkCommand
-from studies.equalization import equalize, without_cap
-from studies.results import mean_and_spread, write_result
+from freezenet.convert.converter import ROUNDING_IMAGES, Converter
+from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.flatbuffer import read_tree, write_tree
 from freezenet.convert.ptq.bias_correction import correct_biases
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
-from freezenet.convert.float.flatbuffer import read_tree, write_tree
-from freezenet.convert.float.batchnorm import fold_batchnorm
 from freezenet.convert.ptq.integer import float_ended_quantizer, to_integer
 from freezenet.convert.ptq.ranges import Observation, input_range, least_error, observe
 from freezenet.convert.ptq.rounding import round_kernels
-from freezenet.convert.converter import ROUNDING_IMAGES, Converter
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.metrics.multiclass import confusion_matrix, macro_f1
 from freezenet.train.names import chosen_names
 from freezenet.train.progress import say
 from freezenet.train.quiet import quiet
 from freezenet.train.run import Run
 from freezenet.train.task import MultiClass
+from studies.command import BenchmarkCommand
+from studies.equalization import equalize, without_cap
+from studies.results import mean_and_spread, write_result
 
 #: Calibration images of every arm whose name gives no other number; what `freezenet convert` takes.
 CALIBRATION_IMAGES = 100

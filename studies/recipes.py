@@ -14,10 +14,10 @@ from typing import Any
 
 import click
 
-from studies.command import BenchmarkCommand
-from studies.results import mean_and_spread, write_result
 from freezenet.convert.cli import variants_option
 from freezenet.convert.variants import known_variants
+from studies.command import BenchmarkCommand
+from studies.results import mean_and_spread, write_result
 
 
 def study(

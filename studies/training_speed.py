@@ -33,15 +33,15 @@ def measure(
     import numpy as np
 
     from freezenet.edge_runtime.environment import environment
+    from freezenet.train.data.dataset import load
+    from freezenet.train.data.images import read_images
     from freezenet.train.fitting.augment import normalizer
     from freezenet.train.fitting.batches import Batches
+    from freezenet.train.fitting.fit import compile_model, cut_of
     from freezenet.train.frozen.cache import cached_features
     from freezenet.train.frozen.cut import split_model
-    from freezenet.train.data.dataset import load
     from freezenet.train.network.devices import configure_devices
-    from freezenet.train.fitting.fit import compile_model, cut_of
     from freezenet.train.network.fuse import fused
-    from freezenet.train.data.images import read_images
     from freezenet.train.network.model import build_model
     from freezenet.train.progress import say
     from freezenet.train.recipes.recipe import load_recipe

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from studies.tables.pages import END
-from studies.tables.results_page import BEGIN, readme_with_tables
 from freezenet.cli import VERBS
 from freezenet.train.recipes.recipe import recipe_names
+from studies.tables.pages import END
+from studies.tables.results_page import BEGIN, readme_with_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,8 +13,8 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.dataset import Dataset, load
 from freezenet.train.data.images import read_images
-from freezenet.train.progress import track
 from freezenet.train.data.split import read_splits
+from freezenet.train.progress import track
 from freezenet.train.task import MultiClass
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
@@ -30,7 +31,7 @@ def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | Non
     """
     request = json.dumps({"model": str(model), "runs": runs, "threads": threads, "runtime": runtime})
     done = subprocess.run(
-        [sys.executable, "-m", "freezenet.benchmarks.latency", request], capture_output=True, text=True, check=False
+        module_command("freezenet.benchmarks.latency", request), capture_output=True, text=True, check=False
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()

@@ -18,9 +18,9 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from freezenet.edge_runtime.images.reader import read_gray
+from freezenet.train.data.sources import source_table
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.multiclass import Figure
-from freezenet.train.data.sources import source_table
 
 _THUMBNAIL = 128
 #: Flipped images shown per variant; the rest is counted.
@@ -47,7 +47,10 @@ def write_report(folder: Path) -> Path:
     comparison = results["comparison"]
     latency = {one["model"].removesuffix(".tflite"): one for one in results["latency"]}
     environment = Environment(
-        loader=PackageLoader("freezenet.benchmarks"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("freezenet.benchmarks"),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"

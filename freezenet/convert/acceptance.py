@@ -17,8 +17,8 @@ from freezenet.convert.settings import Settings, setting
 from freezenet.convert.variants import Variant
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.metrics.multiclass import Figure
 from freezenet.train.task import task_of
 

@@ -78,9 +78,9 @@ def convert(
 
     with quiet():
         from freezenet.convert.acceptance import GateLimits
+        from freezenet.convert.float.outputs import known_profiles
         from freezenet.convert.models import convert as write
         from freezenet.convert.models import refuse
-        from freezenet.convert.float.outputs import known_profiles
         from freezenet.convert.qat.training import QatSettings
         from freezenet.train.run import Run
 

@@ -11,15 +11,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from freezenet.convert.ptq.bias_correction import correct_biases
 from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.outputs import keep_outputs
+from freezenet.convert.ptq.bias_correction import correct_biases
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.mixed import mixed_precision
-from freezenet.convert.float.outputs import keep_outputs
-from freezenet.convert.qat.training import by_layer
 from freezenet.convert.ptq.ranges import Ranges, least_error_ranges
 from freezenet.convert.ptq.rounding import round_kernels
 from freezenet.convert.ptq.sensitivity import Sensitivity, measure_sensitivity
+from freezenet.convert.qat.training import by_layer
 from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant
 from freezenet.edge_runtime.errors import one_line
 from freezenet.train.quiet import quiet

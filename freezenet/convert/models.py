@@ -22,13 +22,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
-from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from freezenet.convert.acceptance import Evidence, GateLimits, Verdict, judge
+from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import keep_outputs, outputs_of, with_outputs
+from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
+from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
 from freezenet.convert.qat.training import QatSettings
 from freezenet.convert.qat.variant import QuantizedTraining
-from freezenet.convert.converter import Converter
 from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, UnsupportedError, Variant
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.environment import environment

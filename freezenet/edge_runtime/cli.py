@@ -197,8 +197,8 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
     """
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import RefusedError
-    from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE, check_listed
     from freezenet.edge_runtime.images.inputs import named_models
+    from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE, check_listed
     from freezenet.edge_runtime.integrity.signature import check_models, signed_folder
     from freezenet.edge_runtime.integrity.verify import verify as run_vectors
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.ood import ChestGate, gate_from_dict
 from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.ood import ChestGate, gate_from_dict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

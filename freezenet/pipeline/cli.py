@@ -66,8 +66,8 @@ def pipeline(data, out, recipe, settings, variants, limits, as_json, **others) -
 @json_option
 def demo(out, seed, overwrite, as_json) -> None:
     """Run the pipeline on synthetic chest phantoms: offline, nothing to download, minutes on a laptop."""
-    from freezenet.train.files import prepare_output
     from freezenet.train.data.phantoms import write_phantoms
+    from freezenet.train.files import prepare_output
     from freezenet.train.progress import say
     from freezenet.train.quiet import quiet
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from freezenet.benchmarks.compare import compare
 from freezenet.benchmarks.latency import benchmark
-from freezenet.convert.package.card import NOTICE
 from freezenet.convert.acceptance import GateLimits
+from freezenet.convert.float.outputs import PROFILES
 from freezenet.convert.models import FINISHED as CONVERTED
 from freezenet.convert.models import convert, refuse
-from freezenet.convert.float.outputs import PROFILES
+from freezenet.convert.package.card import NOTICE
 from freezenet.convert.variants import DEFAULT_VARIANTS
 from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.frozen.cut import split_model
+from freezenet.train.data.split import read_splits
 from freezenet.train.files import read_json
 from freezenet.train.fitting.fit import cut_of
+from freezenet.train.frozen.cut import split_model
 from freezenet.train.quiet import quiet
 from freezenet.train.recipes.recipe import Recipe
-from freezenet.train.data.split import read_splits
 from freezenet.train.task import Task, task_of
 
 #: Written last, so its presence means that the run is finished.

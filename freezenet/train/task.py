@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.answers.thresholds import DEFAULT, choose_thresholds
 from freezenet.train.data import label_sets
 from freezenet.train.metrics.multiclass import evaluate
 from freezenet.train.metrics.multilabel import evaluate_label_sets
-from freezenet.train.answers.thresholds import DEFAULT, choose_thresholds
 
 
 class Task(ABC):

@@ -18,30 +18,30 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.ood import gate_to_dict
 from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.frozen.cache import default_cache_folder
+from freezenet.edge_runtime.ood import gate_to_dict
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.answers.rule import ChosenRule
-from freezenet.train.losses.criterion import Criterion, choose_criterion, needs_recall
 from freezenet.train.data.dataset import SPLITS, Dataset, content_hash, load, spelling_warning
-from freezenet.train.network.devices import configure_devices, device_scope
+from freezenet.train.data.images import Images, read_readable
+from freezenet.train.data.split import read_splits, split, write_splits
 from freezenet.train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from freezenet.train.fitting.fit import TrainingData
-from freezenet.train.ood.choice import choose_gate, measure_gate
-from freezenet.train.data.images import Images, read_readable
+from freezenet.train.fitting.phases import Fitted, fit_phases, remove_checkpoints
+from freezenet.train.fitting.traces import forgotten_traces
+from freezenet.train.frozen.cache import default_cache_folder
+from freezenet.train.losses.criterion import Criterion, choose_criterion, needs_recall
 from freezenet.train.metrics.multiclass import confusion_matrix, recall
+from freezenet.train.network.devices import configure_devices, device_scope
 from freezenet.train.network.model import build_model, count_parameters
+from freezenet.train.ood.choice import choose_gate, measure_gate
 from freezenet.train.ood.negatives import Negatives, read_negatives
 from freezenet.train.ood.one_class import trunk_features
-from freezenet.train.fitting.phases import Fitted, fit_phases, remove_checkpoints
 from freezenet.train.progress import say
-from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.recipes.files import changed_keys
+from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import DECISION, FINISHED, NEGATIVES, predict_scores, weights_origin
-from freezenet.train.data.split import read_splits, split, write_splits
-from freezenet.train.fitting.traces import forgotten_traces
 
 #: Of the first short run, where the loss asks for one; gone when the run is finished.
 _FIRST_RUN = "first-run"

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freezenet.edge_runtime.environment import environment
+from freezenet.train.names import chosen_names
 from studies.clients import aarch64, browser, mediapipe, runtimes, support
 from studies.clients.cell import Cell
 from studies.clients.question import Question, conversion, questions
 from studies.clients.tools import MissingToolError
-from freezenet.edge_runtime.environment import environment
-from freezenet.train.names import chosen_names
 
 
 @dataclass(frozen=True)

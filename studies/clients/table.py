@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from freezenet.train.files import read_json
 from studies.clients.cell import Cell
 from studies.tables.pages import begin_mark, with_part
-from freezenet.train.files import read_json
 
 BEGIN = begin_mark("python -m studies.clients --write-docs")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from studies.command import BenchmarkCommand
 from freezenet.edge_runtime.cli import json_option
+from studies.command import BenchmarkCommand
 
 
 @click.command(cls=BenchmarkCommand)
@@ -29,11 +29,11 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
     installed into the cache folder once; the others with: pip install 'freezenet[peers]'. What is missing is left out and
     the reason given.
     """
+    from freezenet.train.progress import say
     from studies.clients.tools import default_tools_folder
     from studies.peers.measure import measure
     from studies.peers.table import table
     from studies.results import write_result
-    from freezenet.train.progress import say
 
     result = measure(
         model, default_tools_folder(), image=image, rounds=rounds, times=times, starts=starts,

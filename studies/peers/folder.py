@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from freezenet.edge_runtime.errors import FreezenetError
 from studies.clients.answers import client_environment
 from studies.peers.process import ROOT, usable_cores
-from freezenet.edge_runtime.errors import FreezenetError
 
 #: Started with the cores as its first argument: what a person would do with `taskset`.
 _ON_CORES = (

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.environment import environment
 from studies.clients.runtimes import installed_version
 from studies.clients.tools import MissingToolError
 from studies.peers.files import write_files
 from studies.peers.folder import folder_throughput
 from studies.peers.process import WayProcess, usable_cores
 from studies.peers.ways import OURS, Setting, Start, ways
-from freezenet.edge_runtime.card import ModelCard
-from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.edge_runtime.environment import environment
 
 #: Packages whose versions stand in the result beside the environment's.
 _PEERS = ("pillow", "onnxruntime", "openvino", "tf2onnx", "pydicom")

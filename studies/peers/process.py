@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from freezenet.benchmarks.latency import peak_memory
 from studies.clients.answers import client_environment, how_it_ended
 from studies.peers.ways import Start
-from freezenet.benchmarks.latency import peak_memory
 
 PROGRAM = Path(__file__).parent / "programs" / "answering_files.py"
 #: Where the process finds `edge_runtime`.

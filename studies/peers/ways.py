@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freezenet.edge_runtime.card import ModelCard
 from studies.clients import mediapipe
 from studies.clients.question import model_files
 from studies.clients.runtimes import installed_version
 from studies.clients.tools import MissingToolError, run_tool, virtual_environment
-from freezenet.edge_runtime.card import ModelCard
 
 #: Version of ONNX's operators.
 _OPSET = "17"

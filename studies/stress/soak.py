@@ -28,8 +28,9 @@ from typing import Any
 
 import click
 
-from studies.command import BenchmarkCommand
+from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.errors import FreezenetError, one_line
+from studies.command import BenchmarkCommand
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
 WARM = 500
@@ -169,7 +170,7 @@ def bad_requests(image: bytes, max_bytes: int) -> list[Request]:
 @contextmanager
 def server(model: Path, max_bytes: int, workers: int | None) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Start `freezenet serve` on a free port; give the process and the port; end it in good order."""
-    command = [sys.executable, "-m", "freezenet", "serve", str(model), "--port", "0", "--max-bytes", str(max_bytes)]
+    command = module_command("freezenet", "serve", str(model), "--port", "0", "--max-bytes", str(max_bytes))
     process = subprocess.Popen(
         command + (["--workers", str(workers)] if workers else []),
         stdout=subprocess.DEVNULL,
@@ -258,8 +259,8 @@ def soak(
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
-    from studies.results import write_result
     from freezenet.edge_runtime.environment import environment
+    from studies.results import write_result
 
     result = soak(model, list(images), requests, clients, bad, workers)
     full = {**result, "environment": environment()}

@@ -95,8 +95,8 @@ def watch_and_kill(model: Path, folder: Path, files: dict[str, bytes], kills: in
     """Let the files arrive while the watcher is killed again and again; return the kills that left a job behind."""
     inbox, outbox = folder / "inbox", folder / "outbox"
     inbox.mkdir()
-    arguments = [sys.executable, "-m", "freezenet", "watch", str(model), str(inbox), "--out", str(outbox), "--cam",
-                 "--settle", str(_SETTLE), "--interval", str(_INTERVAL)]  # fmt: skip
+    arguments = module_command("freezenet", "watch", str(model), str(inbox), "--out", str(outbox), "--cam",
+                               "--settle", str(_SETTLE), "--interval", str(_INTERVAL))  # fmt: skip
     rng = random.Random(seed)
     feeder = threading.Thread(target=feed, args=(inbox, files, kills * sum(_LIFE) / 2, seed))
     feeder.start()
@@ -191,8 +191,8 @@ def main(
     model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, out: Path | None, as_json: bool
 ) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
-    from studies.results import write_result
     from freezenet.edge_runtime.environment import environment
+    from studies.results import write_result
 
     found = measure(model, list(images), files, kills, seed)
     result = {"model": model.name, **asdict(found), "passed": found.passed}

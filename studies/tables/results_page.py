@@ -12,10 +12,10 @@ from typing import Any
 
 import click
 
-from studies.peers.table import table as edge_table
-from studies.tables.pages import begin_mark, rewrite_page, with_part
-from studies.results import mean_and_spread
 from freezenet.train.files import read_json
+from studies.peers.table import table as edge_table
+from studies.results import mean_and_spread
+from studies.tables.pages import begin_mark, rewrite_page, with_part
 
 BEGIN = begin_mark("python -m studies.tables.results_page")
 

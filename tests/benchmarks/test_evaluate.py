@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-from freezenet.cli import cli
 from freezenet.benchmarks.evaluate import choose_side, evaluate_model, model_scores
+from freezenet.cli import cli
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
 

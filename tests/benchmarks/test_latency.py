@@ -6,8 +6,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from freezenet.cli import cli
 from freezenet.benchmarks.latency import benchmark
+from freezenet.cli import cli
 from freezenet.edge_runtime.errors import FreezenetError
 
 FIELDS = {

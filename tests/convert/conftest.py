@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.converter import Converter
+from freezenet.convert.ptq.calibration import Calibration
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 

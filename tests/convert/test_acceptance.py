@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from sklearn.metrics import f1_score, recall_score
 
-from freezenet.convert.ptq.calibration import Calibration
-from freezenet.convert.float.flatbuffer import read_tree, write_tree
 from freezenet.convert.acceptance import Evidence, GateLimits, Verdict, judge
-from freezenet.convert.float.operators import custom_operators
 from freezenet.convert.converter import Converter
+from freezenet.convert.float.flatbuffer import read_tree, write_tree
+from freezenet.convert.float.operators import custom_operators
+from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 

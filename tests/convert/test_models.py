@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from freezenet.convert import card
 from freezenet.convert import models as module
-from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.acceptance import GateLimits
 from freezenet.convert.models import convert
+from freezenet.convert.package import card
+from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.qat.training import QatSettings
 from freezenet.convert.variants import VARIANTS as ALL
 from freezenet.edge_runtime.card import ModelCard

@@ -6,17 +6,17 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.convert.ptq.calibration import Calibration
-from freezenet.convert.models import convert
+from freezenet.convert.converter import Converter
 from freezenet.convert.float.operators import custom_operators, read_operators
 from freezenet.convert.float.outputs import with_outputs
-from freezenet.convert.converter import Converter
+from freezenet.convert.models import convert
+from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.network.backbones import BACKBONES
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
+from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
 from freezenet.edge_runtime.classifier import Classifier, Prediction
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
 
 VARIANTS = ["float32", "float16", "dynamic", "int8"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from freezenet.cli import cli
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError, RefusedError
-from freezenet import cli
 
 
 def invoke(*arguments, **options):

@@ -7,9 +7,9 @@ import pytest
 from scipy.special import expit, softmax
 
 from freezenet.edge_runtime.card import ModelCard
-from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
 
 LABELS = ["a", "b", "c"]
 LOGITS = np.array([2.0, 0.5, -1.0])

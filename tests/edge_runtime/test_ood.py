@@ -11,8 +11,8 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 from scipy.special import expit
 
-from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, gate_from_dict, gate_to_dict
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, gate_from_dict, gate_to_dict
 
 ONE = gate_to_dict(OneClassGate(np.zeros(1), np.eye(1), 1.0))
 

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from freezenet.train.data.phantoms import draw_phantom
 from studies.clients.tools import MissingToolError
 from studies.install import ROUTES, install, project_wheel
-from freezenet.train.data.phantoms import draw_phantom
 
 
 @pytest.fixture(scope="session")

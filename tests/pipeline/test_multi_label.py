@@ -17,15 +17,15 @@ from sklearn.metrics import accuracy_score, f1_score, hamming_loss, recall_score
 from freezenet.benchmarks.compare import compare
 from freezenet.benchmarks.evaluate import choose_side, evaluate_model
 from freezenet.benchmarks.report import write_report
-from freezenet.convert.ptq.calibration import choose_calibration
-from freezenet.convert.package.hub import export_hub
 from freezenet.convert.models import convert
+from freezenet.convert.package.hub import export_hub
+from freezenet.convert.ptq.calibration import choose_calibration
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.integrity.verify import verify
-from freezenet.train.files import write_json
 from freezenet.train.data.phantoms import LABEL_SET_PATIENTS, write_phantoms
+from freezenet.train.files import write_json
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train

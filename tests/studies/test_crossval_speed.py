@@ -6,7 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from freezenet.benchmarks import crossval as module
+from studies import crossval_speed as module
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from studies.equalization import equalize, pairs, without_cap
 from freezenet.convert.float.batchnorm import fold_batchnorm
+from studies.equalization import equalize, pairs, without_cap
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from statistics import mean
 
 import pytest
 
+from freezenet.train.recipes.recipe import load_recipe
 from studies.losses import BEGIN, FREEZING, LOSSES, PAGE, page_with_tables
 from studies.tables.pages import END, ROOT
-from freezenet.train.recipes.recipe import load_recipe
 
 
 def test_the_page_is_made_from_the_result_file():

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from freezenet.edge_runtime.errors import FreezenetError
 from studies.ood import kind_of, main, overhead
 from studies.tables.results_page import tables
-from freezenet.edge_runtime.errors import FreezenetError
 
 
 @pytest.fixture(scope="module")

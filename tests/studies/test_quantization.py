@@ -12,11 +12,11 @@ from ai_edge_litert import schema_py_generated as schema
 from click.testing import CliRunner
 from sklearn.metrics import f1_score
 
-from studies.quantization import ARMS, Bench, answers, extremes, main, measure, percentile, table, with_beta
-from freezenet.convert.ptq.ranges import Observation
 from freezenet.convert.converter import Converter
+from freezenet.convert.ptq.ranges import Observation
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.errors import FreezenetError
+from studies.quantization import ARMS, Bench, answers, extremes, main, measure, percentile, table, with_beta
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("tensorflow", "nearest-minmax", "rounded-least-error", "rounded-least-error-bias-correction")

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
-from freezenet.edge_runtime.ood import gate_from_dict
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.ood import gate_from_dict
 from freezenet.train.answers.confidence import Confidence, best_temperature
 from freezenet.train.data.dataset import load
 from freezenet.train.data.images import read_images
-from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.data.phantoms import write_phantoms
+from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import load_classes, read_material, train

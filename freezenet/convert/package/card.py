@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.package.golden import golden_images, golden_vectors
 from freezenet.convert.package.metadata import LABELS_FILE, Description, with_metadata
+from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
 from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION
 from freezenet.edge_runtime.decision import DecisionRule

@@ -12,8 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
+from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 
 

@@ -131,7 +131,9 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         model_name=content["name"],
         eval_results=results,
     )
-    environment = Environment(loader=PackageLoader("freezenet.convert.package"), trim_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        loader=PackageLoader("freezenet.convert.package"), trim_blocks=True, keep_trailing_newline=True
+    )
     environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["cell"] = lambda text: text.replace("|", "\\|")
     body = environment.get_template("hub.md").render(

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.qat.graph import source_names
 from freezenet.convert.ptq.ranges import SAMPLES, Observation, least_error, rounded
+from freezenet.convert.qat.graph import source_names
 from freezenet.train.progress import track
 
 _BATCH = 16

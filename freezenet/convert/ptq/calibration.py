@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.files import sha256_file
 from freezenet.train.data.label_sets import strata
+from freezenet.train.files import sha256_file
 from freezenet.train.run import Run
 
 

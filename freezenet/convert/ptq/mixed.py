@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from freezenet.convert.float.flatbuffer import read_tree
-from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.float.operators import read_operators
+from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import Ranges
 from freezenet.edge_runtime.errors import FreezenetError
 

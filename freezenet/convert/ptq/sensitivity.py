@@ -20,8 +20,8 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from freezenet.convert.float.flatbuffer import add_operator, add_tensor, read_tree, write_tree
-from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.float.operators import Operator, read_operators
+from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import STEPS, Ranges
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.files import write_atomically, write_csv

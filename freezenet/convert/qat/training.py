@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -23,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat.graph import HEADS, describe
 from freezenet.convert.qat.worker import packed, unpacked
-from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.settings import Settings, setting
+from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.files import read_json, write_json
@@ -217,15 +217,13 @@ def _work(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _worker(folder: Path) -> Iterator[subprocess.Popen]:
-    root = Path(__file__).resolve().parents[1]
     environment = {
         **os.environ,
         "TF_USE_LEGACY_KERAS": "1",
         # This process may hold the memory of all GPUs; what is trained is small.
         "CUDA_VISIBLE_DEVICES": "-1",
-        "PYTHONPATH": os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    command = [sys.executable, "-m", "freezenet.convert.qat.worker", str(folder.resolve())]
+    command = module_command("freezenet.convert.qat.worker", str(folder.resolve()))
     # The worker ends when this end of its stdin closes, however that comes; stdout is for data, and it has none.
     process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:

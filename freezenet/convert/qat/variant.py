@@ -9,11 +9,11 @@ from typing import Any
 
 import keras
 
-from freezenet.convert.ptq.calibration import read_checked
 from freezenet.convert.acceptance import Evidence
-from freezenet.convert.float.outputs import show_classifier
-from freezenet.convert.qat.training import QatResult, QatSettings, QatSide, train_quantized
 from freezenet.convert.converter import Converter
+from freezenet.convert.float.outputs import show_classifier
+from freezenet.convert.ptq.calibration import read_checked
+from freezenet.convert.qat.training import QatResult, QatSettings, QatSide, train_quantized
 from freezenet.train.progress import say
 from freezenet.train.run import Run, predict_scores
 

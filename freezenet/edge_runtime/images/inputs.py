@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
 
 #: The argument that stands for an image on standard input.
 STDIN = "-"

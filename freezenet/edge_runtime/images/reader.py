@@ -20,11 +20,19 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.chatter import without_chatter
 from freezenet.edge_runtime.images.dicom import read_dicom_gray
 from freezenet.edge_runtime.images.dicom.recognition import is_dicom
-from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.header import channels, image_size, is_cut_off, is_png, is_tiff, png_is_whole, tile_pixels
+from freezenet.edge_runtime.images.header import (
+    channels,
+    image_size,
+    is_cut_off,
+    is_png,
+    is_tiff,
+    png_is_whole,
+    tile_pixels,
+)
 from freezenet.edge_runtime.images.limits import MAX_PIXELS, MIN_SIDE
 
 if TYPE_CHECKING:

@@ -13,6 +13,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from freezenet.edge_runtime.child import module_command
+
 if TYPE_CHECKING:
     from freezenet.edge_runtime.classifier import Classifier
 
@@ -23,7 +25,7 @@ LONGEST_READING = 50.0
 def survives(classifier: Classifier, content: bytes, overlay: bool) -> bool:
     """Return whether a process outlives answering for this content; an error that it reports is no end."""
     settings = (classifier.path, classifier.interpreter.runtime, int(overlay), int(classifier.trust_tags))
-    return outlives([sys.executable, "-m", __name__, *map(str, settings)], content)
+    return outlives(module_command(__name__, *map(str, settings)), content)
 
 
 def outlives(arguments: list[str], content: bytes, seconds: float = LONGEST_READING) -> bool:

@@ -74,6 +74,7 @@ def crossval(
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
+        from freezenet.train.crossval.ray_cluster import on_ray
         from freezenet.train.crossval.validation import (
             CrossValidation,
             count_folds,
@@ -82,7 +83,6 @@ def crossval(
             read_materials,
             refuse_other_verbs,
         )
-        from freezenet.train.crossval.ray_cluster import on_ray
         from freezenet.train.metrics.multiclass import Figure
         from freezenet.train.names import counted
         from freezenet.train.recipes.recipe import load_arms

@@ -23,13 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.crossval.folds import fold_numbers, fold_sides
+from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import content_hash
 from freezenet.train.files import MARK, prepare_output, read_json, write_json
-from freezenet.train.crossval.table import write_table
-from freezenet.train.crossval.folds import fold_numbers, fold_sides
 from freezenet.train.progress import say
-from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.recipes.files import changed_keys
+from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import FINISHED, weights_origin
 from freezenet.train.training import Material, load_classes, read_material, train_on
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.dataset import Sample
-from freezenet.train.files import write_csv
 from freezenet.train.data.inventory import Inventory, patient_known
+from freezenet.train.files import write_csv
 
 #: Where a picture or a patient stands on several sides, the side that keeps it: figures of the published test side stay
 #: comparable, and the training side has most to spare.

@@ -39,8 +39,8 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
     """
     from freezenet.train.data.cleaning import clean
     from freezenet.train.data.dataset import load
-    from freezenet.train.files import prepare_file
     from freezenet.train.data.inventory import take_inventory
+    from freezenet.train.files import prepare_file
 
     if drop_split and clean_file is None:
         raise click.UsageError("--drop-split needs --clean CSV.")

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.files import write_csv
 from freezenet.train.data.label_sets import NONE, labels_of
+from freezenet.train.files import write_csv
 
 #: Patients drawn of each class for a data set of scale 1: imbalanced, as hospitals' data is.
 PATIENTS = {"Clear": 300, "Focal": 72, "Diffuse": 120, "Reticular": 180}

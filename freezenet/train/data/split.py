@@ -17,8 +17,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.dataset import SPLITS, Dataset
-from freezenet.train.files import write_csv
 from freezenet.train.data.label_sets import strata
+from freezenet.train.files import write_csv
 
 COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
 

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.images import Images
 from freezenet.train.fitting.augment import augmenter, normalizer
 from freezenet.train.fitting.batches import Batches, EpochCounter
 from freezenet.train.fitting.checkpoint import Checkpoint
-from freezenet.train.frozen.versions import StackedRows
+from freezenet.train.fitting.schedule import learning_rate, schedule_callbacks
 from freezenet.train.frozen.cut import articulation_layer, split_model
+from freezenet.train.frozen.versions import StackedRows
 from freezenet.train.network.devices import compiles, replicas_of
 from freezenet.train.network.fuse import fused
-from freezenet.train.data.images import Images
 from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
-from freezenet.train.fitting.schedule import learning_rate, schedule_callbacks
 from freezenet.train.task import TASKS
 
 _EVALUATION_BATCH = 64

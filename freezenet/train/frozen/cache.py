@@ -26,8 +26,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from freezenet.train.data.dataset import content_hash
-from freezenet.train.files import write_atomically
 from freezenet.train.data.images import Images
+from freezenet.train.files import write_atomically
 from freezenet.train.frozen.prefix import PrefixRunner, choose_engine
 from freezenet.train.progress import track
 from freezenet.train.recipes.recipe import Recipe

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.network.fuse import fused
 from freezenet.train.quiet import quiet
 

@@ -16,9 +16,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.train.data.images import Images
 from freezenet.train.fitting.augment import AUGMENT_VERSION, changed_image
 from freezenet.train.frozen.cache import Features, cached_features, prefix_runner
-from freezenet.train.data.images import Images
 from freezenet.train.recipes.recipe import Recipe
 
 

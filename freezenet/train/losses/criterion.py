@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
 from freezenet.train.fitting.fit import TrainingData
 from freezenet.train.losses import (
     BWCCE,
@@ -20,6 +19,7 @@ from freezenet.train.losses import (
     FocalCrossentropy,
     InverseFrequencyCrossentropy,
 )
+from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
 from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
 

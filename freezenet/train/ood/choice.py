@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from freezenet.edge_runtime.ood import BothGates, ChestGate, LogisticGate, OneClassGate, gate_to_dict
-from freezenet.train.ood.logistic import fit_logistic_gate
 from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
+from freezenet.train.ood.logistic import fit_logistic_gate
 from freezenet.train.ood.one_class import fit_gate
 
 

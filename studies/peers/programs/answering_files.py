@@ -20,7 +20,7 @@ def freezenet(model: str) -> Answer:
     """`edge_runtime.Classifier`, as its user calls it; OpenCV held to one thread as the others are."""
     import cv2
 
-    from freezenet.edge_runtime import Classifier
+    from freezenet import Classifier
 
     cv2.setNumThreads(1)
     classifier = Classifier(model)
@@ -114,7 +114,7 @@ def _pillow(size: tuple[int, int]) -> Callable[[str], Any]:
 def _edge_runtime(size: tuple[int, int]) -> Callable[[str], Any]:
     import cv2
 
-    from freezenet.edge_runtime import PreprocessSpec
+    from freezenet import PreprocessSpec
 
     cv2.setNumThreads(1)
     return PreprocessSpec(size=size).pixels

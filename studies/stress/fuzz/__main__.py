@@ -40,13 +40,13 @@ def main(
 
 
 def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, as_json: bool, single: bool) -> bool:
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.train.progress import say, track
+    from studies.results import write_result
     from studies.stress.fuzz.corpus import corpus
     from studies.stress.fuzz.mutation import mutated
     from studies.stress.fuzz.run import fuzz, write_input
     from studies.stress.fuzz.table import table
-    from studies.results import write_result
-    from freezenet.edge_runtime.classifier import Classifier
-    from freezenet.train.progress import say, track
 
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

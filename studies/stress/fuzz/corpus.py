@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.stress.fuzz import dicom, png, tiff
-from studies.stress.fuzz.model import small_model
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.phantoms import draw_phantom
+from studies.stress.fuzz import dicom, png, tiff
+from studies.stress.fuzz.model import small_model
 
 #: Height and width of the drawn images: above the smallest that is read, and small, so that many fit into a minute.
 SHAPE = (72, 56)

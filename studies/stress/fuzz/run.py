@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.files import write_bytes
 from studies.stress.fuzz.memory import MEMORY_BOUND
 from studies.stress.fuzz.mutation import Input, mutated
 from studies.stress.fuzz.watch import SECONDS_BOUND, Outcome, Watch, masked
-from freezenet.edge_runtime.environment import environment
-from freezenet.edge_runtime.files import write_bytes
 
 #: Files that are kept of each kind of finding.
 _KEPT = 5

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from studies.tables.pages import begin_mark, with_part
 from freezenet.train.files import read_json
+from studies.tables.pages import begin_mark, with_part
 
 BEGIN = begin_mark("python -m studies.stress.fuzz --write-docs")
 

@@ -7,15 +7,15 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studies.stress.fuzz.memory import MEMORY_BOUND
+from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.errors import one_line
+from studies.stress.fuzz.memory import MEMORY_BOUND
 
 ROOT = Path(__file__).resolve().parents[3]
 #: Longest time for one file, seconds.
@@ -97,8 +97,8 @@ class Watch:
 
 
 def _worker(model: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "studies.stress.fuzz.worker", str(model.resolve())]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    command = module_command("studies.stress.fuzz.worker", str(model.resolve()))
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def judged(reply: dict[str, Any]) -> Outcome:

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from studies.stress.fuzz.memory import MEMORY_BOUND, peak_above, reset_peak, resident
-from freezenet.edge_runtime import Classifier
+from freezenet import Classifier
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
+from studies.stress.fuzz.memory import MEMORY_BOUND, peak_above, reset_peak, resident
 
 #: Address space that is granted beyond the bound, so that what breaks the bound is seen and the machine still lives.
 _GUARD = 4 * MEMORY_BOUND

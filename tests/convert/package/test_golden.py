@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from freezenet.convert.package.golden import golden_images, golden_vectors
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 
 SPEC = PreprocessSpec(size=(96, 96))
 

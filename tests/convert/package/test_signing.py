@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from freezenet.cli import cli
 from freezenet.convert.package.signing import PassphraseRequired, sign_folder
 from freezenet.edge_runtime.errors import FreezenetError, RefusedError
 from freezenet.edge_runtime.integrity.signature import check_signature
-from freezenet import cli
 
 
 def test_the_command_signs_and_says_where(own_models, make_key, command):

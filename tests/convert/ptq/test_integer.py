@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from freezenet.convert.converter import Converter
+from freezenet.convert.float.operators import read_operators
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.ptq.integer import to_integer
-from freezenet.convert.float.operators import read_operators
-from freezenet.convert.converter import Converter
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 
 SPEC = PreprocessSpec(size=(32, 32))
 INT8 = VARIANTS["int8"]

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from freezenet.convert.float.operators import read_operators
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.mixed import around, mixed_precision
-from freezenet.convert.float.operators import read_operators
 from freezenet.convert.ptq.sensitivity import measure_sensitivity
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 
 SPEC = PreprocessSpec(size=(32, 32))
 

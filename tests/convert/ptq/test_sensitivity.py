@@ -10,12 +10,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.float.operators import read_operators
-from freezenet.convert.ptq.sensitivity import OperatorNoise, Sensitivity, layer_name, measure_sensitivity, signal_to_noise
+from freezenet.convert.ptq.integer import to_integer
+from freezenet.convert.ptq.sensitivity import (
+    OperatorNoise,
+    Sensitivity,
+    layer_name,
+    measure_sensitivity,
+    signal_to_noise,
+)
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 
 SPEC = PreprocessSpec(size=(32, 32))
 LAYERS = ["first", "depthwise", "point", "add", "pool", "scores", ""]

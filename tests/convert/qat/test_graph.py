@@ -70,7 +70,11 @@ def test_the_cut_is_the_one_of_the_training(share):
     ("changed", "ranges", "message"),
     [
         ({"name": "other"}, {}, r"A network with a layer scores is required. Got: net, which has none; name"),
-        ({"norm": True}, {}, r"Layers of InputLayer, .* are required .* Got: norm, a BatchNormalization; leave out the variant int8-qat"),
+        (
+            {"norm": True},
+            {},
+            r"Layers of InputLayer, .* are required .* Got: norm, a BatchNormalization; leave out the variant int8-qat",
+        ),
         ({"activation": "relu"}, {}, r"The activation linear is required .* Got: relu in layer second"),
         ({"target": "relu"}, {}, r"The activation softmax or sigmoid is required .* Got: relu in layer scores"),
         (

@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from freezenet.convert import qat as module
-from freezenet.convert.ptq.calibration import Calibration
-from freezenet.convert.float.batchnorm import fold_batchnorm
-from freezenet.convert.ptq.integer import to_integer
-from freezenet.convert.float.operators import read_operators
-from freezenet.convert.qat.training import QatSettings, QatSide, by_layer, quantized_scores, train_quantized
-from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.converter import Converter, to_float32
+from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.operators import read_operators
+from freezenet.convert.ptq.calibration import Calibration
+from freezenet.convert.ptq.integer import to_integer
+from freezenet.convert.ptq.ranges import Ranges
+from freezenet.convert.qat import training as module
+from freezenet.convert.qat.training import QatSettings, QatSide, by_layer, quantized_scores, train_quantized
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.data.dataset import load
 from freezenet.train.data.images import read_images
 from freezenet.train.network.model import build_model
@@ -361,7 +361,10 @@ def test_a_worker_that_is_killed_gives_one_sentence(tmp_path, monkeypatch):
 def test_the_worker_ends_when_its_parent_does(tmp_path):
     os.mkfifo(tmp_path / "task.json")  # nobody writes into it: the worker waits for ever
     process = subprocess.Popen(
-        [sys.executable, "-m", "freezenet.convert.qat.worker", tmp_path], stdin=subprocess.PIPE, cwd=ROOT, env={**os.environ}
+        [sys.executable, "-m", "freezenet.convert.qat.worker", tmp_path],
+        stdin=subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ},
     )
     try:
         with pytest.raises(subprocess.TimeoutExpired):

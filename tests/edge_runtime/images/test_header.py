@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studies.stress.fuzz import tiff
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.header import channels, image_size, png_is_whole, tile_pixels
+from studies.stress.fuzz import tiff
 
 GRAY = (np.arange(60 * 50).reshape(60, 50) % 256).astype(np.uint8)
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES, read_gray
 from freezenet.edge_runtime.images.inputs import named_images
+from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES, read_gray
 
 
 def test_a_file_is_named_as_it_is_whether_or_not_it_exists():

@@ -16,10 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from studies.stress.fuzz import tiff
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.reader import MAX_PIXELS, MIN_SIDE, check_size, read_gray, to_gray
 from freezenet.train.data.phantoms import draw_phantom
+from studies.stress.fuzz import tiff
 
 ROOT = Path(__file__).resolve().parents[3]
 HEIGHT, WIDTH = 120, 90

@@ -33,5 +33,16 @@ def test_good_and_bad_images_are_outlived(models, phantoms, monkeypatch):
     monkeypatch.setattr(probe, "outlives", lambda *given: seen.append(given) or True)
     survives(classifier, b"", True)
     assert seen == [
-        ([sys.executable, "-m", "freezenet.edge_runtime.watch.probe", str(classifier.path), "ai-edge-litert", "1", "1"], b"")
+        (
+            [
+                sys.executable,
+                "-m",
+                "freezenet.edge_runtime.watch.probe",
+                str(classifier.path),
+                "ai-edge-litert",
+                "1",
+                "1",
+            ],
+            b"",
+        )
     ]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from freezenet.cli import VERBS, cli
 from freezenet.edge_runtime.watch.probe import LONGEST_READING
 from freezenet.edge_runtime.watch.trouble import LONGEST_DELAY
-from freezenet import VERBS, cli
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples" / "raspberry-pi"
 UNIT = FOLDER / "freezenet-watch.service"

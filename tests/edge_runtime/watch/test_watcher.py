@@ -18,8 +18,8 @@ import pytest
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.watch import examine
 from freezenet.edge_runtime.watch.examine import MAX_ATTEMPTS
-from freezenet.edge_runtime.watch.watcher import Spool
 from freezenet.edge_runtime.watch.trouble import FolderTrouble
+from freezenet.edge_runtime.watch.watcher import Spool
 
 #: Functions through which a spool changes anything on a disk.
 CHANGES = ("replace", "rename", "link", "unlink", "fsync", "mkdir")

@@ -7,10 +7,10 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from freezenet import FreezenetError
 from studies.clients.__main__ import main
 from studies.clients.matrix import CLIENTS, Client, known_clients
 from studies.clients.tools import MissingToolError
-from freezenet.edge_runtime import FreezenetError
 
 
 @pytest.fixture

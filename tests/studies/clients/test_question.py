@@ -8,9 +8,9 @@ import shutil
 import numpy as np
 import pytest
 
-from studies.clients.question import Question, model_files, questions
-from freezenet.edge_runtime import Classifier, FreezenetError
+from freezenet import Classifier, FreezenetError
 from freezenet.edge_runtime.images.preprocess import pixel_hash
+from studies.clients.question import Question, model_files, questions
 
 
 def test_every_variant_of_the_conversion_is_asked_for(models):

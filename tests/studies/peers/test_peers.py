@@ -15,6 +15,8 @@ import pydicom
 import pytest
 from click.testing import CliRunner
 
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.classifier import Classifier
 from studies.clients.tools import MissingToolError
 from studies.peers import __main__ as command
 from studies.peers.files import SIDES, write_files
@@ -24,8 +26,6 @@ from studies.peers.process import WayProcess, usable_cores
 from studies.peers.table import table
 from studies.peers.ways import OURS, Setting, Start, ways
 from studies.tables.results_page import tables
-from freezenet.edge_runtime.card import ModelCard
-from freezenet.edge_runtime.classifier import Classifier
 
 PLAIN, BY_HAND, MEDIAPIPE = "Pillow + numpy + Interpreter", "decode and invoke by hand", "MediaPipe Tasks 0.10.31"
 PICTURES = [name for name in SIDES if not name.endswith(".dcm")]

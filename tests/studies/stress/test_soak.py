@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from freezenet.benchmarks import soak
 from freezenet.edge_runtime.images.reader import read_gray
+from studies.stress import soak
 
 
 @pytest.fixture(scope="module")

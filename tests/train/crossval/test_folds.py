@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.crossval.folds import fold_numbers, fold_sides
+from freezenet.train.data.dataset import Dataset, Sample
 
 
 def dataset(patients: int = 40, each: int = 3) -> Dataset:

@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train import crossval_ray as module
-from freezenet.train.crossval.validation import CrossValidation, Engine, Fold, cross_validate, in_this_process, read_materials
+from freezenet.train.crossval import ray_cluster as module
 from freezenet.train.crossval.ray_cluster import on_ray
+from freezenet.train.crossval.validation import (
+    CrossValidation,
+    Engine,
+    Fold,
+    cross_validate,
+    in_this_process,
+    read_materials,
+)
 from freezenet.train.recipes.recipe import load_arms
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")

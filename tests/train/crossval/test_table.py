@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from freezenet.train.crossval.picture import write_picture
-from freezenet.train.crossval.table import summarize
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
+from freezenet.train.crossval.table import summarize
 
 
 def rows(shift: float = 0.02) -> list[dict]:

@@ -11,7 +11,8 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train import crossval as module
+from freezenet.train.crossval import validation as module
+from freezenet.train.crossval.ray_cluster import on_ray
 from freezenet.train.crossval.validation import (
     CrossValidation,
     Fold,
@@ -20,7 +21,6 @@ from freezenet.train.crossval.validation import (
     in_this_process,
     read_materials,
 )
-from freezenet.train.crossval.ray_cluster import on_ray
 from freezenet.train.recipes.recipe import load_arms
 from freezenet.train.run import FINISHED
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train import fit as module
-from freezenet.train.frozen.cache import cached_features
-from freezenet.train.fitting.checkpoint import Checkpoint
-from freezenet.train.frozen.cut import split_model
-from freezenet.train.fitting.fit import TrainingData, compile_model, cut_of, fit
 from freezenet.train.data.images import Images
+from freezenet.train.data.phantoms import draw_phantom
+from freezenet.train.fitting import fit as module
+from freezenet.train.fitting.checkpoint import Checkpoint
+from freezenet.train.fitting.fit import TrainingData, compile_model, cut_of, fit
+from freezenet.train.frozen.cache import cached_features
+from freezenet.train.frozen.cut import split_model
 from freezenet.train.losses import AttentionWeightedCrossentropy
 from freezenet.train.network.model import build_model
-from freezenet.train.data.phantoms import draw_phantom
 from freezenet.train.recipes.recipe import Recipe
 
 LABELS = ("Clear", "Focal")

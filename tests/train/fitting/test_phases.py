@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.train.fitting.fit import TrainingData
 from freezenet.train.data.images import Images
-from freezenet.train.network.model import build_model
 from freezenet.train.data.phantoms import draw_phantom
+from freezenet.train.fitting.fit import TrainingData
 from freezenet.train.fitting.phases import fit_phases, frozen_backbone, phases, remove_checkpoints
+from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import Recipe
 
 LOSS = keras.losses.CategoricalCrossentropy()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from freezenet.train.fitting.checkpoint import Checkpoint
-from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.fitting.schedule import LearningRateRecord, learning_rate, schedule_callbacks
+from freezenet.train.recipes.recipe import Recipe
 
 
 def test_constant_is_the_number_itself():

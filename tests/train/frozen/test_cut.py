@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.frozen.cut import articulation_layer, split_model, trunk_means
+from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.network.model import build_model, frozen_layers
 from freezenet.train.recipes.recipe import Recipe
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from freezenet.train.frozen.cut import articulation_layer, split_model
-from freezenet.train.network.model import build_model
 from freezenet.train.frozen.prefix import XNNPACK_FROM, PrefixRunner, choose_engine
+from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import Recipe
 
 RECIPE = Recipe(alpha=0.35, image_size=96, freeze_fraction=0.3)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from keras import layers
 
-from freezenet.train.fitting.batches import Batches
-from freezenet.train.frozen.versions import StackedRows, cached_versions, changed_copy
 from freezenet.train.data.images import Images
+from freezenet.train.fitting.batches import Batches
 from freezenet.train.frozen.prefix import PrefixRunner
+from freezenet.train.frozen.versions import StackedRows, cached_versions, changed_copy
 from freezenet.train.recipes.recipe import Recipe
 
 RECIPE = Recipe(

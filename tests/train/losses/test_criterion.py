@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
-from freezenet.train.losses.criterion import choose_criterion, needs_recall
-from freezenet.train.fitting.fit import TrainingData
 from freezenet.train.data.images import Images
+from freezenet.train.fitting.fit import TrainingData
 from freezenet.train.losses import (
     BWCCE,
     AttentionWeightedCrossentropy,
@@ -19,6 +17,8 @@ from freezenet.train.losses import (
     FocalCrossentropy,
     InverseFrequencyCrossentropy,
 )
+from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
+from freezenet.train.losses.criterion import choose_criterion, needs_recall
 from freezenet.train.recipes.recipe import Recipe
 
 LABELS = ("A", "B", "C")

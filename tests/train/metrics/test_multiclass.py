@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import beta, norm
 from sklearn import metrics as reference
 
-from freezenet.train import metrics
+from freezenet.train.metrics import multiclass as metrics
 from freezenet.train.metrics.multiclass import Figure, evaluate
 
 

@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate
-from freezenet.train.ood.choice import auroc, choose_gate, measure_gate, suspicion
 from freezenet.train.network.model import build_model
+from freezenet.train.ood.choice import auroc, choose_gate, measure_gate, suspicion
 from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.recipes.recipe import load_recipe
 

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from freezenet.edge_runtime.ood import gate_from_dict
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.ood import gate_from_dict
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.images import Images
+from freezenet.train.data.phantoms import write_phantoms
 from freezenet.train.ood.negatives import read_negatives, sides_of
 from freezenet.train.ood.one_class import trunk_features
-from freezenet.train.data.phantoms import write_phantoms
 from freezenet.train.recipes.recipe import Recipe, load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train

@@ -6,8 +6,8 @@ import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.network.backbones import BACKBONES
-from freezenet.train.recipes.recipe import Recipe, load_arms
 from freezenet.train.recipes.checks import without_effect
+from freezenet.train.recipes.recipe import Recipe, load_arms
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from dataclasses import asdict
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.recipes.recipe import load_recipe, recipe_names
 from freezenet.train.recipes.files import RECIPES, changed_keys, read_recipe, tomllib
+from freezenet.train.recipes.recipe import load_recipe, recipe_names
 
 
 def write(folder, name, text):

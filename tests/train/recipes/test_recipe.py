@@ -7,8 +7,8 @@ from dataclasses import fields
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.recipes.recipe import Recipe, load_recipe, recipe_names
 from freezenet.train.recipes.files import DEFAULT_RECIPE
+from freezenet.train.recipes.recipe import Recipe, load_recipe, recipe_names
 
 
 def written(tmp_path, text):

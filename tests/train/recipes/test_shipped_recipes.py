@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
+from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.recipes.recipe import Recipe, load_recipe, recipe_names
 from freezenet.train.run import Run
 from freezenet.train.training import train

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_windowing
 
-from freezenet.edge_runtime.images.dicom.tags import integer, item, named, number, shown, text
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.tags import integer, item, named, number, shown, text
 from freezenet.edge_runtime.images.reader import to_gray
 
 # Rows looked up at a time: they stay in the processor's cache, and so do NumPy's 8-byte indices.

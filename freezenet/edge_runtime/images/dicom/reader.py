@@ -16,11 +16,11 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
+from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
 from freezenet.edge_runtime.images.dicom.subject import check_subject
 from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
-from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.reader import MAX_PIXELS
 
 #: All that is looked at; nothing else is kept, no patient's name or number.

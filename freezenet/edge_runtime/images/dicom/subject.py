@@ -11,8 +11,8 @@ import unicodedata
 
 from pydicom.dataset import Dataset
 
-from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text
 
 #: Projection X-rays: computed and digital radiography, and digitized film.
 MODALITIES = ("CR", "DX", "RG")

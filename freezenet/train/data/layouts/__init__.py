@@ -12,8 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from freezenet.train.data.layouts import class_folders, coronahack, csv_table, dicom_tree, kermany, radiography
 from freezenet.train.data.dataset import Dataset
+from freezenet.train.data.layouts import class_folders, coronahack, csv_table, dicom_tree, kermany, radiography
 
 
 class Layout(Protocol):

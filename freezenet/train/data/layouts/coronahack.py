@@ -9,9 +9,9 @@ from collections import Counter
 from pathlib import Path
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.layouts.csv_table import read_rows
 from freezenet.train.data.layouts.kermany import patient_of
-from freezenet.train.data.dataset import Dataset, Sample
 
 NAME = "CoronaHack as on Kaggle (Chest_xray_Corona_Metadata.csv beside its images)"
 

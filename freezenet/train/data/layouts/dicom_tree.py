@@ -12,9 +12,9 @@ from pathlib import Path
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.layouts import csv_table
 from freezenet.train.data.layouts.dicom_header import is_dicom_file, read_headers
-from freezenet.train.data.dataset import Dataset, Sample
 
 NAME = "a tree of DICOM files with one CSV of class and file, patient_id, AccessionNumber or a UID in its first folder"
 

@@ -10,8 +10,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from freezenet.train.data.layouts import class_folders
 from freezenet.train.data.dataset import Dataset
+from freezenet.train.data.layouts import class_folders
 
 NAME = "Kermany et al.'s chest X-rays or a Kaggle set made from them (train/, val/, test/ with NORMAL and PNEUMONIA)"
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.layouts import class_folders
 from freezenet.train.data.layouts.csv_table import read_rows
-from freezenet.train.data.dataset import Dataset
 
 NAME = "the COVID-19 Radiography Database as downloaded (COVID, Lung_Opacity, Normal, Viral Pneumonia)"
 

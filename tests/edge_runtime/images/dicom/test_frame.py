@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from pydicom import uid
 
-from freezenet.edge_runtime.images.dicom.frame import SUPPORTED
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.frame import SUPPORTED
 from freezenet.edge_runtime.images.reader import read_gray
 
 RANDOM = np.random.default_rng(5)

@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
 from freezenet.edge_runtime.images.reader import read_gray
 
 #: Each value of 12 bits once.

@@ -21,13 +21,13 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
+from freezenet.cli import cli
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.images.dicom import reader
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES, read_gray
+from freezenet.edge_runtime.images.dicom import reader
 from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet import cli
+from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES, read_gray
 
 SHARED = Path(__file__).resolve().parents[5] / "shared" / "data" / "dicom"
 MANIFEST = list(csv.DictReader((SHARED / "manifest.csv").open(newline=""))) if SHARED.is_dir() else []

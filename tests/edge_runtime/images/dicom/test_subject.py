@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydicom.dataset import Dataset
 
-from freezenet.edge_runtime.images.dicom.subject import CHEST_CODES, OTHER_VIEW_CODES, check_subject
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.dicom.subject import CHEST_CODES, OTHER_VIEW_CODES, check_subject
 
 
 def tagged(**tags) -> Dataset:

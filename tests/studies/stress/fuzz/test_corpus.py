@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studies.stress.fuzz import dicom, png, tiff
-from studies.stress.fuzz.corpus import SHAPE, corpus
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.images.reader import read_gray
+from studies.stress.fuzz import dicom, png, tiff
+from studies.stress.fuzz.corpus import SHAPE, corpus
 
 RAMP = (np.arange(48 * 40) % 256).reshape(48, 40).astype(np.uint8)
 COLOR = np.dstack([RAMP, np.roll(RAMP, 9, 0), np.roll(RAMP, 9, 1)])
