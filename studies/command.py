@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.system.talk import show_talk
 
 
 class BenchmarkCommand(click.Command):
@@ -14,6 +15,7 @@ class BenchmarkCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        show_talk()
         try:
             return super().invoke(ctx)
         except FreezenetError as error:

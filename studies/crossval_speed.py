@@ -10,6 +10,7 @@ figures with intervals, confidence and gate of each fold. Folds take turns, so t
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 import time
@@ -25,15 +26,16 @@ if TYPE_CHECKING:
     from freezenet.train.crossval.validation import CrossValidation, Fold
     from freezenet.train.training import Material
 
+logger = logging.getLogger(__name__)
+
 
 def measure(
     data: Path, recipe: str, settings: tuple[str, ...], weights: str, folds: int, epochs: int
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
     from freezenet.train.crossval.validation import CrossValidation, in_this_process, read_materials
     from freezenet.train.files import read_json
-    from freezenet.train.progress import say
     from freezenet.train.recipes.recipe import load_recipe
     from freezenet.train.run import FINISHED
 
@@ -53,7 +55,7 @@ def measure(
             started = time.perf_counter()
             plain_accuracy.append(_train_plainly(asked, materials[fold.arm], fold, Path(home) / f"plain-{fold.number}"))
             plain_seconds.append(time.perf_counter() - started)
-            say(
+            logger.info(
                 f"fold {fold.number}: cached {cached_seconds[-1]:.1f} s (accuracy {cached_accuracy[-1]:.3f}), plain "
                 f"{plain_seconds[-1]:.1f} s ({plain_accuracy[-1]:.3f})"
             )

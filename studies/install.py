@@ -7,6 +7,7 @@ which there stands for a clone of this repository, is a wheel made of the workin
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -19,14 +20,15 @@ from typing import Any
 
 import click
 
-from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import read_json
 from freezenet.train.names import chosen_names
-from freezenet.train.progress import say
 from studies.clients.tools import default_tools_folder, made, run_tool
 from studies.command import BenchmarkCommand
 from studies.results import write_result
 from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
+
+logger = logging.getLogger(__name__)
 
 BEGIN = begin_mark("python -m studies.install --write-docs")
 #: Of every virtual environment, and not of the installation.
@@ -106,7 +108,7 @@ def install(route: Route, home: Path, wheel: Path, tools: Path) -> float:
                  PIP_QUIET="1", PIP_DISABLE_PIP_VERSION_CHECK="1")  # fmt: skip
 
     if route.build:
-        say("building OpenCV, once")
+        logger.info("building OpenCV, once")
         made(tools / _lean_name(), lambda folder: shell(route.build, folder, _BUILD_TIMEOUT))
     started = time.perf_counter()
     shell(route.commands, home)
@@ -132,7 +134,7 @@ def measure(names: Sequence[str], model: Path | None, tools: Path) -> dict[str, 
         work = Path(name)
         wheel = project_wheel(work)
         for key in names:
-            say(f"installing: {ROUTES[key].summary}")
+            logger.info(f"installing: {ROUTES[key].summary}")
             home = work / key
             seconds = install(ROUTES[key], home, wheel, tools)
             found = weights(home)

@@ -10,6 +10,7 @@ teaching in turn and all of it is shown. A negative's kind is its folder, or its
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import time
 from collections import Counter
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezenet.edge_runtime.ood import ChestGate
+
+logger = logging.getLogger(__name__)
 
 #: Kinds with fewer images are not left out in turn.
 LEAST_OF_A_KIND = 10
@@ -49,14 +52,13 @@ def measure(
     """
     import numpy as np
 
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
     from freezenet.train.data.dataset import SPLITS, load
     from freezenet.train.data.images import read_images
     from freezenet.train.data.split import split
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
     from freezenet.train.ood.one_class import trunk_features
-    from freezenet.train.progress import say
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
@@ -66,7 +68,7 @@ def measure(
     others.refuse_known(dataset, images)
     kinds = np.array([kind_of(sample.file) for sample in others.dataset.samples])
     model = build_model(recipe, dataset.labels, weights)
-    say("computing the trunk's features")
+    logger.info("computing the trunk's features")
     features, negatives = (trunk_features(model, one.pixels, recipe) for one in (images, others.images))
     strange = None
     if other_cxr is not None:
@@ -100,7 +102,7 @@ def measure(
                 name: float(np.mean([gate.passes(one) for one in strange])) for name, gate in gates.items()
             }
         rows.append(row)
-        say(
+        logger.info(
             f"seed {seed}: "
             + ", ".join(f"{name} AUROC {one['auroc']['value']:.4f}" for name, one in row["gates"].items())
         )

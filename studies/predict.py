@@ -101,7 +101,7 @@ def start(model: Path, image: Path, rounds: int) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(model, images, rounds, starts, as_json) -> None:
     """Compare `freezenet predict` with the same steps by hand, steady and from a cold start."""
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
 
     result = {
         "model": model.name,

@@ -10,6 +10,7 @@ for choosing; the test side is reported beside it.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,19 +34,20 @@ from freezenet.convert.ptq.integer import float_ended_quantizer, to_integer
 from freezenet.convert.ptq.ranges import Observation, input_range, least_error, observe
 from freezenet.convert.ptq.rounding import round_kernels
 from freezenet.convert.variants import VARIANTS
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.metrics.multiclass import confusion_matrix, macro_f1
 from freezenet.train.names import chosen_names
-from freezenet.train.progress import say
 from freezenet.train.quiet import quiet
 from freezenet.train.run import Run
 from freezenet.train.task import MultiClass
 from studies.command import BenchmarkCommand
 from studies.equalization import equalize, without_cap
 from studies.results import mean_and_spread, write_result
+
+logger = logging.getLogger(__name__)
 
 #: Calibration images of every arm whose name gives no other number; what `freezenet convert` takes.
 CALIBRATION_IMAGES = 100
@@ -343,7 +345,7 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
         bench = Bench(run, data)
         rows.append(_row(bench, REFERENCE, bench.trained.file, bench.reference))
         for name in arms:
-            say(f"{run.folder}: {name}")
+            logger.info(f"{run.folder}: {name}")
             file = ARMS[name].make(bench)
             rows.append(_row(bench, name, file, {side: bench.answers(file, side) for side in bench.sides}))
     measured = [REFERENCE, *arms]

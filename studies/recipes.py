@@ -9,6 +9,7 @@ for the same seed. A study that was killed goes on where it was.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from freezenet.convert.variants import known_variants
 from studies.command import BenchmarkCommand
 from studies.results import mean_and_spread, write_result
 
+logger = logging.getLogger(__name__)
+
 
 def study(
     data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]
@@ -27,9 +30,8 @@ def study(
     from freezenet.benchmarks.compare import compare
     from freezenet.convert.models import FINISHED as CONVERTED
     from freezenet.convert.models import convert
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
     from freezenet.train.files import read_json
-    from freezenet.train.progress import say
     from freezenet.train.recipes.recipe import load_recipe
     from freezenet.train.run import FINISHED as TRAINED
     from freezenet.train.run import Run
@@ -40,7 +42,7 @@ def study(
         recipe, *settings = arm.split("+")
         for seed in seeds:
             home = work / f"{arm}-{seed}"
-            say(f"{arm}, seed {seed}")
+            logger.info(f"{arm}, seed {seed}")
             if not (home / "run" / TRAINED).is_file():
                 train(data, home / "run", load_recipe(recipe, (*settings, f"seed={seed}")), weights, work / "cache")
             if not (home / "models" / CONVERTED).is_file():

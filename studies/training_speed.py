@@ -10,6 +10,7 @@ would train them; the third is what freezenet trains, BatchNorm folded in (`free
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import tempfile
 import time
@@ -19,6 +20,8 @@ from typing import Any
 import click
 
 from studies.command import BenchmarkCommand
+
+logger = logging.getLogger(__name__)
 
 
 def measure(
@@ -32,7 +35,7 @@ def measure(
     import keras
     import numpy as np
 
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
     from freezenet.train.data.dataset import load
     from freezenet.train.data.images import read_images
     from freezenet.train.fitting.augment import normalizer
@@ -43,7 +46,6 @@ def measure(
     from freezenet.train.network.devices import configure_devices
     from freezenet.train.network.fuse import fused
     from freezenet.train.network.model import build_model
-    from freezenet.train.progress import say
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
@@ -79,7 +81,7 @@ def measure(
         "cached": (fused(suffix), Batches(features, targets, rows, recipe.batch_size, recipe.seed)),
     }
     for name, (model, batches) in arms.items():
-        say(f"compiling {name}")
+        logger.info(f"compiling {name}")
         compile_model(model, recipe, keras.losses.CategoricalCrossentropy(), len(batches), jit=gpus > 0)
         model.fit(batches, epochs=1, verbose=0)
     rates: dict[str, list[float]] = {name: [] for name in arms}
@@ -88,7 +90,9 @@ def measure(
             started = time.perf_counter()
             model.fit(batches, epochs=1, verbose=0)
             rates[name].append(len(batches) * recipe.batch_size / (time.perf_counter() - started))
-        say(f"round {number + 1}/{rounds}: " + ", ".join(f"{name} {found[-1]:.0f}/s" for name, found in rates.items()))
+        logger.info(
+            f"round {number + 1}/{rounds}: " + ", ".join(f"{name} {found[-1]:.0f}/s" for name, found in rates.items())
+        )
     ratios = {
         f"ratio_cached_to_{other}": round(
             statistics.median(a / b for a, b in zip(rates["cached"], rates[other], strict=True)), 3

@@ -19,10 +19,18 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
 
 #: Real X-rays and weights for the project's own checks; a user's clone does without.
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED = Path(os.environ.get("FREEZENET_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared")
 
 #: Clients are installed once for all sessions, so not into the session's own cache, which takes this variable's place.
 TOOLS = Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet")) / "clients"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _talk():
+    """Show what the library logs, as a command does."""
+    from freezenet.edge_runtime.system.talk import show_talk
+
+    show_talk()
 
 
 @pytest.fixture(scope="session")

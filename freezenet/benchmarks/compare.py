@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import TestSide, choose_side, model_scores
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import read_json
 from freezenet.train.metrics.multiclass import Figure, interval, patient_draws
 from freezenet.train.metrics.multilabel import label_matrices, label_recall, macro_label_f1, subset_accuracy

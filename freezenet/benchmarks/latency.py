@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from freezenet.edge_runtime.child import module_command
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.system.child import module_command
+from freezenet.edge_runtime.system.environment import environment
 
 #: Inferences between the first and the timed ones.
 _WARM_UP = 10

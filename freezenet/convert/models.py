@@ -10,6 +10,7 @@ splits.csv                  that of the run, so that comparisons use the same te
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -31,13 +32,14 @@ from freezenet.convert.qat.training import QatSettings
 from freezenet.convert.qat.variant import QuantizedTraining
 from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, UnsupportedError, Variant
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError, RefusedError
 from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import prepare_output, sha256_file, write_atomically, write_json
-from freezenet.train.progress import say
 from freezenet.train.run import Run, predict_scores
+
+logger = logging.getLogger(__name__)
 
 #: Written last, so its presence means that the conversion is finished.
 FINISHED = "conversion.json"
@@ -85,7 +87,7 @@ def convert(
         started = time.perf_counter()
         # Else finished before the process was killed: files get their names last.
         if not all(target.is_file() for target in targets.values()):
-            say(f"converting {name}")
+            logger.info(f"converting {name}")
             reason = writer.write(VARIANTS[name], targets)
             if reason is not None:
                 refused[name] = reason
@@ -131,15 +133,17 @@ class _Writer:
         try:
             content, made = self._content(variant, judged)
         except UnsupportedError as error:
-            say(f"{variant.name}: {error}")
+            logger.info(f"{variant.name}: {error}")
             return str(error).rstrip(".")
         verdict = judged(content)
         keep_back = bool(verdict.refused) and (self.gate or not verdict.images)
         if verdict.refused:
-            say(f"{variant.name}: {'refused' if keep_back else 'written although refused'}: {verdict.refused}")
+            logger.info(f"{variant.name}: {'refused' if keep_back else 'written although refused'}: {verdict.refused}")
         else:
             keras_f1, this_f1 = (verdict.macro_f1[one]["value"] for one in ("keras", "this"))
-            say(f"{variant.name}: macro-F1 {this_f1:.3f} on {verdict.images} validation images, Keras {keras_f1:.3f}")
+            logger.info(
+                f"{variant.name}: macro-F1 {this_f1:.3f} on {verdict.images} validation images, Keras {keras_f1:.3f}"
+            )
         # What cannot be run has no card: there is nothing to say about it.
         files = self._packed(variant, content, made, verdict, targets) if verdict.images else {"": content}
         if keep_back:
@@ -176,7 +180,7 @@ class _Writer:
             return content, {"quantized_training": account}
         if variant.name == "mixed":
             content, floats = self.converter.to_mixed(lambda one: not judged(one).refused)
-            say(f"mixed: {len(floats)} operators in float{'' if floats else ', so it is int8'}")
+            logger.info(f"mixed: {len(floats)} operators in float{'' if floats else ', so it is int8'}")
             return content, {"float_operators": list(floats)}
         return self.converter.to_tflite(variant), {}
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.overlay import overlay_png
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
-from freezenet.edge_runtime.overlay import overlay_png
 
 
 @dataclass(frozen=True)

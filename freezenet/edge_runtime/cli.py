@@ -233,9 +233,9 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
 @json_option
 def doctor(as_json: bool) -> None:
     """Print the environment, for a bug report."""
-    from freezenet.edge_runtime.environment import environment
     from freezenet.edge_runtime.errors import FreezenetError
     from freezenet.edge_runtime.interpreter import installed_runtime
+    from freezenet.edge_runtime.system.environment import environment
 
     found = environment()
     try:

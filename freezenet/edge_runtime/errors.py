@@ -6,14 +6,31 @@ from __future__ import annotations
 class FreezenetError(Exception):
     """A failure whose message is one sentence: what is required, what came, what to do.
 
-    The command line prints the message and exits with `exit_code`; no traceback is shown.
+    The command line prints the message and exits with `exit_code`; no traceback is shown. What is raised is one of the
+    subclasses wherever a caller could want to tell them apart.
     """
 
     exit_code = 1
 
 
-class RefusedError(FreezenetError):
-    """A gate looked at a model and refused it; the message holds the figures and the likely cause."""
+class DataError(FreezenetError):
+    """An image, a table or a folder of data that cannot be used as it is."""
+
+
+class SettingError(FreezenetError, ValueError):
+    """A setting, an option or an argument with a value that is not possible."""
+
+
+class ModelError(FreezenetError):
+    """A model file, a card or a folder of them that is missing, damaged, or made by another version."""
+
+
+class MissingExtraError(FreezenetError, ImportError):
+    """A package that this installation does without; the message says which extra brings it."""
+
+
+class RefusedError(ModelError):
+    """A model was measured and refused; the message holds the figures and the likely cause."""
 
     exit_code = 3
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError, one_line
-from freezenet.edge_runtime.images.chatter import without_chatter
+from freezenet.edge_runtime.system.chatter import without_chatter
 
 #: Interpreters in order of preference: name -> module that holds `Interpreter`.
 RUNTIMES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from freezenet.train.cli import (
     skip_option,
     weights_option,
 )
+
+logger = logging.getLogger(__name__)
 
 #: Changed answers, of some ninety, that are no ground for refusal in the demo: a small network that is trained from random weights in
 #: half a minute is sure of little.
@@ -68,7 +71,6 @@ def demo(out, seed, overwrite, as_json) -> None:
     """Run the pipeline on synthetic chest phantoms: offline, nothing to download, minutes on a laptop."""
     from freezenet.train.data.phantoms import write_phantoms
     from freezenet.train.files import prepare_output
-    from freezenet.train.progress import say
     from freezenet.train.quiet import quiet
 
     with quiet():  # before anything is written, so that a missing package leaves nothing behind
@@ -77,7 +79,7 @@ def demo(out, seed, overwrite, as_json) -> None:
     prepare_output(out, "report.html", overwrite)
     data = out / "data" / "phantoms.csv"
     if not data.is_file():
-        say("drawing chest phantoms")
+        logger.info("drawing chest phantoms")
         write_phantoms(data.parent, seed=seed)
     _run(
         data,

@@ -6,6 +6,7 @@ models/        convert: the MODELS folder       report.html     the report
 
 from __future__ import annotations
 
+import logging
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +20,16 @@ from freezenet.convert.models import FINISHED as CONVERTED
 from freezenet.convert.models import convert, refuse
 from freezenet.convert.package.card import NOTICE
 from freezenet.convert.variants import DEFAULT_VARIANTS
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.dataset import load
 from freezenet.train.files import prepare_output, read_json, write_json
-from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import FINISHED as TRAINED
 from freezenet.train.run import Run, weights_origin
 from freezenet.train.training import train
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
 
     load(options.data, options.recipe.task)  # before earlier results are overwritten
     prepare_output(out, "report.html", options.overwrite)
-    say(f"1/5 train {options.recipe.name}")
+    logger.info(f"1/5 train {options.recipe.name}")
     run = _trained(options, out / "run")
-    say("2/5 convert")
+    logger.info("2/5 convert")
     models = out / "models"
     if (models / CONVERTED).is_file():
         conversion = read_json(models / CONVERTED)
@@ -73,9 +75,9 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
         raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
     results_file = out / "results.json"
     if not results_file.is_file():
-        say("3/5 compare")
+        logger.info("3/5 compare")
         comparison = compare(models, options.data)
-        say("4/5 benchmark")
+        logger.info("4/5 benchmark")
         latency = [benchmark(models / one["file"]) for one in conversion["variants"].values()]
         write_json(results_file, {
             "recipe": options.recipe.name,
@@ -89,9 +91,9 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "refused": conversion["refused"],
             "environment": environment(),
         })  # fmt: skip
-    say("5/5 report")
+    logger.info("5/5 report")
     report = write_report(out)
-    say(f"report: {report.resolve()}")
+    logger.info(f"report: {report.resolve()}")
     refuse(conversion)
     return read_json(results_file)
 

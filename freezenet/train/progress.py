@@ -1,4 +1,4 @@
-"""Progress on stderr, for a person: silent where stderr is no terminal."""
+"""Progress bars on stderr, for a person: silent where stderr is no terminal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,3 @@ def track(items: Iterable[T], title: str, total: int | None = None) -> Iterator[
     console = Console(stderr=True)
     shown = bar(items, description=title, total=total, console=console, disable=not sys.stderr.isatty(), transient=True)
     yield from shown
-
-
-def say(message: str) -> None:
-    """Write one line of talk to stderr."""
-    print(message, file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ events/           for TensorBoard                  negatives.csv     with --not-
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.ood import gate_to_dict
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.answers.rule import ChosenRule
 from freezenet.train.data.dataset import SPLITS, Dataset, content_hash, load, spelling_warning
@@ -38,10 +39,11 @@ from freezenet.train.network.model import build_model, count_parameters
 from freezenet.train.ood.choice import choose_gate, measure_gate
 from freezenet.train.ood.negatives import Negatives, read_negatives
 from freezenet.train.ood.one_class import trunk_features
-from freezenet.train.progress import say
 from freezenet.train.recipes.files import changed_keys
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import DECISION, FINISHED, NEGATIVES, predict_scores, weights_origin
+
+logger = logging.getLogger(__name__)
 
 #: Of the first short run, where the loss asks for one; gone when the run is finished.
 _FIRST_RUN = "first-run"
@@ -84,9 +86,11 @@ def load_classes(data: str | Path, recipe: Recipe) -> Dataset:
     """Load the classes of DATA that a recipe asks for, and say what a reader of its figures must know."""
     dataset = load(data, recipe.task).of_classes(recipe.classes)
     for names in dataset.spellings:
-        say(spelling_warning(names))
+        logger.info(spelling_warning(names))
     if not dataset.has_patients:
-        say("No patient_id: each image counts as its own patient, so images of one person may stand on two sides.")
+        logger.info(
+            "No patient_id: each image counts as its own patient, so images of one person may stand on two sides."
+        )
     return dataset
 
 
@@ -95,7 +99,7 @@ def read_material(data: str | Path, dataset: Dataset, recipe: Recipe, skip_unrea
     material = Material(data, *read_readable(dataset, recipe.preprocess, skip_unreadable))
     copies = len(material.images.hashes) - len(set(material.images.hashes))
     if copies:
-        say(
+        logger.info(
             f"Files that equal another: {copies}. freezenet data names them and finds other copies; its --clean leaves them out."
         )
     return material
@@ -137,7 +141,7 @@ def train_on(
             shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
             # Published as a remedy for imbalance, which readers of the numbers would take them for.
             note = " (from the images of the classes; they do not balance rare ones)" if criterion.statistics else ""
-            say(f"loss weights: {shown}{note}")
+            logger.info(f"loss weights: {shown}{note}")
         fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
     return _write_results(model, out, dataset, data, fitted, criterion, recipe, account, negatives)

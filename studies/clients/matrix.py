@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.names import chosen_names
 from studies.clients import aarch64, browser, mediapipe, runtimes, support
 from studies.clients.cell import Cell
 from studies.clients.question import Question, conversion, questions
 from studies.clients.tools import MissingToolError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,10 @@ def measure(models: Path, names: Sequence[str], tools: Path) -> dict[str, Any]:
 
     tools: folder where the clients are installed.
     """
-    from freezenet.train.progress import say
 
     result: dict[str, Any] = {}
     for name in names:
-        say(f"asking {CLIENTS[name].summary}")
+        logger.info(f"asking {CLIENTS[name].summary}")
         started = time.perf_counter()
         cells = ask_client(CLIENTS[name], questions(models, CLIENTS[name].app), tools)
         result[name] = {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import click
 
 from freezenet.edge_runtime.cli import json_option
 from studies.command import BenchmarkCommand
+
+logger = logging.getLogger(__name__)
 
 
 @click.command(cls=BenchmarkCommand)
@@ -29,7 +32,6 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
     installed into the cache folder once; the others with: pip install 'freezenet[peers]'. What is missing is left out and
     the reason given.
     """
-    from freezenet.train.progress import say
     from studies.clients.tools import default_tools_folder
     from studies.peers.measure import measure
     from studies.peers.table import table
@@ -37,7 +39,7 @@ def main(model, image, rounds, times, starts, folder_images, out, as_json) -> No
 
     result = measure(
         model, default_tools_folder(), image=image, rounds=rounds, times=times, starts=starts,
-        folder_images=folder_images, say=say,
+        folder_images=folder_images, say=logger.info,
     )  # fmt: skip
     if out is not None:
         write_result(out, f"edge-{model.stem}", result)

@@ -14,7 +14,7 @@ import numpy as np
 
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.system.environment import environment
 from studies.clients.runtimes import installed_version
 from studies.clients.tools import MissingToolError
 from studies.peers.files import write_files

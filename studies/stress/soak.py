@@ -28,8 +28,8 @@ from typing import Any
 
 import click
 
-from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.system.child import module_command
 from studies.command import BenchmarkCommand
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
@@ -259,7 +259,7 @@ def soak(
 @click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
     from studies.results import write_result
 
     result = soak(model, list(images), requests, clients, bad, workers)

@@ -26,6 +26,7 @@ from typing import Any
 
 import click
 
+from freezenet.edge_runtime.system.child import module_command
 from studies.command import BenchmarkCommand
 
 #: Seconds of the watcher's life between start and SIGKILL, smallest and largest.
@@ -191,7 +192,7 @@ def main(
     model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, out: Path | None, as_json: bool
 ) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
     from studies.results import write_result
 
     found = measure(model, list(images), files, kills, seed)

@@ -10,8 +10,8 @@ import pytest
 from freezenet.benchmarks.compare import compare
 from freezenet.benchmarks.latency import benchmark
 from freezenet.benchmarks.report import write_report
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.system.environment import environment
 
 
 class Page(HTMLParser):

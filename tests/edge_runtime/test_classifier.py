@@ -179,7 +179,7 @@ def test_a_blank_image_gets_no_label(models, value):
 
 
 def test_the_overlay_shows_the_evidence_for_the_most_probable_class(models, phantoms):
-    from freezenet.edge_runtime.overlay import overlay_png
+    from freezenet.edge_runtime.images.overlay import overlay_png
 
     image, classifier = some_images(phantoms)[0], Classifier(models / "int8.tflite")
     gray = cv2.imread(str(image), cv2.IMREAD_GRAYSCALE)

@@ -317,8 +317,8 @@ def test_verify_of_a_sound_model_is_exit_0_in_a_process(int8):
 
 
 def test_doctor_json_is_the_environment_with_the_interpreter():
-    from freezenet.edge_runtime.environment import environment
     from freezenet.edge_runtime.interpreter import installed_runtime
+    from freezenet.edge_runtime.system.environment import environment
 
     done = invoke("doctor", "--json")
     assert done.exit_code == 0
@@ -326,7 +326,7 @@ def test_doctor_json_is_the_environment_with_the_interpreter():
 
 
 def test_doctor_prints_a_line_for_each_fact():
-    from freezenet.edge_runtime.environment import environment
+    from freezenet.edge_runtime.system.environment import environment
 
     done = invoke("doctor")
     assert done.exit_code == 0

@@ -22,8 +22,8 @@ from freezenet.convert.package.hub import export_hub
 from freezenet.convert.ptq.calibration import choose_calibration
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.phantoms import LABEL_SET_PATIENTS, write_phantoms
 from freezenet.train.files import write_json
 from freezenet.train.recipes.recipe import load_recipe

@@ -26,9 +26,9 @@ from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat.graph import HEADS, describe
 from freezenet.convert.qat.worker import packed, unpacked
 from freezenet.convert.settings import Settings, setting
-from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.system.child import module_command
 from freezenet.train.files import read_json, write_json
 
 #: The layer whose answers are trained; other outputs of the network are left as they are.

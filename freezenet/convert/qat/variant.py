@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,8 +15,9 @@ from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import show_classifier
 from freezenet.convert.ptq.calibration import read_checked
 from freezenet.convert.qat.training import QatResult, QatSettings, QatSide, train_quantized
-from freezenet.train.progress import say
 from freezenet.train.run import Run, predict_scores
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class QuantizedTraining:
         show_classifier(result.model)
         account = self._account(result)
         stages = ", ".join(f"{one['value']:.3f} {name.replace('_', ' ')}" for name, one in account["macro_f1"].items())
-        say(f"int8-qat: macro-F1 {stages}")
+        logger.info(f"int8-qat: macro-F1 {stages}")
         return converter.to_int8(result.model), account
 
     def _account(self, result: QatResult) -> dict[str, Any]:

@@ -10,6 +10,7 @@ Written to FOLDER    result.json and result.npz, or error.json with one sentence
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -22,9 +23,12 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.system.talk import show_talk
 from freezenet.train.files import read_json, write_atomically, write_json
-from freezenet.train.progress import say, track
+from freezenet.train.progress import track
 from freezenet.train.quiet import quiet
+
+logger = logging.getLogger(__name__)
 
 #: What stands in place of weights in the name of an array: layer, colon, position.
 _SEPARATOR = ":"
@@ -64,7 +68,7 @@ def run(folder: Path) -> tuple[Any, Any]:
         teacher = np.load(folder / f"{name}-teacher.npy")
         return Side(Features(network, cut, pixels, spec, track), teacher)
 
-    return network, fit(network, cut, side("train"), side("validation"), settings, task["head"], say)
+    return network, fit(network, cut, side("train"), side("validation"), settings, task["head"], logger.info)
 
 
 def build(folder: Path, task: dict[str, Any]) -> Any:
@@ -134,5 +138,6 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
+    show_talk()
     _end_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -21,7 +21,6 @@ import cv2
 import numpy as np
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.chatter import without_chatter
 from freezenet.edge_runtime.images.dicom import read_dicom_gray
 from freezenet.edge_runtime.images.dicom.recognition import is_dicom
 from freezenet.edge_runtime.images.header import (
@@ -34,6 +33,7 @@ from freezenet.edge_runtime.images.header import (
     tile_pixels,
 )
 from freezenet.edge_runtime.images.limits import MAX_PIXELS, MIN_SIDE
+from freezenet.edge_runtime.system.chatter import without_chatter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ import numpy as np
 
 from freezenet.edge_runtime.classifier import Classifier, Prediction
 from freezenet.edge_runtime.images.header import image_size
-from freezenet.edge_runtime.overlay import fit
+from freezenet.edge_runtime.images.overlay import fit
 from freezenet.edge_runtime.server.errors import BusyError, RequestError
 
 if TYPE_CHECKING:

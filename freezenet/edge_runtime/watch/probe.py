@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from freezenet.edge_runtime.child import module_command
+from freezenet.edge_runtime.system.child import module_command
 
 if TYPE_CHECKING:
     from freezenet.edge_runtime.classifier import Classifier

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.confidence import Confidence, best_temperature
-from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.task import TASKS, Task
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class ChosenRule:
         rule = replace(rule, thresholds=task.thresholds(rule.probabilities(scores), truth, recipe.threshold_metric))
         confidence = Confidence.fit(rule, scores, truth, recipe.abstain_risk)
         if confidence.risk_reached > confidence.risk:
-            say(
+            logger.info(
                 f"abstain_risk {confidence.risk:g} cannot be kept: of the surest half of the validation answers "
                 f"{confidence.risk_reached:.1%} are wrong"
             )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 
 import click
 
 from freezenet.train.cli import cache_option, json_option, overwrite_option, set_option, skip_option, weights_option
-from freezenet.train.progress import say
+
+logger = logging.getLogger(__name__)
 
 #: Trainings of a recipe below which the command warns of its own tests.
 _FEW = 5
@@ -112,7 +114,7 @@ def crossval(
             f"{Figure(**sure['accuracy_at_90_coverage'])}"
         )
     if any(0 < one["folds"] < _FEW for found in summary["comparisons"].values() for one in found):
-        say(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
+        logger.info(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
     for figure, comparisons in summary["comparisons"].items():
         for one in comparisons:
             difference = one["difference"]

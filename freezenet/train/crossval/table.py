@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from freezenet.edge_runtime.environment import environment
+from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.crossval.confidence import pooled_confidence
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
 from freezenet.train.files import read_json, write_csv, write_json

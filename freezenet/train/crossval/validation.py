@@ -12,6 +12,7 @@ done again, so a killed call goes on, and recipes and seeds can be added later.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,11 +28,12 @@ from freezenet.train.crossval.folds import fold_numbers, fold_sides
 from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import content_hash
 from freezenet.train.files import MARK, prepare_output, read_json, write_json
-from freezenet.train.progress import say
 from freezenet.train.recipes.files import changed_keys
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import FINISHED, weights_origin
 from freezenet.train.training import Material, load_classes, read_material, train_on
+
+logger = logging.getLogger(__name__)
 
 PLAN = "plan.json"
 #: Folds of data that name none.
@@ -88,7 +90,7 @@ def count_folds(materials: dict[str, Material], folds: int | None, out: Path) ->
     if folds is None:
         return own or _FOLDS
     if own and own != folds:
-        say(f"The data's own {own} folds are set aside for {folds} others.")
+        logger.info(f"The data's own {own} folds are set aside for {folds} others.")
     return folds
 
 
@@ -112,7 +114,7 @@ def cross_validate(
     total = len(asked.recipes) * len(asked.seeds) * asked.folds
     done = total - len(open_folds)
     if done:
-        say(f"{done} of {total} folds are finished already")
+        logger.info(f"{done} of {total} folds are finished already")
     started = time.perf_counter()
     for trained, fold in enumerate(engine(asked, materials, open_folds, out), 1):
         done += 1
@@ -120,7 +122,7 @@ def cross_validate(
         minutes = max(1, round((time.perf_counter() - started) / trained * left / 60))
         remaining = f"; about {minutes} min left" if left else ""
         found = read_json(fold.folder(out) / FINISHED)
-        say(
+        logger.info(
             f"[{done}/{total}] {fold.arm}, seed {fold.seed}, fold {fold.number}: accuracy "
             f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}{remaining}"
         )
@@ -213,7 +215,7 @@ def _begin(asked: CrossValidation, materials: dict[str, Material], out: Path) ->
     write_json(out / PLAN, account)
     left_out = [arm for arm in account["recipes"] if arm not in asked.recipes]
     if left_out:
-        say(f"{out} also holds {', '.join(left_out)}: add them to --recipes to see them in the tables too.")
+        logger.info(f"{out} also holds {', '.join(left_out)}: add them to --recipes to see them in the tables too.")
 
 
 def _keys(arms: list[str], before: dict[str, str], now: dict[str, str]) -> str:

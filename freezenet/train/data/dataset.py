@@ -8,6 +8,7 @@ For a multi-label task a class is a label set, `a;b`, or `none` (`freezenet.trai
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -21,8 +22,9 @@ from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.train.data.label_sets import SEPARATOR
 from freezenet.train.names import meant
-from freezenet.train.progress import say
 from freezenet.train.task import TASKS, MultiClass, MultiLabel, Task
+
+logger = logging.getLogger(__name__)
 
 #: The three sides of a split, in the order of the work.
 SPLITS = ("train", "validation", "test")
@@ -141,7 +143,7 @@ def load(data: str | Path, task: str | None = MultiClass.name, least_classes: in
             f"At least two classes are required. Got: {len(dataset.labels)} ({', '.join(dataset.labels)}) in {path}."
         )
     for note in dataset.notes:
-        say(note)
+        logger.info(note)
     return dataset
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.header import image_size
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
-from freezenet.train.progress import say, track
+from freezenet.train.progress import track
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def read_readable(
         return dataset, read_images(dataset, spec, trust_tags)
     reading = read_what_can_be_read(dataset, spec, "Reading images", trust_tags)
     for line in _lines(dataset, reading):
-        say(f"skipped {line}")
+        logger.info(f"skipped {line}")
     if not reading.failures:  # a selection would copy all pixels
         return dataset, Images(reading.pixels, reading.hashes)
     good = [row for row in range(len(dataset.samples)) if row not in reading.failures]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ import keras
 import numpy as np
 
 from freezenet.train.files import write_atomically
-from freezenet.train.progress import say
+
+logger = logging.getLogger(__name__)
 
 #: What each kind of callback remembers from epoch to epoch: numbers, None, or lists of arrays.
 MEMORIES: dict[type[keras.callbacks.Callback], tuple[str, ...]] = {
@@ -55,7 +57,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Restore the variables and the memories."""
         if self._state is None:
             return
-        say(f"going on after epoch {self.next_epoch}, from {self._path}")
+        logger.info(f"going on after epoch {self.next_epoch}, from {self._path}")
         # Keras makes Adam's moments in the first step only; unmade ones would not be restored but begin at zero.
         self.model.optimizer.build(self.model.trainable_variables)
         for callback in self._callbacks:

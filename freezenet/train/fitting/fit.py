@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,10 @@ from freezenet.train.frozen.cut import articulation_layer, split_model
 from freezenet.train.frozen.versions import StackedRows
 from freezenet.train.network.devices import compiles, replicas_of
 from freezenet.train.network.fuse import fused
-from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.task import TASKS
+
+logger = logging.getLogger(__name__)
 
 _EVALUATION_BATCH = 64
 
@@ -145,7 +147,7 @@ def cache_cut(model: keras.Model, recipe: Recipe) -> keras.layers.Layer | None:
         return None
     layer = articulation_layer(model)
     if layer is None:
-        say("No layer before the first trained one is frozen: training from the images, without the cache.")
+        logger.info("No layer before the first trained one is frozen: training from the images, without the cache.")
     return layer
 
 

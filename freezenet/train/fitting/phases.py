@@ -8,6 +8,7 @@ of each image, and its epochs cost next to nothing.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from numpy.typing import NDArray
 from freezenet.train.fitting.fit import TrainingData, cache_cut, fit
 from freezenet.train.frozen.cut import split_model
 from freezenet.train.frozen.versions import StackedRows, cached_versions
-from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 #: First word of the names of the files that a killed training goes on from.
 CHECKPOINT = "checkpoint"
@@ -98,7 +100,7 @@ def fit_phases(
                 taken = time.perf_counter() - started
                 seconds["cache"] = seconds.get("cache", 0.0) + taken
                 engines = " and ".join(dict.fromkeys(version.engine for version in versions))
-                say(f"{phase.name}: frozen part of {len(inputs)} images from {engines} in {taken:.1f} s")
+                logger.info(f"{phase.name}: frozen part of {len(inputs)} images from {engines} in {taken:.1f} s")
             started = time.perf_counter()
             name = f"{CHECKPOINT}-{phase.name}"
             epochs = fit(model, data, phase.recipe, loss, folder, inputs, gpus > 0, name, len(history))

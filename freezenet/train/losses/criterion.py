@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +21,9 @@ from freezenet.train.losses import (
     InverseFrequencyCrossentropy,
 )
 from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
-from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def _attention(
     """Weights given as numbers are used, unless they are for another data set: then, and without any, the data decide."""
     given = recipe.attention_weights
     if isinstance(given, dict) and given and not set(given) & set(data.labels):
-        say(
+        logger.info(
             f"The recipe's loss weights are for {', '.join(given)}; those of {', '.join(data.labels)} come from the data."
         )
     elif given:

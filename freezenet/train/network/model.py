@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.network.pretrained import load_file
-from freezenet.train.progress import say
 from freezenet.train.recipes.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.GlobalMaxPooling2D}
 
@@ -91,7 +93,7 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
     if weights == "none":
         return backbone.build(size, width, None)
     if not backbone.expects(recipe.mean, recipe.std):
-        say(
+        logger.info(
             f"ImageNet weights of {backbone.title} expect mean {backbone.mean:g} and std {backbone.std:g} of gray images; "
             f"the recipe says {recipe.mean:g} and {recipe.std:g}."
         )

@@ -6,6 +6,7 @@ Recipes are TOML files with the keys of `Recipe` (`freezenet.train.recipes.files
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -16,11 +17,12 @@ from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.names import meant
 from freezenet.train.network.backbones import BACKBONES
-from freezenet.train.progress import say
 from freezenet.train.recipes.checks import check_together, without_effect
 from freezenet.train.recipes.files import parsed_setting as parsed_setting  # beside the recipe for who changes one
 from freezenet.train.recipes.files import read_recipe
 from freezenet.train.recipes.files import recipe_names as recipe_names
+
+logger = logging.getLogger(__name__)
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": tuple(BACKBONES),
@@ -239,7 +241,7 @@ def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
     changed = dict(parsed_setting(one) for one in settings)
     recipe = Recipe().with_settings({**read_recipe(name), **changed})
     for sentence in without_effect(recipe, changed):
-        say(sentence)
+        logger.info(sentence)
     return recipe
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 
 import click
 
 from studies.command import BenchmarkCommand
+
+logger = logging.getLogger(__name__)
 
 
 @click.command(cls=BenchmarkCommand)
@@ -41,7 +44,7 @@ def main(
 
 def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, as_json: bool, single: bool) -> bool:
     from freezenet.edge_runtime.classifier import Classifier
-    from freezenet.train.progress import say, track
+    from freezenet.train.progress import track
     from studies.results import write_result
     from studies.stress.fuzz.corpus import corpus
     from studies.stress.fuzz.mutation import mutated
@@ -53,9 +56,9 @@ def _run(model: Path, numbers: range | list[int], seed: int, out: Path | None, a
     Classifier(model)  # says in one sentence what is wrong with it
     files = corpus(model)
     if not any(name.startswith("dicom/") for name in files):
-        say("DICOM is left out: pip install 'freezenet[dicom]'")
+        logger.info("DICOM is left out: pip install 'freezenet[dicom]'")
     if single and out is not None:
-        say(str(write_input(out, mutated(files, seed, numbers[0]), seed, numbers[0])))
+        logger.info(str(write_input(out, mutated(files, seed, numbers[0]), seed, numbers[0])))
     result = fuzz(
         model,
         files,

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.environment import environment
 from freezenet.edge_runtime.files import write_bytes
+from freezenet.edge_runtime.system.environment import environment
 from studies.stress.fuzz.memory import MEMORY_BOUND
 from studies.stress.fuzz.mutation import Input, mutated
 from studies.stress.fuzz.watch import SECONDS_BOUND, Outcome, Watch, masked

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.child import module_command
 from freezenet.edge_runtime.errors import one_line
+from freezenet.edge_runtime.system.child import module_command
 from studies.stress.fuzz.memory import MEMORY_BOUND
 
 ROOT = Path(__file__).resolve().parents[3]

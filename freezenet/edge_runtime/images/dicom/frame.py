@@ -21,11 +21,11 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.chatter import without_chatter
 from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
 from freezenet.edge_runtime.images.dicom.tags import integer, named
 from freezenet.edge_runtime.images.header import is_cut_off, jpeg_frame
 from freezenet.edge_runtime.images.reader import check_size
+from freezenet.edge_runtime.system.chatter import without_chatter
 
 #: Transfer syntaxes whose frames are JPEG, JPEG-LS or JPEG 2000 codestreams.
 JPEG_FAMILY = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,9 @@ from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES, read_gray
 
-SHARED = Path(__file__).resolve().parents[5] / "shared" / "data" / "dicom"
+SHARED = (
+    Path(os.environ.get("FREEZENET_TEST_DATA") or Path(__file__).resolve().parents[5] / "shared") / "data" / "dicom"
+)
 MANIFEST = list(csv.DictReader((SHARED / "manifest.csv").open(newline=""))) if SHARED.is_dir() else []
 SMALL = (np.add.outer(np.arange(60), np.arange(80)) * 20).astype(np.uint16)
 

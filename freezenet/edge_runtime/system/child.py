@@ -20,5 +20,5 @@ def module_command(module: str, *arguments: str) -> list[str]:
         module: dotted name, for example "freezenet.benchmarks.latency".
         arguments: what the module finds in `sys.argv[1:]`.
     """
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     return [sys.executable, "-c", _START, str(root), module, *arguments]

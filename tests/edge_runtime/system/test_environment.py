@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from freezenet.edge_runtime.environment import PACKAGES, cpu_name, environment
+from freezenet.edge_runtime.system.environment import PACKAGES, cpu_name, environment
 
 
 def test_report_names_this_machine():
@@ -37,10 +37,10 @@ def test_report_is_json():
 def test_a_board_names_itself_without_the_closing_zero(monkeypatch, tmp_path):
     board = tmp_path / "model"
     board.write_bytes(b"Raspberry Pi 4 Model B Rev 1.4\0")
-    monkeypatch.setattr("freezenet.edge_runtime.environment.Path", lambda path: board)
+    monkeypatch.setattr("freezenet.edge_runtime.system.environment.Path", lambda path: board)
     assert cpu_name() == "Raspberry Pi 4 Model B Rev 1.4"
 
 
 def test_a_machine_without_proc_still_has_a_name(monkeypatch, tmp_path):
-    monkeypatch.setattr("freezenet.edge_runtime.environment.Path", lambda path: tmp_path / "none")
+    monkeypatch.setattr("freezenet.edge_runtime.system.environment.Path", lambda path: tmp_path / "none")
     assert cpu_name() == (platform.processor() or platform.machine())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from freezenet.edge_runtime.overlay import MAX_SIDE, fit, overlay, overlay_png
+from freezenet.edge_runtime.images.overlay import MAX_SIDE, fit, overlay, overlay_png
 
 
 def saturation(picture: np.ndarray) -> np.ndarray:

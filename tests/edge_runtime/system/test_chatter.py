@@ -8,7 +8,7 @@ import sys
 
 CODE = """
 import os, sys, threading
-from freezenet.edge_runtime.images.chatter import without_chatter
+from freezenet.edge_runtime.system.chatter import without_chatter
 {before}
 before = len(os.listdir("/proc/self/fd"))
 try:

@@ -1,0 +1,32 @@
+"""What the library logs, shown to a person on stderr while a command runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+class _Talk(logging.Handler):
+    """Writes each message as a line to the stderr of the moment, which a test or a notebook may have replaced."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; a stderr that went away ends nothing."""
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except (OSError, ValueError):
+            pass
+
+
+_TALK = _Talk()
+
+
+def show_talk() -> None:
+    """Show what is logged under `freezenet` and `studies` on stderr, from the level INFO on; for a command line to call.
+
+    A program that imports the library decides for itself: without this call the standard library shows warnings only.
+    """
+    for name in ("freezenet", "studies"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        if _TALK not in logger.handlers:
+            logger.addHandler(_TALK)
