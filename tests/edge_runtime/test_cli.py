@@ -134,7 +134,7 @@ def test_the_number_of_workers(int8, images, folder, monkeypatch, arguments, cor
 
 def test_one_image_loads_nothing_for_workers(int8, images):
     code = (
-        "import sys; from freezenet import cli; "
+        "import sys; from freezenet.cli import cli; "
         f"cli.main(['predict', {str(int8)!r}, {str(images[0])!r}], standalone_mode=False); "
         "assert 'concurrent.futures' not in sys.modules"
     )

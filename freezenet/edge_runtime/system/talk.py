@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 
@@ -11,10 +12,8 @@ class _Talk(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line; a stderr that went away ends nothing."""
-        try:
+        with contextlib.suppress(OSError, ValueError):
             print(self.format(record), file=sys.stderr, flush=True)
-        except (OSError, ValueError):
-            pass
 
 
 _TALK = _Talk()

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.system.child import module_command
 from freezenet.edge_runtime.watch import probe
 from freezenet.edge_runtime.watch.probe import outlives, survives
 
@@ -32,17 +33,5 @@ def test_good_and_bad_images_are_outlived(models, phantoms, monkeypatch):
     seen = []
     monkeypatch.setattr(probe, "outlives", lambda *given: seen.append(given) or True)
     survives(classifier, b"", True)
-    assert seen == [
-        (
-            [
-                sys.executable,
-                "-m",
-                "freezenet.edge_runtime.watch.probe",
-                str(classifier.path),
-                "ai-edge-litert",
-                "1",
-                "1",
-            ],
-            b"",
-        )
-    ]
+    expected = module_command("freezenet.edge_runtime.watch.probe", str(classifier.path), "ai-edge-litert", "1", "1")
+    assert seen == [(expected, b"")]
