@@ -10,8 +10,8 @@ import pytest
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.data.dataset import load
 from freezenet.train.data.images import read_images, read_pixels, read_readable, read_what_can_be_read
+from freezenet.train.data.loading import load
 
 SPEC = PreprocessSpec(size=(32, 32))
 
