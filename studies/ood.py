@@ -53,8 +53,9 @@ def measure(
     import numpy as np
 
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.data.dataset import SPLITS, load
+    from freezenet.train.data.dataset import SPLITS
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.loading import load
     from freezenet.train.data.split import split
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
@@ -210,7 +211,7 @@ def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, roun
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
     result = measure(data, not_cxr, recipe, settings, weights, [int(seed) for seed in seeds.split(",")], other_cxr)
     if model is not None:
-        from freezenet.train.data.dataset import load
+        from freezenet.train.data.loading import load
 
         result["overhead"] = overhead(model, load(data).paths[:50], rounds)
     if out is not None:

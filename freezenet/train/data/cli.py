@@ -38,8 +38,8 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
     DATA is a folder or a CSV in any layout of docs/data.md. Findings are data: the exit code stays 0.
     """
     from freezenet.train.data.cleaning import clean
-    from freezenet.train.data.dataset import load
     from freezenet.train.data.inventory import take_inventory
+    from freezenet.train.data.loading import load
     from freezenet.train.files import prepare_file
 
     if drop_split and clean_file is None:
