@@ -96,10 +96,12 @@ def deciding_run(run, tmp_path):
 def models(run, tmp_path_factory) -> Path:
     """The MODELS folder of `run` with every variant that needs no further training, in both profiles."""
     from freezenet.convert.models import convert
+    from freezenet.convert.options import ConvertOptions
 
     folder = tmp_path_factory.mktemp("converted") / "models"
     # On some thirty validation images of a barely trained network two changed answers would keep a variant back.
-    convert(run, folder, ("float32", "float16", "dynamic", "int8", "int16x8"), ("edge", "app"), gate=False)
+    variants = ("float32", "float16", "dynamic", "int8", "int16x8")
+    convert(run, folder, options=ConvertOptions(variants=variants, profiles=("edge", "app"), acceptance=False))
     return folder
 
 

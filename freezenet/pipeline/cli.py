@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from freezenet.convert.cli import calibration_option, limits_option, no_gate_option, variants_option
+from freezenet.convert.cli import calibration_option, limits_option, no_acceptance_option, variants_option
+from freezenet.convert.options import AcceptanceLimits, changed
 from freezenet.convert.variants import DEFAULT_VARIANTS, known_variants
 from freezenet.train.cli import (
     cache_option,
@@ -23,10 +24,6 @@ from freezenet.train.cli import (
 )
 
 logger = logging.getLogger(__name__)
-
-#: Changed answers, of some ninety, that are no ground for refusal in the demo: a small network that is trained from random weights in
-#: half a minute is sure of little.
-_DEMO_TOLERATED = 6
 
 
 @click.command()
@@ -42,7 +39,7 @@ _DEMO_TOLERATED = 6
 @not_cxr_option
 @calibration_option
 @limits_option
-@no_gate_option
+@no_acceptance_option
 @json_option
 def pipeline(data, out, recipe, settings, variants, limits, as_json, **others) -> None:
     """Do all of it on DATA: train, convert, compare, benchmark, report.html.
@@ -87,28 +84,26 @@ def demo(out, seed, overwrite, as_json) -> None:
         "phantoms",
         (f"seed={seed}",),
         ",".join(DEFAULT_VARIANTS),
-        (f"tolerated_images={_DEMO_TOLERATED}",),
+        (),
         as_json,
         weights="none",
         cache=out / "cache",
     )
 
 
-def _run(data, out, recipe, settings, variants, limits, as_json, no_gate=False, **others) -> None:
+def _run(data, out, recipe, settings, variants, limits, as_json, **others) -> None:
     """Run the pipeline and print its table; others: options of `freezenet.pipeline.stages.Options` under their own names."""
     from freezenet.train.quiet import quiet
     from freezenet.train.recipes.recipe import load_recipe
 
     with quiet():
-        from freezenet.convert.acceptance import GateLimits
         from freezenet.pipeline.stages import Options, command_line, run_pipeline
 
     options = Options(
         data=data,
         recipe=load_recipe(recipe, settings),
-        variants=tuple(known_variants(variants)),
-        limits=GateLimits().changed(limits),
-        gate=not no_gate,
+        variants=known_variants(variants),
+        limits=changed(AcceptanceLimits(), limits),
         command=command_line(sys.argv[1:]),
         **others,
     )

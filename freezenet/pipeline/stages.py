@@ -14,12 +14,11 @@ from typing import Any
 
 from freezenet.benchmarks.compare import compare
 from freezenet.benchmarks.latency import benchmark
-from freezenet.convert.acceptance import GateLimits
-from freezenet.convert.float.outputs import PROFILES
-from freezenet.convert.models import FINISHED as CONVERTED
+from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.models import convert, refuse
+from freezenet.convert.options import AcceptanceLimits, ConvertOptions
 from freezenet.convert.package.card import NOTICE
-from freezenet.convert.variants import DEFAULT_VARIANTS
+from freezenet.convert.variants import DEFAULT_VARIANTS, PROFILES
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.loading import load
@@ -44,8 +43,8 @@ class Options:
     skip_unreadable: bool = False
     not_cxr: Path | None = None
     calibration_images: int = 100
-    limits: GateLimits = GateLimits()
-    gate: bool = True
+    limits: AcceptanceLimits = AcceptanceLimits()
+    acceptance: bool = True
     overwrite: bool = False
     command: str = ""
 
@@ -62,23 +61,28 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     logger.info(f"1/5 train {options.recipe.name}")
     run = _trained(options, out / "run")
     logger.info("2/5 convert")
-    models = out / "models"
-    if (models / CONVERTED).is_file():
-        conversion = read_json(models / CONVERTED)
+    models = ModelsFolder(out / "models")
+    if models.finished:
+        conversion = models.conversion()
     else:
-        conversion = convert(
-            run, models, options.variants, tuple(PROFILES), options.calibration_images, options.data, options.limits,
-            options.gate,
-        )  # fmt: skip
+        wanted = ConvertOptions(
+            variants=options.variants,
+            profiles=tuple(PROFILES),
+            calibration_images=options.calibration_images,
+            data=options.data,
+            limits=options.limits,
+            acceptance=options.acceptance,
+        )
+        conversion = convert(run, models.path, options=wanted)
     if "float32" not in conversion["variants"]:
         refuse(conversion)
         raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
     results_file = out / "results.json"
     if not results_file.is_file():
         logger.info("3/5 compare")
-        comparison = compare(models, options.data)
+        comparison = compare(models.path, data=options.data)
         logger.info("4/5 benchmark")
-        latency = [benchmark(models / one["file"]) for one in conversion["variants"].values()]
+        latency = [benchmark(models.path / one["file"]) for one in conversion["variants"].values()]
         write_json(results_file, {
             "recipe": options.recipe.name,
             "data": str(options.data),
