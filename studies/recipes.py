@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def study(
-    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]
+    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: Sequence[str]
 ) -> dict[str, Any]:
     """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
     from freezenet.benchmarks.compare import compare

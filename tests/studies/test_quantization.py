@@ -91,7 +91,7 @@ def test_minmax_ranges_are_the_extremes_of_the_float_tensors(bench, files):
     (graph,) = tree.subgraphs
     (softmax,) = (one for one in graph.operators if isinstance(one.builtinOptions, schema.SoftmaxOptionsT))
     step = float(graph.tensors[softmax.inputs[0]].quantization.scale[0])
-    images = np.concatenate(bench.folded.images)
+    images = np.concatenate(bench.fused.images)
     pooled = keras.Model(bench.model.input, bench.model.get_layer("pool").output).predict(images, verbose=0)
     kernel, bias = bench.model.get_layer("scores").get_weights()
     logits = pooled @ kernel + bias

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from freezenet.convert.float.operators import fused_layers
 from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat.graph import HEADS, describe
@@ -87,7 +87,7 @@ def train_quantized(
 ) -> QatResult:
     """Train a network with the rounding of its 8-bit file inside; `model` keeps its weights.
 
-    model: flat, BatchNorm folded (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
+    model: flat, BatchNorm fused (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
     softmax or sigmoid, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
     ranges: layer name -> (low, high) of its output in the 8-bit file, zero on the grid, as `by_layer` gives them: of each
     ReLU, of each convolution without one, of additions and pooling, and of the logits of "scores".
@@ -128,15 +128,14 @@ def train_quantized(
 def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
     """Return the ranges of `freezenet.convert.ptq.ranges` by the name of the Keras layer whose output the tensor is.
 
-    ranges: by tensor name of a float .tflite. The TensorFlow converter names the output of fused operators
-    "net_1/layer_1/Operator;...", the last operator first; Keras adds "_<number>" to the layer's name.
+    ranges: by tensor name of a float .tflite.
     Tensors without a layer's name (the model's outputs) and those of the heads, whose range the file format fixes, are left out.
     """
     found = {}
     for tensor, (low, high) in ranges.items():
-        *_, layer, operator = ["", "", *tensor.partition(";")[0].split("/")]
-        if layer and operator.lower() not in HEADS:
-            found[re.sub(r"_\d+$", "", layer)] = (float(low), float(high))
+        layer, operation = next(iter(fused_layers(tensor)), ("", ""))
+        if layer and operation.lower() not in HEADS:
+            found[layer] = (float(low), float(high))
     return found
 
 
