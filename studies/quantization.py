@@ -37,9 +37,9 @@ from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.metrics.multiclass import confusion_matrix, macro_f1
-from freezenet.train.names import chosen_names
 from freezenet.train.quiet import quiet
 from freezenet.train.run import Run
 from freezenet.train.task import MultiClass

@@ -61,7 +61,7 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from freezenet.train.names import counted
+    from freezenet.edge_runtime.names import counted
 
     # A file or a pipe has no width; most terminals show this one.
     console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)

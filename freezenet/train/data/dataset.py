@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.edge_runtime.names import meant
 from freezenet.train.data.label_sets import SEPARATOR
-from freezenet.train.names import meant
 from freezenet.train.task import TASKS, MultiClass, MultiLabel, Task
 
 logger = logging.getLogger(__name__)
