@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.label_sets import strata
 from freezenet.train.data.split import split
@@ -17,14 +17,14 @@ from freezenet.train.data.split import split
 def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]:
     """Return the fold (n,), 0..folds-1, in which each image is tested: stratified by class or label set, whole patients, seeded.
 
-    folds: at least 2. Raises FreezenetError where a class has fewer patients than folds.
+    folds: at least 2. Raises DataError where a class has fewer patients than folds.
     """
     classes = [sample.label for sample in dataset.samples]
     patients = np.array([sample.patient for sample in dataset.samples])
     found = {label: len(set(patients[there])) for label, there in zip(dataset.labels, dataset.truth.T, strict=True)}
     scarce = min(found, key=lambda label: found[label])
     if found[scarce] < folds:
-        raise FreezenetError(
+        raise DataError(
             f"At least {folds} patients in every class are required for {folds} folds. Got: {found[scarce]} in {scarce}, so at "
             f"most {found[scarce]} folds."
         )

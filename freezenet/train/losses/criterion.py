@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.fitting.fit import TrainingData
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.losses import (
     BWCCE,
     AttentionWeightedCrossentropy,
