@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import JudgedImages, choose_images, model_scores
+from freezenet.benchmarks.evaluate import JudgedImages, judged_images, model_scores
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.data.images import read_images
 from freezenet.train.data.split import read_splits
 from freezenet.train.files import sha256_file
 from freezenet.train.metrics.paired import PairedAnswers
@@ -59,9 +58,9 @@ def compare(
     classifiers = {name: Classifier(folder.path / conversion["variants"][name]["file"], threads) for name in names}
     card = classifiers[REFERENCE].card
     task, labels = task_of(card.content), card.labels
-    images = choose_images(data or conversion["data"], folder.splits, task.name)
-    truth = task.truth(images.truth, labels)
-    scores = _scores(folder, classifiers, images, recompute)
+    judged = judged_images(data or conversion["data"], folder.splits, task.name)
+    truth = task.truth(judged.truth, labels)
+    scores = _scores(folder, classifiers, judged, recompute)
     found = {name: _Answers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
     variants = {}
@@ -70,27 +69,27 @@ def compare(
             "file": classifier.path.name,
             "bytes": classifier.path.stat().st_size,
             "runtime": classifier.runtime,
-            **task.evaluate(truth, found[name].answers, labels, images.patients),
+            **task.evaluate(truth, found[name].answers, labels, judged.patients),
         }
         if name != REFERENCE:
-            pair = PairedAnswers(truth, reference.answers, found[name].answers, images.patients)
+            pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)
             variants[name]["against_float32"] = pair.to_dict(labels)
-            variants[name]["flipped"] = _flipped(images, labels, reference, found[name])
+            variants[name]["flipped"] = _flipped(judged, labels, reference, found[name])
     return {
         "reference": REFERENCE,
-        "side": images.split,
+        "side": judged.split,
         "images": len(truth),
-        "data_root": str(images.dataset.root.resolve()),
+        "data_root": str(judged.dataset.root.resolve()),
         "variants": variants,
         "environment": environment(),
     }
 
 
 def _scores(
-    folder: ModelsFolder, classifiers: dict[str, Classifier], images: JudgedImages, recompute: bool
+    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages, recompute: bool
 ) -> dict[str, NDArray[np.float32]]:
     """Return the scores (n, classes) of each variant, in the order of the images."""
-    found = {} if recompute else _stored_scores(folder, classifiers, images)
+    found = {} if recompute else _stored_scores(folder, classifiers, judged)
     missing = {name: classifier for name, classifier in classifiers.items() if name not in found}
     if found:
         logger.info(f"scores of the conversion: {', '.join(found)}")
@@ -100,13 +99,13 @@ def _scores(
     for name, classifier in missing.items():
         spec = classifier.card.preprocess
         if spec not in pixels:
-            pixels[spec] = read_images(images.dataset, spec).pixels
+            pixels[spec] = judged.pixels(spec)
         found[name] = model_scores(classifier, pixels[spec])
     return found
 
 
 def _stored_scores(
-    folder: ModelsFolder, classifiers: dict[str, Classifier], images: JudgedImages
+    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages
 ) -> dict[str, NDArray[np.float32]]:
     """Return the conversion's scores of those variants for which they hold, in the order of the images."""
     rows = [row for row in read_splits(folder.splits) if row["split"] == "test"]
@@ -120,10 +119,10 @@ def _stored_scores(
         and one.hold_for(sha256_file(classifiers[name].path), splits, classifiers[name].runtime)
     }
     position = {row["file"]: number for number, row in enumerate(rows)}
-    order = [position[sample.file] for sample in images.dataset.samples]
+    order = [position[sample.file] for sample in judged.dataset.samples]
     if not holding or any(
         sha256_file(path) != rows[number]["sha256"]
-        for path, number in zip(images.dataset.paths, order, strict=True)
+        for path, number in zip(judged.dataset.paths, order, strict=True)
         if path.is_file()
     ):
         return {}
@@ -146,16 +145,16 @@ class _Answers:
 
 
 def _flipped(
-    images: JudgedImages, labels: tuple[str, ...], reference: _Answers, found: _Answers
+    judged: JudgedImages, labels: tuple[str, ...], reference: _Answers, found: _Answers
 ) -> list[dict[str, Any]]:
     """Return the images with another answer; a score is the answer's confidence."""
     texts = {
-        name: images.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
+        name: judged.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
     }
     return [
         {
-            "file": images.dataset.samples[row].file,
-            "class": images.truth[row],
+            "file": judged.dataset.samples[row].file,
+            "class": judged.truth[row],
             "float32": texts["float32"][row],
             "this": texts["this"][row],
             "float32_score": round(float(reference.confidence[row]), 4),

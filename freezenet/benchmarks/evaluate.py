@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
@@ -21,69 +22,72 @@ from freezenet.train.task import MultiClass
 
 @dataclass(frozen=True)
 class JudgedImages:
-    """The images a model is judged on.
+    """The images that a model is judged on.
 
     Args:
-        dataset: these images alone.
-        truth: class names, or texts of label sets.
-        patients: names.
-        split: "test" or "all".
+        dataset: n of them.
+        split: "test", or "all" where none of them took part in the training.
     """
 
     dataset: Dataset
-    truth: tuple[str, ...]
-    patients: tuple[str, ...]
     split: str
 
+    @property
+    def truth(self) -> tuple[str, ...]:
+        """The class (n,) of each, or the text of its label set."""
+        return tuple(sample.label for sample in self.dataset.samples)
 
-def choose_images(data: str | Path, splits: Path | None, task: str = MultiClass.name) -> JudgedImages:
-    """Return the test images of DATA by a splits.csv, or all of DATA where `splits` is None; one class is enough.
+    @property
+    def patients(self) -> tuple[str, ...]:
+        """The patient (n,) of each."""
+        return tuple(sample.patient for sample in self.dataset.samples)
+
+    def pixels(self, spec: PreprocessSpec) -> NDArray[np.uint8]:
+        """Read them through the device's preprocessing: (n, h, w) uint8; DataError where one cannot be read."""
+        return read_images(self.dataset, spec).pixels
+
+
+def judged_images(data: str | Path, splits: Path | None, task: str = MultiClass.name) -> JudgedImages:
+    """Return the test images of DATA by a splits.csv, or all of DATA; one class is enough.
 
     Args:
-        data: a folder or CSV, see `freezenet.train.data.loading.load`.
-        splits: the table of a run.
+        data: a folder or a CSV.
+        splits: a splits.csv; None: all images count.
         task: of the model, see `freezenet.train.task`.
 
     Raises:
         DataError: a test image of the split is not in DATA.
     """
     dataset = load(data, task, least_classes=1)
-    split = "all"
-    if splits is not None:
-        test = {row["file"] for row in read_splits(splits) if row["split"] == "test"}
-        rows = [number for number, sample in enumerate(dataset.samples) if sample.file in test]
-        if len(rows) != len(test):
-            raise DataError(
-                f"The data that the model was trained on is required. Got: {data} with {len(rows)} of the {len(test)} test "
-                f"images in {splits}; freezenet evaluate --all takes all images of other data."
-            )
-        dataset, split = dataset.only(rows), "test"
-    return JudgedImages(
-        dataset,
-        tuple(sample.label for sample in dataset.samples),
-        tuple(sample.patient for sample in dataset.samples),
-        split,
-    )
+    if splits is None:
+        return JudgedImages(dataset, "all")
+    test = {row["file"] for row in read_splits(splits) if row["split"] == "test"}
+    rows = [number for number, sample in enumerate(dataset.samples) if sample.file in test]
+    if len(rows) != len(test):
+        raise DataError(
+            f"The data that the model was trained on is required. Got: {data} with {len(rows)} of the {len(test)} test "
+            f"images in {splits}; freezenet evaluate --all takes all images of other data."
+        )
+    return JudgedImages(dataset.only(rows), "test")
 
 
 def model_scores(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the model's scores (n, classes) of pixels (n, h, w) after its preprocessing, one image at a time."""
+    """Return the model's scores (n, classes) of pixels (n, h, w) uint8."""
     title = f"Running {classifier.path.name}"
     return np.concatenate([classifier.scores(image[None]) for image in track(pixels, title, len(pixels))])
 
 
-def evaluate_model(classifier: Classifier, images: JudgedImages) -> dict[str, Any]:
-    """Return `freezenet.train.task.Task.evaluate` of one model's answers, abstaining left out, with split, model and runtime named.
+def evaluate_model(classifier: Classifier, judged: JudgedImages) -> dict[str, Any]:
+    """Return the figures of one model's answers, abstaining left out, with split, model and runtime named.
 
-    Raises:
-        DataError: DATA has other classes than the model, or images that cannot be read.
+    See `freezenet.train.task.Task.evaluate`. Raises DataError where DATA has other classes than the model.
     """
-    labels, task = classifier.card.labels, images.dataset.task
-    truth = task.truth(images.truth, labels)
-    pixels = read_images(images.dataset, classifier.card.preprocess).pixels
+    labels, task = classifier.card.labels, judged.dataset.task
+    truth = task.truth(judged.truth, labels)
+    answers = classifier.rule.answers(model_scores(classifier, judged.pixels(classifier.card.preprocess)))
     return {
         "model": classifier.path.name,
         "runtime": classifier.runtime,
-        "side": images.split,
-        **task.evaluate(truth, classifier.rule.answers(model_scores(classifier, pixels)), labels, images.patients),
+        "side": judged.split,
+        **task.evaluate(truth, answers, labels, judged.patients),
     }

@@ -11,7 +11,7 @@ import click
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
 from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_profiles, known_variants
 from freezenet.edge_runtime.settings import Settings
-from freezenet.train.cli import overwrite_option
+from freezenet.train.options import overwrite_option
 
 variants_option = click.option(
     "--variants",

@@ -83,12 +83,12 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
                 continue
         content = writer.checked_card(VARIANTS[name], next(iter(targets.values())))
         written[name] = _entry(content, targets, time.perf_counter() - started)
-    shutil.copyfile(run.folder / "splits.csv", folder.splits)
+    shutil.copyfile(run.splits_file, folder.splits)
     conversion: Conversion = {
         "run": str(run.folder.resolve()),
         "recipe": run.recipe.name,
-        "data": str((options.data or Path(run.account["data"])).resolve()),
-        "data_sha256": run.account["data_sha256"],
+        "data": str((options.data or Path(run.manifest["data"])).resolve()),
+        "data_sha256": run.manifest["data_sha256"],
         "calibration_images": len(calibration.images),
         "variants": written,
         "refused": refused,
@@ -148,7 +148,7 @@ class _Writer:
             return verdict.refused
         assert scores is not None  # what has none is kept back
         digests = tuple(hashlib.sha256(one).hexdigest() for one in files.values())
-        splits = sha256_file(self.run.folder / "splits.csv")
+        splits = sha256_file(self.run.splits_file)
         StoredScores(scores, digests, splits, runtime_name(interpreter)).write(self.folder.scores(variant.name))
         # The first last, since it stands for the variant.
         for profile in reversed(files):
