@@ -144,10 +144,12 @@ def _integer_outputs(model: bytes) -> list[_Output]:
         if operator.kind not in _BETWEEN:
             index = behind.get(operator.tensor, operator.tensor)
             tensor = graph.tensors[index]
-            integer = tensor.type == schema.TensorType.INT8
-            scale, zero_point = (tensor.quantization.scale, tensor.quantization.zeroPoint) if integer else (None, None)
-            found.append(_Output(index, (float(scale[0]), int(zero_point[0])) if integer else None))
+            found.append(_Output(index, _quantization(tensor) if tensor.type == schema.TensorType.INT8 else None))
     return found
+
+
+def _quantization(tensor: Any) -> tuple[float, int]:
+    return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
 def _together(
