@@ -15,7 +15,7 @@ from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import show_classifier
 from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.calibration import read_checked
-from freezenet.convert.qat.training import QatResult, QatSide, train_quantized
+from freezenet.convert.qat.training import QatResult, TaughtImages, train_quantized
 from freezenet.train.run import Run, predict_scores
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ class QuantizedTraining:
         result = train_quantized(
             converter.corrected,
             converter.layer_ranges,
-            QatSide(pixels, predict_scores(self.model, pixels, self.run.recipe)),
-            QatSide(self.validation.pixels, self.validation.expected),
+            TaughtImages(pixels, predict_scores(self.model, pixels, self.run.recipe)),
+            TaughtImages(self.validation.pixels, self.validation.expected),
             [layer.name for layer in self.model.layers if layer.trainable_weights],
             self.settings,
             self.run.recipe.preprocess,
