@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from freezenet.edge_runtime.ood import gate_from_dict, gate_to_dict
+from freezenet.edge_runtime.ood import ood_from_dict, ood_to_dict
 from freezenet.train.ood.logistic import fit_logistic_gate
 
 
@@ -29,7 +29,7 @@ def test_folded_weights_give_the_probabilities_of_the_pipeline():
     shown = features(50, 0.7, seed=3)
     expected = pipeline.predict_proba(shown.astype(float))[:, 1]
     assert [gate.score(one) for one in shown] == pytest.approx(expected.tolist(), abs=1e-6)
-    read = gate_from_dict(json.loads(json.dumps(gate_to_dict(gate))))
+    read = ood_from_dict(json.loads(json.dumps(ood_to_dict(gate))))
     assert [read.score(one) for one in shown] == pytest.approx(expected.tolist(), abs=1e-4)
     assert read.threshold == gate.threshold
 

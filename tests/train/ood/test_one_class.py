@@ -11,7 +11,7 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 
-from freezenet.edge_runtime.ood import gate_from_dict, gate_to_dict
+from freezenet.edge_runtime.ood import ood_from_dict, ood_to_dict
 from freezenet.train.frozen.cut import articulation_layer, split_model
 from freezenet.train.network.model import build_model
 from freezenet.train.ood.one_class import MOST_DIRECTIONS, fit_gate, trunk_features
@@ -53,7 +53,7 @@ def test_many_features_are_read_in_few_directions():
 def test_the_card_holds_the_same_gate():
     for channels in (6, 100):
         gate = fit_gate(correlated(300, channels), correlated(80, channels, seed=1))
-        read = gate_from_dict(json.loads(json.dumps(gate_to_dict(gate))))
+        read = ood_from_dict(json.loads(json.dumps(ood_to_dict(gate))))
         for features in correlated(20, channels, seed=2):
             assert read.score(features) == pytest.approx(gate.score(features), rel=2e-3)
 
