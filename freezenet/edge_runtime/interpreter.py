@@ -39,7 +39,7 @@ class Interpreter:
         SettingError: There is no such runtime, or no thread.
     """
 
-    def __init__(self, model: str | Path | bytes, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(self, model: str | Path | bytes, threads: int = 1, *, runtime: str | None = None) -> None:
         """Load the model and allocate its tensors."""
         if threads < 1:
             raise SettingError(f"At least 1 thread is required. Got: {threads}.")

@@ -64,7 +64,13 @@ class Connection(H11Protocol):
 
 @dataclass(frozen=True)
 class Door:
-    """A listening socket. loopback: only this machine can reach it. address: its URL."""
+    """A listening socket.
+
+    Args:
+        socket: Itself.
+        loopback: Whether only this machine can reach it.
+        address: Its URL.
+    """
 
     socket: socket.socket
     loopback: bool

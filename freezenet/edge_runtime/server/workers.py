@@ -32,8 +32,10 @@ _NEWEST = 0.1
 class Answer:
     """What a worker made of one image.
 
-    preview: the gray values that were read, as the bytes of a JPEG file; None where none was asked for.
-    waited_ms: from the arrival in the queue to its turn.
+    Args:
+        prediction: The answer.
+        preview: The gray values that were read, as the bytes of a JPEG file; None where none was asked for.
+        waited_ms: Milliseconds from the arrival in the queue to its turn.
     """
 
     prediction: Prediction
