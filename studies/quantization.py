@@ -26,7 +26,7 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from freezenet.convert.converter import ROUNDING_IMAGES, Converter
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
 from freezenet.convert.ptq.bias_correction import correct_biases
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
@@ -138,19 +138,19 @@ class Bench:
         return Network(self.model, self.calibration, self.spec)
 
     @cached_property
-    def folded(self) -> Network:
+    def fused(self) -> Network:
         """Float kernels, which the writer rounds to the nearest step."""
-        return Network(fold_batchnorm(self.model), self.calibration, self.spec)
+        return Network(fuse_batchnorm(self.model), self.calibration, self.spec)
 
     @cached_property
     def rounded(self) -> Network:
         """Kernels rounded for their layer's output."""
-        return self.rounded_from(self.folded.model, self.calibration)
+        return self.rounded_from(self.fused.model, self.calibration)
 
     @cached_property
     def uncapped(self) -> Network:
-        """`folded` with ReLU in the place of ReLU6."""
-        return Network(without_cap(self.folded.model), self.calibration, self.spec)
+        """`fused` with ReLU in the place of ReLU6."""
+        return Network(without_cap(self.fused.model), self.calibration, self.spec)
 
     @cached_property
     def equalized(self) -> Network:
@@ -161,7 +161,7 @@ class Bench:
     def corrected(self) -> Network:
         """`rounded` without the mean error of each channel."""
         images = np.concatenate(self.rounded.images[:ROUNDING_IMAGES])
-        model = correct_biases(self.rounded.model, self.folded.model, images)
+        model = correct_biases(self.rounded.model, self.fused.model, images)
         return Network(model, self.calibration, self.spec)
 
     @cached_property
@@ -174,14 +174,14 @@ class Bench:
         return answers(file, self.sides[side][0], self.spec)
 
     def rounded_from(self, model: keras.Model, calibration: Calibration, images: int = ROUNDING_IMAGES) -> Network:
-        """Round the kernels of a folded network on the first of these calibration images."""
+        """Round the kernels of a fused network on the first of these calibration images."""
         few = Network(model, calibration, self.spec).images[:images]
         batches = [np.concatenate(few[start : start + _BATCH]) for start in range(0, len(few), _BATCH)]
         return Network(round_kernels(model, lambda: batches), calibration, self.spec)
 
     def calibrated(self, calibration: Calibration, images: int = ROUNDING_IMAGES) -> bytes:
         """Return the rounded-least-error file with other calibration images; `images` of them for the kernels."""
-        return self.rounded_from(self.folded.model, calibration, images).int8(least_error)
+        return self.rounded_from(self.fused.model, calibration, images).int8(least_error)
 
     def chosen(self, images: int) -> Calibration:
         """Choose calibration images as `freezenet convert` does."""
@@ -284,12 +284,12 @@ _NEAREST, _ROUNDED = "kernels to the nearest step", "kernels rounded for their l
 ARMS = {
     "tensorflow": Arm("TensorFlow's converter", tensorflow),
     "ai-edge-quantizer": Arm("its recipe static_wi8_ai8 and its own calibration", ai_edge_quantizer),
-    "nearest-minmax": Arm(f"{_NEAREST}, smallest and largest values", lambda b: b.folded.int8(extremes)),
+    "nearest-minmax": Arm(f"{_NEAREST}, smallest and largest values", lambda b: b.fused.int8(extremes)),
     "nearest-moving-average": Arm(
-        f"{_NEAREST}, moving averages of the extremes", lambda b: b.folded.int8_by_moving_averages()
+        f"{_NEAREST}, moving averages of the extremes", lambda b: b.fused.int8_by_moving_averages()
     ),
-    "nearest-percentile-99.99": Arm(f"{_NEAREST}, percentiles 0.01 and 99.99", lambda b: b.folded.int8(percentile)),
-    "nearest-least-error": Arm(f"{_NEAREST}, ranges of least error", lambda b: b.folded.int8(least_error)),
+    "nearest-percentile-99.99": Arm(f"{_NEAREST}, percentiles 0.01 and 99.99", lambda b: b.fused.int8(percentile)),
+    "nearest-least-error": Arm(f"{_NEAREST}, ranges of least error", lambda b: b.fused.int8(least_error)),
     "rounded-minmax": Arm(f"{_ROUNDED}, smallest and largest values", lambda b: b.rounded.int8(extremes)),
     "rounded-least-error": Arm(f"{_ROUNDED}, ranges of least error", lambda b: b.rounded.int8(least_error)),
     "rounded-least-error-bias-correction": Arm(
@@ -337,8 +337,8 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
     difference of a score, 0..1).
     Raises FreezenetError where the runs were not trained on the same images.
     """
-    if len({run.account["data_sha256"] for run in runs}) > 1:
-        names = ", ".join(sorted({Path(run.account["data"]).name for run in runs}))
+    if len({run.manifest["data_sha256"] for run in runs}) > 1:
+        names = ", ".join(sorted({Path(run.manifest["data"]).name for run in runs}))
         raise FreezenetError(f"Runs on the same images are required, for means over them. Got: runs on {names}.")
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -350,9 +350,9 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
             rows.append(_row(bench, name, file, {side: bench.answers(file, side) for side in bench.sides}))
     measured = [REFERENCE, *arms]
     return {
-        "data": Path(runs[0].account["data"]).name,
+        "data": Path(runs[0].manifest["data"]).name,
         "recipe": runs[0].recipe.name,
-        "weights": Path(runs[0].account["weights"]).name,
+        "weights": Path(runs[0].manifest["weights"]).name,
         "seeds": [run.recipe.seed for run in runs],
         "images": {side: len(pixels) for side, (pixels, _) in bench.sides.items()},
         "calibration_images": len(bench.calibration.images),

@@ -116,17 +116,20 @@ def phantoms(made_once) -> Path:
 @pytest.fixture(scope="session")
 def run(phantoms, made_once, seeded):
     """A finished `freezenet.train.run.Run` of a small net on the phantoms."""
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import DECISION, Run
+    from freezenet.train.run import Run
     from freezenet.train.training import train
 
     # Smoothed labels keep the scores from 0 and 1, where every file would agree with every other.
     settings = ("epochs=8", "batch_size=16", "patience=8", "label_smoothing=0.2", f"seed={seeded(1)}")
 
     def make(home: Path) -> None:
-        train(phantoms, home / "run", load_recipe("phantoms", settings), weights="none")
+        recipe = load_recipe("phantoms", settings)
+        train(phantoms, home / "run", recipe=recipe, options=TrainingOptions(weights="none"))
         # Most tests compare a device's answers with the network's scores, so the models say them as they are and never abstain.
-        (home / "run" / DECISION).rename(home / DECISION)
+        decision = Run.open(home / "run").decision_file
+        decision.rename(home / decision.name)
 
     return Run.open(made_once("trained", make) / "run")
 
@@ -134,22 +137,24 @@ def run(phantoms, made_once, seeded):
 @pytest.fixture
 def deciding_run(run, tmp_path):
     """A copy of `run` with what its training chose: temperature, abstention threshold and gate."""
-    from freezenet.train.run import DECISION, Run
+    from freezenet.train.run import Run
 
     folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
-    shutil.copyfile(run.folder.parent / DECISION, folder / DECISION)
-    return Run.open(folder)
+    own = Run.open(folder)
+    shutil.copyfile(run.folder.parent / own.decision_file.name, own.decision_file)
+    return own
 
 
 @pytest.fixture(scope="session")
 def models(run, made_once) -> Path:
     """The MODELS folder of `run` with every variant that needs no further training, in both profiles."""
     from freezenet.convert.models import convert
+    from freezenet.convert.options import ConvertOptions
 
     variants = ("float32", "float16", "dynamic", "int8", "int16x8")
     # What acceptance refuses is in its own tests.
-    home = made_once("converted", lambda folder: convert(run, folder / "models", variants, ("edge", "app"), gate=False))
-    return home / "models"
+    options = ConvertOptions(variants=variants, profiles=("edge", "app"), acceptance=False)
+    return made_once("converted", lambda folder: convert(run, folder / "models", options=options)) / "models"
 
 
 @pytest.fixture

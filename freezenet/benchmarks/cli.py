@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
+from freezenet.edge_runtime.cli import json_option, runtime_option, threads_option
 
 
 @click.command()
@@ -24,14 +24,14 @@ def evaluate(model, data, everything, threads, as_json) -> None:
     With a splits.csv beside the model, only its test images count: the others took part in the training. --all measures
     it on other data, such as those of another hospital, which may lack some of the model's classes.
     """
-    from freezenet.benchmarks.evaluate import choose_side, evaluate_model
+    from freezenet.benchmarks.evaluate import evaluate_model, judged_images
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.task import task_of
 
     classifier = Classifier(model, threads)
     splits = model.parent / "splits.csv"
     beside = splits if splits.is_file() and not everything else None
-    figures = evaluate_model(classifier, choose_side(data, beside, task_of(classifier.card.content).name))
+    figures = evaluate_model(classifier, judged_images(data, beside, task_of(classifier.card.content).name))
     if as_json:
         click.echo(json.dumps(figures))
         return
@@ -48,12 +48,13 @@ def evaluate(model, data, everything, threads, as_json) -> None:
 @click.argument("models", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @threads_option
+@click.option("--recompute", is_flag=True, help="Score the images again; default: use the conversion's scores.")
 @json_option
-def compare(models, data, threads, as_json) -> None:
-    """Compare the variants in MODELS on the test side of DATA: int8 against float, image by image."""
+def compare(models, data, threads, recompute, as_json) -> None:
+    """Compare the variants in MODELS on the test images of DATA: int8 against float, image by image."""
     from freezenet.benchmarks.compare import compare as run
 
-    result = run(models, data, threads)
+    result = run(models, data=data, threads=threads, recompute=recompute)
     if as_json:
         click.echo(json.dumps(result))
         return

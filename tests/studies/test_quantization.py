@@ -91,7 +91,7 @@ def test_minmax_ranges_are_the_extremes_of_the_float_tensors(bench, files):
     (graph,) = tree.subgraphs
     (softmax,) = (one for one in graph.operators if isinstance(one.builtinOptions, schema.SoftmaxOptionsT))
     step = float(graph.tensors[softmax.inputs[0]].quantization.scale[0])
-    images = np.concatenate(bench.folded.images)
+    images = np.concatenate(bench.fused.images)
     pooled = keras.Model(bench.model.input, bench.model.get_layer("pool").output).predict(images, verbose=0)
     kernel, bias = bench.model.get_layer("scores").get_weights()
     logits = pooled @ kernel + bias
@@ -132,7 +132,7 @@ def test_the_page_holds_the_tables_of_the_result_files():
 
 
 def test_runs_on_other_images_have_no_mean(run):
-    other = replace(run, account={**run.account, "data_sha256": "0"})
+    other = replace(run, manifest={**run.manifest, "data_sha256": "0"})
     with pytest.raises(FreezenetError, match="same images"):
         measure([run, other], ["rounded-least-error"])
 
