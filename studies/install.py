@@ -19,8 +19,8 @@ from typing import Any
 
 import click
 
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.names import chosen_names
 from studies.clients.tools import default_tools_folder, made, run_tool
 from studies.command import StudyCommand, hand_over, result_options
 from studies.tables.install_page import install_table

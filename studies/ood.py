@@ -63,8 +63,9 @@ def measure(
     import numpy as np
 
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.data.dataset import SPLITS, load
+    from freezenet.train.data.dataset import SPLITS
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.loading import load
     from freezenet.train.data.split import split
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
@@ -225,7 +226,7 @@ def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, roun
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
     result = measure(data, not_cxr, recipe, settings, weights, numbers(seeds), other_cxr)
     if model is not None:
-        from freezenet.train.data.dataset import load
+        from freezenet.train.data.loading import load
 
         result["overhead"] = overhead(model, load(data).paths[:50], rounds)
     hand_over(result, f"ood-{data.stem}", _text(result), as_json, out)

@@ -14,8 +14,7 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import read_json
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws
-from freezenet.train.metrics.multilabel import label_matrices, label_recall, macro_label_f1, subset_accuracy
+from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.task import task_of
 
 #: What the others are compared with.
@@ -48,9 +47,8 @@ def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> d
             **task.evaluate(truth, found[name].answers, labels, side.patients),
         }
         if name != REFERENCE:
-            variants[name]["against_float32"] = paired(
-                truth, reference.answers, found[name].answers, labels, side.patients
-            )
+            pair = PairedAnswers(truth, reference.answers, found[name].answers, side.patients)
+            variants[name]["against_float32"] = pair.to_dict(labels)
             variants[name]["flipped"] = _flipped(side, labels, reference, found[name])
     return {
         "reference": REFERENCE,
@@ -75,48 +73,6 @@ class _Found:
         probabilities = rule.probabilities(model_scores(classifier, side))
         answers = rule.chosen(probabilities)
         return cls(answers, rule.certainties(probabilities, answers).min(-1))
-
-
-def paired(
-    truth: NDArray[np.bool_],
-    reference: NDArray[np.bool_],
-    answer: NDArray[np.bool_],
-    labels: tuple[str, ...],
-    patients: tuple[str, ...],
-) -> dict[str, Any]:
-    """Return what changed from `reference` to `answer`, (n, classes) bool: which labels are answered for the same images.
-
-    Differences are answer - reference with 95 % intervals from a bootstrap that draws the same patients for both. An answer is
-    right where it holds exactly the labels of the truth; a multi-class answer holds one.
-    mcnemar: exact two-sided p of the images that exactly one of the two gets right (McNemar 1947).
-    """
-    draws = patient_draws(patients)
-    # The images themselves before the draws of them.
-    weights = np.concatenate([np.ones((1, len(truth))), draws])
-    before, after = (label_matrices(truth, one, weights) for one in (reference, answer))
-    right_before, right_after = ((one == truth).all(1) for one in (reference, answer))
-
-    def difference(values: NDArray) -> dict[str, float]:
-        return Figure(float(values[0]), *interval(values[1:])).to_dict()
-
-    recalls = label_recall(after) - label_recall(before)
-    only_reference = int(np.sum(right_before & ~right_after))
-    only_answer = int(np.sum(~right_before & right_after))
-    return {
-        "accuracy": difference(subset_accuracy(right_after, weights) - subset_accuracy(right_before, weights)),
-        "macro_f1": difference(macro_label_f1(after) - macro_label_f1(before)),
-        "recall": {label: difference(recalls[:, one]) for one, label in enumerate(labels)},
-        "only_float32_right": only_reference,
-        "only_this_right": only_answer,
-        "mcnemar_p": _mcnemar(only_reference, only_answer),
-        "flipped": int((reference != answer).any(1).sum()),
-    }
-
-
-def _mcnemar(first: int, second: int) -> float:
-    from scipy.stats import binomtest
-
-    return float(binomtest(first, first + second).pvalue) if first + second else 1.0
 
 
 def _flipped(side: TestSide, labels: tuple[str, ...], reference: _Found, found: _Found) -> list[dict[str, Any]]:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import Dataset, load
+from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.images import read_images
+from freezenet.train.data.loading import load
 from freezenet.train.data.split import read_splits
 from freezenet.train.progress import track
 from freezenet.train.task import MultiClass

@@ -22,7 +22,7 @@ from freezenet.convert.package.card import NOTICE
 from freezenet.convert.variants import DEFAULT_VARIANTS
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.data.dataset import load
+from freezenet.train.data.loading import load
 from freezenet.train.files import prepare_output, read_json, write_json
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import FINISHED as TRAINED

@@ -24,8 +24,9 @@ from freezenet.edge_runtime.ood import gate_to_dict
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.answers.rule import ChosenRule
-from freezenet.train.data.dataset import SPLITS, Dataset, content_hash, load, spelling_warning
+from freezenet.train.data.dataset import SPLITS, Dataset, content_hash, spelling_warning
 from freezenet.train.data.images import Images, read_readable
+from freezenet.train.data.loading import load
 from freezenet.train.data.split import read_splits, split, write_splits
 from freezenet.train.files import prepare_output, read_json, sha256_file, write_atomically, write_csv, write_json
 from freezenet.train.fitting.fit import TrainingData

@@ -12,7 +12,7 @@ import tensorflow as tf
 from freezenet.convert.converter import ROUNDING_IMAGES
 from freezenet.convert.ptq.integer import float_ended_quantizer
 from freezenet.convert.ptq.ranges import Observation, least_error
-from freezenet.train.names import chosen_names
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.train.quiet import quiet
 from studies.quantization.answers import answers, with_beta
 from studies.quantization.bench import CALIBRATION_IMAGES, Bench

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.qat.graph import source_names
+from freezenet.train.network.graph import source_names
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 #: A round that scales no channel by more than this share is the last.

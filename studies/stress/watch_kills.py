@@ -173,6 +173,9 @@ def tally(model: Path, folder: Path, files: dict[str, bytes], kills: int, within
 
 def measure(model: Path, images: list[Path], files: int, kills: int, seed: int = 0) -> Tally:
     """Run all of it in a folder of its own."""
+    from freezenet.edge_runtime.classifier import Classifier
+
+    Classifier(model)  # or the watcher would refuse it once for every kill
     made = contents(images, files)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()

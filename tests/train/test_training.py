@@ -20,8 +20,8 @@ from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.ood import gate_from_dict
 from freezenet.train.answers.confidence import Confidence, best_temperature
-from freezenet.train.data.dataset import load
 from freezenet.train.data.images import read_images
+from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
 from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.recipes.recipe import load_recipe

@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.train.frozen.cut import trunk_means
-from freezenet.train.names import chosen_names
 
 #: Profile -> its outputs in file order; the scores come first in every profile.
 PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}

@@ -76,6 +76,7 @@ def crossval(
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
+        from freezenet.edge_runtime.names import counted
         from freezenet.train.crossval.ray_cluster import on_ray
         from freezenet.train.crossval.validation import (
             CrossValidation,
@@ -86,7 +87,6 @@ def crossval(
             refuse_other_verbs,
         )
         from freezenet.train.metrics.multiclass import Figure
-        from freezenet.train.names import counted
         from freezenet.train.recipes.recipe import load_arms
 
     arms = load_arms(recipes, settings)

@@ -13,8 +13,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
+from freezenet.edge_runtime.names import counted
 from freezenet.train.files import write_atomically
-from freezenet.train.names import counted
 
 
 def write_picture(summary: dict[str, Any], path: Path) -> None:

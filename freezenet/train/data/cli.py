@@ -38,8 +38,8 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
     DATA is a folder or a CSV in any layout of docs/data.md. Findings are data: the exit code stays 0.
     """
     from freezenet.train.data.cleaning import clean
-    from freezenet.train.data.dataset import load
     from freezenet.train.data.inventory import take_inventory
+    from freezenet.train.data.loading import load
     from freezenet.train.files import prepare_file
 
     if drop_split and clean_file is None:
@@ -61,7 +61,7 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from freezenet.train.names import counted
+    from freezenet.edge_runtime.names import counted
 
     # A file or a pipe has no width; most terminals show this one.
     console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)

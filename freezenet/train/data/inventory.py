@@ -158,7 +158,7 @@ class Inventory:
 
 def take_inventory(dataset: Dataset) -> Inventory:
     """Read all images of a data set and compare them with each other."""
-    reading = read_what_can_be_read(dataset, THUMBNAIL, "Reading images")
+    reading = read_what_can_be_read(dataset.paths, THUMBNAIL)
     good = [row for row in range(len(dataset.samples)) if row not in reading.failures]
     groups = find_duplicates(reading.pixels[good], [reading.hashes[row] for row in good])
     return Inventory(

@@ -9,27 +9,22 @@ from __future__ import annotations
 
 import keras
 
+from freezenet.train.network.graph import bottlenecks, layer_sources
+
 
 def articulation_layer(model: keras.Model) -> keras.layers.Layer | None:
     """Return the deepest layer through whose output everything before it flows, with nothing trainable up to it.
 
     None where the first layer with weights is already trained, so that no prefix is worth caching.
     """
-    layers = model.layers  # in topological order
-    position = {id(layer): index for index, layer in enumerate(layers)}
-    last_use = [0] * len(layers)
-    for index, layer in enumerate(layers):
-        for source in _sources(layer, position):
-            last_use[source] = max(last_use[source], index)
-    found, reach, has_weights = None, 0, False
-    for index, layer in enumerate(layers[:-1]):
+    narrow = set(bottlenecks(layer_sources(model)))
+    found, has_weights = None, False
+    for layer in model.layers[:-1]:  # in topological order
         if layer.trainable_weights or not _deterministic(layer):
             break
         has_weights |= bool(layer.weights)
-        # Everything before this layer has been consumed at its position: its output is the only open tensor.
-        if reach <= index and has_weights:
+        if has_weights and layer.name in narrow:
             found = layer
-        reach = max(reach, last_use[index])
     return found
 
 
@@ -52,15 +47,6 @@ def split_model(model: keras.Model, layer: keras.layers.Layer) -> tuple[keras.Mo
         keras.Model(model.input, layer.output, name="prefix"),
         keras.Model(layer.output, model.output, name="suffix"),
     )
-
-
-def _sources(layer: keras.layers.Layer, position: dict[int, int]) -> list[int]:
-    return [
-        position[id(tensor._keras_history.operation)]
-        for node in layer._inbound_nodes
-        for tensor in node.input_tensors
-        if id(tensor._keras_history.operation) in position
-    ]
 
 
 def _deterministic(layer: keras.layers.Layer) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.names import meant
+from freezenet.edge_runtime.names import meant
 from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.recipes.checks import check_together, without_effect
 from freezenet.train.recipes.files import parsed_setting as parsed_setting  # beside the recipe for who changes one

@@ -9,8 +9,8 @@ import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.cleaning import clean
-from freezenet.train.data.dataset import load
 from freezenet.train.data.inventory import take_inventory
+from freezenet.train.data.loading import load
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from freezenet.train.data.dataset import load
+from freezenet.train.data.loading import load
 
 
 @pytest.fixture

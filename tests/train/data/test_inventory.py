@@ -7,8 +7,8 @@ import shutil
 import cv2
 import pytest
 
-from freezenet.train.data.dataset import load
 from freezenet.train.data.inventory import take_inventory
+from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
 
 

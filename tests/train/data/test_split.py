@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import SPLITS, Dataset, Sample, load
+from freezenet.train.data.dataset import SPLITS, Dataset, Sample
 from freezenet.train.data.label_sets import text_of
+from freezenet.train.data.loading import load
 from freezenet.train.data.split import read_splits, split, write_splits
 from freezenet.train.task import TASKS
 

@@ -14,7 +14,7 @@ from freezenet.train.fitting.checkpoint import Checkpoint
 from freezenet.train.fitting.fit import TrainingData, compile_model, cut_of, fit
 from freezenet.train.frozen.cache import cached_features
 from freezenet.train.frozen.cut import split_model
-from freezenet.train.losses import AttentionWeightedCrossentropy
+from freezenet.train.losses.weighted import WeightedCrossentropy
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import Recipe
 
@@ -84,7 +84,7 @@ TOP = {"freeze_fraction": 0.9, "dropout": 0.2}
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
     settings = recipe(epochs=5, learning_rate=3e-3, schedule="cosine", weight_average=average, **TOP)
-    whole, history = fitted(data, settings, tmp_path / "whole", AttentionWeightedCrossentropy([0.8, 1.2]))
+    whole, history = fitted(data, settings, tmp_path / "whole", WeightedCrossentropy([0.8, 1.2]))
     written = Checkpoint.on_epoch_end
 
     def killed(self, epoch, logs=None):
@@ -95,8 +95,8 @@ def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "on_epoch_end", killed)
         with pytest.raises(KeyboardInterrupt):
-            fitted(data, settings, tmp_path / "broken", AttentionWeightedCrossentropy([0.8, 1.2]))
-    resumed, again = fitted(data, settings, tmp_path / "broken", AttentionWeightedCrossentropy([0.8, 1.2]))
+            fitted(data, settings, tmp_path / "broken", WeightedCrossentropy([0.8, 1.2]))
+    resumed, again = fitted(data, settings, tmp_path / "broken", WeightedCrossentropy([0.8, 1.2]))
     assert [epoch["epoch"] for epoch in again] == list(range(5))
     for one, other in zip(history, again, strict=True):
         assert other == pytest.approx(one, rel=1e-4)
@@ -138,7 +138,7 @@ def test_schedules():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
     compile_model(model, recipe(schedule="constant"), PLAIN, 10, False)
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
-    compile_model(model, recipe(schedule="cosine", epochs=5), AttentionWeightedCrossentropy([1, 2]), 10, False)
+    compile_model(model, recipe(schedule="cosine", epochs=5), WeightedCrossentropy([1, 2]), 10, False)
     rate = model.optimizer._learning_rate
     assert [float(rate(step)) for step in (0, 5, 10)] == pytest.approx([0, 5e-5, 1e-4], rel=1e-5)
     steps = np.linspace(10, 60, 7)[1:-1]  # after the warm-up, half a cosine over the 50 batches

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import load
 from freezenet.train.data.layouts import coronahack
+from freezenet.train.data.loading import load
 
 HEADER = ",X_ray_image_name,Label,Dataset_type,Label_2_Virus_category,Label_1_Virus_category"
 ROWS = [
