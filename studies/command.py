@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.options import json_option
 from freezenet.edge_runtime.system.talk import show_talk
 from studies.results import write_result
 
@@ -60,7 +61,7 @@ def result_options(command: Command) -> Command:
         metavar="FOLDER",
         help="Also write a result file here.",
     )
-    return click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")(out(command))
+    return json_option(out(command))
 
 
 def hand_over(result: dict[str, Any], name: str, text: str, as_json: bool, out: Path | None) -> None:
