@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from freezenet.convert.float.batchnorm import fuse_batchnorm
-from studies.equalization import equalize, pairs, without_cap
+from studies.quantization.equalization import equalize, pairs, without_cap
 
 
 @pytest.fixture(scope="module")
