@@ -30,6 +30,26 @@ SEED = int(os.environ.get("FREEZENET_TEST_SEED") or 0)
 TOOLS = Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet")) / "clients"
 
 
+#: Files that take longest, the longest first. A process takes whole files, and the last one to end decides.
+LONG = (
+    "convert/test_other_backbones.py", "train/recipes/test_shipped_recipes.py", "train/test_kills.py",
+    "train/fitting/test_fit.py", "convert/qat/test_variant.py", "convert/test_models.py", "test_shadow.py",
+    "studies/test_crossval_speed.py", "studies/test_quantization.py", "studies/test_training_speed.py",
+    "train/crossval/test_ray_cluster.py", "train/test_training.py", "train/fitting/test_phases.py",
+    "pipeline/test_stages.py", "convert/qat/test_training.py", "environments/test_other_interpreters.py",
+    "train/network/test_backends.py", "train/ood/test_negatives.py", "pipeline/test_multi_label.py",
+    "train/crossval/test_validation.py", "studies/peers/test_peers.py", "edge_runtime/watch/test_watcher.py",
+    "environments/test_base_install.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    home = Path(__file__).parent
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(home).as_posix(), len(LONG)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _talk():
     """Show what the library logs, as a command does."""
@@ -87,6 +107,20 @@ def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Pat
 def seeded() -> Callable[[int], int]:
     """A function: seed of a training -> the one to use. `.ci/numerics` moves them all; no test may depend on one."""
     return lambda seed: seed + SEED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _other_seeds():
+    """Where `.ci/numerics` asks for it, no network of a test starts from the weights that it always starts from."""
+    if not SEED:
+        yield
+        return
+    import keras
+
+    original = keras.utils.set_random_seed
+    keras.utils.set_random_seed = lambda seed: original(seed + SEED)
+    yield
+    keras.utils.set_random_seed = original
 
 
 def plant_stripes(table: Path) -> None:
