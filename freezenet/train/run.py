@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.split import read_splits
 from freezenet.train.files import read_json
-from freezenet.train.fitting.fit import cut_of
-from freezenet.train.frozen.cut import split_model
 from freezenet.train.quiet import quiet
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.task import Task, task_of
@@ -25,7 +23,6 @@ FINISHED = "metrics.json"
 DECISION = "decision.json"
 #: Which side of the gate each of the images of --not-cxr stands on.
 NEGATIVES = "negatives.csv"
-_PREDICTION_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -88,16 +85,3 @@ class Run:
 def weights_origin(weights: str) -> str:
     """Return where weights come from: "imagenet", "none", or the absolute path of the file."""
     return str(Path(weights).resolve()) if Path(weights).is_file() else weights
-
-
-def predict_scores(
-    model: keras.Model, pixels: NDArray[np.uint8], recipe: Recipe, features: NDArray | None = None
-) -> NDArray[np.float32]:
-    """Return the Keras model's scores (n, classes) of pixels (n, h, w) uint8, from cached features where given."""
-    starts = range(0, len(pixels), _PREDICTION_BATCH)
-    if features is None:
-        batches = (recipe.preprocess.normalized(pixels[start : start + _PREDICTION_BATCH]) for start in starts)
-        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
-    _, suffix = split_model(model, cut_of(model))
-    batches = (np.asarray(features[start : start + _PREDICTION_BATCH], np.float32) for start in starts)
-    return np.concatenate([suffix.predict_on_batch(batch) for batch in batches])

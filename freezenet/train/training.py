@@ -31,17 +31,18 @@ from freezenet.train.files import prepare_output, read_json, sha256_file, write_
 from freezenet.train.fitting.fit import TrainingData
 from freezenet.train.fitting.phases import Fitted, fit_phases, remove_checkpoints
 from freezenet.train.fitting.traces import forgotten_traces
+from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.frozen.cache import default_cache_folder
 from freezenet.train.losses.criterion import Criterion, choose_criterion, needs_recall
 from freezenet.train.metrics.multiclass import confusion_matrix, recall
 from freezenet.train.network.devices import configure_devices, device_scope
 from freezenet.train.network.model import build_model, count_parameters
-from freezenet.train.ood.choice import choose_gate, measure_gate
+from freezenet.train.network.predict import predict
+from freezenet.train.ood.choice import choose_ood_gate, measure_ood_gate
 from freezenet.train.ood.negatives import Negatives, read_negatives
-from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.recipes.files import changed_keys
 from freezenet.train.recipes.recipe import Recipe
-from freezenet.train.run import DECISION, FINISHED, NEGATIVES, predict_scores, weights_origin
+from freezenet.train.run import DECISION, FINISHED, NEGATIVES, weights_origin
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ def train_on(
             # Published as a remedy for imbalance, which readers of the numbers would take them for.
             note = " (from the images of the classes; they do not balance rare ones)" if criterion.statistics else ""
             logger.info(f"loss weights: {shown}{note}")
-        fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
+        fitted = fit_phases(model, data, recipe=recipe, loss=criterion.loss, folder=out, cache=cache, gpus=gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
     return _write_results(model, out, dataset, data, fitted, criterion, recipe, account, negatives)
 
@@ -201,9 +202,11 @@ def first_recall(
     folder.mkdir(exist_ok=True)
     short = recipe.with_settings({"loss": "cross-entropy", "epochs": recipe.difficulty_epochs, "head_epochs": 0})
     before = model.get_weights()
-    features = fit_phases(model, data, short, choose_criterion(short, data).loss, folder, cache, gpus).features
+    loss = choose_criterion(short, data).loss
+    features = fit_phases(model, data, recipe=short, loss=loss, folder=folder, cache=cache, gpus=gpus).features
     rows = data.rows("validation")
-    scores = predict_scores(model, data.images.pixels[rows], recipe, None if features is None else features[rows])
+    features = None if features is None else features[rows]
+    scores = predict(model, data.images.pixels[rows], recipe.preprocess, features=features)
     model.set_weights(before)
     return recall(confusion_matrix(data.classes[rows], scores.argmax(1), len(data.labels)))
 
@@ -223,7 +226,7 @@ def _write_results(
     labels, sides, truth, task = data.labels, data.sides, data.truth, dataset.task
     write_atomically(out / "model.keras", model.save)
     write_csv(out / "history.csv", list(history[0]), [list(epoch.values()) for epoch in history])
-    scores = predict_scores(model, data.images.pixels, recipe, fitted.features)
+    scores = predict(model, data.images.pixels, recipe.preprocess, features=fitted.features)
     patients = np.array([sample.patient for sample in dataset.samples])
     validation = data.rows("validation")
     chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
@@ -275,18 +278,18 @@ def _decision(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation side, and the figures of it, measured on the test side."""
     train, validation, test = (data.rows(side) for side in SPLITS)
-    features = trunk_features(model, data.images.pixels, recipe, features)
+    features = backbone_features(model, data.images.pixels, recipe.preprocess, cached=features)
     taught = held_out = None
     if negatives is not None:
-        others = trunk_features(model, negatives.images.pixels, recipe)
+        others = backbone_features(model, negatives.images.pixels, recipe.preprocess)
         taught, held_out = others[negatives.sides == "train"], others[negatives.sides == "test"]
-    gate = choose_gate(features[train], features[validation], taught)
+    gate = choose_ood_gate(features[train], features[validation], taught)
     names = patients[test].tolist()
     decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
     figures = {
         "confidence": {
             **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
         },
-        "gate": measure_gate(gate, features[validation], features[test], names, held_out),
+        "gate": measure_ood_gate(gate, features[validation], features[test], names, held_out),
     }  # fmt: skip
     return decision, figures
