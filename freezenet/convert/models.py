@@ -33,7 +33,8 @@ from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import prepare_output, sha256_file, write_atomically
-from freezenet.train.run import Run, predict_scores
+from freezenet.train.network.predict import predict
+from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +225,7 @@ def refuse(result: Conversion) -> None:
 def _validation(run: Run, model: keras.Model, data: Path | None) -> ValidationScores:
     rows = run.paths("validation", data)
     pixels = read_checked(rows, run.recipe.preprocess)
-    expected = predict_scores(model, pixels, run.recipe)
+    expected = predict(model, pixels, run.recipe.preprocess)
     broken = int((~np.isfinite(expected)).any(1).sum())
     if broken:
         raise RefusedError(
