@@ -4,12 +4,11 @@
 
 The plain way is what a notebook does: `keras.utils.image_dataset_from_directory` on the fold's files, the same network, batch size
 and number of epochs, `model.fit`. The other is `freezenet crossval` with all that it does besides: reading the images, the cache,
-figures with intervals, confidence and gate of each fold. Folds take turns, so that a machine whose speed drifts treats both alike.
+figures with intervals, the confidence and the OOD gate of each fold. Folds take turns, so that a machine whose speed drifts treats both alike.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
@@ -19,12 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.command import BenchmarkCommand
-from studies.results import write_result
+from studies.command import (
+    StudyCommand,
+    data_argument,
+    hand_over,
+    recipe_option,
+    result_options,
+    settings_option,
+    weights_option,
+)
 
 if TYPE_CHECKING:
-    from freezenet.train.crossval.validation import CrossValidation, Fold
-    from freezenet.train.training import Material
+    from freezenet.train.crossval.plan import CrossValidation, Fold
+    from freezenet.train.data.training_data import TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -34,26 +40,27 @@ def measure(
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.crossval.validation import CrossValidation, in_this_process, read_materials
-    from freezenet.train.files import read_json
+    from freezenet.train.crossval.plan import CrossValidation
+    from freezenet.train.crossval.validation import in_this_process, read_data_by_arm
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import FINISHED
 
     fixed = load_recipe(recipe, (*settings, f"epochs={epochs}", f"patience={epochs}"))
     plain_seconds, cached_seconds, plain_accuracy, cached_accuracy = [], [], [], []
     with tempfile.TemporaryDirectory() as home:
-        asked = CrossValidation(data, {recipe: fixed}, folds, (0,), weights, Path(home) / "cache")
+        options = TrainingOptions(weights, Path(home) / "cache")
+        asked = CrossValidation(data, {recipe: fixed}, folds, (0,), options)
         started = time.perf_counter()
-        materials = read_materials(data, asked.recipes)
+        by_arm = read_data_by_arm(data, asked.recipes)
         reading = time.perf_counter() - started
         for fold in asked.all_folds():
             started = time.perf_counter()
-            list(in_this_process(asked, materials, [fold], Path(home) / "out"))
+            list(in_this_process(asked, by_arm, [fold], Path(home) / "out"))
             cached_seconds.append(time.perf_counter() - started)
-            found = read_json(fold.folder(Path(home) / "out") / FINISHED)
+            found = fold.run(Path(home) / "out").read_metrics()
             cached_accuracy.append(found["accuracy"]["value"])
             started = time.perf_counter()
-            plain_accuracy.append(_train_plainly(asked, materials[fold.arm], fold, Path(home) / f"plain-{fold.number}"))
+            plain_accuracy.append(_train_plainly(asked, by_arm[fold.arm], fold, Path(home) / f"plain-{fold.number}"))
             plain_seconds.append(time.perf_counter() - started)
             logger.info(
                 f"fold {fold.number}: cached {cached_seconds[-1]:.1f} s (accuracy {cached_accuracy[-1]:.3f}), plain "
@@ -80,38 +87,32 @@ def measure(
     }
 
 
-def _train_plainly(asked: CrossValidation, material: Material, fold: Fold, home: Path) -> float:
+def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home: Path) -> float:
     """Train one fold as a notebook would, and return its test accuracy."""
     import keras
-    import numpy as np
 
-    from freezenet.train.crossval.folds import fold_sides
+    from freezenet.train.crossval.folds import fold_splits
     from freezenet.train.crossval.validation import tested_images
-    from freezenet.train.fitting.fit import TrainingData
     from freezenet.train.losses.criterion import choose_criterion
     from freezenet.train.network.model import build_model
 
     recipe = asked.recipe(fold)
-    tested = tested_images(asked, material, fold)
-    sides = fold_sides(material.dataset, tested, recipe.validation_share, fold.seed)
-    for number, (path, sample, side) in enumerate(
-        zip(material.dataset.paths, material.dataset.samples, sides, strict=True)
-    ):
-        folder = home / side / sample.label
+    tested = tested_images(asked, data.dataset, fold)
+    data = data.with_splits(fold_splits(data.dataset, tested, recipe.validation_share, fold.seed))
+    for number, (path, sample) in enumerate(zip(data.dataset.paths, data.dataset.samples, strict=True)):
+        folder = home / sample.split / sample.label
         folder.mkdir(parents=True, exist_ok=True)
         os.symlink(path.resolve(), folder / f"{number}{path.suffix}")
 
-    def images(side: str):
+    def images(split: str):
         read = keras.utils.image_dataset_from_directory(
-            home / side, label_mode="categorical", image_size=recipe.preprocess.size, batch_size=recipe.batch_size,
-            shuffle=side == "train", seed=recipe.seed, verbose=False,
+            home / split, label_mode="categorical", image_size=recipe.preprocess.size, batch_size=recipe.batch_size,
+            shuffle=split == "train", seed=recipe.seed, verbose=False,
         )  # fmt: skip
         return read.map(lambda x, y: ((x - recipe.mean) / recipe.std, y)).prefetch(2)
 
     keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe, material.dataset.labels, asked.weights)
-    classes = np.array([material.dataset.labels.index(sample.label) for sample in material.dataset.samples])
-    data = TrainingData(material.images, classes, sides, material.dataset.labels)
+    model = build_model(recipe, data.labels, asked.options.weights)
     model.compile(
         keras.optimizers.Adam(recipe.learning_rate), choose_criterion(recipe, data).loss, metrics=["accuracy"]
     )
@@ -119,26 +120,20 @@ def _train_plainly(asked: CrossValidation, material: Material, fold: Fold, home:
     return float(model.evaluate(images("test"), verbose=0, return_dict=True)["accuracy"])
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key for both ways.")
-@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@click.command(cls=StudyCommand)
+@data_argument
+@recipe_option
+@settings_option
+@weights_option
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds to train.")
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of every training.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@result_options
 def main(data, recipe, settings, weights, folds, epochs, as_json, out) -> None:
     """Time cross-validation from the cache beside plain training from image files."""
     result = measure(data, recipe, settings, weights, folds, epochs)
-    if out is not None:
-        write_result(out, f"crossval-{data.stem}", result)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    for way, seconds in result["seconds"].items():
-        click.echo(f"{way}\t{seconds:.0f} s")
-    click.echo(f"plain to cached\t{result['ratio']:.2f}")
+    lines = [f"{way}\t{seconds:.0f} s" for way, seconds in result["seconds"].items()]
+    text = "\n".join([*lines, f"plain to cached\t{result['ratio']:.2f}"])
+    hand_over(result, f"crossval-speed-{data.stem}", text, as_json, out)
 
 
 if __name__ == "__main__":
