@@ -1,15 +1,14 @@
-"""The chest gate on real images: what it lets pass, what it refuses, also of a kind that it was never shown, and what it costs.
+"""The OOD gate on real images: what it lets pass, what it refuses (also of a kind it never saw), and what it costs.
 
     python -m studies.ood DATA --not-cxr FOLDER --weights FILE [--model EDGE.tflite] [--json] [--out results]
 
-The features come from the frozen trunk, so nothing is trained but the gates: the one-class gate, the logistic gate, and both
-together. Each meets the same test images and the same half of the negatives. Then each kind of negative is left out of the
-teaching in turn and all of it is shown. A negative's kind is its folder, or its name up to the last underscore.
+The features come from the frozen backbone, so nothing is trained but the gates: the one-class gate, the logistic gate, and both
+together. Each is tested on the same test images and the same half of the negatives. Then each kind of negative is left out of the
+training in turn, and all of it is tested. A negative's kind is its folder, or its name up to the last underscore.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 import time
@@ -20,14 +19,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from freezenet.edge_runtime.errors import FreezenetError
-from studies.command import BenchmarkCommand
-from studies.results import mean_and_spread, write_result
+from freezenet.edge_runtime.errors import ModelError
+from studies.command import (
+    StudyCommand,
+    data_argument,
+    hand_over,
+    numbers,
+    recipe_option,
+    result_options,
+    seeds_option,
+    settings_option,
+    weights_option,
+)
+from studies.results import mean_and_spread
+from studies.tables.markdown import spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freezenet.edge_runtime.ood import ChestGate
+    from freezenet.edge_runtime.ood import OodGate
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +57,7 @@ def measure(
 ) -> dict[str, Any]:
     """Return the figures of each gate for each seed of the split, and their mean and spread (JSON types).
 
-    "left_out" holds, for each kind of negative, what the gates taught by the other kinds do with it. other_cxr: folder of
+    "left_out" holds, for each kind of negative, what the gates trained on the other kinds do with it. other_cxr: folder of
     chest X-rays of another kind than DATA; "other_cxr" holds the share that passes.
     """
     import numpy as np
@@ -58,9 +68,9 @@ def measure(
     from freezenet.train.data.loading import load
     from freezenet.train.data.split import split
     from freezenet.train.data.training_data import TrainingData
+    from freezenet.train.frozen.backbone import backbone_features
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, splits_of
-    from freezenet.train.ood.one_class import trunk_features
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
@@ -70,11 +80,12 @@ def measure(
     others.refuse_known(read)
     kinds = np.array([kind_of(sample.file) for sample in others.dataset.samples])
     model = build_model(recipe, dataset.labels, weights)
-    logger.info("computing the trunk's features")
-    features, negatives = (trunk_features(model, one.pixels, recipe) for one in (read.images, others.images))
+    logger.info("computing the features of the frozen backbone")
+    spec = recipe.preprocess
+    features, negatives = (backbone_features(model, one.pixels, spec) for one in (read.images, others.images))
     strange = None
     if other_cxr is not None:
-        strange = trunk_features(model, read_images(all_below(other_cxr, "chest"), recipe.preprocess).pixels, recipe)
+        strange = backbone_features(model, read_images(all_below(other_cxr, "chest"), spec).pixels, spec)
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         splits = split(dataset, recipe.validation_share, recipe.test_share, seed)
@@ -126,23 +137,22 @@ def measure(
     return result
 
 
-def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, ChestGate]:
+def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, OodGate]:
     """Return each gate, fitted on features (n, c); taught: those of negatives."""
     from freezenet.edge_runtime.ood import BothGates
-    from freezenet.train.ood.logistic import fit_logistic_gate
-    from freezenet.train.ood.one_class import fit_gate
+    from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
-    one_class, logistic = fit_gate(train, validation), fit_logistic_gate(train, taught, validation)
+    one_class, logistic = fit_one_class_gate(train, validation), fit_logistic_gate(train, taught, validation)
     return {"one-class": one_class, "logistic": logistic, "both": BothGates((one_class, logistic))}
 
 
 def _figures(
-    gates: dict[str, ChestGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
+    gates: dict[str, OodGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
 ) -> dict[str, Any]:
-    """Return the figures of each gate on test images and the negatives shown."""
-    from freezenet.train.ood.choice import measure_gate
+    """Return the figures of each gate on test images and these negatives."""
+    from freezenet.train.ood.choice import measure_ood_gate
 
-    found = {name: measure_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
+    found = {name: measure_ood_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
     return {name: {key: one[key] for key in _FIGURES} for name, one in found.items()}
 
 
@@ -161,7 +171,7 @@ def overhead(model: Path, images: list[Path], rounds: int) -> dict[str, Any]:
 
     classifier = Classifier(model)
     if classifier.rule.gate is None:
-        raise FreezenetError(f"A model with a gate in its card (profile edge) is required. Got: {model.name}.")
+        raise ModelError(f"A model with an OOD gate in its card (profile edge) is required. Got: {model.name}.")
     rules = {"without_ms": replace(classifier.rule, gate=None), "with_ms": classifier.rule}
     times: dict[str, list[float]] = {name: [] for name in rules}
     for number in range(-len(images), rounds):
@@ -188,10 +198,14 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.command(cls=StudyCommand)
+@data_argument
 @click.option(
-    "--not-cxr", required=True, type=click.Path(exists=True, path_type=Path, file_okay=False), metavar="FOLDER"
+    "--not-cxr",
+    required=True,
+    type=click.Path(exists=True, path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Images that are no chest X-rays.",
 )
 @click.option(
     "--other-cxr",
@@ -199,41 +213,44 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metavar="FOLDER",
     help="Chest X-rays of another kind than DATA, to see how many pass.",
 )
-@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
-@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
-@click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
-@click.option("--model", type=click.Path(exists=True, path_type=Path), help="An edge file with a gate, to be timed.")
+@recipe_option
+@settings_option
+@weights_option
+@seeds_option
+@click.option(
+    "--model", type=click.Path(exists=True, path_type=Path), help="A file of the profile edge, to time its OOD gate."
+)
 @click.option("--rounds", default=400, show_default=True, type=click.IntRange(10), help="Timed images of each way.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@result_options
 def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, rounds, as_json, out) -> None:
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
-    result = measure(data, not_cxr, recipe, settings, weights, [int(seed) for seed in seeds.split(",")], other_cxr)
+    result = measure(data, not_cxr, recipe, settings, weights, numbers(seeds), other_cxr)
     if model is not None:
         from freezenet.train.data.loading import load
 
         result["overhead"] = overhead(model, load(data).paths[:50], rounds)
-    if out is not None:
-        write_result(out, f"gate-{data.stem}", result)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo("negatives\tgate\tAUROC\tchest X-rays passed\tnegatives refused")
-    for shown, summary in (("the other half", result["summary"]), *result["left_out"].items()):
+    hand_over(result, f"ood-{data.stem}", _text(result), as_json, out)
+
+
+def _text(result: dict[str, Any]) -> str:
+    lines = ["tested on\tgate\tAUROC\tchest X-rays passed\tother images refused"]
+    for kind, summary in (("the held-out half", result["summary"]), *result["left_out"].items()):
+        shown = kind if summary is result["summary"] else f"{kind}, never seen in training"
         for name, one in summary.items():
-            figures = (f"{one[key]['mean']:.4f} ± {one[key]['sd']:.4f}" for key in ("auroc", *_FIGURES[:2]))
-            click.echo("\t".join([shown if shown == "the other half" else f"{shown}, never shown", name, *figures]))
-    for name in ("one-class", "logistic", "both") if other_cxr is not None else ():
-        passed = result["other_cxr"][name]
-        click.echo(
-            f"{result['other_cxr']['images']} other chest X-rays\t{name}\tpassed {passed['mean']:.4f} ± {passed['sd']:.4f}"
-        )
-    if model is not None:
+            figures = (spread(one[key], ".4f") for key in ("auroc", "chest_passed", "negatives_refused"))
+            lines.append("\t".join([shown, name, *figures]))
+    if "other_cxr" in result:
+        other = result["other_cxr"]
+        lines += [
+            f"{other['images']} other chest X-rays\t{name}\tpassed {spread(other[name], '.4f')}"
+            for name in result["summary"]
+        ]
+    if "overhead" in result:
         timed = result["overhead"]
-        click.echo(
+        lines.append(
             f"predict with the gate {timed['with_ms']:.3f} ms, without {timed['without_ms']:.3f} ms, ratio {timed['ratio']:.4f}"
         )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

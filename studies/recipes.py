@@ -8,7 +8,6 @@ for the same seed. A study that was killed goes on where it was.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +17,17 @@ import click
 
 from freezenet.convert.cli import variants_option
 from freezenet.convert.variants import known_variants
-from studies.command import BenchmarkCommand
-from studies.results import mean_and_spread, write_result
+from studies.command import (
+    StudyCommand,
+    data_argument,
+    hand_over,
+    numbers,
+    result_options,
+    seeds_option,
+    weights_option,
+)
+from studies.results import mean_and_spread
+from studies.tables.markdown import spread
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +95,7 @@ def study(
 
 
 def _refusals(conversion: Mapping[str, Any]) -> dict[str, str]:
-    """Return why a variant would have been kept back, for each of which it would."""
+    """Return why acceptance would have refused a variant, for each that it would."""
     verdicts = {name: one["against_keras"]["refused"] for name, one in conversion["variants"].items()}
     return conversion["refused"] | {name: reason for name, reason in verdicts.items() if reason}
 
@@ -102,22 +110,36 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return {name: mean_and_spread([row[name] for row in rows]) for name in names}
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--arms", default="mobile-freezenet,mobile-freezenet-2023", show_default=True, metavar="LIST")
-@click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
-@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
+@click.command(cls=StudyCommand)
+@data_argument
+@click.option(
+    "--arms",
+    default="mobile-freezenet,mobile-freezenet-2023",
+    show_default=True,
+    metavar="LIST",
+    help="Recipes, with changed keys behind +.",
+)
+@seeds_option
+@weights_option
 @variants_option
 @click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for runs and models.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@result_options
 @click.option("--name", default="recipes", show_default=True, help="First word of the result file's name.")
-def main(data, arms, seeds, weights, variants, work, out, name) -> None:
-    """Train, convert and compare recipes over seeds; write the figures as JSON to stdout and into OUT."""
+def main(data, arms, seeds, weights, variants, work, as_json, out, name) -> None:
+    """Train, convert and compare recipes over several seeds."""
     chosen = [arm.strip() for arm in arms.split(",")]
-    result = study(data, chosen, [int(seed) for seed in seeds.split(",")], weights, work, known_variants(variants))
-    if out is not None:
-        write_result(out, f"{name}-{data.stem}", result)
-    click.echo(json.dumps(result))
+    result = study(data, chosen, numbers(seeds), weights, work, known_variants(variants))
+    hand_over(result, f"{name}-{data.stem}", _table(result), as_json, out)
+
+
+def _table(result: dict[str, Any]) -> str:
+    """Return a line for each arm and variant: accuracy and macro-F1."""
+    return "\n".join(
+        f"{arm}\t{name}\taccuracy {spread(one[f'{name}_accuracy'])}\tmacro-F1 {spread(one[f'{name}_macro_f1'])}"
+        for arm, one in result["summary"].items()
+        for name in result["variants"]
+        if f"{name}_macro_f1" in one
+    )
 
 
 if __name__ == "__main__":

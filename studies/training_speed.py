@@ -1,15 +1,14 @@
 """Images per second of training: full fine-tuning, half-frozen, and half-frozen from the cache, side by side.
 
-    python -m studies.training_speed DATA [--json]
+    python -m studies.training_speed DATA [--json] [--out results]
 
 The three arms take turns, epoch by epoch, so that a machine whose speed drifts treats them alike; the median counts.
 All arms hold their images in memory, preprocessed; building the cache is reported apart. The first two arms are Keras networks as anybody
-would train them; the third is what freezenet trains, BatchNorm folded in (`freezenet.train.network.fuse`).
+would train them; the third is what freezenet trains, BatchNorm fused (`freezenet.train.network.fuse`).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 import tempfile
@@ -19,13 +18,13 @@ from typing import Any
 
 import click
 
-from studies.command import BenchmarkCommand
+from studies.command import StudyCommand, data_argument, hand_over, recipe_option, result_options, settings_option
 
 logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: str, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
+    data: Path, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
 ) -> dict[str, Any]:
     """Measure `rounds` epochs of about `images` images for each arm.
 
@@ -40,9 +39,9 @@ def measure(
     from freezenet.train.data.loading import load
     from freezenet.train.fitting.augment import normalizer
     from freezenet.train.fitting.batches import Batches
-    from freezenet.train.fitting.fit import compile_model, cut_of
+    from freezenet.train.fitting.fit import compile_model
     from freezenet.train.frozen.cache import cached_features
-    from freezenet.train.frozen.cut import split_model
+    from freezenet.train.frozen.cut import required_cut, split_model
     from freezenet.train.network.devices import configure_devices
     from freezenet.train.network.fuse import fused
     from freezenet.train.network.model import build_model
@@ -63,26 +62,28 @@ def measure(
     half = build_model(recipe, labels, weights)
     full = build_model(full_recipe, labels, weights)
     cached_source = build_model(recipe, labels, weights)
-    prefix, suffix = split_model(cached_source, cut_of(cached_source))
+    frozen, trained = split_model(cached_source, required_cut(cached_source))
     cache_seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         for engine in ("keras", "xnnpack"):
             started = time.perf_counter()
-            features = cached_features(prefix, loaded, recipe, Path(folder) / engine, engine=engine).values
+            features = cached_features(
+                frozen, loaded, recipe=recipe, folder=Path(folder) / engine, engine=engine
+            ).values
             cache_seconds[engine] = round(time.perf_counter() - started, 2)
         # In memory, as the images of the other arms.
         features = np.array(features)
 
     prepare = normalizer(recipe)
-    rows = np.arange(len(loaded.pixels))
+    drawn = {"rows": np.arange(len(loaded.pixels)), "batch_size": recipe.batch_size, "shuffle_seed": recipe.seed}
     arms = {
-        "full": (full, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
-        "half": (half, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
-        "cached": (fused(suffix), Batches(features, targets, rows, recipe.batch_size, recipe.seed)),
+        "full": (full, Batches(loaded.pixels, targets, prepare=prepare, **drawn)),
+        "half": (half, Batches(loaded.pixels, targets, prepare=prepare, **drawn)),
+        "cached": (fused(trained), Batches(features, targets, **drawn)),
     }
     for name, (model, batches) in arms.items():
         logger.info(f"compiling {name}")
-        compile_model(model, recipe, keras.losses.CategoricalCrossentropy(), len(batches), jit=gpus > 0)
+        compile_model(model, recipe, keras.losses.CategoricalCrossentropy(), steps=len(batches), jit=gpus > 0)
         model.fit(batches, epochs=1, verbose=0)
     rates: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(rounds):
@@ -113,25 +114,20 @@ def measure(
     }
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True))
-@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
+@click.command(cls=StudyCommand)
+@data_argument
+@recipe_option
+@settings_option
 @click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
 @click.option("--images", default=640, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(data, recipe, settings, weights, images, rounds, as_json) -> None:
+@result_options
+def main(data, recipe, settings, weights, images, rounds, as_json, out) -> None:
     """Measure images per second of full fine-tuning, half-frozen training and training from the cache."""
     result = measure(data, recipe, settings, weights, images, rounds)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    for name, rate in result["images_per_second"].items():
-        click.echo(f"{name}\t{rate:.0f} images/s")
-    click.echo(
-        f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
-    )
+    lines = [f"{name}\t{rate:.0f} images/s" for name, rate in result["images_per_second"].items()]
+    ratios = f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
+    hand_over(result, f"training-speed-{data.stem}", "\n".join([*lines, ratios]), as_json, out)
 
 
 if __name__ == "__main__":

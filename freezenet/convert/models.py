@@ -33,7 +33,8 @@ from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import prepare_output, sha256_file, write_atomically
-from freezenet.train.run import Run, predict_scores
+from freezenet.train.network.predict import predict
+from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +172,7 @@ class _Writer:
                 f"The same run and settings are required to go on with a conversion. Got: {model.parent}, begun with other "
                 f"{', other '.join(what for what in same if not same[what])}; pass --overwrite or choose another name."
             )
-        return content
+        return dict(content)
 
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""
@@ -224,7 +225,7 @@ def refuse(result: Conversion) -> None:
 def _validation(run: Run, model: keras.Model, data: Path | None) -> ValidationScores:
     rows = run.paths("validation", data)
     pixels = read_checked(rows, run.recipe.preprocess)
-    expected = predict_scores(model, pixels, run.recipe)
+    expected = predict(model, pixels, run.recipe.preprocess)
     broken = int((~np.isfinite(expected)).any(1).sum())
     if broken:
         raise RefusedError(

@@ -30,7 +30,7 @@ import click
 
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.system.child import module_command
-from studies.command import BenchmarkCommand
+from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
 WARM = 500
@@ -248,29 +248,21 @@ def soak(
     }  # fmt: skip
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("model", type=click.Path(exists=True, path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.command(cls=StudyCommand)
+@model_argument
+@images_argument
 @click.option("--requests", default=20_000, show_default=True, type=click.IntRange(10), help="Good and bad together.")
 @click.option("--clients", default=8, show_default=True, type=click.IntRange(1), help="Requests at the same time.")
 @click.option("--bad", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Share of bad requests.")
 @click.option("--workers", type=click.IntRange(1), help="Workers of the server; default: its own.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
+@result_options
+def main(model, images, requests, clients, bad, workers, as_json, out) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
     from freezenet.edge_runtime.system.environment import environment
-    from studies.results import write_result
 
     result = soak(model, list(images), requests, clients, bad, workers)
-    full = {**result, "environment": environment()}
-    if out is not None:
-        write_result(out, f"soak-{model.stem}", full)
-    if as_json:
-        click.echo(json.dumps(full))
-    else:
-        for key, value in result.items():
-            click.echo(f"{key}\t{value}")
+    text = "\n".join(f"{key}\t{value}" for key, value in result.items())
+    hand_over({**result, "environment": environment()}, f"soak-{model.stem}", text, as_json, out)
     if result["failures"] or result["memory_growth"] > 0.05 or result["exit_code"]:
         sys.exit(1)
 

@@ -17,17 +17,18 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 ROOT = Path(__file__).resolve().parents[2]
+SEED = 1 + int(os.environ.get("FREEZENET_TEST_SEED") or 0)
 RECIPE = (
     "--recipe",
     "phantoms",
     "--set",
-    "epochs=10",
+    "epochs=8",
     "--set",
     "batch_size=16",
     "--set",
-    "patience=10",
+    "patience=8",
     "--set",
-    "seed=1",
+    f"seed={SEED}",
     "--weights",
     "none",
 )
@@ -142,7 +143,7 @@ def test_finished_results_stay_without_overwrite(done, phantoms, command):
     assert times(out) == before
 
 
-@pytest.mark.parametrize("changed", [("--set", "seed=5"), ("--weights", "imagenet")])
+@pytest.mark.parametrize("changed", [("--set", f"seed={SEED + 4}"), ("--weights", "imagenet")])
 def test_another_recipe_or_other_weights_do_not_go_on(done, phantoms, command, tmp_path, changed):
     out = shutil.copytree(done[0], tmp_path / "out")
     (out / "report.html").unlink()

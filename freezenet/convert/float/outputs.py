@@ -9,7 +9,7 @@ import keras
 
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
 from freezenet.convert.variants import PROFILES
-from freezenet.train.frozen.cut import trunk_means
+from freezenet.train.frozen.cut import backbone_means
 
 
 def with_outputs(model: keras.Model) -> keras.Model:
@@ -25,7 +25,7 @@ def with_outputs(model: keras.Model) -> keras.Model:
     if _reads_pooled(model):
         cam = keras.layers.Conv2D(model.output.shape[-1], 1, use_bias=False, name="cam")
         outputs.append(cam(model.get_layer("pool").input))
-    extended = keras.Model(model.input, [*outputs, trunk_means(model)], name=model.name)
+    extended = keras.Model(model.input, [*outputs, backbone_means(model)], name=model.name)
     show_classifier(extended)
     return extended
 

@@ -16,7 +16,8 @@ from freezenet.convert.float.outputs import show_classifier
 from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.calibration import read_checked
 from freezenet.convert.qat.training import QatResult, TaughtImages, train_quantized
-from freezenet.train.run import Run, predict_scores
+from freezenet.train.network.predict import predict
+from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class QuantizedTraining:
         result = train_quantized(
             converter.corrected,
             converter.layer_ranges,
-            TaughtImages(pixels, predict_scores(self.model, pixels, self.run.recipe)),
+            TaughtImages(pixels, predict(self.model, pixels, self.run.recipe.preprocess)),
             TaughtImages(self.validation.pixels, self.validation.expected),
             [layer.name for layer in self.model.layers if layer.trainable_weights],
             self.settings,

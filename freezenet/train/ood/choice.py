@@ -9,27 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from freezenet.edge_runtime.ood import BothGates, ChestGate, LogisticGate, OneClassGate, gate_to_dict
+from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, OodGate, ood_to_dict
 from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
-from freezenet.train.ood.logistic import fit_logistic_gate
-from freezenet.train.ood.one_class import fit_gate
+from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
 
-def choose_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> ChestGate:
+def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> OodGate:
     """Return the gate fitted on features (n, c) of training, validation and, where there are any, negative images.
 
     Without negatives it is the one-class gate. With them a logistic gate stands beside it and either may refuse: a logistic
     gate alone passes one photograph in three when it was shown no photographs; the one-class gate refuses them all
     (docs/training.md).
     """
-    one_class = fit_gate(train, validation)
+    one_class = fit_one_class_gate(train, validation)
     if negatives is None:
         return one_class
     return BothGates((one_class, fit_logistic_gate(train, negatives, validation)))
 
 
-def measure_gate(
-    gate: ChestGate,
+def measure_ood_gate(
+    gate: OodGate,
     validation: NDArray,
     test: NDArray,
     patients: Sequence[str],
@@ -41,9 +40,9 @@ def measure_gate(
     chest X-rays that pass, "negatives_refused" that of the negatives that do not, "auroc" the probability that a negative is
     further off than a chest X-ray (`suspicion`); "parts" holds the same of each gate where there are two.
     """
-    found: dict[str, Any] = {"kind": gate_to_dict(gate)["kind"]}
+    found: dict[str, Any] = {"kind": ood_to_dict(gate)["kind"]}
     if not isinstance(gate, BothGates):
-        found["threshold"] = gate_to_dict(gate)["threshold"]
+        found["threshold"] = ood_to_dict(gate)["threshold"]
     passed = np.array([gate.passes(one) for one in test])
     found["chest_passed"] = share(passed, np.ones(len(passed), bool), patients).to_dict()
     if negatives is not None:
@@ -53,11 +52,11 @@ def measure_gate(
         near, far = (suspicion(gate, some, validation) for some in (test, negatives))
         found["auroc"] = auroc(near, far, patients).to_dict()
     if isinstance(gate, BothGates):
-        found["parts"] = [measure_gate(one, validation, test, patients, negatives) for one in gate.gates]
+        found["parts"] = [measure_ood_gate(one, validation, test, patients, negatives) for one in gate.gates]
     return found
 
 
-def suspicion(gate: ChestGate, features: NDArray, validation: NDArray) -> NDArray[np.float64]:
+def suspicion(gate: OodGate, features: NDArray, validation: NDArray) -> NDArray[np.float64]:
     """Return how far off features (n, c) are, (n,): the gate's score in standard deviations of the validation images'.
 
     The score is the logarithm of the distance, or the log-odds of being no chest X-ray. Of two gates the more suspicious counts.

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.ood import gate_from_dict
+from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import write_phantoms
 from freezenet.train.data.training_data import TrainingData
+from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.ood.negatives import read_negatives, splits_of
-from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import Recipe, load_recipe
 from freezenet.train.run import Run
@@ -105,8 +105,8 @@ def test_a_run_holds_what_the_gate_was_taught_and_does(folder, tmp_path):
     manifest = json.loads((out / "run.json").read_text())
     assert manifest["not_cxr"] == str(folder)
     run = Run.open(out)
-    features = trunk_features(run.model(), found.images.pixels[found.splits == "test"], recipe)
-    gate = gate_from_dict(run.decision["gate"])
+    features = backbone_features(run.model(), found.images.pixels[found.splits == "test"], recipe.preprocess)
+    gate = ood_from_dict(run.decision["gate"])
     refused = np.mean([not gate.passes(one) for one in features])
     assert (metrics["gate"]["kind"], metrics["gate"]["negatives"]) == ("both", 12)
     assert metrics["gate"]["negatives_refused"]["value"] == pytest.approx(refused, abs=1e-6)
