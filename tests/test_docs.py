@@ -139,7 +139,7 @@ def test_no_address_is_invented():
     for page, text in PAGES.items():
         for host in re.findall(r"https?://([^/\s):`]+)", text):
             assert host in known, (page, host)
-    assert "http" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert "://" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 def test_the_citation_is_valid_and_of_this_version():
