@@ -51,7 +51,9 @@ def study(
     data: Path, recipe: str, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
 ) -> dict[str, Any]:
     """Cross-validate all losses over `seeds` seeds and the arms of freezing with one; return both tables (JSON types)."""
-    from freezenet.train.crossval.validation import CrossValidation, cross_validate, in_this_process, read_materials
+    from freezenet.train.crossval.plan import CrossValidation
+    from freezenet.train.crossval.validation import cross_validate, in_this_process, read_data_by_arm
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
 
     base = load_recipe(recipe, settings)
@@ -59,12 +61,13 @@ def study(
     everything = {
         name: base.with_settings({**changes, "name": name}) for name, (changes, _) in {**LOSSES, **FREEZING}.items()
     }
-    materials = read_materials(data, everything)
+    by_arm = read_data_by_arm(data, everything)
+    options = TrainingOptions(weights, work / "cache")
 
     def compare(arms: dict[str, tuple[dict[str, Any], str]], count: int) -> dict[str, Any]:
         recipes = {name: everything[name] for name in arms}
-        asked = CrossValidation(data, recipes, folds, tuple(range(count)), weights, work / "cache")
-        return cross_validate(asked, materials, work / "folds", in_this_process)
+        asked = CrossValidation(data, recipes, folds, tuple(range(count)), options)
+        return cross_validate(asked, work / "folds", data=by_arm, engine=in_this_process)
 
     compare(LOSSES, 1)  # all arms once, before any of them again
     freezing = compare(FREEZING, 1)

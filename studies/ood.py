@@ -67,30 +67,31 @@ def measure(
     from freezenet.train.data.images import read_images
     from freezenet.train.data.loading import load
     from freezenet.train.data.split import split
+    from freezenet.train.data.training_data import TrainingData
+    from freezenet.train.frozen.backbone import backbone_features
     from freezenet.train.network.model import build_model
-    from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
-    from freezenet.train.ood.one_class import trunk_features
+    from freezenet.train.ood.negatives import all_below, read_negatives, splits_of
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
     dataset = load(data)
-    images = read_images(dataset, recipe.preprocess)
+    read = TrainingData.read(dataset, recipe.preprocess)
     others = read_negatives(not_cxr, recipe)
-    others.refuse_known(dataset, images)
+    others.refuse_known(read)
     kinds = np.array([kind_of(sample.file) for sample in others.dataset.samples])
     model = build_model(recipe, dataset.labels, weights)
     logger.info("computing the features of the frozen backbone")
-    features, negatives = (trunk_features(model, one.pixels, recipe) for one in (images, others.images))
+    spec = recipe.preprocess
+    features, negatives = (backbone_features(model, one.pixels, spec) for one in (read.images, others.images))
     strange = None
     if other_cxr is not None:
-        strange = trunk_features(model, read_images(all_below(other_cxr, "chest"), recipe.preprocess).pixels, recipe)
-    patients = np.array([sample.patient for sample in dataset.samples])
+        strange = backbone_features(model, read_images(all_below(other_cxr, "chest"), spec).pixels, spec)
     rows: list[dict[str, Any]] = []
     for seed in seeds:
-        sides = split(dataset, recipe.validation_share, recipe.test_share, seed)
-        train, validation, test = (features[sides == side] for side in SPLITS)
-        names = patients[sides == "test"].tolist()
-        taught = sides_of(others.images.hashes, seed) == "train"
+        splits = split(dataset, recipe.validation_share, recipe.test_share, seed)
+        train, validation, test = (features[splits == one] for one in SPLITS)
+        names = read.patients[splits == "test"].tolist()
+        taught = splits_of(others.images.hashes, seed) == "train"
         gates = _gates(train, validation, negatives[taught])
         row: dict[str, Any] = {
             "seed": seed,
@@ -139,10 +140,9 @@ def measure(
 def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, ChestGate]:
     """Return each gate, fitted on features (n, c); taught: those of negatives."""
     from freezenet.edge_runtime.ood import BothGates
-    from freezenet.train.ood.logistic import fit_logistic_gate
-    from freezenet.train.ood.one_class import fit_gate
+    from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
-    one_class, logistic = fit_gate(train, validation), fit_logistic_gate(train, taught, validation)
+    one_class, logistic = fit_one_class_gate(train, validation), fit_logistic_gate(train, taught, validation)
     return {"one-class": one_class, "logistic": logistic, "both": BothGates((one_class, logistic))}
 
 
@@ -150,9 +150,9 @@ def _figures(
     gates: dict[str, ChestGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
 ) -> dict[str, Any]:
     """Return the figures of each gate on test images and these negatives."""
-    from freezenet.train.ood.choice import measure_gate
+    from freezenet.train.ood.choice import measure_ood_gate
 
-    found = {name: measure_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
+    found = {name: measure_ood_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
     return {name: {key: one[key] for key in _FIGURES} for name, one in found.items()}
 
 

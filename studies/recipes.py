@@ -9,6 +9,7 @@ for the same seed. A study that was killed goes on where it was.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,17 @@ logger = logging.getLogger(__name__)
 
 
 def study(
-    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]
+    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: Sequence[str]
 ) -> dict[str, Any]:
     """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
     from freezenet.benchmarks.compare import compare
-    from freezenet.convert.models import FINISHED as CONVERTED
+    from freezenet.convert.folder import ModelsFolder
     from freezenet.convert.models import convert
+    from freezenet.convert.options import ConvertOptions
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.files import read_json
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import FINISHED as TRAINED
-    from freezenet.train.run import Run
+    from freezenet.train.run_folder import RunFolder
     from freezenet.train.training import train
 
     rows = []
@@ -50,14 +51,17 @@ def study(
         recipe, *settings = arm.split("+")
         for seed in seeds:
             home = work / f"{arm}-{seed}"
+            run = RunFolder(home / "run")
             logger.info(f"{arm}, seed {seed}")
-            if not (home / "run" / TRAINED).is_file():
-                train(data, home / "run", load_recipe(recipe, (*settings, f"seed={seed}")), weights, work / "cache")
-            if not (home / "models" / CONVERTED).is_file():
+            if not run.finished:
+                of_seed = load_recipe(recipe, (*settings, f"seed={seed}"))
+                train(data, run.folder, recipe=of_seed, options=TrainingOptions(weights, work / "cache"))
+            models = ModelsFolder(home / "models")
+            if not models.finished:
                 # Refused variants count too: what is left out would flatter the means.
-                convert(Run.open(home / "run"), home / "models", variants, gate=False)
-            metrics = read_json(home / "run" / TRAINED)
-            comparison = compare(home / "models", data)
+                convert(run.folder, models.path, options=ConvertOptions(variants=tuple(variants), acceptance=False))
+            metrics = run.read_metrics()
+            comparison = compare(models.path, data=data)
             row = {
                 "arm": arm,
                 "seed": seed,
@@ -65,7 +69,7 @@ def study(
                 "fit_seconds": metrics["seconds"]["fit"],
                 "validation_accuracy": metrics["validation"]["accuracy"]["value"],
                 "validation_macro_f1": metrics["validation"]["macro_f1"]["value"],
-                "refused": _refusals(read_json(home / "models" / CONVERTED)),
+                "refused": _refusals(models.conversion()),
             }
             for name, one in comparison["variants"].items():
                 row |= {
@@ -83,14 +87,14 @@ def study(
         "data": data.name,
         "weights": Path(weights).name,
         "seeds": seeds,
-        "variants": variants,
+        "variants": list(variants),
         "summary": {arm: _summary([row for row in rows if row["arm"] == arm]) for arm in arms},
         "rows": rows,
         "environment": environment(),
     }
 
 
-def _refusals(conversion: dict[str, Any]) -> dict[str, str]:
+def _refusals(conversion: Mapping[str, Any]) -> dict[str, str]:
     """Return why acceptance would have refused a variant, for each that it would."""
     verdicts = {name: one["against_keras"]["refused"] for name, one in conversion["variants"].items()}
     return conversion["refused"] | {name: reason for name, reason in verdicts.items() if reason}

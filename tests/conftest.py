@@ -30,6 +30,26 @@ SEED = int(os.environ.get("FREEZENET_TEST_SEED") or 0)
 TOOLS = Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet")) / "clients"
 
 
+#: Files that take longest, the longest first. A process takes whole files, and the last one to end decides.
+LONG = (
+    "convert/test_other_backbones.py", "train/recipes/test_shipped_recipes.py", "train/test_kills.py",
+    "train/fitting/test_fit.py", "convert/qat/test_variant.py", "convert/test_models.py", "test_shadow.py",
+    "studies/test_crossval_speed.py", "studies/test_quantization.py", "studies/test_training_speed.py",
+    "train/crossval/test_ray_cluster.py", "train/test_training.py", "train/fitting/test_phases.py",
+    "pipeline/test_stages.py", "convert/qat/test_training.py", "environments/test_other_interpreters.py",
+    "train/network/test_backends.py", "train/ood/test_negatives.py", "pipeline/test_multi_label.py",
+    "train/crossval/test_validation.py", "studies/peers/test_peers.py", "edge_runtime/watch/test_watcher.py",
+    "environments/test_base_install.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    home = Path(__file__).parent
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: place.get(item.path.relative_to(home).as_posix(), len(LONG)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _talk():
     """Show what the library logs, as a command does."""
@@ -89,6 +109,20 @@ def seeded() -> Callable[[int], int]:
     return lambda seed: seed + SEED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _other_seeds():
+    """Where `.ci/numerics` asks for it, no network of a test starts from the weights that it always starts from."""
+    if not SEED:
+        yield
+        return
+    import keras
+
+    original = keras.utils.set_random_seed
+    keras.utils.set_random_seed = lambda seed: original(seed + SEED)
+    yield
+    keras.utils.set_random_seed = original
+
+
 def plant_stripes(table: Path) -> None:
     """Lay stripes, whose direction tells the class, over phantoms: what any network learns with a wide margin."""
     for path in table.parent.rglob("*.png"):
@@ -116,17 +150,20 @@ def phantoms(made_once) -> Path:
 @pytest.fixture(scope="session")
 def run(phantoms, made_once, seeded):
     """A finished `freezenet.train.run.Run` of a small net on the phantoms."""
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import DECISION, Run
+    from freezenet.train.run import Run
     from freezenet.train.training import train
 
     # Smoothed labels keep the scores from 0 and 1, where every file would agree with every other.
     settings = ("epochs=8", "batch_size=16", "patience=8", "label_smoothing=0.2", f"seed={seeded(1)}")
 
     def make(home: Path) -> None:
-        train(phantoms, home / "run", load_recipe("phantoms", settings), weights="none")
+        recipe = load_recipe("phantoms", settings)
+        train(phantoms, home / "run", recipe=recipe, options=TrainingOptions(weights="none"))
         # Most tests compare a device's answers with the network's scores, so the models say them as they are and never abstain.
-        (home / "run" / DECISION).rename(home / DECISION)
+        decision = Run.open(home / "run").decision_file
+        decision.rename(home / decision.name)
 
     return Run.open(made_once("trained", make) / "run")
 
@@ -134,22 +171,24 @@ def run(phantoms, made_once, seeded):
 @pytest.fixture
 def deciding_run(run, tmp_path):
     """A copy of `run` with what its training chose: temperature, abstention threshold and gate."""
-    from freezenet.train.run import DECISION, Run
+    from freezenet.train.run import Run
 
     folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
-    shutil.copyfile(run.folder.parent / DECISION, folder / DECISION)
-    return Run.open(folder)
+    own = Run.open(folder)
+    shutil.copyfile(run.folder.parent / own.decision_file.name, own.decision_file)
+    return own
 
 
 @pytest.fixture(scope="session")
 def models(run, made_once) -> Path:
     """The MODELS folder of `run` with every variant that needs no further training, in both profiles."""
     from freezenet.convert.models import convert
+    from freezenet.convert.options import ConvertOptions
 
     variants = ("float32", "float16", "dynamic", "int8", "int16x8")
     # What acceptance refuses is in its own tests.
-    home = made_once("converted", lambda folder: convert(run, folder / "models", variants, ("edge", "app"), gate=False))
-    return home / "models"
+    options = ConvertOptions(variants=variants, profiles=("edge", "app"), acceptance=False)
+    return made_once("converted", lambda folder: convert(run, folder / "models", options=options)) / "models"
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_nothing_in_the_package_imports_studies_or_tests():
 
 
 def test_the_device_imports_only_what_the_base_install_holds():
-    base = set(sys.stdlib_module_names) | {"freezenet", "numpy", "cv2", "click", "imagesize"}
+    base = set(sys.stdlib_module_names) | {"freezenet", "numpy", "cv2", "click"}
     home = PACKAGE / "edge_runtime"
     found = {}
     for name, path in modules().items():
@@ -141,7 +141,7 @@ def test_a_prediction_loads_no_training_stack(models, phantoms):
     code = f"from freezenet import Classifier; Classifier({str(models / 'int8.tflite')!r}).predict({str(image)!r})"
     loaded = modules_after(code)
     assert "cv2" in loaded
-    assert not tops(loaded) & (TRAINING_STACK | {"rich", "imagesize"})
+    assert not tops(loaded) & (TRAINING_STACK | {"rich"})
     assert not [name for name in loaded if name.startswith("freezenet.") and floor(name) > 0]
 
 

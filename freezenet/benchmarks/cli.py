@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
+from freezenet.edge_runtime.cli import json_option, runtime_option, threads_option
 
 
 @click.command()
@@ -24,7 +24,7 @@ def evaluate(model, data, everything, threads, as_json) -> None:
     If a splits.csv lies beside the model, only its test images are used, because the others took part in the training. With
     --all every image is used: for data from another hospital, say, which may lack some of the model's classes.
     """
-    from freezenet.benchmarks.evaluate import choose_side, evaluate_model
+    from freezenet.benchmarks.evaluate import evaluate_model, judged_images
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.tables import print_table
     from freezenet.train.task import task_of
@@ -32,7 +32,7 @@ def evaluate(model, data, everything, threads, as_json) -> None:
     classifier = Classifier(model, threads)
     splits = model.parent / "splits.csv"
     beside = splits if splits.is_file() and not everything else None
-    figures = evaluate_model(classifier, choose_side(data, beside, task_of(classifier.card.content).name))
+    figures = evaluate_model(classifier, judged_images(data, beside, task_of(classifier.card.content).name))
     if as_json:
         click.echo(json.dumps(figures))
         return
@@ -52,8 +52,9 @@ def evaluate(model, data, everything, threads, as_json) -> None:
 @click.argument("models", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @threads_option
+@click.option("--recompute", is_flag=True, help="Score the images again; default: use the conversion's scores.")
 @json_option
-def compare(models, data, threads, as_json) -> None:
+def compare(models, data, threads, recompute, as_json) -> None:
     """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.
 
     Without DATA, the data of the training are read from where they were then.
@@ -61,7 +62,7 @@ def compare(models, data, threads, as_json) -> None:
     from freezenet.benchmarks.compare import compare as run
     from freezenet.train.tables import print_table
 
-    result = run(models, data, threads)
+    result = run(models, data=data, threads=threads, recompute=recompute)
     if as_json:
         click.echo(json.dumps(result))
         return

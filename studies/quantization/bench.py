@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.convert.converter import ROUNDING_IMAGES
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.ptq.bias_correction import correct_biases
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
 from freezenet.convert.ptq.ranges import least_error
@@ -50,7 +50,7 @@ class Bench:
     @cached_property
     def fused(self) -> Network:
         """Float kernels, which the writer rounds to the nearest integer."""
-        return Network(fold_batchnorm(self.model), self.calibration, self.spec)
+        return Network(fuse_batchnorm(self.model), self.calibration, self.spec)
 
     @cached_property
     def rounded(self) -> Network:

@@ -32,8 +32,8 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
     difference of a score, 0..1).
     Raises DataError where the runs were not trained on the same images.
     """
-    if len({run.account["data_sha256"] for run in runs}) > 1:
-        names = ", ".join(sorted({Path(run.account["data"]).name for run in runs}))
+    if len({run.manifest["data_sha256"] for run in runs}) > 1:
+        names = ", ".join(sorted({Path(run.manifest["data"]).name for run in runs}))
         raise DataError(f"Runs on the same images are required, for means over them. Got: runs on {names}.")
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -45,9 +45,9 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
             rows.append(_row(bench, name, file, {split: bench.answers(file, split) for split in bench.splits}))
     measured = [REFERENCE, *arms]
     return {
-        "data": Path(runs[0].account["data"]).name,
+        "data": Path(runs[0].manifest["data"]).name,
         "recipe": runs[0].recipe.name,
-        "weights": Path(runs[0].account["weights"]).name,
+        "weights": Path(runs[0].manifest["weights"]).name,
         "seeds": [run.recipe.seed for run in runs],
         "images": {split: len(pixels) for split, (pixels, _) in bench.splits.items()},
         "calibration_images": len(bench.calibration.images),

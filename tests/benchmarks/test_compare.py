@@ -95,7 +95,7 @@ def test_a_folder_that_freezenet_did_not_write_is_refused(tmp_path):
 
 def test_moved_data_gives_the_same_result(result, models, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "moved")
-    found = compare(models, tmp_path / "moved" / phantoms.name)
+    found = compare(models, data=tmp_path / "moved" / phantoms.name)
     assert found["variants"] == result["variants"]
     assert found["data_root"] == str(tmp_path / "moved")
 
@@ -107,4 +107,4 @@ def test_other_data_is_refused(models, phantoms, tmp_path):
     with (tmp_path / "moved" / "some.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows[: len(rows) // 2] + rows[-8:])
     with pytest.raises(FreezenetError, match="The data that the model was trained on is required"):
-        compare(models, tmp_path / "moved" / "some.csv")
+        compare(models, data=tmp_path / "moved" / "some.csv")

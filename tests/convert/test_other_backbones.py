@@ -10,6 +10,7 @@ from freezenet.convert.converter import Converter
 from freezenet.convert.float.operators import custom_operators, read_operators
 from freezenet.convert.float.outputs import with_outputs
 from freezenet.convert.models import convert
+from freezenet.convert.options import ConvertOptions
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.classifier import Classifier
@@ -17,6 +18,7 @@ from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train
@@ -90,9 +92,15 @@ def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
         "dropout=.1",
     )
     recipe = load_recipe("phantoms", (*settings, "batch_size=16", "pooling=max"))
-    train(phantoms, tmp_path / "run", recipe, "none")
+    train(phantoms, tmp_path / "run", recipe=recipe, options=TrainingOptions("none"))
     run = Run.open(tmp_path / "run")
-    result = convert(run, tmp_path / "models", ("float32", "int8"), ("edge", "app"), 40, gate=False)
+    result = convert(
+        run,
+        tmp_path / "models",
+        options=ConvertOptions(
+            variants=("float32", "int8"), profiles=("edge", "app"), calibration_images=40, acceptance=False
+        ),
+    )
     assert set(result["variants"]) == {"float32", "int8"}
     test = run.paths("test")
     pixels = np.stack([run.recipe.preprocess.pixels(path) for path, _ in test])
@@ -106,10 +114,10 @@ def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
 def test_what_a_variant_cannot_hold_is_said_and_the_others_are_written(phantoms, tmp_path, command):
     """TensorFlow's 16-bit quantizer has no HARD_SWISH, quantization-aware training no Activation."""
     settings = ("backbone=mobilenetv3-small", "image_size=64", "freeze_fraction=1", "epochs=1", "batchnorm=inference")
-    train(phantoms, tmp_path / "run", load_recipe("phantoms", settings), "none")
+    train(phantoms, tmp_path / "run", recipe=load_recipe("phantoms", settings), options=TrainingOptions("none"))
     models = tmp_path / "models"
     code, out, err = command(
-        "convert", tmp_path / "run", "--out", models, "--variants", "int16x8,int8-qat,float32", "--no-gate",
+        "convert", tmp_path / "run", "--out", models, "--variants", "int16x8,int8-qat,float32", "--no-acceptance",
         "--calibration-images", "8",
     )  # fmt: skip
     assert code == 3

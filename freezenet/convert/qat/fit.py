@@ -54,7 +54,7 @@ class _Epoch:
 class StepAdam:
     """Adam (Kingma & Ba 2015, algorithm 1) that counts in steps of the 8-bit grid.
 
-    A folded kernel's channels differ in size by orders of magnitude, and with them what a change by the same amount does:
+    A fused kernel's channels differ in size by orders of magnitude, and with them what a change by the same amount does:
     where one weight jumps over many integers another never reaches the next. So a learning rate of r moves each weight by
     about r of its own channel's steps, and each bias by r steps of the activation it is added to. Only the given variables
     are changed.

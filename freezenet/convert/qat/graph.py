@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from freezenet.convert.variants import UnsupportedError
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.train.network.graph import bottlenecks, layer_sources
 
 #: Layer class -> the keys of its configuration that decide what it computes.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -29,7 +31,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 PASSING = ("ZeroPadding2D", "GlobalMaxPooling2D")
 #: Activations that the scores may have: one class, or any number of labels.
 HEADS = ("softmax", "sigmoid")
-#: Largest distance of a zero point from an integer, in steps.
+#: Largest distance of a zero point from an integer, in units of the scale.
 _ZERO_POINT_TOLERANCE = 1e-2
 
 
@@ -59,7 +61,7 @@ def describe(
         raise FreezenetError(
             f"A network with a layer {target} is required. Got: {model.name}, which has none; name its classifier so."
         )
-    sources = {layer.name: source_names(layer) for layer in model.layers}
+    sources = layer_sources(model)
     wanted, open_names = {target}, [target]
     while open_names:
         new = [name for name in sources[open_names.pop()] if name not in wanted]
@@ -85,19 +87,9 @@ def cut_of(nodes: list[Node]) -> str:
 
     The input node where the first kernel is trained already. See `freezenet.train.frozen.cut`, which does the same for Keras layers.
     """
-    position = {node.name: index for index, node in enumerate(nodes)}
-    last_use = [0] * len(nodes)
-    for index, node in enumerate(nodes):
-        for name in node.inputs:
-            last_use[position[name]] = index
-    found, reach = nodes[0].name, 0
-    for index, node in enumerate(nodes[:-1]):
-        if node.trained:
-            break
-        if reach <= index and node.limits is not None:
-            found = node.name
-        reach = max(reach, last_use[index])
-    return found
+    frozen = list(takewhile(lambda node: not node.trained, nodes))
+    narrow = set(bottlenecks({node.name: node.inputs for node in nodes}))
+    return next((node.name for node in reversed(frozen) if node.name in narrow and node.limits), nodes[0].name)
 
 
 def _node_of(
@@ -152,10 +144,3 @@ def _check_limits(name: str, low: float, high: float) -> None:
             f"A range from low <= 0 to high >= 0 that has 0 as one of its 256 values is required. Got: {low:g} to "
             f"{high:g} for {name}; shift it as `freezenet.convert.ptq.ranges.nudged` does."
         )
-
-
-def source_names(layer: Any) -> tuple[str, ...]:
-    """Return the names of the layers that a layer of a flat network takes its inputs from."""
-    if not layer._inbound_nodes:
-        return ()
-    return tuple(tensor._keras_history.operation.name for tensor in layer._inbound_nodes[0].input_tensors)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -22,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from freezenet.convert.float.operators import fused_layers
+from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat.graph import HEADS, describe
 from freezenet.convert.qat.worker import packed, unpacked
-from freezenet.convert.settings import Settings, setting
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.system.child import module_command
@@ -35,36 +35,6 @@ from freezenet.train.files import read_json, write_json
 TARGET = "scores"
 #: Smallest teacher probability; below it a logit is not known from a float32 score.
 _SMALLEST = 1e-12
-
-
-@dataclass(frozen=True)
-class QatSettings(Settings):
-    """How to train.
-
-    epochs: passes over the training images. learning_rate: how far a weight moves in an update at the start, in steps of
-    its 8-bit grid; half a cosine takes it to 0. temperature: softens the answers of both networks before they are compared,
-    so that classes of small probability count. sparsity: share of zeros in the kernels of trained convolutions that are not
-    depthwise, reached half-way; 0 for none. clusters: largest number of different integers in such a kernel, at least 4; 0
-    for no limit. Kernels that are to lose much need more epochs and a higher rate, such as 10 and 0.02 to 0.05.
-    """
-
-    epochs: int = setting(4, 1, 1000)
-    learning_rate: float = setting(0.005, 1e-9, 1)
-    batch_size: int = setting(16, 1, 65536)
-    temperature: float = setting(4.0, 0.1, 100)
-    seed: int = setting(0, 0, 2**31 - 1)
-    sparsity: float = setting(0.0, 0, 0.95)
-    clusters: int = setting(0, 0, 255)
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot be."""
-        super().__post_init__()
-        if 0 < self.clusters < 4:
-            raise FreezenetError(f"Setting clusters must be 0 or at least 4. Got: {self.clusters}.")
-        if self.sparsity and self.epochs < 2:
-            raise FreezenetError(
-                f"Setting epochs must be at least 2 with a sparsity, which is reached half-way. Got: {self.epochs}."
-            )
 
 
 @dataclass(frozen=True)
@@ -117,7 +87,7 @@ def train_quantized(
 ) -> QatResult:
     """Train a network with the rounding of its 8-bit file inside; `model` keeps its weights.
 
-    model: flat, BatchNorm folded (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
+    model: flat, BatchNorm fused (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
     softmax or sigmoid, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
     ranges: layer name -> (low, high) of its output in the 8-bit file, zero on the grid, as `by_layer` gives them: of each
     ReLU, of each convolution without one, of additions and pooling, and of the logits of "scores".
@@ -158,15 +128,14 @@ def train_quantized(
 def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
     """Return the ranges of `freezenet.convert.ptq.ranges` by the name of the Keras layer whose output the tensor is.
 
-    ranges: by tensor name of a float .tflite. The TensorFlow converter names the output of fused operators
-    "net_1/layer_1/Operator;...", the last operator first; Keras adds "_<number>" to the layer's name.
+    ranges: by tensor name of a float .tflite.
     Tensors without a layer's name (the model's outputs) and those of the heads, whose range the file format fixes, are left out.
     """
     found = {}
     for tensor, (low, high) in ranges.items():
-        *_, layer, operator = ["", "", *tensor.partition(";")[0].split("/")]
-        if layer and operator.lower() not in HEADS:
-            found[re.sub(r"_\d+$", "", layer)] = (float(low), float(high))
+        layer, operation = next(iter(fused_layers(tensor)), ("", ""))
+        if layer and operation.lower() not in HEADS:
+            found[layer] = (float(low), float(high))
     return found
 
 

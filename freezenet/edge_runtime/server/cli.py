@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.images.limits import MAX_PIXELS, OPENCV_LIMIT
+from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
 
 #: Packages of the extra `serve`.
@@ -72,7 +72,6 @@ def serve(
     never a file name or an image. docs/serve.md says more.
     """
     require_packages()
-    os.environ[OPENCV_LIMIT] = str(max_pixels)
     from freezenet.edge_runtime.batch import available_cores
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import FreezenetError

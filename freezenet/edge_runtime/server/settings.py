@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from freezenet.edge_runtime.images.reader import MAX_PIXELS
+from freezenet.edge_runtime.images.limits import MAX_PIXELS
 
 #: Largest request body in bytes: a 16-bit image of the largest flat-panel detector, uncompressed, fits.
 MAX_BYTES = 64_000_000

@@ -21,18 +21,25 @@ from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import meant
 from freezenet.train.task import TASKS, MultiClass, Task
 
-#: The three sides of a split, in the order of the work.
+#: In the order of the work.
 SPLITS = ("train", "validation", "test")
-#: Names that people give the sides, in small letters -> side.
-SIDE_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-              "validation": "validation", "test": "test"}  # fmt: skip
+#: Names that people give the splits, in small letters -> split.
+SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
+               "validation": "validation", "test": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. file: path relative to the data's root. label: its class, or the text of its label set. patient: equal for
-    images of one person, `file` where unknown. split: "train", "validation", "test", or "" where the data does not say. fold:
-    name of its part in the data's own cross-validation, or ""."""
+    """One image.
+
+    Args:
+        file: path relative to the data's root.
+        label: its class, or the text of its label set.
+        patient: equal for images of one person, `file` where unknown.
+        source: the collection, hospital or device that it came from, "" where unknown.
+        split: "train", "validation", "test", or "" where the data does not say and none has been drawn.
+        fold: name of its part in the data's own cross-validation, or "".
+    """
 
     file: str
     label: str
@@ -46,8 +53,14 @@ class Sample:
 class Dataset:
     """The samples of a data set in a fixed order; labels in alphabetical order give the class numbers.
 
-    has_patients: whether the patient of any image is known. layout: what DATA was recognized as. notes: a sentence about
-    each thing that was found in DATA and is no sample.
+    Args:
+        root: the folder that the files of the samples are relative to.
+        samples: n of them.
+        has_patients: whether the patient of any image is known.
+        task: what the classes mean.
+        layout: what DATA was recognized as.
+        notes: a sentence about each thing that was found in DATA and is no sample.
+        data: DATA as it was given; None for samples that were put together otherwise.
     """
 
     root: Path
@@ -56,6 +69,7 @@ class Dataset:
     task: Task = TASKS[MultiClass.name]
     layout: str = ""
     notes: tuple[str, ...] = ()
+    data: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,10 +117,16 @@ class Dataset:
         """Return the data set with these samples only."""
         return replace(self, samples=tuple(self.samples[i] for i in indices))
 
+    def with_splits(self, splits: Iterable[str]) -> Dataset:
+        """Return the data set with the split (n,) of each sample set to these; "" leaves it open."""
+        pairs = zip(self.samples, splits, strict=True)
+        return replace(self, samples=tuple(replace(sample, split=str(one)) for sample, one in pairs))
+
     def of_classes(self, names: Iterable[str]) -> Dataset:
         """Return the data set with the images of these classes only; of all classes where there are no names.
 
-        Raises SettingError where a name is no class of the data, or fewer than two are named.
+        Raises:
+            SettingError: a name is no class of the data, or only one is named.
         """
         wanted = set(names)
         unknown = sorted(wanted - set(self.labels))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,6 @@ from freezenet.edge_runtime.images.header import image_size
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.progress import track
-
-logger = logging.getLogger(__name__)
 
 _TITLE = "Reading images"
 
@@ -100,21 +97,6 @@ def read_images(dataset: Dataset, spec: PreprocessSpec, *, trust_tags: bool = Tr
     reading = read_what_can_be_read(dataset.paths, spec, trust_tags=trust_tags)
     refuse_failures(dataset, reading)
     return Images(reading.pixels, reading.hashes)
-
-
-def read_readable(
-    dataset: Dataset, spec: PreprocessSpec, skip_unreadable: bool, trust_tags: bool = True
-) -> tuple[Dataset, Images]:
-    """Read as `read_images` does; or leave out what cannot be read, name it, and return the data set without it."""
-    reading = read_what_can_be_read(dataset.paths, spec, trust_tags=trust_tags)
-    if not skip_unreadable:
-        refuse_failures(dataset, reading)
-    for line in failure_lines(dataset, reading):
-        logger.warning(f"skipped {line}")
-    if not reading.failures:  # a selection would copy all pixels
-        return dataset, Images(reading.pixels, reading.hashes)
-    good = [row for row in range(len(dataset.samples)) if row not in reading.failures]
-    return dataset.only(good), Images(reading.pixels[good], tuple(reading.hashes[row] for row in good))
 
 
 def refuse_failures(dataset: Dataset, reading: Reading) -> None:

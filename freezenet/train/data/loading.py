@@ -61,4 +61,4 @@ def _read(path: Path) -> Dataset:
         accepted = "; ".join(f"({number}) {one.NAME}" for number, one in enumerate(LAYOUTS, 1))
         found = "whose images lie in none of them" if any(images_below(str(path))) else "without images"
         raise DataError(f"DATA in one of these layouts is required: {accepted}. Got: {path}, {found}.")
-    return with_headers(replace(layout.read(path), layout=layout.NAME))
+    return with_headers(replace(layout.read(path), layout=layout.NAME, data=path))

@@ -213,14 +213,14 @@ class Recipe:
         return {key: getattr(self, key) for key in (*_CHANGES, "augment_rotation_probability")}
 
     @property
-    def copies(self) -> int:
+    def versions(self) -> int:
         """The number of changed copies of each image whose frozen half is kept."""
         return self.augment_copies if self.augments and self.cache != "none" else 0
 
     @property
     def caches(self) -> bool:
         """Whether the frozen half is computed once and kept."""
-        return self.cache != "none" and (not self.augments or self.copies > 0)
+        return self.cache != "none" and (not self.augments or self.versions > 0)
 
     def with_settings(self, settings: dict[str, Any]) -> Recipe:
         """Return the recipe with some keys changed; unknown keys and wrong types are refused."""

@@ -16,7 +16,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from freezenet.convert.converter import Converter, to_float32
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.float.operators import read_operators
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.ptq.integer import to_integer
@@ -271,9 +271,9 @@ def with_further_outputs(model: keras.Model) -> keras.Model:
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_tensor_names_become_layer_names(mobilenet, outputs):
     """Each operator's range is its number, so that a mix-up shows; all layers that the graph needs have the right one."""
-    folded = fold_batchnorm(mobilenet)
-    folded = with_further_outputs(folded) if outputs == 3 else folded
-    operators = read_operators(to_float32(folded))
+    fused = fuse_batchnorm(mobilenet)
+    fused = with_further_outputs(fused) if outputs == 3 else fused
+    operators = read_operators(to_float32(fused))
     kinds = [operator.kind for operator in operators]
     assert kinds.count("SOFTMAX") == 1 and kinds.count("MEAN") == (2 if outputs == 3 else 1)
     found = by_layer({operator.name: (-128.0, 127.0 + 255 * number) for number, operator in enumerate(operators)})

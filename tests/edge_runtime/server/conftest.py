@@ -19,7 +19,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.images.reader import MAX_PIXELS
+from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.server.app import create_app
 from freezenet.edge_runtime.server.log import AccessLog
 from freezenet.edge_runtime.server.settings import Settings

@@ -14,7 +14,7 @@ import urllib.request
 
 import pytest
 
-from freezenet.edge_runtime.images.reader import MAX_PIXELS
+from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.server import cli, connection
 
 

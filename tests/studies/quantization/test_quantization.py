@@ -127,7 +127,7 @@ def test_the_table_names_what_it_stands_on(result):
 
 
 def test_runs_on_other_images_have_no_mean(run):
-    other = replace(run, account={**run.account, "data_sha256": "0"})
+    other = replace(run, manifest={**run.manifest, "data_sha256": "0"})
     with pytest.raises(DataError, match="same images"):
         measure([run, other], ["rounded-least-error"])
 

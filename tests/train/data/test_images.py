@@ -10,7 +10,7 @@ import pytest
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.data.images import read_images, read_pixels, read_readable, read_what_can_be_read
+from freezenet.train.data.images import read_images, read_pixels, read_what_can_be_read
 from freezenet.train.data.loading import load
 
 SPEC = PreprocessSpec(size=(32, 32))
@@ -57,20 +57,6 @@ def test_a_file_that_vanished_is_named(folder):
     dataset.paths[4].unlink()
     with pytest.raises(FreezenetError, match=r"1 of 6.*1\.png: No such file"):
         read_images(dataset, SPEC)
-
-
-def test_unreadable_images_are_skipped_and_named(folder, capsys):
-    whole = read_images(load(folder), SPEC)
-    (folder / "A" / "1bad.png").write_bytes(b"no image")  # between two good ones, whose rows move
-    dataset, images = read_readable(load(folder), SPEC, skip_unreadable=True)
-    assert [sample.file for sample in dataset.samples] == [f"{one}/{n}.png" for one in "AB" for n in range(3)]
-    skipped = capsys.readouterr().err.splitlines()
-    assert len(skipped) == 1
-    assert skipped[0].startswith(f"skipped {folder / 'A' / '1bad.png'}: ")
-    assert images.hashes == whole.hashes
-    assert (images.pixels == whole.pixels).all()
-    with pytest.raises(FreezenetError, match="1 of 7"):
-        read_readable(load(folder), SPEC, skip_unreadable=False)
 
 
 def test_sizes_are_those_of_the_files(folder):

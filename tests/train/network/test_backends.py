@@ -83,14 +83,15 @@ def test_a_model_trained_there_answers_the_same_here(backend, phantoms, tmp_path
     assert json.loads((out / "run.json").read_text())["backend"] == backend
     from freezenet.train.data.images import read_images
     from freezenet.train.data.loading import load
-    from freezenet.train.run import Run, predict_scores
+    from freezenet.train.network.predict import predict
+    from freezenet.train.run import Run
 
     run = Run.open(out)
     with (out / "predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     written = np.array([[float(row[label]) for label in run.labels] for row in rows])
     images = read_images(load(phantoms), run.recipe.preprocess)
-    np.testing.assert_allclose(predict_scores(run.model(), images.pixels, run.recipe), written, atol=2e-3)
+    np.testing.assert_allclose(predict(run.model(), images.pixels, run.recipe.preprocess), written, atol=2e-3)
     with (out / "history.csv").open(newline="") as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     assert losses[-1] < losses[0]

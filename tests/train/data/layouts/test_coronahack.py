@@ -35,7 +35,7 @@ def coronahack_set(touch):
 
 
 @pytest.mark.parametrize("home", [INNER, "Coronahack-Chest-XRay-Dataset"])
-def test_classes_sides_and_patients(coronahack_set, home, capsys):
+def test_classes_splits_and_patients(coronahack_set, home, capsys):
     found = load(coronahack_set(home))
     assert found.layout == coronahack.NAME
     assert [
