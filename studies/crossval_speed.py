@@ -18,15 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.command import (
-    StudyCommand,
-    data_argument,
-    hand_over,
-    recipe_option,
-    result_options,
-    settings_option,
-    weights_option,
-)
+from studies.command import StudyCommand, data_argument, hand_over, result_options, training_options
 
 if TYPE_CHECKING:
     from freezenet.train.crossval.plan import CrossValidation, Fold
@@ -122,9 +114,7 @@ def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home:
 
 @click.command(cls=StudyCommand)
 @data_argument
-@recipe_option
-@settings_option
-@weights_option
+@training_options
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds to train.")
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of every training.")
 @result_options

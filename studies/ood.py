@@ -25,11 +25,9 @@ from studies.command import (
     data_argument,
     hand_over,
     numbers,
-    recipe_option,
     result_options,
     seeds_option,
-    settings_option,
-    weights_option,
+    training_options,
 )
 from studies.results import mean_and_spread
 from studies.tables.markdown import spread
@@ -213,9 +211,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metavar="FOLDER",
     help="Chest X-rays of another kind than DATA, to see how many pass.",
 )
-@recipe_option
-@settings_option
-@weights_option
+@training_options
 @seeds_option
 @click.option(
     "--model", type=click.Path(exists=True, path_type=Path), help="A file of the profile edge, to time its OOD gate."

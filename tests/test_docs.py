@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 
 import pytest
-import yaml
+from ruamel.yaml import YAML
 
 from freezenet.cli import VERBS, cli
 from freezenet.train.recipes.recipe import recipe_names
@@ -143,7 +143,7 @@ def test_no_address_is_invented():
 
 
 def test_the_citation_is_valid_and_of_this_version():
-    found = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    found = YAML(typ="safe").load(ROOT / "CITATION.cff")
     assert {"cff-version", "message", "title", "authors"} <= found.keys()
     assert found["authors"] == [{"name": "The freezenet developers"}]
     assert all({"type", "title", "authors"} <= one.keys() for one in found["references"])
