@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: Path, recipe: str, settings: tuple[str, ...], weights: str, folds: int, epochs: int
+    data: Path, recipe: str, *, settings: tuple[str, ...], weights: str, folds: int, epochs: int
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
     from freezenet.edge_runtime.system.environment import environment
@@ -120,7 +120,7 @@ def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home:
 @result_options
 def main(data, recipe, settings, weights, folds, epochs, as_json, out) -> None:
     """Time cross-validation from the cache beside plain training from image files."""
-    result = measure(data, recipe, settings, weights, folds, epochs)
+    result = measure(data, recipe, settings=settings, weights=weights, folds=folds, epochs=epochs)
     lines = [f"{way}\t{seconds:.0f} s" for way, seconds in result["seconds"].items()]
     text = "\n".join([*lines, f"plain to cached\t{result['ratio']:.2f}"])
     hand_over(result, f"crossval-speed-{data.stem}", text, as_json, out)

@@ -40,7 +40,7 @@ FREEZING: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def study(
-    data: Path, recipe: str, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
+    data: Path, recipe: str, *, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
 ) -> dict[str, Any]:
     """Cross-validate all losses over `seeds` seeds and the arms of freezing with one; return both tables (JSON types)."""
     from freezenet.train.crossval.plan import CrossValidation
@@ -87,7 +87,7 @@ def study(
 @result_options
 def main(data, recipe, settings, folds, seeds, weights, work, as_json, out) -> None:
     """Compare losses, and freezing with full fine-tuning, by cross-validation."""
-    result = study(data, recipe, settings, folds, seeds, weights, work)
+    result = study(data, recipe, settings=settings, folds=folds, seeds=seeds, weights=weights, work=work)
     hand_over(result, f"losses-{data.stem}", losses_section(result), as_json, out)
 
 
