@@ -81,7 +81,7 @@ def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]
         f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]
     ]
     if refused:
-        lines += ["", f"`freezenet convert` would refuse some of these files: {'; '.join(refused)}."]
+        lines += ["", f"When this was measured, the acceptance check would have refused {'; '.join(refused)}."]
     for arm in result["summary"]:
         if figures := plain.get((result["data"], arm)):
             lines += [
