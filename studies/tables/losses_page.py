@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,11 +13,6 @@ from studies.tables import markdown
 from studies.tables.pages import ROOT, Page, each_result
 
 PICTURE = "docs/losses.png"
-
-
-def losses_part(results: Path) -> str:
-    """Return the part of docs/losses.md."""
-    return each_result(results, "losses", losses_section)
 
 
 def losses_section(result: dict[str, Any]) -> str:
@@ -86,7 +80,7 @@ def _calibration(recipes: dict[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-PAGE = Page("docs/losses.md", "losses_page", losses_part)
+PAGE = Page("docs/losses.md", "losses_page", lambda results: each_result(results, "losses", losses_section))
 
 
 @click.command(cls=StudyCommand)
