@@ -68,7 +68,7 @@ def tools() -> Path:
 def shared() -> Path:
     """The folder with real chest X-rays and ImageNet weights."""
     if not SHARED.is_dir():
-        pytest.skip("the folder ../shared with real chest X-rays is not here")
+        pytest.skip(f"{SHARED} with real chest X-rays is not here; FREEZENET_TEST_DATA names another folder")
     return SHARED
 
 
