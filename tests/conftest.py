@@ -148,6 +148,14 @@ def phantoms(made_once) -> Path:
 
 
 @pytest.fixture(scope="session")
+def plain_phantoms(made_once) -> Path:
+    """The same without stripes, for what needs answers that are not sure."""
+    from freezenet.train.data.phantoms import write_phantoms
+
+    return made_once("plain-phantoms", lambda folder: write_phantoms(folder, scale=0.4, size=96)) / "phantoms.csv"
+
+
+@pytest.fixture(scope="session")
 def run(phantoms, made_once, seeded):
     """A finished `freezenet.train.run.Run` of a small net on the phantoms."""
     from freezenet.train.recipes.recipe import load_recipe
