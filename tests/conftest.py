@@ -130,7 +130,7 @@ def plant_stripes(table: Path) -> None:
         y, x = np.indices(image.shape)
         along = {"Clear": None, "Focal": x, "Diffuse": y, "Reticular": x + y}[path.parent.name]
         if along is not None:
-            image = np.clip(image + np.where(along % 8 < 4, 30.0, -30.0), 0, 255).astype(np.uint8)
+            image = np.clip(image + np.where(along % 8 < 4, 60.0, -60.0), 0, 255).astype(np.uint8)
             cv2.imwrite(str(path), image)
 
 
@@ -163,7 +163,7 @@ def run(phantoms, made_once, seeded):
     from freezenet.train.training import train
 
     # Smoothed labels keep the scores from 0 and 1, where every file would agree with every other.
-    settings = ("epochs=8", "batch_size=16", "patience=8", "label_smoothing=0.2", f"seed={seeded(1)}")
+    settings = ("epochs=10", "batch_size=16", "patience=10", "label_smoothing=0.2", f"seed={seeded(1)}")
 
     def make(home: Path) -> None:
         train(phantoms, home / "run", load_recipe("phantoms", settings), weights="none")
