@@ -86,7 +86,7 @@ def crossval(
             read_materials,
             refuse_other_verbs,
         )
-        from freezenet.train.metrics.multiclass import Figure
+        from freezenet.train.metrics.figure import Figure
         from freezenet.train.recipes.recipe import load_arms
 
     arms = load_arms(recipes, settings)
