@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.ood import gate_to_dict
+from freezenet.edge_runtime.ood import ood_to_dict
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.answers.rule import ChosenRule
@@ -286,7 +286,7 @@ def _decision(
         taught, held_out = others[negatives.sides == "train"], others[negatives.sides == "test"]
     gate = choose_ood_gate(features[train], features[validation], taught)
     names = patients[test].tolist()
-    decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
+    decision = {**chosen.to_dict(), "gate": ood_to_dict(gate)}
     figures = {
         "confidence": {
             **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
