@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from freezenet.train.metrics.figure import Figure
 
 from freezenet.train.files import read_json
-from freezenet.train.metrics.multiclass import Figure
 from studies.command import StudyCommand
 from studies.tables import markdown
 from studies.tables.pages import ROOT, Page, each_result
