@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from freezenet.train.metrics.matrices import label_matrices, macro_f1
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.system.environment import environment
+from freezenet.train.metrics.matrices import label_matrices, macro_f1
 from freezenet.train.run import Run
 from studies.quantization.answers import Answers
 from studies.quantization.arms import ARMS, REFERENCE
