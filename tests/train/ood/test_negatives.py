@@ -53,9 +53,9 @@ def test_equal_content_is_in_one_split(folder):
     for path in list(folder.rglob("*.png")):
         shutil.copy(path, path.with_name(f"again-{path.name}"))
     found = read_negatives(folder, RECIPE)
-    side = dict(zip(found.images.hashes, found.sides, strict=True))
+    side = dict(zip(found.images.hashes, found.splits, strict=True))
     assert len(side) == 24
-    assert [side[one] for one in found.images.hashes] == found.sides.tolist()
+    assert [side[one] for one in found.images.hashes] == found.splits.tolist()
 
 
 def test_sides_do_not_depend_on_the_order():
