@@ -20,9 +20,9 @@ from typing import Any
 
 import click
 
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import read_json
-from freezenet.train.names import chosen_names
 from studies.clients.tools import default_tools_folder, made, run_tool
 from studies.command import BenchmarkCommand
 from studies.results import write_result

@@ -19,7 +19,7 @@ import click
 import numpy as np
 
 from freezenet.train.files import read_json
-from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.metrics.figure import Figure
 from studies.command import BenchmarkCommand
 from studies.results import write_result
 from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part

@@ -58,9 +58,9 @@ def measure(
     from freezenet.train.data.loading import load
     from freezenet.train.data.split import split
     from freezenet.train.data.training_data import TrainingData
+    from freezenet.train.frozen.backbone import backbone_features
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, splits_of
-    from freezenet.train.ood.one_class import trunk_features
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
@@ -71,10 +71,11 @@ def measure(
     kinds = np.array([kind_of(sample.file) for sample in others.dataset.samples])
     model = build_model(recipe, dataset.labels, weights)
     logger.info("computing the trunk's features")
-    features, negatives = (trunk_features(model, one.pixels, recipe) for one in (read.images, others.images))
+    spec = recipe.preprocess
+    features, negatives = (backbone_features(model, one.pixels, spec) for one in (read.images, others.images))
     strange = None
     if other_cxr is not None:
-        strange = trunk_features(model, read_images(all_below(other_cxr, "chest"), recipe.preprocess).pixels, recipe)
+        strange = backbone_features(model, read_images(all_below(other_cxr, "chest"), spec).pixels, spec)
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         splits = split(dataset, recipe.validation_share, recipe.test_share, seed)
@@ -129,10 +130,9 @@ def measure(
 def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, ChestGate]:
     """Return each gate, fitted on features (n, c); taught: those of negatives."""
     from freezenet.edge_runtime.ood import BothGates
-    from freezenet.train.ood.logistic import fit_logistic_gate
-    from freezenet.train.ood.one_class import fit_gate
+    from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
-    one_class, logistic = fit_gate(train, validation), fit_logistic_gate(train, taught, validation)
+    one_class, logistic = fit_one_class_gate(train, validation), fit_logistic_gate(train, taught, validation)
     return {"one-class": one_class, "logistic": logistic, "both": BothGates((one_class, logistic))}
 
 
@@ -140,9 +140,9 @@ def _figures(
     gates: dict[str, ChestGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
 ) -> dict[str, Any]:
     """Return the figures of each gate on test images and the negatives shown."""
-    from freezenet.train.ood.choice import measure_gate
+    from freezenet.train.ood.choice import measure_ood_gate
 
-    found = {name: measure_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
+    found = {name: measure_ood_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
     return {name: {key: one[key] for key in _FIGURES} for name, one in found.items()}
 
 

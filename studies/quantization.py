@@ -37,9 +37,9 @@ from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.metrics.multiclass import confusion_matrix, macro_f1
-from freezenet.train.names import chosen_names
+from freezenet.train.metrics.matrices import label_matrices, macro_f1
 from freezenet.train.quiet import quiet
 from freezenet.train.run import Run
 from freezenet.train.task import MultiClass
@@ -389,12 +389,12 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _row(bench: Bench, arm: str, file: bytes, found: dict[str, Answers]) -> dict[str, Any]:
-    classes = len(bench.run.labels)
+    classes = np.eye(len(bench.run.labels), dtype=bool)
     changed, f1 = {}, {}
     for side, (_, truth) in bench.sides.items():
         answer, wanted = found[side].scores.argmax(1), bench.reference[side].scores.argmax(1)
         changed[side] = float(np.mean(answer != wanted))
-        f1[side] = [float(macro_f1(confusion_matrix(truth, one, classes))) for one in (answer, wanted)]
+        f1[side] = [float(macro_f1(label_matrices(classes[truth], classes[one]))) for one in (answer, wanted)]
     validation = found["validation"].logits - bench.reference["validation"].logits
     test = found["test"].scores - bench.reference["test"].scores
     return {

@@ -40,9 +40,9 @@ def measure(
     from freezenet.train.data.loading import load
     from freezenet.train.fitting.augment import normalizer
     from freezenet.train.fitting.batches import Batches
-    from freezenet.train.fitting.fit import compile_model, cut_of
+    from freezenet.train.fitting.fit import compile_model
     from freezenet.train.frozen.cache import cached_features
-    from freezenet.train.frozen.cut import split_model
+    from freezenet.train.frozen.cut import required_cut, split_model
     from freezenet.train.network.devices import configure_devices
     from freezenet.train.network.fuse import fused
     from freezenet.train.network.model import build_model
@@ -63,26 +63,28 @@ def measure(
     half = build_model(recipe, labels, weights)
     full = build_model(full_recipe, labels, weights)
     cached_source = build_model(recipe, labels, weights)
-    prefix, suffix = split_model(cached_source, cut_of(cached_source))
+    frozen, trained = split_model(cached_source, required_cut(cached_source))
     cache_seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         for engine in ("keras", "xnnpack"):
             started = time.perf_counter()
-            features = cached_features(prefix, loaded, recipe, Path(folder) / engine, engine=engine).values
+            features = cached_features(
+                frozen, loaded, recipe=recipe, folder=Path(folder) / engine, engine=engine
+            ).values
             cache_seconds[engine] = round(time.perf_counter() - started, 2)
         # In memory, as the images of the other arms.
         features = np.array(features)
 
     prepare = normalizer(recipe)
-    rows = np.arange(len(loaded.pixels))
+    drawn = {"rows": np.arange(len(loaded.pixels)), "batch_size": recipe.batch_size, "shuffle_seed": recipe.seed}
     arms = {
-        "full": (full, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
-        "half": (half, Batches(loaded.pixels, targets, rows, recipe.batch_size, recipe.seed, prepare)),
-        "cached": (fused(suffix), Batches(features, targets, rows, recipe.batch_size, recipe.seed)),
+        "full": (full, Batches(loaded.pixels, targets, prepare=prepare, **drawn)),
+        "half": (half, Batches(loaded.pixels, targets, prepare=prepare, **drawn)),
+        "cached": (fused(trained), Batches(features, targets, **drawn)),
     }
     for name, (model, batches) in arms.items():
         logger.info(f"compiling {name}")
-        compile_model(model, recipe, keras.losses.CategoricalCrossentropy(), len(batches), jit=gpus > 0)
+        compile_model(model, recipe, keras.losses.CategoricalCrossentropy(), steps=len(batches), jit=gpus > 0)
         model.fit(batches, epochs=1, verbose=0)
     rates: dict[str, list[float]] = {name: [] for name in arms}
     for number in range(rounds):

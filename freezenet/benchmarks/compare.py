@@ -14,8 +14,8 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import read_json
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws
-from freezenet.train.metrics.multilabel import label_matrices, label_recall, macro_label_f1, subset_accuracy
+from freezenet.train.metrics.figure import Figure, interval, patient_draws
+from freezenet.train.metrics.matrices import label_matrices, macro_f1, recall, subset_accuracy
 from freezenet.train.task import task_of
 
 #: What the others are compared with.
@@ -100,12 +100,12 @@ def paired(
     def difference(values: NDArray) -> dict[str, float]:
         return Figure(float(values[0]), *interval(values[1:])).to_dict()
 
-    recalls = label_recall(after) - label_recall(before)
+    recalls = recall(after) - recall(before)
     only_reference = int(np.sum(right_before & ~right_after))
     only_answer = int(np.sum(~right_before & right_after))
     return {
         "accuracy": difference(subset_accuracy(right_after, weights) - subset_accuracy(right_before, weights)),
-        "macro_f1": difference(macro_label_f1(after) - macro_label_f1(before)),
+        "macro_f1": difference(macro_f1(after) - macro_f1(before)),
         "recall": {label: difference(recalls[:, one]) for one, label in enumerate(labels)},
         "only_float32_right": only_reference,
         "only_this_right": only_answer,

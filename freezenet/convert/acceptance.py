@@ -19,7 +19,7 @@ from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
-from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.metrics.figure import Figure
 from freezenet.train.task import task_of
 
 

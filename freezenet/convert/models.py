@@ -37,7 +37,8 @@ from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import prepare_output, sha256_file, write_atomically, write_json
-from freezenet.train.run import Run, predict_scores
+from freezenet.train.network.predict import predict
+from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -207,7 +208,7 @@ def refuse(result: dict[str, Any]) -> None:
 def _evidence(run: Run, model: keras.Model, data: Path | None) -> Evidence:
     validation = run.paths("validation", data)
     pixels = read_checked(validation, run.recipe.preprocess)
-    expected = predict_scores(model, pixels, run.recipe)
+    expected = predict(model, pixels, run.recipe.preprocess)
     broken = int((~np.isfinite(expected)).any(1).sum())
     if broken:
         raise RefusedError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.names import meant
+from freezenet.edge_runtime.names import meant
 from freezenet.train.recipes.recipe import parsed_setting
 
 _Kind = TypeVar("_Kind", bound="Settings")

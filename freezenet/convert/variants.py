@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.names import chosen_names
+from freezenet.edge_runtime.names import chosen_names
 
 
 class UnsupportedError(FreezenetError):

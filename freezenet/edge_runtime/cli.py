@@ -9,18 +9,7 @@ from pathlib import Path
 
 import click
 
-threads_option = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
-runtime_option = click.option(
-    "--runtime",
-    type=click.Choice(["ai-edge-litert", "tflite-runtime", "tensorflow"]),
-    help="Interpreter; default: the first that is installed.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-ignore_tags_option = click.option(
-    "--ignore-tags",
-    is_flag=True,
-    help="Read DICOM files also where modality, body part or view say that this is no frontal chest X-ray.",
-)
+from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
 
 
 @click.command()

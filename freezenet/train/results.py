@@ -17,13 +17,13 @@ from freezenet.train.data.dataset import SPLITS
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import write_atomically, write_csv, write_json
 from freezenet.train.fitting.phases import Fitted, remove_checkpoints
+from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.losses.criterion import Criterion
 from freezenet.train.network.model import count_parameters
-from freezenet.train.ood.choice import choose_gate, measure_gate
+from freezenet.train.network.predict import predict
+from freezenet.train.ood.choice import choose_ood_gate, measure_ood_gate
 from freezenet.train.ood.negatives import Negatives
-from freezenet.train.ood.one_class import trunk_features
 from freezenet.train.recipes.recipe import Recipe
-from freezenet.train.run import predict_scores
 from freezenet.train.run_folder import Manifest, Metrics, RunFolder
 
 
@@ -56,7 +56,7 @@ def write_results(
     task, labels, truth, patients = data.dataset.task, data.labels, data.truth, data.patients
     write_atomically(run.model_file, model.save)
     write_csv(run.history_file, list(history[0]), [list(epoch.values()) for epoch in history])
-    scores = predict_scores(model, data.images.pixels, recipe, trained.fitted.features)
+    scores = predict(model, data.images.pixels, recipe.preprocess, features=trained.fitted.features)
     validation, test = data.rows("validation"), data.rows("test")
     chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
     answers = chosen.rule.answers(scores)
@@ -113,18 +113,18 @@ def _decide(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation split, and the figures of it, measured on the test split."""
     train, validation, test = (data.rows(split) for split in SPLITS)
-    features = trunk_features(trained.model, data.images.pixels, recipe, trained.fitted.features)
+    features = backbone_features(trained.model, data.images.pixels, recipe.preprocess, cached=trained.fitted.features)
     taught = held_out = None
     if negatives is not None:
-        others = trunk_features(trained.model, negatives.images.pixels, recipe)
+        others = backbone_features(trained.model, negatives.images.pixels, recipe.preprocess)
         taught, held_out = others[negatives.rows("train")], others[negatives.rows("test")]
-    gate = choose_gate(features[train], features[validation], taught)
+    gate = choose_ood_gate(features[train], features[validation], taught)
     names = data.patients[test].tolist()
     decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
     figures = {
         "confidence": {
             **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
         },
-        "gate": measure_gate(gate, features[validation], features[test], names, held_out),
+        "gate": measure_ood_gate(gate, features[validation], features[test], names, held_out),
     }  # fmt: skip
     return decision, figures

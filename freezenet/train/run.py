@@ -1,4 +1,4 @@
-"""A finished run, and what its model scores."""
+"""A finished run, as conversion, cross-validation and Python use it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,10 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError, ModelError
 from freezenet.train.files import read_json
-from freezenet.train.fitting.fit import cut_of
-from freezenet.train.frozen.cut import split_model
 from freezenet.train.quiet import quiet
 from freezenet.train.recipes.recipe import Recipe, load_recipe
 from freezenet.train.run_folder import Manifest, RunFolder
 from freezenet.train.task import Task, task_of
-
-_PREDICTION_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -78,16 +74,3 @@ class Run(RunFolder):
     def truth(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.bool_]:
         """Return which labels the images that `paths` returned have, (n, labels) bool in label order."""
         return self.task.truth([row["class"] for _, row in rows], self.labels)
-
-
-def predict_scores(
-    model: keras.Model, pixels: NDArray[np.uint8], recipe: Recipe, features: NDArray | None = None
-) -> NDArray[np.float32]:
-    """Return the Keras model's scores (n, classes) of pixels (n, h, w) uint8, from cached features where given."""
-    starts = range(0, len(pixels), _PREDICTION_BATCH)
-    if features is None:
-        batches = (recipe.preprocess.normalized(pixels[start : start + _PREDICTION_BATCH]) for start in starts)
-        return np.concatenate([model.predict_on_batch(batch) for batch in batches])
-    _, suffix = split_model(model, cut_of(model))
-    batches = (np.asarray(features[start : start + _PREDICTION_BATCH], np.float32) for start in starts)
-    return np.concatenate([suffix.predict_on_batch(batch) for batch in batches])

@@ -25,14 +25,14 @@ from freezenet.train.fitting.traces import forgotten_traces
 from freezenet.train.frozen.cache import default_cache_folder
 from freezenet.train.losses.criterion import choose_criterion, needs_recall
 from freezenet.train.manifest import begin_run, make_manifest
-from freezenet.train.metrics.multiclass import confusion_matrix, recall
+from freezenet.train.metrics.matrices import label_matrices, recall
 from freezenet.train.network.devices import configure_devices, device_scope
 from freezenet.train.network.model import build_model
+from freezenet.train.network.predict import predict
 from freezenet.train.ood.negatives import Negatives, read_negatives
 from freezenet.train.options import DEFAULT_RECIPE, TrainingOptions
 from freezenet.train.recipes.recipe import Recipe, load_recipe
 from freezenet.train.results import Trained, write_results
-from freezenet.train.run import predict_scores
 from freezenet.train.run_folder import Metrics, RunFolder
 
 logger = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ def train_on(
             # Published as a remedy for imbalance, which readers of the numbers would take them for.
             note = " (from the images of the classes; they do not balance rare ones)" if criterion.statistics else ""
             logger.info(f"loss weights: {shown}{note}")
-        fitted = fit_phases(model, data, recipe, criterion.loss, out, cache, gpus)
+        fitted = fit_phases(model, data, recipe=recipe, loss=criterion.loss, folder=out, cache=cache, gpus=gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
     trained = Trained(model, criterion, fitted)
     return write_results(run, trained, data=data, recipe=recipe, manifest=manifest, negatives=negatives)
@@ -165,8 +165,11 @@ def first_recall(
     folder.mkdir(exist_ok=True)
     short = recipe.with_settings({"loss": "cross-entropy", "epochs": recipe.difficulty_epochs, "head_epochs": 0})
     before = model.get_weights()
-    features = fit_phases(model, data, short, choose_criterion(short, data).loss, folder, cache, gpus).features
+    loss = choose_criterion(short, data).loss
+    features = fit_phases(model, data, recipe=short, loss=loss, folder=folder, cache=cache, gpus=gpus).features
     rows = data.rows("validation")
-    scores = predict_scores(model, data.images.pixels[rows], recipe, None if features is None else features[rows])
+    features = None if features is None else features[rows]
+    scores = predict(model, data.images.pixels[rows], recipe.preprocess, features=features)
     model.set_weights(before)
-    return recall(confusion_matrix(data.classes[rows], scores.argmax(1), len(data.labels)))
+    answers = np.eye(len(data.labels), dtype=bool)[scores.argmax(1)]
+    return recall(label_matrices(data.truth[rows], answers))

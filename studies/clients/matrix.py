@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.names import chosen_names
 from studies.clients import aarch64, browser, mediapipe, runtimes, support
 from studies.clients.cell import Cell
 from studies.clients.question import Question, conversion, questions

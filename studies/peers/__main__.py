@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.cli import json_option
+from freezenet.edge_runtime.options import json_option
 from studies.command import BenchmarkCommand
 
 logger = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from freezenet.train.answers.confidence import Confidence, best_temperature
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
-from freezenet.train.ood.one_class import trunk_features
+from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
@@ -120,7 +120,9 @@ def test_the_decision_follows_from_predictions_and_images(done, data):
     coverage = (sure[test] >= confidence["abstain_below"]).mean()
     assert found["confidence"]["test"]["coverage"]["value"] == pytest.approx(coverage, abs=1e-6)
     gate = gate_from_dict(done.decision["gate"])
-    features = trunk_features(done.model(), read_images(load(data), done.recipe.preprocess).pixels, done.recipe)
+    features = backbone_features(
+        done.model(), read_images(load(data), done.recipe.preprocess).pixels, done.recipe.preprocess
+    )
     passed = np.mean([gate.passes(one) for one in features[test]])
     assert found["gate"]["chest_passed"]["value"] == pytest.approx(passed, abs=1e-6)
     assert np.mean([gate.passes(one) for one in features[valid]]) > 0.9

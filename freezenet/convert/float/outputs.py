@@ -12,8 +12,8 @@ from typing import Any
 import keras
 
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
-from freezenet.train.frozen.cut import trunk_means
-from freezenet.train.names import chosen_names
+from freezenet.edge_runtime.names import chosen_names
+from freezenet.train.frozen.cut import backbone_means
 
 #: Profile -> its outputs in file order; the scores come first in every profile.
 PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
@@ -37,7 +37,7 @@ def with_outputs(model: keras.Model) -> keras.Model:
     if _reads_pooled(model):
         cam = keras.layers.Conv2D(model.output.shape[-1], 1, use_bias=False, name="cam")
         outputs.append(cam(model.get_layer("pool").input))
-    extended = keras.Model(model.input, [*outputs, trunk_means(model)], name=model.name)
+    extended = keras.Model(model.input, [*outputs, backbone_means(model)], name=model.name)
     show_classifier(extended)
     return extended
 

@@ -15,7 +15,8 @@ from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import show_classifier
 from freezenet.convert.ptq.calibration import read_checked
 from freezenet.convert.qat.training import QatResult, QatSettings, QatSide, train_quantized
-from freezenet.train.run import Run, predict_scores
+from freezenet.train.network.predict import predict
+from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class QuantizedTraining:
         result = train_quantized(
             converter.corrected,
             converter.layer_ranges,
-            QatSide(pixels, predict_scores(self.model, pixels, self.run.recipe)),
+            QatSide(pixels, predict(self.model, pixels, self.run.recipe.preprocess)),
             QatSide(self.evidence.pixels, self.evidence.expected),
             [layer.name for layer in self.model.layers if layer.trainable_weights],
             self.settings,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
 
 #: Seconds between two looks at what was received.
 _INTERVAL = 0.5

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
 from freezenet.edge_runtime.images.limits import MAX_PIXELS, OPENCV_LIMIT
+from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
 
 #: Packages of the extra `serve`.
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")

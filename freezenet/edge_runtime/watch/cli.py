@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from freezenet.edge_runtime.cli import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
 
 if TYPE_CHECKING:
     pass

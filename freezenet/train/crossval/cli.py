@@ -52,6 +52,7 @@ def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, r
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
+        from freezenet.edge_runtime.names import counted
         from freezenet.train.crossval.plan import CrossValidation
         from freezenet.train.crossval.ray_cluster import on_ray
         from freezenet.train.crossval.validation import (
@@ -61,8 +62,7 @@ def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, r
             read_data_by_arm,
             refuse_other_verbs,
         )
-        from freezenet.train.metrics.multiclass import Figure
-        from freezenet.train.names import counted
+        from freezenet.train.metrics.figure import Figure
         from freezenet.train.recipes.recipe import load_arms
 
     arms = load_arms(recipes, settings)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.train.names import meant
+from freezenet.edge_runtime.names import meant
 from freezenet.train.task import TASKS, MultiClass, Task
 
 #: In the order of the work.

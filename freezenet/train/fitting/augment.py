@@ -23,16 +23,16 @@ def normalizer(recipe: Recipe) -> Prepare:
 def augmenter(recipe: Recipe) -> Prepare:
     """Return the function that prepares raw pixels (n, h, w) uint8 for the network: (n, h, w, 3) float32.
 
-    Each image is changed by `changed_image`. A recipe without augmentation only normalizes.
+    Each image is changed by `augmented_image`. A recipe without augmentation only normalizes.
     """
 
     def prepare(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:
-        return recipe.preprocess.normalized(np.stack([changed_image(image, recipe, rng) for image in pixels]))
+        return recipe.preprocess.normalized(np.stack([augmented_image(image, recipe, rng) for image in pixels]))
 
     return prepare if recipe.augments else normalizer(recipe)
 
 
-def changed_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:
+def augmented_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return an image (h, w) uint8 changed by chance, as the recipe says.
 
     With the probability `augment_rotation_probability` it is rotated by up to `augment_rotation` degrees. It is zoomed by up

@@ -6,23 +6,26 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.fitting.sampling import epoch_rows
-
 
 class Batches(keras.utils.PyDataset):
     """Batches of inputs and their targets.
 
-    inputs: anything indexable by row numbers: (n, ...) arrays, memory-mapped or not. Where it holds v n rows, v versions of
-    every image one after the other, each draw of an image in training takes one version by chance; validation takes the first.
-    targets: (n, classes) float32, one-hot or multi-hot. rows: which rows belong to this side.
-    shuffle_seed: None keeps the order (validation). prepare: from the indexed inputs to the network's, float32;
-    called with (inputs, generator) where the generator is seeded by seed, epoch and batch.
-    replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.
-    sampling: see `freezenet.train.fitting.sampling.epoch_rows`.
+    Args:
+        inputs: anything indexable by row numbers: (n, ...) arrays, memory-mapped or not. Where it holds v n rows, v versions of
+            every image one after the other, each draw of an image in training takes one version by chance; validation takes
+            the first.
+        targets: (n, classes) float32, one-hot or multi-hot.
+        rows: (m,) which rows belong to this split.
+        batch_size: images at once.
+        shuffle_seed: None keeps the order (validation).
+        prepare: from the indexed inputs to the network's, float32; called with (inputs, generator) where the generator is
+            seeded by seed, epoch and batch. None takes the inputs as they are.
+        replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.
+        sampling: see `epoch_rows`.
     """
 
     def __init__(
-        self, inputs, targets, rows, batch_size, shuffle_seed=None, prepare=None, replicas=1, sampling="shuffle"
+        self, inputs, targets, *, rows, batch_size, shuffle_seed=None, prepare=None, replicas=1, sampling="shuffle"
     ) -> None:
         """Start at epoch 0; `EpochCounter` moves it."""
         super().__init__()
@@ -71,3 +74,29 @@ class EpochCounter(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Draw this epoch."""
         self._batches.start_epoch(epoch)
+
+
+def epoch_rows(
+    rows: NDArray[np.integer], targets: NDArray, sampling: str, rng: np.random.Generator
+) -> NDArray[np.integer]:
+    """Return as many row numbers as `rows` has, in the order of one epoch.
+
+    targets: (n, classes), 1 where an image has a label, of all images. sampling: "shuffle", every row once; or
+    "inverse-frequency", drawn with replacement by `inverse_frequency`, so that rare classes come as often as common ones
+    and some images do not come at all.
+    """
+    if sampling == "shuffle":
+        return rng.permutation(rows)
+    return rng.choice(rows, len(rows), p=inverse_frequency(targets[rows]))
+
+
+def inverse_frequency(targets: NDArray) -> NDArray[np.float64]:
+    """Return the probability (n,) of each image in one draw: proportional to 1 / N of its class, sum 1.
+
+    targets: (n, classes), 1 where an image has a label. An image of several labels counts as its rarest, since the draw is
+    for that one's sake; images without any label count as a class of their own.
+    """
+    labelled = targets > 0.5
+    labelled = np.column_stack([labelled, ~labelled.any(1)])
+    weights = (labelled / np.maximum(labelled.sum(0), 1)).max(1)
+    return weights / weights.sum()

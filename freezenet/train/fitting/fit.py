@@ -1,9 +1,8 @@
-"""Fit a recipe's model: from cached features of the frozen half, or plainly from the images."""
+"""Fit a recipe's model: from cached features of the frozen backbone, or plainly from the images."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import sys
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.fitting.augment import augmenter, normalizer
 from freezenet.train.fitting.batches import Batches, EpochCounter
 from freezenet.train.fitting.checkpoint import Checkpoint
 from freezenet.train.fitting.schedule import learning_rate, schedule_callbacks
-from freezenet.train.frozen.cut import articulation_layer, split_model
+from freezenet.train.frozen.cut import required_cut, split_model
 from freezenet.train.frozen.versions import StackedRows
 from freezenet.train.network.devices import compiles, replicas_of
 from freezenet.train.network.fuse import fused
@@ -25,15 +24,18 @@ from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import TASKS
 
-logger = logging.getLogger(__name__)
-
 _EVALUATION_BATCH = 64
 
 
-def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, steps: int, jit: bool) -> None:
+def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, *, steps: int, jit: bool) -> None:
     """Give the model its optimizer and loss.
 
-    steps: batches of an epoch. jit: whether a GPU is there to compile for.
+    Args:
+        model: what is trained.
+        recipe: its keys of the optimizer are read.
+        loss: see `freezenet.train.losses.criterion.choose_criterion`.
+        steps: batches of an epoch.
+        jit: whether a GPU is there to compile for.
     """
     model.compile(
         keras.optimizers.Adam(
@@ -52,6 +54,7 @@ def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, s
 def fit(
     model: keras.Model,
     data: TrainingData,
+    *,
     recipe: Recipe,
     loss: keras.losses.Loss,
     folder: Path,
@@ -62,30 +65,42 @@ def fit(
 ) -> list[dict[str, float]]:
     """Train the model in place, restore its best weights, and return one dictionary of figures per epoch.
 
-    features: the output of the frozen half of all images (`freezenet.train.frozen.cache`), and behind it that of their changed copies where
-    there are any (`freezenet.train.frozen.versions`); None to train plainly from pixels.
-    folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
-    checkpoint_name: of its file, without suffix; first_epoch: number of the first epoch (`freezenet.train.fitting.phases`).
+    Args:
+        model: the whole network, see `freezenet.train.network.model.build_model`.
+        data: images and targets of all splits.
+        recipe: of the training.
+        loss: see `freezenet.train.losses.criterion.choose_criterion`.
+        folder: where the checkpoint and the TensorBoard events lie; a run killed before goes on from there.
+        features: (n, ...) the frozen backbone's output of all images (`freezenet.train.frozen.cache`), and behind it that of their
+            augmented versions where there are any (`freezenet.train.frozen.versions`); None to train plainly from pixels.
+        jit: whether a GPU is there to compile for.
+        checkpoint_name: of its file, without suffix.
+        first_epoch: number of the first epoch (`freezenet.train.fitting.phases`).
+
+    Raises:
+        SettingError: the devices cannot share a batch evenly, or the loss is not finite any more.
     """
     targets = data.targets
     replicas = replicas_of(model)
     if recipe.batch_size % replicas:
-        raise FreezenetError(
+        raise SettingError(
             f"A batch_size that {replicas} devices can share evenly is required. Got: {recipe.batch_size}."
         )
     inputs: NDArray | StackedRows
     if features is None:
         trained, inputs, prepare, plain = model, data.images.pixels, augmenter(recipe), normalizer(recipe)
     else:
-        trained, inputs, prepare, plain = split_model(model, cut_of(model))[1], features, None, None
+        trained, inputs, prepare, plain = split_model(model, required_cut(model))[1], features, None, None
     training = Batches(
-        inputs, targets, data.rows("train"), recipe.batch_size, recipe.seed, prepare, replicas, recipe.sampling
-    )
+        inputs, targets, rows=data.rows("train"), batch_size=recipe.batch_size, shuffle_seed=recipe.seed,
+        prepare=prepare, replicas=replicas, sampling=recipe.sampling,
+    )  # fmt: skip
     validation = Batches(
-        inputs, targets, data.rows("validation"), _EVALUATION_BATCH // replicas * replicas, None, plain, replicas
-    )
+        inputs, targets, rows=data.rows("validation"), batch_size=_EVALUATION_BATCH // replicas * replicas,
+        prepare=plain, replicas=replicas,
+    )  # fmt: skip
     trained = fused(trained)
-    compile_model(trained, recipe, loss, len(training), jit)
+    compile_model(trained, recipe, loss, steps=len(training), jit=jit)
     # Made in the first step, Adam's variables would have TensorFlow trace that step twice.
     trained.optimizer.build(trained.trainable_variables)
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
@@ -106,29 +121,8 @@ def fit(
             callbacks=callbacks,
         )
     if not all(np.isfinite(epoch["loss"]) for epoch in checkpoint.history):
-        raise FreezenetError(
+        raise SettingError(
             f"A finite loss is required. Got: NaN or infinity in epoch {checkpoint.next_epoch}; lower learning_rate "
             f"({recipe.learning_rate:g}) or choose precision float32."
         )
     return checkpoint.history
-
-
-def cache_cut(model: keras.Model, recipe: Recipe) -> keras.layers.Layer | None:
-    """Return the layer whose output is cached; None where the recipe caches nothing, or nothing is frozen (said on stderr)."""
-    if not recipe.caches:
-        return None
-    layer = articulation_layer(model)
-    if layer is None:
-        logger.info("No layer before the first trained one is frozen: training from the images, without the cache.")
-    return layer
-
-
-def cut_of(model: keras.Model) -> keras.layers.Layer:
-    """Return the layer at which to cut; FreezenetError where nothing is frozen."""
-    layer = articulation_layer(model)
-    if layer is None:
-        raise FreezenetError(
-            "A frozen part is required for the cache. Got: a network that is trained from its first layer; "
-            "pass --set cache=none."
-        )
-    return layer

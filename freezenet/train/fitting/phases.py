@@ -19,8 +19,8 @@ import keras
 from numpy.typing import NDArray
 
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.fitting.fit import cache_cut, fit
-from freezenet.train.frozen.cut import split_model
+from freezenet.train.fitting.fit import fit
+from freezenet.train.frozen.cut import find_cut, split_model
 from freezenet.train.frozen.versions import StackedRows, cached_versions
 from freezenet.train.recipes.recipe import Recipe
 
@@ -32,7 +32,13 @@ CHECKPOINT = "checkpoint"
 
 @dataclass(frozen=True)
 class Phase:
-    """name: as in history.csv. recipe: what is trained by. head_only: whether the whole backbone is frozen."""
+    """One phase of a training.
+
+    Args:
+        name: as in history.csv.
+        recipe: what is trained by.
+        head_only: whether the whole backbone is frozen.
+    """
 
     name: str
     recipe: Recipe
@@ -43,8 +49,11 @@ class Phase:
 class Fitted:
     """What the phases left beside the model's weights.
 
-    features: the output of the frozen part in the last phase, of all images as they are; None where nothing was cached.
-    history: one dictionary per epoch. seconds: "fit", and "cache" where there was one.
+    Args:
+        features: (n, ...) the frozen backbone's output in the last phase, of all images as they are; None where nothing was
+            cached.
+        history: one dictionary per epoch.
+        seconds: "fit", and "cache" where there was one.
     """
 
     features: NDArray | None
@@ -75,6 +84,7 @@ def phases(recipe: Recipe) -> list[Phase]:
 def fit_phases(
     model: keras.Model,
     data: TrainingData,
+    *,
     recipe: Recipe,
     loss: keras.losses.Loss,
     folder: Path,
@@ -83,36 +93,44 @@ def fit_phases(
 ) -> Fitted:
     """Train the model in place through all phases; each begins with a new optimizer.
 
-    loss, folder: see `freezenet.train.fitting.fit.fit`. cache: folder of the cache. Each phase has a checkpoint of its own, so a killed
-    training restores what the finished phases left and goes on in the one that was killed.
+    Each phase has a checkpoint of its own, so a killed training restores what the finished phases left and goes on in the one
+    that was killed.
+
+    Args:
+        model, data, recipe, loss, folder: see `freezenet.train.fitting.fit.fit`.
+        cache: folder of the cache of the frozen backbone.
+        gpus: how many are used.
     """
     history: list[dict[str, Any]] = []
     seconds = {"fit": 0.0}
     features: NDArray | None = None
     for phase in phases(recipe):
-        with frozen_backbone(model) if phase.head_only else contextlib.nullcontext():
+        with head_alone(model) if phase.head_only else contextlib.nullcontext():
             features = inputs = None
-            cut = cache_cut(model, recipe)
+            cut = _cache_cut(model, recipe)
             if cut is not None:
                 started = time.perf_counter()
-                prefix, _ = split_model(model, cut)
-                versions = cached_versions(prefix, data.images, phase.recipe, cache, gpus > 0)
+                frozen, _ = split_model(model, cut)
+                versions = cached_versions(frozen, data.images, recipe=phase.recipe, folder=cache, has_gpu=gpus > 0)
                 features, inputs = versions[0].values, StackedRows([version.values for version in versions])
                 taken = time.perf_counter() - started
                 seconds["cache"] = seconds.get("cache", 0.0) + taken
                 engines = " and ".join(dict.fromkeys(version.engine for version in versions))
-                logger.info(f"{phase.name}: frozen part of {len(inputs)} images from {engines} in {taken:.1f} s")
+                logger.info(f"{phase.name}: frozen backbone of {len(inputs)} images from {engines} in {taken:.1f} s")
             started = time.perf_counter()
             name = f"{CHECKPOINT}-{phase.name}"
-            epochs = fit(model, data, phase.recipe, loss, folder, inputs, gpus > 0, name, len(history))
+            epochs = fit(
+                model, data, recipe=phase.recipe, loss=loss, folder=folder, features=inputs, jit=gpus > 0,
+                checkpoint_name=name, first_epoch=len(history),
+            )  # fmt: skip
             seconds["fit"] += time.perf_counter() - started
         history += [{"phase": phase.name, **epoch} for epoch in epochs]
     return Fitted(features, history, seconds)
 
 
 @contextlib.contextmanager
-def frozen_backbone(model: keras.Model) -> Iterator[None]:
-    """Freeze everything up to "pool", BatchNorm in inference mode, and give each layer its own setting back at the end."""
+def head_alone(model: keras.Model) -> Iterator[None]:
+    """Freeze everything up to "pool", BatchNorm in inference mode, so that the head alone is trained; undo it at the end."""
     layers = model.layers[: model.layers.index(model.get_layer("pool")) + 1]
     before = [layer.trainable for layer in layers]
     for layer in layers:
@@ -128,3 +146,13 @@ def remove_checkpoints(folder: Path) -> None:
     """Remove the files that a killed training would go on from."""
     for path in folder.glob(f"{CHECKPOINT}-*.npz"):
         path.unlink()
+
+
+def _cache_cut(model: keras.Model, recipe: Recipe) -> keras.layers.Layer | None:
+    """Return the layer whose output is cached; None where the recipe caches nothing, or nothing is frozen (which is said)."""
+    if not recipe.caches:
+        return None
+    layer = find_cut(model)
+    if layer is None:
+        logger.info("No layer before the first trained one is frozen: training from the images, without the cache.")
+    return layer

@@ -1,6 +1,6 @@
-"""The frozen half of every image, computed once and kept on disk.
+"""The output of the frozen backbone for every image, computed once and kept on disk.
 
-One folder per key; the key is the hash of the prefix' weights and architecture, the preprocessing, the number type and
+One folder per key; the key is the hash of the backbone's weights and architecture, the preprocessing, the number type and
 the content of the images, so nothing stale can be found under it:
 
     features.npy     (n, h, w, c) memory-mapped, float16 or float32
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from freezenet.train.data.dataset import content_hash
 from freezenet.train.data.images import Images
 from freezenet.train.files import write_atomically
-from freezenet.train.frozen.prefix import PrefixRunner, choose_engine
+from freezenet.train.frozen.backbone import FrozenBackbone, choose_engine
 from freezenet.train.progress import track
 from freezenet.train.recipes.recipe import Recipe
 
@@ -38,7 +38,12 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Features:
-    """values: (n, h, w, c), row = image. engine: what computed them, or "disk" where all were found."""
+    """What the frozen backbone gives for all images.
+
+    Args:
+        values: (n, h, w, c) float16 or float32, row = image.
+        engine: what computed them, or "disk" where all were found.
+    """
 
     values: NDArray
     engine: str
@@ -52,55 +57,62 @@ def default_cache_folder() -> Path:
 
 
 def cached_features(
-    prefix: keras.Model,
+    frozen: keras.Model,
     images: Images,
+    *,
     recipe: Recipe,
     folder: Path,
     has_gpu: bool = False,
     engine: str | None = None,
-    runner: PrefixRunner | None = None,
+    backbone: FrozenBackbone | None = None,
 ) -> Features:
-    """Return the prefix' output of all images, computing only what the cache in `folder` does not hold.
+    """Return the frozen backbone's output of all images, computing only what the cache does not hold.
 
-    recipe.cache gives the number type. engine: None lets `freezenet.train.frozen.prefix.choose_engine` decide. runner: one that other images
-    share, see `prefix_runner`.
+    Args:
+        frozen: the network below the cut.
+        images: all images of the data.
+        recipe: its key `cache` gives the number type.
+        folder: of the cache.
+        has_gpu: whether there is one, for the choice of the engine.
+        engine: "keras" or "xnnpack"; None lets `freezenet.train.frozen.backbone.choose_engine` decide.
+        backbone: one that other images share, see `frozen_backbone`.
     """
-    home = folder / cache_key(prefix, images, recipe)
+    home = folder / cache_key(frozen, images, recipe)
     home.mkdir(parents=True, exist_ok=True)
-    shape = (len(images.pixels), *prefix.output_shape[1:])
+    shape = (len(images.pixels), *frozen.output_shape[1:])
     with FileLock(home / "lock"):  # two processes would compute it twice, and one might replace the file of the other
         values = _open(home / "features.npy", shape, np.dtype(recipe.cache))
         missing = _missing_chunks(values, home / "chunks.jsonl")
         if not missing:
             return Features(values, "disk")
-        runner = runner or prefix_runner(prefix, recipe, len(images.pixels), has_gpu, engine)
+        backbone = backbone or frozen_backbone(frozen, recipe, len(images.pixels), has_gpu=has_gpu, engine=engine)
         with (home / "chunks.jsonl").open("a", encoding="utf-8") as journal:
             journal.write("\n")  # a killed process may have left half a line
-            for start, stop in track(missing, "Computing the frozen half", len(missing)):
-                values[start:stop] = runner(images.pixels[start:stop])
+            for start, stop in track(missing, "Computing the frozen backbone", len(missing)):
+                values[start:stop] = backbone(images.pixels[start:stop])
                 values.flush()  # the line that says "finished" must not reach the disk before the chunk
                 line = {"start": start, "stop": stop, "crc32": _crc32(values[start:stop])}
                 journal.write(json.dumps(line) + "\n")
                 journal.flush()
-    return Features(values, runner.engine)
+    return Features(values, backbone.engine)
 
 
-def prefix_runner(
-    prefix: keras.Model, recipe: Recipe, images: int, has_gpu: bool = False, engine: str | None = None
-) -> PrefixRunner:
-    """Return what computes the prefix of this many images.
+def frozen_backbone(
+    frozen: keras.Model, recipe: Recipe, images: int, *, has_gpu: bool = False, engine: str | None = None
+) -> FrozenBackbone:
+    """Return what computes the frozen backbone of this many images.
 
     All images are counted, those on disk too: a resumed run would otherwise take another engine for the rest than an unbroken
     one, and the engines differ in the last bits.
     """
     engine = engine or choose_engine(images, has_gpu)
-    return PrefixRunner(prefix, recipe.preprocess, engine, os.cpu_count() or 1)
+    return FrozenBackbone(frozen, recipe.preprocess, engine=engine, threads=os.cpu_count() or 1)
 
 
-def cache_key(prefix: keras.Model, images: Images, recipe: Recipe) -> str:
+def cache_key(frozen: keras.Model, images: Images, recipe: Recipe) -> str:
     """Return the hexadecimal key of a cache folder."""
     digest = hashlib.sha256()
-    for layer in prefix.layers:
+    for layer in frozen.layers:
         digest.update(f"{layer.__class__.__name__} {layer.output.shape} {layer.compute_dtype}".encode())
         for weight in layer.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())

@@ -1,7 +1,8 @@
-"""Changed copies of all images, so that augmentation and the cache of the frozen half go together.
+"""Augmented versions of all images, so that augmentation and the cache of the frozen backbone go together.
 
-A copy depends on the content of its image, the keys of the augmentation, the seed and its number alone: neither on the side
-nor on the other images. So a validation fold finds the same copies as the next, and a resumed run the same as an unbroken one.
+A version depends on the content of its image, the keys of the augmentation, the seed and its number alone: neither on the split
+nor on the other images. So one validation fold finds the same versions as the next, and a resumed run the same as an unbroken
+one.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.data.images import Images
-from freezenet.train.fitting.augment import AUGMENT_VERSION, changed_image
-from freezenet.train.frozen.cache import Features, cached_features, prefix_runner
+from freezenet.train.fitting.augment import AUGMENT_VERSION, augmented_image
+from freezenet.train.frozen.cache import Features, cached_features, frozen_backbone
 from freezenet.train.recipes.recipe import Recipe
 
 
 def cached_versions(
-    prefix: keras.Model, images: Images, recipe: Recipe, folder: Path, has_gpu: bool = False
+    frozen: keras.Model, images: Images, *, recipe: Recipe, folder: Path, has_gpu: bool = False
 ) -> list[Features]:
-    """Return the prefix' output of all images as they are, and behind it that of each changed copy of all images.
+    """Return the frozen backbone's output of all images as they are, and behind it that of each augmented version of them.
 
-    Each has a folder of its own in the cache, so the images as they are serve runs without augmentation too, and more copies
-    cost only the new ones.
+    Each has a folder of its own in the cache, so the images as they are serve runs without augmentation too, and more versions
+    cost only the new ones. For the arguments see `freezenet.train.frozen.cache.cached_features`.
     """
-    runner = prefix_runner(prefix, recipe, len(images.pixels), has_gpu)
-    versions = [images, *(changed_copy(images, recipe, number) for number in range(1, 1 + recipe.copies))]
-    return [cached_features(prefix, version, recipe, folder, runner=runner) for version in versions]
+    backbone = frozen_backbone(frozen, recipe, len(images.pixels), has_gpu=has_gpu)
+    versions = [images, *(augmented_version(images, recipe, number) for number in range(1, 1 + recipe.versions))]
+    return [cached_features(frozen, one, recipe=recipe, folder=folder, backbone=backbone) for one in versions]
 
 
-def changed_copy(images: Images, recipe: Recipe, number: int) -> Images:
-    """Return the copy `number` (1, 2, ...) of all images, its pixels made when they are asked for.
+def augmented_version(images: Images, recipe: Recipe, number: int) -> Images:
+    """Return the version `number` (1, 2, ...) of all images, its pixels made when they are asked for.
 
     Its hashes name the content as those of `images` do, so the cache takes it for what it is: other images.
     """
@@ -45,11 +46,11 @@ def changed_copy(images: Images, recipe: Recipe, number: int) -> Images:
         hashlib.sha256(json.dumps([AUGMENT_VERSION, one, keys, recipe.seed, number]).encode()).hexdigest()
         for one in images.hashes
     )
-    return Images(cast(NDArray, _ChangedPixels(images.pixels, hashes, recipe)), hashes)
+    return Images(cast(NDArray, _AugmentedPixels(images.pixels, hashes, recipe)), hashes)
 
 
-class _ChangedPixels:
-    """Pixels (n, h, w) uint8 that are changed row by row, by a generator seeded with the row's hash."""
+class _AugmentedPixels:
+    """Pixels (n, h, w) uint8 that are augmented row by row, by a generator seeded with the row's hash."""
 
     def __init__(self, pixels: NDArray[np.uint8], hashes: Sequence[str], recipe: Recipe) -> None:
         self._pixels, self._hashes, self._recipe = pixels, hashes, recipe
@@ -59,7 +60,7 @@ class _ChangedPixels:
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
         return np.stack([
-            changed_image(image, self._recipe, np.random.default_rng(int(digest, 16)))
+            augmented_image(image, self._recipe, np.random.default_rng(int(digest, 16)))
             for image, digest in zip(self._pixels[rows], self._hashes[rows], strict=True)
         ])  # fmt: skip
 

@@ -22,8 +22,10 @@ from numpy.typing import NDArray
 class ClassStatistics:
     """One number per class, in class order.
 
-    share: N_c / N. variance: mean squared gray-level difference (pixels in 0..1) of random pairs inside the class.
-    similarity: mean Pearson correlation of random pairs of one image of the class and one of another.
+    Args:
+        share: N_c / N.
+        variance: mean squared gray-level difference (pixels in 0..1) of random pairs inside the class.
+        similarity: mean Pearson correlation of random pairs of one image of the class and one of another.
     """
 
     share: NDArray[np.float64]
@@ -36,9 +38,13 @@ class ClassStatistics:
 
 
 def class_statistics(pixels: NDArray[np.uint8], classes: NDArray[np.integer], pairs: int, seed: int) -> ClassStatistics:
-    """Estimate the statistics of each class from `pairs` random pairs.
+    """Estimate the statistics of each class from random pairs of images.
 
-    pixels: (n, h, w) uint8 of the training side only. classes: (n,) numbers 0..C-1, each present.
+    Args:
+        pixels: (n, h, w) uint8 of training images only.
+        classes: (n,) numbers 0..C-1, each present.
+        pairs: how many pairs are drawn for each class and statistic.
+        seed: of the drawing.
     """
     rng = np.random.default_rng(seed)
     flat = pixels.reshape(len(pixels), -1)
@@ -64,7 +70,12 @@ def attention_weights(
 
     z_c = zscore(S)_c - beta p_c - gamma zscore(V)_c ;  w_c = exp(z_c / T) / mean_k exp(z_k / T)
 
-    with similarity S, share p and variance V. `temperature` T > 0: the larger, the more equal the weights.
+    with similarity S, share p and variance V.
+
+    Args:
+        statistics: of the training images.
+        beta, gamma: any finite number.
+        temperature: T > 0; the larger, the more equal the weights.
     """
     return _raised(
         _zscore(statistics.similarity) - beta * statistics.share - gamma * _zscore(statistics.variance), temperature
@@ -76,8 +87,12 @@ def difficulty_weights(recall: NDArray[np.float64], temperature: float) -> NDArr
 
     z_c = zscore(1 - recall)_c ;  w_c = exp(z_c / T) / mean_k exp(z_k / T)
 
-    recall: (C,), 0..1, of validation images. The published weights follow difficulty more than rarity: relative to their mean they
-    correlate with 1 - F1 of their classes. That a first run may say directly what is difficult is this project's idea.
+    The published weights follow difficulty more than rarity: relative to their mean they correlate with 1 - F1 of their
+    classes. That a first run may say directly what is difficult is this project's idea.
+
+    Args:
+        recall: (C,), 0..1, of validation images.
+        temperature: T > 0; the larger, the more equal the weights.
     """
     return _raised(_zscore(1 - recall), temperature)
 

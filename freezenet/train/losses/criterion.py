@@ -1,4 +1,4 @@
-"""The training criterion: which loss a recipe asks for, with which weights on this training side."""
+"""The training criterion: which loss a recipe asks for, with which weights on these training images."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.losses import (
-    BWCCE,
-    AttentionWeightedCrossentropy,
-    BinaryFocalCrossentropy,
-    ClassBalancedCrossentropy,
-    FocalCrossentropy,
-    InverseFrequencyCrossentropy,
-)
 from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
+from freezenet.train.losses.focal import BinaryFocalCrossentropy, FocalCrossentropy
+from freezenet.train.losses.weighted import WeightedCrossentropy
+from freezenet.train.losses.weights import WEIGHTS_OF_COUNTS
 from freezenet.train.recipes.recipe import Recipe
 
 logger = logging.getLogger(__name__)
@@ -28,7 +23,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Criterion:
-    """loss: for Keras. weights: one per class, None where the loss has none. statistics: what they were computed from (JSON)."""
+    """A loss for Keras, and what a run says of its class weights.
+
+    Args:
+        loss: for `keras.Model.compile`.
+        weights: (C,), None where the loss has none.
+        statistics: what the weights were computed from (JSON types), None where they were given or follow from the counts.
+    """
 
     loss: keras.losses.Loss
     weights: NDArray[np.float64] | None = None
@@ -36,9 +37,15 @@ class Criterion:
 
 
 def choose_criterion(recipe: Recipe, data: TrainingData, recall: NDArray[np.float64] | None = None) -> Criterion:
-    """Return the recipe's criterion for the training side of `data`.
+    """Return the recipe's criterion for the training images of `data`.
 
-    recall: (C,) of the validation side after a first short run, for `attention_source = "difficulty"`.
+    Args:
+        recipe: its keys of the loss are read.
+        data: only training images take part in the weights.
+        recall: (C,), 0..1, of the validation images after a first short run, for `attention_source = "difficulty"`.
+
+    Raises:
+        SettingError: the recipe gives numbers for other classes than those of the data.
     """
     smoothing = recipe.label_smoothing
     if recipe.loss == "cross-entropy":
@@ -54,20 +61,12 @@ def choose_criterion(recipe: Recipe, data: TrainingData, recall: NDArray[np.floa
         weights = np.full(len(data.labels), _one_number(given)) if single else _named(given, data.labels, "focal_alpha")
         return Criterion(FocalCrossentropy(weights.tolist(), recipe.focal_gamma, label_smoothing=smoothing), weights)
     statistics = None
-    counts = np.bincount(data.classes[data.rows("train")], minlength=len(data.labels))
     if recipe.loss == "attention":
         weights, statistics = _attention(recipe, data, recall)
-        kind: type = AttentionWeightedCrossentropy
-    elif recipe.loss == "inverse-frequency":
-        weights, kind = InverseFrequencyCrossentropy.weights_of(counts), InverseFrequencyCrossentropy
-    elif recipe.loss == "bwcce":
-        weights, kind = BWCCE.weights_of(counts), BWCCE
     else:
-        weights, kind = (
-            ClassBalancedCrossentropy.weights_of(counts, recipe.class_balanced_beta),
-            ClassBalancedCrossentropy,
-        )
-    return Criterion(kind(weights.tolist(), smoothing), weights, statistics)
+        counts = np.bincount(data.classes[data.rows("train")], minlength=len(data.labels))
+        weights = WEIGHTS_OF_COUNTS[recipe.loss](counts, recipe)
+    return Criterion(WeightedCrossentropy(weights.tolist(), smoothing), weights, statistics)
 
 
 def needs_recall(recipe: Recipe) -> bool:
@@ -106,7 +105,7 @@ def _named(given: tuple[float, ...] | dict[str, float], labels: tuple[str, ...],
         if len(given) == len(labels):
             return np.array(given)
         got = f"{len(given)} numbers"
-    raise FreezenetError(
+    raise SettingError(
         f"Recipe key {key} with a number for each of {', '.join(labels)} is required. Got: {got}; pass --set {key}={{}} to do without."
     )
 
@@ -114,5 +113,5 @@ def _named(given: tuple[float, ...] | dict[str, float], labels: tuple[str, ...],
 def _one_number(given: tuple[float, ...] | dict[str, float]) -> float:
     """Return the single alpha of a focal loss, 1 where none is given."""
     if isinstance(given, dict) or len(given) > 1:
-        raise FreezenetError(f"One number for focal_alpha is required by this loss. Got: {given!r}.")
+        raise SettingError(f"One number for focal_alpha is required by this loss. Got: {given!r}.")
     return given[0] if given else 1.0

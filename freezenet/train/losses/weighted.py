@@ -1,4 +1,4 @@
-"""Cross-entropy with one weight per class, which the class-weighted losses share."""
+"""Cross-entropy with one weight per class: all class-weighted losses of a recipe differ in these weights alone."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+#: Probabilities are kept this far from 0 and 1, as by Roy & Khurana (Mobile Freeze-Net, ACM SAC 2023).
+EPSILON = 1e-7
+
 
 @keras.saving.register_keras_serializable(package="freezenet")
 class WeightedCrossentropy(keras.losses.Loss):
     """Cross-entropy with one weight per class: -sum_c w_c y_c log p_c, averaged over the batch.
 
-    p is clipped to [1e-7, 1 - 1e-7], as by Roy & Khurana (Mobile Freeze-Net, ACM SAC 2023).
-
-    weights: one positive number per class, in class order.
-    label_smoothing: share e in [0, 1) of the target that is spread evenly: y' = (1 - e) y + e / C.
-
     Called with y_true (batch, classes) one-hot and y_pred (batch, classes) probabilities, both float.
-    """
 
-    EPSILON = 1e-7
+    Args:
+        weights: one positive number per class, in class order.
+        label_smoothing: share e in [0, 1) of the target that is spread evenly: y' = (1 - e) y + e / C.
+        name, reduction: see `keras.losses.Loss`.
+    """
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class WeightedCrossentropy(keras.losses.Loss):
 
     def clipped(self, y_pred):
         """Return the probabilities, away from 0 and 1."""
-        return ops.clip(y_pred, self.EPSILON, 1 - self.EPSILON)
+        return ops.clip(y_pred, EPSILON, 1 - EPSILON)
 
     def get_config(self):
         """Return what rebuilds the loss."""

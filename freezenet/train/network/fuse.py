@@ -1,6 +1,6 @@
 """The same network with fewer passes over its activations, for training.
 
-A BatchNorm layer in inference mode is a fixed factor and shift per channel. Applied to the kernel of the convolution before it,
+A BatchNorm layer in inference mode is a fixed scale and shift per channel. Applied to the kernel of the convolution before it,
 some thousand numbers, it saves a pass over the activations forward and one backward. A 1 x 1 convolution is written as the matrix
 product that it is: oneDNN's gradients of a convolution cost twice those of a product. Both train the very same variables, so
 gradients and steps are those of the network as it was, up to rounding.
@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import keras
 from keras import layers, ops
+
+from freezenet.train.network.batchnorm import traced_affine
+from freezenet.train.network.graph import inputs_of
 
 
 class FusedConvolution(layers.Layer):
@@ -23,7 +26,7 @@ class FusedConvolution(layers.Layer):
 
     def call(self, inputs):
         """Return the normalized output (n, h', w', c')."""
-        kernel, shift = self._folded()
+        kernel, shift = self._fused()
         like = self.convolution
         if isinstance(like, layers.DepthwiseConv2D):
             outputs = ops.depthwise_conv(inputs, kernel, like.strides, like.padding, dilation_rate=like.dilation_rate)
@@ -35,18 +38,15 @@ class FusedConvolution(layers.Layer):
             outputs = ops.conv(inputs, kernel, like.strides, like.padding, dilation_rate=like.dilation_rate)
         return outputs if shift is None else outputs + shift
 
-    def _folded(self):
-        """Return the kernel times the norm's factor, and what is added to each channel, in the compute type."""
+    def _fused(self):
+        """Return the kernel times the norm's scale, and what is added to each channel, in the compute type."""
         like, norm = self.convolution, self.norm
         kernel = ops.convert_to_tensor(like.kernel)
         shift = like.bias if like.use_bias else None
         if norm is not None:
-            factor = ops.rsqrt(norm.moving_variance + norm.epsilon)
-            factor = factor * norm.gamma if norm.scale else factor
-            moved = (0.0 if shift is None else shift) - norm.moving_mean
-            shift = moved * factor + (norm.beta if norm.center else 0.0)
+            scale, shift = traced_affine(norm, shift)
             depthwise = isinstance(like, layers.DepthwiseConv2D)
-            kernel = kernel * (ops.reshape(factor, (1, 1, *kernel.shape[2:])) if depthwise else factor)
+            kernel = kernel * (ops.reshape(scale, (1, 1, *kernel.shape[2:])) if depthwise else scale)
         return ops.cast(kernel, self.compute_dtype), None if shift is None else ops.cast(shift, self.compute_dtype)
 
 
@@ -57,8 +57,7 @@ def fused(model: keras.Model) -> keras.Model:
     """
     consumers: dict[int, list[layers.Layer]] = {}
     for layer in model.layers:
-        # The first node holds the wiring of the whole network; later ones are those of models cut out of it.
-        for tensor in layer._inbound_nodes[0].input_tensors:
+        for tensor in inputs_of(layer):
             consumers.setdefault(id(tensor), []).append(layer)
     replaced: dict[int, layers.Layer] = {}
     taken_in: set[int] = set()

@@ -10,25 +10,24 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from freezenet.edge_runtime.ood import BothGates, ChestGate, LogisticGate, OneClassGate, gate_to_dict
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
-from freezenet.train.ood.logistic import fit_logistic_gate
-from freezenet.train.ood.one_class import fit_gate
+from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
+from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
 
-def choose_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> ChestGate:
+def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> ChestGate:
     """Return the gate fitted on features (n, c) of training, validation and, where there are any, negative images.
 
     Without negatives it is the one-class gate. With them a logistic gate stands beside it and either may refuse: a logistic
     gate alone passes one photograph in three when it was shown no photographs; the one-class gate refuses them all
     (docs/training.md).
     """
-    one_class = fit_gate(train, validation)
+    one_class = fit_one_class_gate(train, validation)
     if negatives is None:
         return one_class
     return BothGates((one_class, fit_logistic_gate(train, negatives, validation)))
 
 
-def measure_gate(
+def measure_ood_gate(
     gate: ChestGate,
     validation: NDArray,
     test: NDArray,
@@ -53,7 +52,7 @@ def measure_gate(
         near, far = (suspicion(gate, some, validation) for some in (test, negatives))
         found["auroc"] = auroc(near, far, patients).to_dict()
     if isinstance(gate, BothGates):
-        found["parts"] = [measure_gate(one, validation, test, patients, negatives) for one in gate.gates]
+        found["parts"] = [measure_ood_gate(one, validation, test, patients, negatives) for one in gate.gates]
     return found
 
 

@@ -35,7 +35,7 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Recipe], object]], ...] = (
     (("head_learning_rate",), "head_epochs above 0", lambda recipe: recipe.head_epochs),
     (("schedule_epochs", "schedule_factor"), "schedule=step or plateau", lambda recipe: recipe.schedule in ("step", "plateau")),
     (("augment_rotation_probability",), "augment_rotation above 0", lambda recipe: recipe.augment_rotation),
-    (("augment_copies",), "a change of the images, such as augment_rotation, and a cache", lambda recipe: recipe.copies),
+    (("augment_copies",), "a change of the images, such as augment_rotation, and a cache", lambda recipe: recipe.versions),
 )  # fmt: skip
 
 

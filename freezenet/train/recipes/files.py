@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.names import meant
+from freezenet.edge_runtime.names import meant
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -15,7 +15,7 @@ from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.names import meant
+from freezenet.edge_runtime.names import meant
 from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.recipes.checks import check_together, without_effect
 from freezenet.train.recipes.files import parsed_setting as parsed_setting  # beside the recipe for who changes one
@@ -213,14 +213,14 @@ class Recipe:
         return {key: getattr(self, key) for key in (*_CHANGES, "augment_rotation_probability")}
 
     @property
-    def copies(self) -> int:
+    def versions(self) -> int:
         """The number of changed copies of each image whose frozen half is kept."""
         return self.augment_copies if self.augments and self.cache != "none" else 0
 
     @property
     def caches(self) -> bool:
         """Whether the frozen half is computed once and kept."""
-        return self.cache != "none" and (not self.augments or self.copies > 0)
+        return self.cache != "none" and (not self.augments or self.versions > 0)
 
     def with_settings(self, settings: dict[str, Any]) -> Recipe:
         """Return the recipe with some keys changed; unknown keys and wrong types are refused."""

@@ -6,7 +6,7 @@ import pytest
 from freezenet.convert.float.batchnorm import fold_batchnorm
 from freezenet.convert.qat.graph import cut_of, describe
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.frozen.cut import articulation_layer
+from freezenet.train.frozen.cut import find_cut
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import load_recipe
 
@@ -62,7 +62,7 @@ def test_the_cut_is_the_one_of_the_training(share):
     trainable = [layer.name for layer in model.layers if layer.trainable_weights]
     folded = fold_batchnorm(model)
     nodes = describe(folded, "scores", {layer.name: RANGE for layer in folded.layers}, trainable)
-    expected = articulation_layer(model)
+    expected = find_cut(model)
     assert cut_of(nodes) == (expected.name if expected else nodes[0].name)
 
 

@@ -11,10 +11,10 @@ from freezenet.train.data.phantoms import draw_phantom
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.fitting import fit as module
 from freezenet.train.fitting.checkpoint import Checkpoint
-from freezenet.train.fitting.fit import compile_model, cut_of, fit
+from freezenet.train.fitting.fit import compile_model, fit
 from freezenet.train.frozen.cache import cached_features
-from freezenet.train.frozen.cut import split_model
-from freezenet.train.losses import AttentionWeightedCrossentropy
+from freezenet.train.frozen.cut import required_cut, split_model
+from freezenet.train.losses.weighted import WeightedCrossentropy
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import Recipe
 
@@ -43,9 +43,11 @@ def fitted(data, recipe, folder, loss=PLAIN) -> tuple[keras.Model, list[dict[str
     model = build_model(recipe, data.labels, "none")
     features = None
     if recipe.caches:
-        features = cached_features(split_model(model, cut_of(model))[0], data.images, recipe, folder / "cache").values
+        features = cached_features(
+            split_model(model, required_cut(model))[0], data.images, recipe=recipe, folder=folder / "cache"
+        ).values
     folder.mkdir(exist_ok=True)
-    return model, fit(model, data, recipe, loss, folder, features)
+    return model, fit(model, data, recipe=recipe, loss=loss, folder=folder, features=features)
 
 
 def apart(one: keras.Model, other: keras.Model) -> float:
@@ -84,7 +86,7 @@ TOP = {"freeze_fraction": 0.9, "dropout": 0.2}
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
     settings = recipe(epochs=5, learning_rate=3e-3, schedule="cosine", weight_average=average, **TOP)
-    whole, history = fitted(data, settings, tmp_path / "whole", AttentionWeightedCrossentropy([0.8, 1.2]))
+    whole, history = fitted(data, settings, tmp_path / "whole", WeightedCrossentropy([0.8, 1.2]))
     written = Checkpoint.on_epoch_end
 
     def killed(self, epoch, logs=None):
@@ -95,8 +97,8 @@ def test_a_killed_fit_goes_on(data, tmp_path, monkeypatch, average):
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoint, "on_epoch_end", killed)
         with pytest.raises(KeyboardInterrupt):
-            fitted(data, settings, tmp_path / "broken", AttentionWeightedCrossentropy([0.8, 1.2]))
-    resumed, again = fitted(data, settings, tmp_path / "broken", AttentionWeightedCrossentropy([0.8, 1.2]))
+            fitted(data, settings, tmp_path / "broken", WeightedCrossentropy([0.8, 1.2]))
+    resumed, again = fitted(data, settings, tmp_path / "broken", WeightedCrossentropy([0.8, 1.2]))
     assert [epoch["epoch"] for epoch in again] == list(range(5))
     for one, other in zip(history, again, strict=True):
         assert other == pytest.approx(one, rel=1e-4)
@@ -121,23 +123,30 @@ def test_a_loss_that_is_no_number_is_one_sentence(data, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "augmenter", None)
     settings = recipe(epochs=2, **TOP)
     model = build(settings, data)
-    shape = split_model(model, cut_of(model))[0].output_shape[1:]
+    shape = split_model(model, required_cut(model))[0].output_shape[1:]
     monkeypatch.setattr(module, "augmenter", lambda _: None)
     with pytest.raises(FreezenetError, match=r"finite loss.*epoch 1; lower learning_rate \(0\.0001\)") as caught:
-        fit(model, data, settings, PLAIN, tmp_path, np.full((36, *shape), np.nan, np.float32))
+        fit(
+            model,
+            data,
+            recipe=settings,
+            loss=PLAIN,
+            folder=tmp_path,
+            features=np.full((36, *shape), np.nan, np.float32),
+        )
     assert "\n" not in str(caught.value)
 
 
 def test_nothing_frozen_cannot_be_cached(data):
     with pytest.raises(FreezenetError, match="cache=none"):
-        cut_of(build(recipe(freeze_fraction=0.0), data))
+        required_cut(build(recipe(freeze_fraction=0.0), data))
 
 
 def test_schedules():
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="softmax")])
-    compile_model(model, recipe(schedule="constant"), PLAIN, 10, False)
+    compile_model(model, recipe(schedule="constant"), PLAIN, steps=10, jit=False)
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
-    compile_model(model, recipe(schedule="cosine", epochs=5), AttentionWeightedCrossentropy([1, 2]), 10, False)
+    compile_model(model, recipe(schedule="cosine", epochs=5), WeightedCrossentropy([1, 2]), steps=10, jit=False)
     rate = model.optimizer._learning_rate
     assert [float(rate(step)) for step in (0, 5, 10)] == pytest.approx([0, 5e-5, 1e-4], rel=1e-5)
     steps = np.linspace(10, 60, 7)[1:-1]  # after the warm-up, half a cosine over the 50 batches

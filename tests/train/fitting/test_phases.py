@@ -8,7 +8,7 @@ import pytest
 
 from freezenet.train.data.phantoms import draw_phantom
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.fitting.phases import fit_phases, frozen_backbone, phases, remove_checkpoints
+from freezenet.train.fitting.phases import fit_phases, head_alone, phases, remove_checkpoints
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import Recipe
 
@@ -60,7 +60,7 @@ def test_a_frozen_backbone_gets_its_own_settings_back():
     model = build(recipe(freeze_fraction=0.5))
     before = [layer.trainable for layer in model.layers]
     assert len(set(before)) == 2
-    with pytest.raises(KeyboardInterrupt), frozen_backbone(model):
+    with pytest.raises(KeyboardInterrupt), head_alone(model):
         assert {weight.path.split("/")[0] for weight in model.trainable_weights} == {"scores"}
         raise KeyboardInterrupt
     assert [layer.trainable for layer in model.layers] == before
@@ -75,7 +75,10 @@ def runs(data, tmp_path_factory):
         settings = recipe(cache=cache)
         model = build(settings)
         (home / cache).mkdir()
-        found[cache] = model, fit_phases(model, data, settings, LOSS, home / cache, home / "cache")
+        found[cache] = (
+            model,
+            fit_phases(model, data, recipe=settings, loss=LOSS, folder=home / cache, cache=home / "cache"),
+        )
     return found
 
 
@@ -109,15 +112,15 @@ def test_the_first_phase_moves_the_head_alone_and_leaves_its_best(data, tmp_path
     model, before = build(settings), build(settings)
     real, seen = module.fit, []
 
-    def first_only(model, data, phase_recipe, weights, folder, inputs, *others):
+    def first_only(model, data, **named):
         if seen:
             raise KeyboardInterrupt
-        seen.extend(real(model, data, phase_recipe, weights, folder, inputs, *others))
+        seen.extend(real(model, data, **named))
         return seen
 
     monkeypatch.setattr(module, "fit", first_only)
     with pytest.raises(KeyboardInterrupt):
-        fit_phases(model, data, settings, LOSS, tmp_path, tmp_path / "cache")
+        fit_phases(model, data, recipe=settings, loss=LOSS, folder=tmp_path, cache=tmp_path / "cache")
     assert moved(before, model) == {"scores"}
     assert len(seen) == 6
     rows = data.rows("validation")
@@ -129,7 +132,7 @@ def test_the_first_phase_moves_the_head_alone_and_leaves_its_best(data, tmp_path
 def test_without_a_first_phase_the_head_moves_with_the_rest(data, tmp_path):
     settings = recipe(head_epochs=0, epochs=1)
     model, before = build(settings), build(settings)
-    fitted = fit_phases(model, data, settings, LOSS, tmp_path, tmp_path / "cache")
+    fitted = fit_phases(model, data, recipe=settings, loss=LOSS, folder=tmp_path, cache=tmp_path / "cache")
     assert moved(before, model) > {"scores"}
     assert [row["phase"] for row in fitted.history] == ["fine-tuning"]
     assert [path.name for path in tmp_path.glob("*.npz")] == ["checkpoint-fine-tuning.npz"]
@@ -139,7 +142,7 @@ def test_without_a_first_phase_the_head_moves_with_the_rest(data, tmp_path):
 
 def test_what_freezes_nothing_trains_without_the_cache(data, tmp_path, capsys):
     settings = recipe(freeze_fraction=0.0)
-    fitted = fit_phases(build(settings), data, settings, LOSS, tmp_path, tmp_path / "cache")
+    fitted = fit_phases(build(settings), data, recipe=settings, loss=LOSS, folder=tmp_path, cache=tmp_path / "cache")
     assert fitted.features is None
     assert [epoch["phase"] for epoch in fitted.history] == ["head"] * 3 + ["fine-tuning"] * 2
     assert "without the cache" in capsys.readouterr().err

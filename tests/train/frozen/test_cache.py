@@ -17,7 +17,7 @@ from keras import layers
 
 import freezenet.train.frozen.cache as cache
 from freezenet.train.data.images import Images
-from freezenet.train.frozen.prefix import PrefixRunner
+from freezenet.train.frozen.backbone import FrozenBackbone
 from freezenet.train.recipes.recipe import Recipe
 
 RECIPE = Recipe(image_size=32, cache="float32")
@@ -48,13 +48,13 @@ def small_chunks(monkeypatch):
 def computed(monkeypatch) -> list[int]:
     """The sizes of the chunks that are computed."""
     sizes: list[int] = []
-    original = PrefixRunner.__call__
+    original = FrozenBackbone.__call__
 
     def call(self, pixels):
         sizes.append(len(pixels))
         return original(self, pixels)
 
-    monkeypatch.setattr(PrefixRunner, "__call__", call)
+    monkeypatch.setattr(FrozenBackbone, "__call__", call)
     return sizes
 
 
@@ -70,11 +70,11 @@ def home(folder: Path) -> Path:
 
 def test_the_second_call_reads_from_disk(tmp_path, computed):
     model = prefix()
-    first = cache.cached_features(model, images(), RECIPE, tmp_path)
+    first = cache.cached_features(model, images(), recipe=RECIPE, folder=tmp_path)
     assert first.engine == "keras"
     assert computed == [8, 8, 4]
     np.testing.assert_allclose(first.values, expected(model), atol=1e-5)
-    second = cache.cached_features(model, images(), RECIPE, tmp_path)
+    second = cache.cached_features(model, images(), recipe=RECIPE, folder=tmp_path)
     assert second.engine == "disk"
     assert computed == [8, 8, 4]
     np.testing.assert_array_equal(first.values, second.values)
@@ -84,7 +84,9 @@ def test_the_second_call_reads_from_disk(tmp_path, computed):
 def test_two_at_a_time_compute_it_once(tmp_path, computed):
     model = prefix()
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: cache.cached_features(model, images(), RECIPE, tmp_path), range(2)))
+        found = list(
+            pool.map(lambda _: cache.cached_features(model, images(), recipe=RECIPE, folder=tmp_path), range(2))
+        )
     assert computed == [8, 8, 4]
     assert sorted(one.engine for one in found) == ["disk", "keras"]
     for one in found:
@@ -92,40 +94,42 @@ def test_two_at_a_time_compute_it_once(tmp_path, computed):
 
 
 def test_flipped_bits_are_computed_again_and_nothing_else(tmp_path, computed):
-    before = np.array(cache.cached_features(prefix(), images(), RECIPE, tmp_path).values)
+    before = np.array(cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).values)
     path = home(tmp_path) / "features.npy"
     data = bytearray(path.read_bytes())
     data[-1] ^= 0x40  # in the last chunk
     path.write_bytes(data)
     computed.clear()
-    again = cache.cached_features(prefix(), images(), RECIPE, tmp_path)
+    again = cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path)
     assert computed == [4]
     np.testing.assert_array_equal(again.values, before)
-    assert cache.cached_features(prefix(), images(), RECIPE, tmp_path).engine == "disk"
+    assert cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).engine == "disk"
 
 
 @pytest.mark.parametrize("keep", [0, 5, 130, 1000])
 def test_a_truncated_file_is_made_anew(tmp_path, computed, keep):
-    before = np.array(cache.cached_features(prefix(), images(), RECIPE, tmp_path).values)
+    before = np.array(cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).values)
     path = home(tmp_path) / "features.npy"
     path.write_bytes(path.read_bytes()[:keep])
     computed.clear()
-    again = cache.cached_features(prefix(), images(), RECIPE, tmp_path)
+    again = cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path)
     assert computed == [8, 8, 4]
     np.testing.assert_array_equal(again.values, before)
-    assert cache.cached_features(prefix(), images(), RECIPE, tmp_path).engine == "disk"
+    assert cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).engine == "disk"
 
 
 @pytest.mark.parametrize("damage", [b'{"start": 8, "st', b'{"start": 8}\n[1]\n7\n"x"\n', b"\xff\xfe\x00\n"])
 def test_a_damaged_journal_costs_its_chunk_once(tmp_path, computed, damage):
-    before = np.array(cache.cached_features(prefix(), images(), RECIPE, tmp_path).values)
+    before = np.array(cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).values)
     journal = home(tmp_path) / "chunks.jsonl"
     lines = [line for line in journal.read_bytes().splitlines(keepends=True) if line.strip()]
     journal.write_bytes(lines[0] + damage)
     computed.clear()
-    np.testing.assert_array_equal(cache.cached_features(prefix(), images(), RECIPE, tmp_path).values, before)
+    np.testing.assert_array_equal(
+        cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).values, before
+    )
     assert computed == [8, 4]
-    assert cache.cached_features(prefix(), images(), RECIPE, tmp_path).engine == "disk"
+    assert cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path).engine == "disk"
 
 
 KILLED = """
@@ -133,16 +137,16 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_cache as this
-from freezenet.train.frozen.prefix import PrefixRunner
+from freezenet.train.frozen.backbone import FrozenBackbone
 this.cache.CHUNK = 8
-original, calls = PrefixRunner.__call__, []
+original, calls = FrozenBackbone.__call__, []
 def call(self, pixels):
     calls.append(1)
     if len(calls) == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return original(self, pixels)
-PrefixRunner.__call__ = call
-this.cache.cached_features(this.prefix(), this.images(), this.RECIPE, Path({folder!r}))
+FrozenBackbone.__call__ = call
+this.cache.cached_features(this.prefix(), this.images(), recipe=this.RECIPE, folder=Path({folder!r}))
 """
 
 
@@ -151,7 +155,7 @@ def test_a_killed_process_loses_only_its_chunk(tmp_path, computed):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    found = cache.cached_features(prefix(), images(), RECIPE, tmp_path)
+    found = cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path)
     assert computed == [4]
     np.testing.assert_allclose(found.values, expected(prefix()), atol=1e-5)
 
@@ -183,14 +187,14 @@ def test_keys_differ_by_all_that_matters():
 
 
 def test_other_weights_are_never_found(tmp_path):
-    cache.cached_features(prefix(), images(), RECIPE, tmp_path)
-    other = cache.cached_features(prefix(0.1), images(), RECIPE, tmp_path)
+    cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path)
+    other = cache.cached_features(prefix(0.1), images(), recipe=RECIPE, folder=tmp_path)
     assert other.engine == "keras"
     np.testing.assert_allclose(other.values, expected(prefix(0.1)), atol=1e-5)
 
 
 def test_float16_rounds_to_eleven_bits(tmp_path):
-    full, half = (cache.cached_features(prefix(), images(), replace(RECIPE, cache=dtype), tmp_path).values
+    full, half = (cache.cached_features(prefix(), images(), recipe=replace(RECIPE, cache=dtype), folder=tmp_path).values
                   for dtype in ("float32", "float16"))  # fmt: skip
     assert half.dtype == np.float16
     assert full.dtype == np.float32
@@ -198,8 +202,8 @@ def test_float16_rounds_to_eleven_bits(tmp_path):
 
 
 def test_xnnpack_equals_keras(tmp_path):
-    theirs = cache.cached_features(prefix(), images(), RECIPE, tmp_path / "a", engine="keras")
-    ours = cache.cached_features(prefix(), images(), RECIPE, tmp_path / "b", engine="xnnpack")
+    theirs = cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path / "a", engine="keras")
+    ours = cache.cached_features(prefix(), images(), recipe=RECIPE, folder=tmp_path / "b", engine="xnnpack")
     assert (theirs.engine, ours.engine) == ("keras", "xnnpack")
     assert np.abs(theirs.values - ours.values).max() < 1e-4
 
@@ -212,7 +216,7 @@ import test_cache as this
 model = this.prefix()
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 try:
-    this.cache.cached_features(model, this.images(), this.RECIPE, Path({folder!r}))
+    this.cache.cached_features(model, this.images(), recipe=this.RECIPE, folder=Path({folder!r}))
 except OSError as error:
     print("one OSError", [path.name for path in Path({folder!r}).rglob("*") if path.is_file()])
 """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from freezenet.train.frozen.cut import articulation_layer, split_model, trunk_means
+from freezenet.train.frozen.cut import backbone_means, find_cut, split_model
 from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.network.model import build_model, frozen_layers
 from freezenet.train.recipes.recipe import Recipe
@@ -67,15 +67,15 @@ def brute_force(model: keras.Model) -> str | None:
 
 
 def test_half_frozen_network_is_cut_at_block_7_add():
-    assert articulation_layer(network(0.5)).name == "block_7_add"
-    published = articulation_layer(build_model(Recipe(), ("A", "B"), "none"))
+    assert find_cut(network(0.5)).name == "block_7_add"
+    published = find_cut(build_model(Recipe(), ("A", "B"), "none"))
     assert published.output.shape == (None, 14, 14, 64)
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0.35, 0.5, 0.65, 0.8, 1.0])
 def test_against_brute_force(fraction):
     model = network(fraction)
-    found = articulation_layer(model).name
+    found = find_cut(model).name
     assert found == brute_force(model)
     names = [layer.name for layer in model.layers]
     assert names.index(found) < frozen_layers(Recipe(freeze_fraction=fraction), 154) or fraction == 1.0
@@ -85,20 +85,20 @@ def test_exact_layers():
     # .2 freezes 31 layers, up to block_3_expand_BN inside a block with a residual: the end of block 2 is a single
     # tensor. Everything frozen is cut behind the pooling, right before the head.
     assert network(0.2).layers[30].name.startswith("block_3_")
-    assert articulation_layer(network(0.2)).name == brute_force(network(0.2))
-    assert articulation_layer(network(1.0)).name == "pool"
-    assert articulation_layer(network(1.0, dropout=0.5)).name == "pool"
+    assert find_cut(network(0.2)).name == brute_force(network(0.2))
+    assert find_cut(network(1.0)).name == "pool"
+    assert find_cut(network(1.0, dropout=0.5)).name == "pool"
 
 
 def test_nothing_frozen_is_not_cut():
-    assert articulation_layer(network(0)) is None
-    assert articulation_layer(network(0, batchnorm="inference")) is None
+    assert find_cut(network(0)) is None
+    assert find_cut(network(0, batchnorm="inference")) is None
 
 
 @pytest.mark.parametrize("fraction", [0.2, 0.5, 0.8, 1.0])
 def test_prefix_and_suffix_are_the_model(fraction):
     model = network(fraction)
-    prefix, suffix = split_model(model, articulation_layer(model))
+    prefix, suffix = split_model(model, find_cut(model))
     x = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(suffix(prefix(x)), model(x), atol=1e-6)
     assert not prefix.trainable_weights
@@ -129,7 +129,7 @@ def test_half_of_every_backbone(name):
     frozen, expected = HALVES[name]
     assert frozen_layers(Recipe(), len(model.layers) - 2) == frozen
     assert not any(layer.trainable_weights for layer in model.layers[:frozen])
-    layer = articulation_layer(model)
+    layer = find_cut(model)
     assert layer.name == expected == brute_force(model)
     prefix, suffix = split_model(model, layer)
     x = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
@@ -143,10 +143,10 @@ def test_trunk_means_are_those_of_the_last_map_or_what_is_pooled_already():
     x = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     for fraction in (0.0, 0.5, 1.0):
         model = network(fraction)
-        layer = articulation_layer(model)
+        layer = find_cut(model)
         maps = keras.Model(model.input, layer.output if layer else model.get_layer("pool").input)(x)
         wanted = np.array(maps).mean((1, 2)) if fraction < 1 else np.array(maps)
-        np.testing.assert_allclose(keras.Model(model.input, trunk_means(model))(x), wanted, atol=1e-6)
+        np.testing.assert_allclose(keras.Model(model.input, backbone_means(model))(x), wanted, atol=1e-6)
 
 
 def branched(trained: str, dropout: str | None = None) -> keras.Model:
@@ -175,7 +175,7 @@ def branched(trained: str, dropout: str | None = None) -> keras.Model:
 )  # fmt: skip
 def test_small_branched_graph(trained, dropout, expected):
     model = branched(trained, dropout)
-    found = articulation_layer(model)
+    found = find_cut(model)
     assert (found.name if found else None) == expected == brute_force(model)
 
 
@@ -183,4 +183,4 @@ def test_a_second_model_over_the_same_layers_changes_nothing():
     model = branched("e")
     again = keras.Input((4,))
     keras.Model(again, model(again))
-    assert articulation_layer(model).name == "add1"
+    assert find_cut(model).name == "add1"

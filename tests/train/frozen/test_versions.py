@@ -11,8 +11,8 @@ from keras import layers
 
 from freezenet.train.data.images import Images
 from freezenet.train.fitting.batches import Batches
-from freezenet.train.frozen.prefix import PrefixRunner
-from freezenet.train.frozen.versions import StackedRows, cached_versions, changed_copy
+from freezenet.train.frozen.backbone import FrozenBackbone
+from freezenet.train.frozen.versions import StackedRows, augmented_version, cached_versions
 from freezenet.train.recipes.recipe import Recipe
 
 RECIPE = Recipe(
@@ -38,58 +38,58 @@ def prefix() -> keras.Model:
 def computed(monkeypatch) -> list[int]:
     """The sizes of the chunks that are computed."""
     sizes: list[int] = []
-    original = PrefixRunner.__call__
+    original = FrozenBackbone.__call__
 
     def call(self, pixels):
         sizes.append(len(pixels))
         return original(self, pixels)
 
-    monkeypatch.setattr(PrefixRunner, "__call__", call)
+    monkeypatch.setattr(FrozenBackbone, "__call__", call)
     return sizes
 
 
 def test_a_copy_depends_on_nothing_but_its_image_recipe_and_number():
     some = images()
-    first = changed_copy(some, RECIPE, 1).pixels[0:12]
-    np.testing.assert_array_equal(first, changed_copy(some, RECIPE, 1).pixels[0:12])
+    first = augmented_version(some, RECIPE, 1).pixels[0:12]
+    np.testing.assert_array_equal(first, augmented_version(some, RECIPE, 1).pixels[0:12])
     # In another order, in other company, in other parts: what a fold of cross-validation would do.
     turned = Images(some.pixels[::-1], some.hashes[::-1])
-    np.testing.assert_array_equal(first[::-1], changed_copy(turned, RECIPE, 1).pixels[0:12])
+    np.testing.assert_array_equal(first[::-1], augmented_version(turned, RECIPE, 1).pixels[0:12])
     part = Images(some.pixels[4:7], some.hashes[4:7])
-    np.testing.assert_array_equal(first[4:7], changed_copy(part, RECIPE, 1).pixels[0:3])
-    np.testing.assert_array_equal(first[3:9], changed_copy(some, RECIPE, 1).pixels[3:9])
+    np.testing.assert_array_equal(first[4:7], augmented_version(part, RECIPE, 1).pixels[0:3])
+    np.testing.assert_array_equal(first[3:9], augmented_version(some, RECIPE, 1).pixels[3:9])
     others = [
-        changed_copy(some, RECIPE, 2),
-        changed_copy(some, replace(RECIPE, seed=1), 1),
-        changed_copy(some, replace(RECIPE, augment_rotation=21.0), 1),
-        changed_copy(some, replace(RECIPE, augment_rotation_probability=0.5), 1),
+        augmented_version(some, RECIPE, 2),
+        augmented_version(some, replace(RECIPE, seed=1), 1),
+        augmented_version(some, replace(RECIPE, augment_rotation=21.0), 1),
+        augmented_version(some, replace(RECIPE, augment_rotation_probability=0.5), 1),
         some,
     ]
     for other in others:
         assert (first != other.pixels[0:12]).any()
-        assert not set(changed_copy(some, RECIPE, 1).hashes) & set(other.hashes)
+        assert not set(augmented_version(some, RECIPE, 1).hashes) & set(other.hashes)
     # What does not change how a copy looks does not make another one.
     same = replace(RECIPE, augment_copies=5, learning_rate=1.0, test_share=0.3)
-    assert changed_copy(some, same, 1).hashes == changed_copy(some, RECIPE, 1).hashes
+    assert augmented_version(some, same, 1).hashes == augmented_version(some, RECIPE, 1).hashes
 
 
 def test_the_cache_holds_the_prefix_of_each_version(prefix, tmp_path, computed):
     some = images()
-    found = cached_versions(prefix, some, RECIPE, tmp_path)
+    found = cached_versions(prefix, some, recipe=RECIPE, folder=tmp_path)
     assert computed == [12, 12, 12]
     for number, version in enumerate(found):
-        pixels = changed_copy(some, RECIPE, number).pixels[0:12] if number else some.pixels
+        pixels = augmented_version(some, RECIPE, number).pixels[0:12] if number else some.pixels
         expected = np.asarray(prefix(RECIPE.preprocess.normalized(pixels)))
         np.testing.assert_allclose(version.values, expected, atol=1e-5)
 
 
 def test_more_copies_cost_only_the_new_ones_and_none_serve_a_plain_run(prefix, tmp_path, computed):
-    cached_versions(prefix, images(), RECIPE, tmp_path)
+    cached_versions(prefix, images(), recipe=RECIPE, folder=tmp_path)
     computed.clear()
-    assert len(cached_versions(prefix, images(), replace(RECIPE, augment_copies=3), tmp_path)) == 4
+    assert len(cached_versions(prefix, images(), recipe=replace(RECIPE, augment_copies=3), folder=tmp_path)) == 4
     assert computed == [12]
     plain = replace(RECIPE, augment_rotation=0.0, augment_shift=0.0, augment_brightness=0.0)
-    (only,) = cached_versions(prefix, images(), plain, tmp_path)
+    (only,) = cached_versions(prefix, images(), recipe=plain, folder=tmp_path)
     assert only.engine == "disk"
     assert computed == [12]
 
@@ -113,7 +113,7 @@ def test_training_draws_versions_and_validation_takes_images_as_they_are():
     rows = np.arange(5, 17)
 
     def drawn(epoch: int, seed: int | None = 3) -> list[int]:
-        batches = Batches(StackedRows(arrays), targets, rows, 4, seed)
+        batches = Batches(StackedRows(arrays), targets, rows=rows, batch_size=4, shuffle_seed=seed)
         batches.start_epoch(epoch)
         found = [batches[number] for number in range(len(batches))]
         values = np.concatenate([inputs[:, 0] for inputs, _ in found]).astype(int)
@@ -127,7 +127,7 @@ def test_training_draws_versions_and_validation_takes_images_as_they_are():
     shares = np.stack([(epochs // 100 == version).mean(0) for version in range(4)])
     # 400 draws with probability 1/4: five standard deviations.
     assert np.abs(shares - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / 400)
-    without = Batches(arrays[0], targets, rows, 4, 3)
+    without = Batches(arrays[0], targets, rows=rows, batch_size=4, shuffle_seed=3)
     without.start_epoch(4)
     plain = [int(value) for number in range(len(without)) for value in without[number][0][:, 0]]
     assert plain == [value % 100 for value in drawn(4)]  # the same images in the same order

@@ -6,18 +6,13 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.losses import (
-    BWCCE,
-    AttentionWeightedCrossentropy,
-    BinaryFocalCrossentropy,
-    ClassBalancedCrossentropy,
-    FocalCrossentropy,
-    InverseFrequencyCrossentropy,
-)
 from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
 from freezenet.train.losses.criterion import choose_criterion, needs_recall
+from freezenet.train.losses.focal import BinaryFocalCrossentropy, FocalCrossentropy
+from freezenet.train.losses.weighted import WeightedCrossentropy
+from freezenet.train.losses.weights import bwcce, class_balanced
 from freezenet.train.recipes.recipe import Recipe
 
 LABELS = ("A", "B", "C")
@@ -35,11 +30,11 @@ def data(made_data) -> TrainingData:
 @pytest.mark.parametrize(
     ("loss", "kind"),
     [
-        ("attention", AttentionWeightedCrossentropy),
+        ("attention", WeightedCrossentropy),
         ("cross-entropy", keras.losses.CategoricalCrossentropy),
-        ("inverse-frequency", InverseFrequencyCrossentropy),
-        ("bwcce", BWCCE),
-        ("class-balanced", ClassBalancedCrossentropy),
+        ("inverse-frequency", WeightedCrossentropy),
+        ("bwcce", WeightedCrossentropy),
+        ("class-balanced", WeightedCrossentropy),
         ("focal", FocalCrossentropy),
         ("binary-cross-entropy", keras.losses.BinaryCrossentropy),
         ("binary-focal", BinaryFocalCrossentropy),
@@ -55,6 +50,9 @@ def test_weights_come_from_the_training_side(data):
     found = choose_criterion(Recipe(loss="inverse-frequency"), data)
     np.testing.assert_allclose(found.weights, 48 / (3 * counts))
     assert found.loss.weights == pytest.approx(found.weights.tolist())
+    np.testing.assert_allclose(choose_criterion(Recipe(loss="bwcce"), data).weights, bwcce(counts))
+    found = choose_criterion(Recipe(loss="class-balanced", class_balanced_beta=0.9), data)
+    np.testing.assert_allclose(found.weights, class_balanced(counts, 0.9))
     rows = data.rows("train")
     statistics = class_statistics(data.images.pixels[rows], data.classes[rows], 50, 3)
     found = choose_criterion(Recipe(attention_pairs=50, seed=3), data)
@@ -103,11 +101,11 @@ def test_names_that_do_not_fit_the_classes(data, capsys):
     [({"A": 1.0, "B": 2.0, "c": 1.0}, "none for C, but one for c;"), ({"A": 1.0, "B": 2.0}, "none for C;")],
 )
 def test_weights_for_some_of_the_classes_are_refused(given, got, data):
-    with pytest.raises(FreezenetError, match=f"Got: {got} pass --set attention_weights={{}} to do without"):
+    with pytest.raises(SettingError, match=f"Got: {got} pass --set attention_weights={{}} to do without"):
         choose_criterion(Recipe(attention_weights=given), data)
-    with pytest.raises(FreezenetError, match=r"attention_weights.*A, B, C.*Got: 2 numbers"):
+    with pytest.raises(SettingError, match=r"attention_weights.*A, B, C.*Got: 2 numbers"):
         choose_criterion(Recipe(attention_weights=(1.0, 2.0)), data)
-    with pytest.raises(FreezenetError, match=r"focal_alpha.*Got: none for B, C"):
+    with pytest.raises(SettingError, match=r"focal_alpha.*Got: none for B, C"):
         choose_criterion(Recipe(loss="focal", focal_alpha={"A": 1.0}), data)
-    with pytest.raises(FreezenetError, match="One number for focal_alpha"):
+    with pytest.raises(SettingError, match="One number for focal_alpha"):
         choose_criterion(Recipe(loss="binary-focal", task="multi-label", focal_alpha=(1.0, 2.0)), data)

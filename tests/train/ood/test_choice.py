@@ -7,9 +7,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate
+from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.network.model import build_model
-from freezenet.train.ood.choice import auroc, choose_gate, measure_gate, suspicion
-from freezenet.train.ood.one_class import trunk_features
+from freezenet.train.ood.choice import auroc, choose_ood_gate, measure_ood_gate, suspicion
 from freezenet.train.recipes.recipe import load_recipe
 
 
@@ -21,9 +21,9 @@ PATIENTS = [str(number // 2) for number in range(60)]
 
 
 def test_without_negatives_it_is_the_one_class_gate_and_its_figures_stay():
-    gate = choose_gate(cloud(200), cloud(60, seed=1))
+    gate = choose_ood_gate(cloud(200), cloud(60, seed=1))
     assert isinstance(gate, OneClassGate)
-    found = measure_gate(gate, cloud(60, seed=1), cloud(60, seed=2), PATIENTS)
+    found = measure_ood_gate(gate, cloud(60, seed=1), cloud(60, seed=2), PATIENTS)
     assert set(found) == {"kind", "threshold", "chest_passed"}
     assert found["kind"] == "one-class"
     passed = np.mean([gate.score(one) <= gate.threshold for one in cloud(60, seed=2)])
@@ -32,13 +32,13 @@ def test_without_negatives_it_is_the_one_class_gate_and_its_figures_stay():
 
 def test_with_negatives_either_of_two_gates_refuses():
     taught, unseen = cloud(40, [6, 0, 0, 0], seed=3), cloud(40, [-9, 0, 0, 0], seed=4)
-    gate = choose_gate(cloud(200), cloud(60, seed=1), taught)
+    gate = choose_ood_gate(cloud(200), cloud(60, seed=1), taught)
     one_class, logistic = gate.gates
     assert (type(gate), type(one_class), type(logistic)) == (BothGates, OneClassGate, LogisticGate)
     # The other way round from what it was shown is, to the logistic gate, a chest X-ray beyond all doubt.
     assert all(logistic.passes(one) for one in unseen)
     assert not any(gate.passes(one) for one in unseen)
-    found = measure_gate(gate, cloud(60, seed=1), cloud(60, seed=2), PATIENTS, unseen)
+    found = measure_ood_gate(gate, cloud(60, seed=1), cloud(60, seed=2), PATIENTS, unseen)
     assert found["negatives"] == 40
     assert found["negatives_refused"]["value"] == 1
     assert [part["negatives_refused"]["value"] for part in found["parts"]] == [1, 0]
@@ -90,12 +90,12 @@ def test_photographs_are_refused_by_a_gate_that_was_shown_none(shared):
     chests = sorted((shared / "data" / "cxr").rglob("*.jpg"))[::4]
     others = sorted((shared / "data" / "not-cxr").glob("*.jpg"))
     photos = np.array([path.name.startswith("photo_") for path in others])
-    near, far = (trunk_features(model, np.stack([recipe.preprocess.pixels(path) for path in paths]), recipe)
+    near, far = (backbone_features(model, np.stack([recipe.preprocess.pixels(path) for path in paths]), recipe.preprocess)
                  for paths in (chests, others))  # fmt: skip
     order = np.random.default_rng(0).permutation(len(near))
     train, validation, test = np.split(near[order], [150, 220])
-    gate = choose_gate(train, validation, far[~photos])
-    found = measure_gate(gate, validation, test, [str(n) for n in range(len(test))], far[photos])
+    gate = choose_ood_gate(train, validation, far[~photos])
+    found = measure_ood_gate(gate, validation, test, [str(n) for n in range(len(test))], far[photos])
     one_class, logistic = (part["negatives_refused"]["value"] for part in found["parts"])
     assert found["negatives_refused"]["value"] >= one_class > 0.95
     assert logistic < 0.9

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.names import chosen_names, meant
+from freezenet.edge_runtime.names import chosen_names, meant
 
 KNOWN = {"left": 1, "right": 2}
 

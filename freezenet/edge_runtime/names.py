@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 
 
 def chosen_names(text: str, known: Iterable[str], kind: str, everything: str | None = "all") -> list[str]:
     """Read a comma-separated list of known names.
 
     kind: what they are, in the plural, as an error begins with it. everything: the word for all of them, or None.
-    Raises FreezenetError where a name is not known, or there is none.
+    Raises SettingError where a name is not known, or there is none.
     """
     known = list(known)
     names = known if text == everything else [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in names if name not in known]
     if unknown or not names:
-        raise FreezenetError(
+        raise SettingError(
             f"{kind} of {', '.join(known)} are required. Got: {', '.join(unknown) or 'none'}."
             f"{meant(unknown[0], known) if unknown else ''}"
         )
