@@ -64,10 +64,11 @@ def cli() -> None:
 def main() -> None:
     """Run the command; a failure is one sentence on stderr and never a traceback."""
     from freezenet.edge_runtime.errors import FreezenetError, one_line
+    from freezenet.edge_runtime.system.start import prepare_process
     from freezenet.edge_runtime.system.talk import show_talk
 
+    prepare_process()
     show_talk()
-
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:

@@ -74,7 +74,7 @@ ROUTES = {
     "tflite-runtime": Route(
         "tflite-runtime, NumPy 1 (Python up to 3.11)",
         (
-            "pip install tflite-runtime==2.14.0 'numpy<2' 'opencv-python-headless>=4.8' 'click>=8.1' 'imagesize>=1.4'",
+            "pip install tflite-runtime==2.14.0 'numpy<2' 'opencv-python-headless>=4.8' 'click>=8.1'",
             "pip install --no-deps {project}",
         ),
     ),

@@ -43,7 +43,7 @@ EXTRAS = {
 
 
 def test_the_device_imports_only_what_the_base_install_holds():
-    allowed = set(sys.stdlib_module_names) | {"edge_runtime", "numpy", "cv2", "click", "imagesize"}
+    allowed = set(sys.stdlib_module_names) | {"edge_runtime", "numpy", "cv2", "click"}
     for file in sorted((ROOT / "edge_runtime").rglob("*.py")):
         part = file.relative_to(ROOT / "edge_runtime").parts[0]
         assert imported_packages(file) <= allowed | EXTRAS.get(part, set()), file
@@ -61,7 +61,7 @@ def test_a_prediction_loads_no_training_stack(models, phantoms):
     code = f"from edge_runtime import Classifier; Classifier({str(models / 'int8.tflite')!r}).predict({str(image)!r})"
     loaded = modules_after(code)
     assert "cv2" in loaded
-    assert not loaded & {"tensorflow", "keras", "sklearn", "scipy", "train", "convert", "rich", "imagesize"}
+    assert not loaded & {"tensorflow", "keras", "sklearn", "scipy", "train", "convert", "rich"}
 
 
 def test_help_loads_no_library_but_click():

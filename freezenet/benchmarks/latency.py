@@ -47,7 +47,7 @@ def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[s
     """Measure inference in this process: random pixels in, nothing decoded."""
     before = _peak_bytes()
     started = time.perf_counter()
-    interpreter = Interpreter(model, threads, runtime)
+    interpreter = Interpreter(model, threads, runtime=runtime)
     init = time.perf_counter() - started
     one = interpreter.inputs[0]
     rng = np.random.default_rng(0)

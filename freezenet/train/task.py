@@ -7,7 +7,7 @@ differs is here, and in `freezenet.edge_runtime.decision`, which turns scores in
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,6 @@ class MultiLabel(Task):
 TASKS: dict[str, Task] = {task.name: task for task in (MultiClass(), MultiLabel())}
 
 
-def task_of(content: dict[str, Any]) -> Task:
+def task_of(content: Mapping[str, Any]) -> Task:
     """Return the task that a decision.json or a card names; multi-class where it is older than the question."""
     return TASKS[content.get("task", MultiClass.name)]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
 
 #: The argument that stands for an image on standard input.
@@ -81,10 +81,10 @@ def overlay_names() -> Callable[[str], str]:
 
 
 def named_models(path: Path) -> list[Path]:
-    """Return the model file that `path` is, or those below a folder, sorted; FreezenetError where there is none."""
+    """Return the model file that `path` is, or those below a folder, sorted; ModelError where there is none."""
     if not path.is_dir():
         return [path]
     found = sorted(one for one in path.rglob("*.tflite") if not one.name.startswith("."))
     if not found:
-        raise FreezenetError(f"A model or a folder of models is required. Got: {path}, a folder without .tflite files.")
+        raise ModelError(f"A model or a folder of models is required. Got: {path}, a folder without .tflite files.")
     return found

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.reader import check_size, read_gray, to_gray
+from freezenet.edge_runtime.errors import ModelError
+from freezenet.edge_runtime.images.gray import to_gray
+from freezenet.edge_runtime.images.limits import check_size
+from freezenet.edge_runtime.images.reader import read_gray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,11 +30,13 @@ PREPROCESS_VERSION = 1
 class PreprocessSpec:
     """How a file becomes a tensor.
 
-    size: input height and width in pixels.
-    mean, std: a network input is (gray - mean) / std, gray in 0..255.
-    color: "gray": luminance, repeated to three equal channels.
-    resize: "area": OpenCV INTER_AREA, straight to `size` (the aspect ratio is not kept).
-    version: of the rules; a device refuses a version that it does not know.
+    Args:
+        size: Input height and width in pixels.
+        mean: A network input is (gray - mean) / std, gray in 0..255.
+        std: See `mean`; above 0.
+        color: "gray": luminance, repeated to three equal channels.
+        resize: "area": OpenCV INTER_AREA, straight to `size` (the aspect ratio is not kept).
+        version: Of the rules; a device refuses a version that it does not know.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -48,12 +52,12 @@ class PreprocessSpec:
         known = {"color": "gray", "resize": "area", "version": PREPROCESS_VERSION}
         for key, value in known.items():
             if getattr(self, key) != value:
-                raise FreezenetError(
+                raise ModelError(
                     f"Preprocessing with {key} = {value!r} is what this version knows. Got: {getattr(self, key)!r:.80}; "
                     "update freezenet."
                 )
         if self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
-            raise FreezenetError(
+            raise ModelError(
                 f"Preprocessing needs std > 0 and two sides of at least 32 pixels. Got: std {self.std}, "
                 f"size {self.size}."
             )
@@ -64,7 +68,7 @@ class PreprocessSpec:
         try:
             return cls(**values)
         except (TypeError, ValueError) as error:
-            raise FreezenetError(f"A preprocessing spec of known keys and types is required. Got: {error}.") from None
+            raise ModelError(f"A preprocessing spec of known keys and types is required. Got: {error}.") from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as the card's `preprocess` object (JSON types only)."""
@@ -73,7 +77,9 @@ class PreprocessSpec:
     def decode(self, image: str | Path | bytes | NDArray, trust_tags: bool = True) -> NDArray[np.uint8]:
         """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order).
 
-        trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
+        Args:
+            image: Path, bytes, or array.
+            trust_tags: See `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         """
         if isinstance(image, np.ndarray):
             gray = to_gray(image)
@@ -105,7 +111,7 @@ class PreprocessSpec:
             return cv2.merge((pixels, pixels, pixels))[None]
         if np.dtype(dtype) == np.float32:
             return self.normalized(pixels)[None]
-        raise FreezenetError(f"A model with float32 or uint8 input is required. Got: {np.dtype(dtype).name}.")
+        raise ModelError(f"A model with float32 or uint8 input is required. Got: {np.dtype(dtype).name}.")
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:

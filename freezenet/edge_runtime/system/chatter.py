@@ -1,11 +1,14 @@
-"""What C libraries print on stderr by themselves, kept from the user, who is told in one sentence what is wrong."""
+"""What libraries say by themselves, kept from the user, who is told in one sentence what is wrong."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -31,3 +34,61 @@ def without_chatter() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+class _Shared:
+    """A change to the whole process that lasts while at least one thread is inside of its `with` block.
+
+    The first thread makes it and the last takes it back, so that threads do not take it from each other.
+
+    Args:
+        change: Makes the change and returns a function that takes it back.
+    """
+
+    def __init__(self, change: Callable[[], Callable[[], object]]) -> None:
+        self._change, self._lock, self._inside = change, threading.Lock(), 0
+        self._undo: Callable[[], object] = lambda: None
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Make the change for the block."""
+        with self._lock:
+            if not self._inside:
+                self._undo = self._change()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._undo()
+
+
+def _silence_opencv() -> Callable[[], object]:
+    import cv2
+
+    levels: Any = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # the latter before OpenCV 4.13
+    before = levels.getLogLevel()
+    levels.setLogLevel(0)  # LOG_LEVEL_SILENT
+    return lambda: levels.setLogLevel(before)
+
+
+def _ignore_pydicom() -> Callable[[], object]:
+    # Not warnings.catch_warnings, with which threads take the filters from each other.
+    item: Any = ("ignore", None, Warning, re.compile("pydicom|highdicom"), 0)
+    filters: Any = warnings.filters
+    filters.insert(0, item)
+
+    def undo() -> None:
+        others: Any = warnings.filters  # where somebody uses catch_warnings meanwhile
+        for place in (filters, others):
+            place[:] = [one for one in place if one is not item]
+
+    return undo
+
+
+#: For a `with` block: OpenCV logs nothing.
+without_opencv_log = _Shared(_silence_opencv)
+#: For a `with` block: what pydicom and highdicom say about odd values is not shown.
+without_pydicom_warnings = _Shared(_ignore_pydicom)

@@ -9,6 +9,7 @@ from pathlib import Path
 #: What is named on the command line is this package's own folder, last, for a clone that is not installed.
 _START = (
     "import sys; sys.path[:] = [one for one in sys.path if one] + [sys.argv.pop(1)]; "
+    "from freezenet.edge_runtime.system.start import prepare_process; prepare_process(); "
     "import runpy; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
 

@@ -10,7 +10,15 @@ import pytest
 from PIL import Image
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.header import channels, image_size, png_is_whole, tile_pixels
+from freezenet.edge_runtime.images.header import (
+    channels,
+    image_format,
+    image_size,
+    jpeg_frame,
+    png_is_whole,
+    tile_pixels,
+)
+from freezenet.edge_runtime.images.reader import read_gray
 from studies.stress.fuzz import tiff
 
 GRAY = (np.arange(60 * 50).reshape(60, 50) % 256).astype(np.uint8)
@@ -59,6 +67,65 @@ def test_jpeg_size_skips_the_frame_of_an_embedded_thumbnail():
 def test_jpeg_fill_bytes_between_segments_are_skipped():
     main = encoded(Image.fromarray(GRAY), "JPEG")
     assert image_size(main[:2] + b"\xff\xff\xff" + main[2:]) == (50, 60)
+
+
+def bmp(header: int, width: int, height: int) -> bytes:
+    """A BMP of 24 bits with a header of that many bytes: OS/2's (12) or a Windows one; a negative height is top-down."""
+    rows = bytes(abs(height) * ((3 * width + 3) // 4 * 4))
+    size = struct.pack("<HHHH", width, height, 1, 24) if header == 12 else struct.pack("<iiHH", width, height, 1, 24)
+    content = struct.pack("<I", header) + size + bytes(header - 4 - len(size))
+    return b"BM" + struct.pack("<IHHI", 14 + header + len(rows), 0, 0, 14 + header) + content + rows
+
+
+@pytest.mark.parametrize(
+    ("header", "height"), [(12, 60), (40, 60), (40, -60), (64, 60), (108, 60), (108, -60), (124, 60)]
+)
+def test_size_of_each_bmp_header_equals_pillows(header, height):
+    data = bmp(header, 50, height)
+    assert image_size(data) == Image.open(io.BytesIO(data)).size == (50, 60)
+    assert read_gray(data).shape == (60, 50)
+
+
+def test_a_large_bmp_of_os2_has_no_sign():
+    data = bmp(12, 50, 60)
+    assert image_size(data[:18] + struct.pack("<HH", 40_000, 50_000) + data[22:]) == (40_000, 50_000)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(1, 1), (50, 60), (300, 7), (16383, 1)])
+@pytest.mark.parametrize("options", [{}, {"lossless": True}, {"xmp": b"<x/>"}, {"save_all": True}])
+def test_size_of_each_webp_equals_pillows(options, size, mode):
+    more = {"append_images": [Image.new(mode, size, "red")]} if "save_all" in options else {}
+    data = encoded(Image.new(mode, size), "WEBP", **options, **more)
+    assert image_size(data) == Image.open(io.BytesIO(data)).size == size
+
+
+def test_all_kinds_of_webp_are_covered():
+    kinds = {
+        encoded(Image.fromarray(GRAY).convert(mode), "WEBP", **options)[12:16]
+        for mode, options in (("RGB", {}), ("RGB", {"lossless": True}), ("RGBA", {"xmp": b"<x/>"}))
+    }
+    assert kinds == {b"VP8 ", b"VP8L", b"VP8X"}
+
+
+def test_formats_are_told_by_their_first_bytes():
+    for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP"):
+        assert image_format(encoded(Image.fromarray(GRAY), kind)).upper() == kind
+    for data in (b"", b"GIF89a", b"P5 50 60 255\n", b"RIFF\0\0\0\0WAVE", b"BM\0\0ftypavif", b"\0\0\0\x0cjP  "):
+        assert image_format(data) is None
+
+
+def test_stray_bytes_between_segments_hide_no_size():
+    """What libjpeg passes over: other bytes, stuffed zeros, TEM and RST."""
+    jpeg = encoded(Image.fromarray(GRAY), "JPEG")
+    behind = 4 + int.from_bytes(jpeg[4:6], "big")  # the first segment
+    for stray in (b"\0", b"abc", b"\xff\0", b"\xff\x01", b"\xff\xd0\xff\xd7", b"\xff\xff\0x"):
+        data = jpeg[:behind] + stray + jpeg[behind:]
+        assert image_size(data) == image_size(jpeg[:2] + stray + jpeg[2:]) == (50, 60)
+        assert read_gray(data).shape == (60, 50)
+    for end in (b"\xff\xd8", b"\xff\xd9", b"\xff\xda\0\2"):
+        assert image_size(jpeg[:2] + end + jpeg[2:]) is None
+    assert jpeg_frame(jpeg[:2] + b"\xff\xe1\0\0" + jpeg[2:]) == jpeg_frame(jpeg)
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\0\0\0\0\0\0\0\0\0\0\0", b"text" * 50])

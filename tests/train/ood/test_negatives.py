@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.ood import gate_from_dict
+from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import write_phantoms
@@ -106,7 +106,7 @@ def test_a_run_holds_what_the_gate_was_taught_and_does(folder, tmp_path):
     assert manifest["not_cxr"] == str(folder)
     run = Run.open(out)
     features = backbone_features(run.model(), found.images.pixels[found.splits == "test"], recipe.preprocess)
-    gate = gate_from_dict(run.decision["gate"])
+    gate = ood_from_dict(run.decision["gate"])
     refused = np.mean([not gate.passes(one) for one in features])
     assert (metrics["gate"]["kind"], metrics["gate"]["negatives"]) == ("both", 12)
     assert metrics["gate"]["negatives_refused"]["value"] == pytest.approx(refused, abs=1e-6)

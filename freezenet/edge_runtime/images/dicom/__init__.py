@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import MissingExtraError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,11 +17,15 @@ _IMPORTING = threading.Lock()
 def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
     """Read the frontal chest X-ray in a DICOM file as gray values (h, w) uint8, 0 black to 255 white.
 
-    trust_tags: refuse a file whose tags say that it shows something else (modality, body part, view). What cannot be
-    decoded is refused in any case. `docs/dicom.md` holds the rules.
+    Args:
+        data: The bytes of the file.
+        trust_tags: Refuse a file whose tags say that it shows something else (modality, body part, view). What cannot be
+            decoded is refused in any case. `docs/dicom.md` holds the rules.
 
-    Raises FreezenetError with one sentence that names the tag, for a file that is refused, damaged, or larger than
-    `freezenet.edge_runtime.images.reader.MAX_PIXELS`, and where the extra is not installed.
+    Raises:
+        DataError: The file is refused, damaged, or larger than `freezenet.edge_runtime.images.limits.MAX_PIXELS`; the
+            sentence names the tag.
+        MissingExtraError: The extra `dicom` is not installed.
     """
     try:
         # An import that fails in one thread leaves another with half a module.
@@ -32,9 +36,9 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
     return read(data, trust_tags)
 
 
-def missing_extra(error: ModuleNotFoundError) -> FreezenetError:
+def missing_extra(error: ModuleNotFoundError) -> MissingExtraError:
     """Return the failure that says which package is missing and how to install it."""
-    return FreezenetError(
+    return MissingExtraError(
         f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "
         "pip install 'freezenet[dicom]'."
     )

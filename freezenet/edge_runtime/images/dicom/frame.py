@@ -20,12 +20,12 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
 from freezenet.edge_runtime.images.dicom.tags import integer, named
+from freezenet.edge_runtime.images.gray import decoded
 from freezenet.edge_runtime.images.header import is_cut_off, jpeg_frame
-from freezenet.edge_runtime.images.reader import check_size
-from freezenet.edge_runtime.system.chatter import without_chatter
+from freezenet.edge_runtime.images.limits import check_size
 
 #: Transfer syntaxes whose frames are JPEG, JPEG-LS or JPEG 2000 codestreams.
 JPEG_FAMILY = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLossless, uid.JPEGLosslessSV1,
@@ -48,14 +48,19 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame whose header agrees with the tags. form: of its codes. name: of the coding, for a sentence."""
+    """A frame whose header agrees with the tags.
+
+    Args:
+        form: Of its codes.
+        name: Of the coding, for a sentence.
+    """
 
     form: SampleFormat
     name: str
     _decode: Callable[[], NDArray | None]
 
     def codes(self, rows: int, columns: int) -> NDArray:
-        """Decode: the codes (rows, columns) uint8 or uint16; FreezenetError with one sentence for a damaged frame."""
+        """Decode: the codes (rows, columns) uint8 or uint16; DataError with one sentence for a damaged frame."""
         try:
             codes = self._decode()
             if codes is not None and codes.shape == (rows, columns) and codes.dtype.itemsize <= 2:
@@ -63,7 +68,7 @@ class Frame:
                 return codes.view(f"u{codes.dtype.itemsize}")
         except Exception:  # each decoder raises what it likes
             pass
-        raise FreezenetError(f"A whole {self.name} image {_DAMAGED}")
+        raise DataError(f"A whole {self.name} image {_DAMAGED}")
 
 
 @dataclass(frozen=True)
@@ -77,26 +82,24 @@ class _Size:
 
 
 def open_frame(data: Dataset, syntax: uid.UID) -> Frame:
-    """Return the frame of a data set with one gray frame; FreezenetError where tags and frame contradict each other."""
+    """Return the frame of a data set with one gray frame; DataError where tags and frame contradict each other."""
     rows, columns = integer(data, "Rows"), integer(data, "Columns")
     check_size(columns, rows)
     allocated = integer(data, "BitsAllocated")
     if allocated not in (8, 16):
-        raise FreezenetError(
-            f"8 or 16 in {named('BitsAllocated')} is required. Got: {allocated}; export the image again."
-        )
+        raise DataError(f"8 or 16 in {named('BitsAllocated')} is required. Got: {allocated}; export the image again.")
     form = _sample_format(data, allocated)
     if syntax in NATIVE:
         return _native(data, syntax, rows, columns, allocated, form)
     try:
         frame = get_frame(data.PixelData, 0, number_of_frames=1)
     except Exception:  # a damaged value may break the parser anywhere
-        raise FreezenetError(f"A whole compressed image {_DAMAGED}") from None
+        raise DataError(f"A whole compressed image {_DAMAGED}") from None
     if syntax == uid.RLELossless:
         return Frame(form, "RLE", partial(_run_lengths, frame, rows, columns, allocated // 8))
     size, name, decode = _codestream(frame, syntax)
     if (size.height, size.width, size.components) != (rows, columns, 1) or not 2 <= size.bits <= 16:
-        raise FreezenetError(
+        raise DataError(
             f"A {name} image of {columns} x {rows} gray pixels, as {named('Columns')} and {named('Rows')} say, is required. "
             f"Got: {size.width} x {size.height} with {size.components} samples of {size.bits} bits; export it again."
         )
@@ -108,7 +111,7 @@ def _sample_format(data: Dataset, allocated: int) -> SampleFormat:
     stored = integer(data, "BitsStored", allocated)
     high_bit = integer(data, "HighBit", stored - 1)
     if not (1 <= stored <= allocated and stored - 1 <= high_bit < allocated):
-        raise FreezenetError(
+        raise DataError(
             f"{named('BitsStored')} and {named('HighBit')} within the {allocated} bits of {named('BitsAllocated')} is "
             f"required. Got: {stored} and {high_bit}; export the image again."
         )
@@ -118,7 +121,7 @@ def _sample_format(data: Dataset, allocated: int) -> SampleFormat:
 def _native(data: Dataset, syntax: uid.UID, rows: int, columns: int, allocated: int, form: SampleFormat) -> Frame:
     expected = rows * columns * allocated // 8
     if len(data.PixelData) < expected:
-        raise FreezenetError(
+        raise DataError(
             f"{expected} bytes in {named('PixelData')} is required. Got: {len(data.PixelData)}, a truncated file; "
             "copy it again."
         )
@@ -150,18 +153,18 @@ def _codestream(frame: bytes, syntax: uid.UID) -> tuple[_Size, str, Callable[[],
             max(frame.find(_JPEG_2000, 0, 1024), 0) :
         ]  # behind the boxes of a JP2 file, which some writers leave
         if not stream.startswith(_JPEG_2000) or len(stream) < 45:
-            raise FreezenetError(f"A whole {syntax.name} image {_DAMAGED}")
+            raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
         return _jpeg_2000_size(stream), "JPEG 2000", partial(imagecodecs.jpeg2k_decode, stream)
     if is_cut_off(frame):
-        raise FreezenetError(f"A whole {syntax.name} image {_DAMAGED}")
+        raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
     size = _Size(header.width, header.height, header.components, header.bits)
     if header.marker in _LOSSY and header.bits == 8:
-        return size, "JPEG", partial(_by_opencv, frame)
+        return size, "JPEG", partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if header.marker == _LOSSLESS:
         return size, "lossless JPEG", partial(imagecodecs.jpeg8_decode, frame)
     if header.marker == _JPEG_LS:
         return size, "JPEG-LS", partial(imagecodecs.jpegls_decode, frame)
-    raise FreezenetError(
+    raise DataError(
         "JPEG with 8 bits, lossless JPEG, JPEG-LS or JPEG 2000 is required. "
         f"Got: {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
         "with `dcmdjpeg IN OUT`."
@@ -173,11 +176,6 @@ def _jpeg_2000_size(stream: bytes) -> _Size:
     right, lower, left, upper = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
     # The highest bit of the depth says that samples are signed.
     return _Size(right - left, lower - upper, int.from_bytes(stream[40:42], "big"), (stream[42] & 0x7F) + 1)
-
-
-def _by_opencv(frame: bytes) -> NDArray | None:
-    with without_chatter():
-        return cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def _run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) -> NDArray:

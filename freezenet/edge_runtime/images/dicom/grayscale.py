@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_windowing
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.tags import integer, item, named, number, shown, text
-from freezenet.edge_runtime.images.reader import to_gray
+from freezenet.edge_runtime.images.gray import to_gray
 
 # Rows looked up at a time: they stay in the processor's cache, and so do NumPy's 8-byte indices.
 _ROWS = 64
@@ -26,7 +26,10 @@ _ROWS = 64
 class SampleFormat:
     """Where in a code (a sample as the file holds it, 8 or 16 bits) the value lies.
 
-    bits: of the value. high_bit: its highest, 0 the lowest of the code. signed: two's complement.
+    Args:
+        bits: Of the value.
+        high_bit: Its highest, 0 the lowest of the code.
+        signed: Whether it is in two's complement.
     """
 
     bits: int
@@ -44,7 +47,10 @@ class SampleFormat:
 def displayed(codes: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.uint8]:
     """Return the gray values (h, w) uint8, 0 black to 255 white, of codes (h, w) uint8 or uint16.
 
-    data: the data set with Photometric Interpretation, and optionally rescale, tables, windows and padding.
+    Args:
+        codes: The samples as the file holds them.
+        form: Where in a code the value lies.
+        data: The data set with Photometric Interpretation, and optionally rescale, tables, windows and padding.
     """
     stored = form.values(np.arange(1 << (8 * codes.itemsize)))
     padding = _padding(stored, form, data)
@@ -82,7 +88,7 @@ def _of_interest(values: NDArray, data: Dataset) -> NDArray[np.uint8] | None:
         return None
     function = (text(data, "VOILUTFunction") or "LINEAR").upper()
     if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        raise FreezenetError(
+        raise DataError(
             f"LINEAR, LINEAR_EXACT or SIGMOID in {named('VOILUTFunction')} is required. Got: {shown(function)}; "
             "export the image again."
         )
@@ -115,7 +121,7 @@ def _rescale(data: Dataset) -> tuple[float, float]:
     if slope is None or intercept is None or item(data, "ModalityLUTSequence") is not None:
         return 1.0, 0.0
     if slope == 0:
-        raise FreezenetError(
+        raise DataError(
             f"A number other than 0 in {named('RescaleSlope')} is required. Got: 0; export the image again."
         )
     return slope, intercept
@@ -158,7 +164,7 @@ def _table(table: Dataset) -> tuple[NDArray[np.uint16], int]:
         if len(entries) != (count or 65536) or entries.min() < 0 or entries.max() > 65535:
             raise ValueError("incomplete")
     except Exception:  # a damaged value may break its converter anywhere
-        raise FreezenetError(
+        raise DataError(
             f"A whole table in {named('LUTData')}, as {named('LUTDescriptor')} describes it, is required. "
             "Got: a damaged one; export the image again."
         ) from None

@@ -6,7 +6,6 @@ that it shows; only then it is decoded and shown as PS3.4, N.2 asks for.
 
 from __future__ import annotations
 
-import warnings
 import zlib
 from io import BytesIO
 
@@ -16,12 +15,13 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
 from freezenet.edge_runtime.images.dicom.subject import check_subject
 from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
-from freezenet.edge_runtime.images.reader import MAX_PIXELS
+from freezenet.edge_runtime.images.limits import MAX_PIXELS
+from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 #: All that is looked at; nothing else is kept, no patient's name or number.
 TAGS = ("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
@@ -34,18 +34,17 @@ TAGS = ("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence",
 _MAX_INFLATED = 2 * MAX_PIXELS
 _DAMAGED = "A whole DICOM file is required. Got: a damaged or truncated one; copy it again."
 
-# What pydicom has to say about odd values is said by our own sentences or does not matter.
-warnings.filterwarnings("ignore", module="pydicom")
-
 
 def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
     """Return the gray values (h, w) uint8 of the file; see `freezenet.edge_runtime.images.dicom.read_dicom_gray`."""
-    found, syntax = _parsed(data)
-    _check_one_gray_image(found)
-    frame = open_frame(found, syntax)
-    if trust_tags:
-        check_subject(found)
-    return displayed(frame.codes(integer(found, "Rows"), integer(found, "Columns")), frame.form, found)
+    # What pydicom has to say about odd values is said by our own sentences or does not matter.
+    with without_pydicom_warnings():
+        found, syntax = _parsed(data)
+        _check_one_gray_image(found)
+        frame = open_frame(found, syntax)
+        if trust_tags:
+            check_subject(found)
+        return displayed(frame.codes(integer(found, "Rows"), integer(found, "Columns")), frame.form, found)
 
 
 def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
@@ -57,7 +56,7 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
         meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
         syntax = text(meta, "TransferSyntaxUID")
         if syntax is not None and syntax not in SUPPORTED:
-            raise FreezenetError(
+            raise DataError(
                 f"An image in a transfer syntax that can be decoded is required. Got: {named('TransferSyntaxUID')} "
                 f"{shown(uid.UID(syntax).name)}; export it uncompressed."
             )
@@ -65,10 +64,10 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
             found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=list(TAGS))
         else:
             found = dcmread(BytesIO(data), force=True, specific_tags=list(TAGS))
-    except (FreezenetError, MemoryError):
+    except (DataError, MemoryError):
         raise
     except Exception:  # a damaged file may break the parser anywhere
-        raise FreezenetError(_DAMAGED) from None
+        raise DataError(_DAMAGED) from None
     if syntax is None:
         implicit, little = found.original_encoding
         syntax = (
@@ -85,12 +84,12 @@ def _inflated(content: bytes) -> bytes:
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated = unpacker.decompress(content, _MAX_INFLATED)
     if unpacker.unconsumed_tail:
-        raise FreezenetError(
+        raise DataError(
             f"A deflated DICOM file of at most {_MAX_INFLATED // 1_000_000} MB unpacked is required. Got: a larger one; "
             "export it uncompressed."
         )
     if not unpacker.eof:
-        raise FreezenetError(_DAMAGED)
+        raise DataError(_DAMAGED)
     return inflated
 
 
@@ -99,17 +98,17 @@ def _check_one_gray_image(data: Dataset) -> None:
         kind = _kind(data)
         # A file that is cut off loses its last element, and that is the image.
         remedy = "copy the file again, it was cut off" if "Image" in kind else "name the files of the images"
-        raise FreezenetError(f"An image in {named('PixelData')} is required. Got: none, in {kind}; {remedy}.")
+        raise DataError(f"An image in {named('PixelData')} is required. Got: none, in {kind}; {remedy}.")
     photometric = text(data, "PhotometricInterpretation")
     samples = integer(data, "SamplesPerPixel", 1)
     if photometric not in ("MONOCHROME1", "MONOCHROME2") or samples != 1:
-        raise FreezenetError(
+        raise DataError(
             f"A gray image, MONOCHROME1 or MONOCHROME2 in {named('PhotometricInterpretation')}, is required. "
             f"Got: {shown(photometric)} with {samples} samples per pixel; export the original X-ray."
         )
     frames = integer(data, "NumberOfFrames", 1)
     if frames > 1:
-        raise FreezenetError(
+        raise DataError(
             f"A single image, 1 in {named('NumberOfFrames')}, is required. Got: {frames}; export the frames one by one."
         )
 
@@ -120,7 +119,7 @@ def _has_pixels(data: Dataset) -> bool:
     except Exception:  # a damaged value may break its converter anywhere
         pixels = None
     if not isinstance(pixels, bytes):
-        raise FreezenetError(_DAMAGED)
+        raise DataError(_DAMAGED)
     return bool(pixels)
 
 

@@ -11,7 +11,7 @@ import unicodedata
 
 from pydicom.dataset import Dataset
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text
 
 #: Projection X-rays: computed and digital radiography, and digitized film.
@@ -39,13 +39,13 @@ _REMEDY = "where the tag is wrong, start freezenet with --ignore-tags"
 
 
 def check_subject(data: Dataset) -> None:
-    """Raise FreezenetError with one sentence unless the tags agree with a frontal X-ray of the chest.
+    """Raise DataError with one sentence unless the tags agree with a frontal X-ray of the chest.
 
     A body part or a view that is not given is no objection; the model's gate has the last word.
     """
     modality = text(data, "Modality")
     if modality is None or modality.upper() not in MODALITIES:
-        raise FreezenetError(
+        raise DataError(
             f"A projection X-ray, {', '.join(MODALITIES[:-1])} or {MODALITIES[-1]} in {named('Modality')}, is required. "
             f"Got: {shown(modality)}; {_REMEDY}."
         )
@@ -62,7 +62,7 @@ def _check_body_part(data: Dataset) -> None:
         code, said, known = _code(data, tag, CHEST_CODES)
         chest = known is None or code in known
     if not chest:
-        raise FreezenetError(f"An X-ray of the chest in {named(tag)} is required. Got: {shown(said)}; {_REMEDY}.")
+        raise DataError(f"An X-ray of the chest in {named(tag)} is required. Got: {shown(said)}; {_REMEDY}.")
 
 
 def _check_view(data: Dataset) -> None:
@@ -74,7 +74,7 @@ def _check_view(data: Dataset) -> None:
         code, said, known = _code(data, tag, OTHER_VIEW_CODES)
         other = known is not None and code in known
     if other:
-        raise FreezenetError(
+        raise DataError(
             f"A frontal view (PA or AP) in {named(tag)} is required, as the models were trained on. "
             f"Got: {shown(said)}; {_REMEDY}."
         )

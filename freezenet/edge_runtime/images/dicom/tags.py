@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 
 # No measured value is larger; products of such numbers stay finite.
 _LARGEST = 1e15
@@ -37,7 +37,7 @@ def first(data: Dataset, keyword: str) -> Any:
         if isinstance(value, MultiValue | Sequence):
             value = value[0] if value else None
     except Exception:  # a damaged value may break its converter anywhere
-        raise FreezenetError(
+        raise DataError(
             f"A valid {named(keyword)} is required. Got: a value that cannot be read; export the image again."
         ) from None
     return None if value is None or value == "" else value
@@ -59,19 +59,19 @@ def number(data: Dataset, keyword: str) -> float | None:
     except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not abs(found) <= _LARGEST:
-        raise FreezenetError(f"A number in {named(keyword)} is required. Got: {shown(value)}; export the image again.")
+        raise DataError(f"A number in {named(keyword)} is required. Got: {shown(value)}; export the image again.")
     return found
 
 
 def integer(data: Dataset, keyword: str, default: int | None = None) -> int:
-    """Return a whole number; `default`, or FreezenetError where that is None, where there is none."""
+    """Return a whole number; `default`, or DataError where that is None, where there is none."""
     value = number(data, keyword)
     if value is None:
         if default is None:
-            raise FreezenetError(f"{named(keyword)} is required. Got: none; export the image again.")
+            raise DataError(f"{named(keyword)} is required. Got: none; export the image again.")
         return default
     if value != int(value):
-        raise FreezenetError(f"A whole number in {named(keyword)} is required. Got: {value}; export the image again.")
+        raise DataError(f"A whole number in {named(keyword)} is required. Got: {value}; export the image again.")
     return int(value)
 
 
