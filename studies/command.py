@@ -40,6 +40,11 @@ weights_option = click.option(
 seeds_option = click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST", help="Seeds to train with.")
 
 
+def training_options(command: Command) -> Command:
+    """Add --recipe, --set and --weights."""
+    return recipe_option(settings_option(weights_option(command)))
+
+
 class StudyCommand(click.Command):
     """A command that says a FreezenetError on stderr and ends with its exit code."""
 

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: Path, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
+    data: Path, recipe_name: str, *, settings: tuple[str, ...], weights: str, images: int, rounds: int
 ) -> dict[str, Any]:
     """Measure `rounds` epochs of about `images` images for each arm.
 
@@ -124,7 +124,7 @@ def measure(
 @result_options
 def main(data, recipe, settings, weights, images, rounds, as_json, out) -> None:
     """Measure images per second of full fine-tuning, half-frozen training and training from the cache."""
-    result = measure(data, recipe, settings, weights, images, rounds)
+    result = measure(data, recipe, settings=settings, weights=weights, images=images, rounds=rounds)
     lines = [f"{name}\t{rate:.0f} images/s" for name, rate in result["images_per_second"].items()]
     ratios = f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
     hand_over(result, f"training-speed-{data.stem}", "\n".join([*lines, ratios]), as_json, out)

@@ -1,4 +1,4 @@
-"""A finished run, and what its model scores."""
+"""A finished run, as conversion, cross-validation and Python use it."""
 
 from __future__ import annotations
 

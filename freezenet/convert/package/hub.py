@@ -24,7 +24,7 @@ from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from freezenet.edge_runtime.errors import MissingExtraError, ModelError
 from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
 from freezenet.train.files import MARK, prepare_output, write_json
-from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.metrics.figure import Figure
 from freezenet.train.task import MultiLabel
 
 README = "README.md"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, OodGate, ood_to_dict
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
+from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
 from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
 

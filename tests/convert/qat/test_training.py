@@ -78,9 +78,9 @@ def small_network() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def prepared(phantoms) -> Prepared:
+def prepared(plain_phantoms) -> Prepared:
     keras.utils.set_random_seed(0)
-    dataset = load(phantoms)
+    dataset = load(plain_phantoms)
     pixels = read_images(dataset, SPEC).pixels
     classes = np.array([dataset.labels.index(sample.label) for sample in dataset.samples])
     order = np.random.default_rng(0).permutation(len(pixels))
