@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from freezenet.convert.package.golden import golden_images, golden_vectors
 from freezenet.convert.package.metadata import LABELS_FILE, Description, with_metadata
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
-from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CardContent, TrainedOn
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.files import sha256_file
@@ -36,7 +36,7 @@ def make_card(
     verdict: dict[str, Any],
     test: list[tuple[Path, dict[str, str]]],
     test_scores: NDArray[np.float32],
-) -> dict[str, Any]:
+) -> CardContent:
     """Return the card of a converted model (JSON types) without its outputs, with accuracy and golden vectors of this machine.
 
     Args:
@@ -54,7 +54,7 @@ def make_card(
     # A model that gives NaN is refused, but its figures stand in the file that is kept for study.
     answers = rule.answers(np.nan_to_num(test_scores))
     golden = golden_vectors(interpreter, spec, run.labels)
-    return {
+    card = {
         "card_version": CARD_VERSION,
         "name": f"freezenet {run.recipe.name}",
         "variant": variant.name,
@@ -77,15 +77,19 @@ def make_card(
         },
         "golden": golden,
     }
+    return cast(CardContent, card)
 
 
-def card_with_outputs(card: dict[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
+def card_with_outputs(card: CardContent, outputs: Sequence[str]) -> CardContent:
     """Return the card of a file with these outputs: without features there is nothing for the OOD gate to read."""
-    left_out = set() if "features" in outputs else {"gate"}
-    return {**{key: value for key, value in card.items() if key not in left_out}, "outputs": list(outputs)}
+    kept = card.copy()
+    if "features" not in outputs:
+        kept.pop("gate", None)
+    kept["outputs"] = list(outputs)
+    return kept
 
 
-def trained_on(run: Run) -> dict[str, Any]:
+def trained_on(run: Run) -> TrainedOn:
     """Return what identifies the run behind a model."""
     return {
         "recipe": run.recipe.name,
@@ -102,7 +106,7 @@ def calibrated_on(variant: Variant, calibration: Calibration) -> dict[str, Any]:
     return {"images": list(calibration.images) if variant.arithmetic == "integer" else []}
 
 
-def packed(model: bytes, card: dict[str, Any], run: Run) -> bytes:
+def packed(model: bytes, card: CardContent, run: Run) -> bytes:
     """Return the finished file: the model with metadata, labels, card and golden images inside.
 
     card: as `make_card` returns it, with the names of the model's "outputs".
