@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
+import freezenet
 from freezenet.convert import models as module
 from freezenet.convert.models import convert
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings
@@ -299,6 +300,25 @@ def test_a_limit_of_acceptance_is_set_on_the_command_line(run, command, remember
     assert code == 3 and "float32: scores differ by more than 0" in error_line(err)
     code, _, err = command("convert", run.folder, "--out", out, "--acceptance", "f1=1")
     assert code == 1 and error_line(err).startswith("Error: A setting of f1_kept, recall_loss, agreement,")
+
+
+def test_what_cannot_be_told_is_written_and_said_everywhere(run, remembered, monkeypatch, caplog, tmp_path):
+    def undecided(*rest, **named):
+        return replace(judge(*rest, **named), undecided="too few images")
+
+    judge = module.judge
+    monkeypatch.setattr(module, "judge", undecided)
+    result = convert(run, tmp_path, options=FLOAT32)
+    assert result["undecided"] == {"float32": "too few images"} and result["refused"] == {}
+    assert json.loads((tmp_path / "conversion.json").read_text())["undecided"] == result["undecided"]
+    verdict = ModelCard.read(tmp_path / "float32.tflite").content["against_keras"]
+    assert (verdict["outcome"], verdict["undecided"], verdict["refused"]) == ("undecided", "too few images", None)
+    assert "float32: undecided: too few images" in caplog.messages
+
+
+def test_freezenet_converts_what_paths_name(run, remembered, tmp_path):
+    result = freezenet.convert(str(run.folder), str(tmp_path / "models"), options=FLOAT32)
+    assert list(result["variants"]) == ["float32"] and (tmp_path / "models" / "float32.tflite").is_file()
 
 
 def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path):
