@@ -75,7 +75,7 @@ weights_option = click.option(
     metavar="imagenet|none|FILE",
     help="Start from Keras' ImageNet weights (downloaded once), random ones, or a file of Keras (.h5, .keras).",
 )
-_recipe_option = click.option(
+recipe_option = click.option(
     "--recipe", default=DEFAULT_RECIPE, show_default=True, metavar="NAME|FILE", help="A recipe's name or TOML file."
 )
 _cache_option = click.option(
@@ -106,7 +106,7 @@ def recipe_options(command: _Command) -> _Command:
 
         return command(*args, recipe=load_recipe(recipe, settings), **others)
 
-    return _recipe_option(set_option(with_recipe))  # type: ignore[return-value]
+    return recipe_option(set_option(with_recipe))  # type: ignore[return-value]
 
 
 def training_options(command: _Command) -> _Command:
