@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from freezenet.edge_runtime.images.reader import read_gray
@@ -79,8 +75,9 @@ def _history(path: Path) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items() if name != "phase"} for row in csv.DictReader(file)]
 
 
-def _curves(history: list[dict[str, float]]) -> plt.Figure:
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+def _curves(history: list[dict[str, float]]) -> Drawing:
+    figure = Drawing(figsize=(9, 3))
+    axes = figure.subplots(1, 2)
     epochs = [row["epoch"] + 1 for row in history]
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
         axis.plot(epochs, [row[name] for row in history], marker=".", label="training")
@@ -93,13 +90,14 @@ def _curves(history: list[dict[str, float]]) -> plt.Figure:
     return figure
 
 
-def _matrices(comparison: dict[str, Any]) -> plt.Figure:
+def _matrices(comparison: dict[str, Any]) -> Drawing:
     tables = {name: _tables(name, one) for name, one in comparison["variants"].items()}
     panels = [panel for one in tables.values() for panel in one]
     of_variant = max(len(one) for one in tables.values())
     columns = min(_COLUMNS, of_variant if of_variant > 1 else len(panels))
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.6 * rows), squeeze=False, layout="constrained")
+    figure = Drawing(figsize=(3.4 * columns, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for number, (axis, (title, names, matrix)) in enumerate(zip(axes.flat, panels, strict=False)):
@@ -137,9 +135,10 @@ def _plain(text: str) -> str:
     return text.replace("_", " ").replace("$", r"\$")
 
 
-def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure:
+def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> Drawing:
     """Macro-F1 with its interval against latency; the area of a mark is the size of the file."""
-    figure, axis = plt.subplots(figsize=(7, 4))
+    figure = Drawing(figsize=(7, 4))
+    axis = figure.subplots()
     for name, one in comparison["variants"].items():
         x, f1 = latency[name]["median_ms"], one["macro_f1"]
         color = _COLORS.get(name)
@@ -168,11 +167,10 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure
     return figure
 
 
-def _picture(figure: plt.Figure) -> str:
+def _picture(figure: Drawing) -> str:
     """Return a figure as the content of an <img src>."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
-    plt.close(figure)
     return _png_source(content.getvalue())
 
 
