@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from freezenet.edge_runtime.errors import FreezenetError, RefusedError
     from freezenet.edge_runtime.images.preprocess import PreprocessSpec
     from freezenet.edge_runtime.integrity.verify import verify
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import Recipe, load_recipe
     from freezenet.train.run import Run
     from freezenet.train.training import train
@@ -31,6 +32,7 @@ __all__ = [
     "Recipe",
     "RefusedError",
     "Run",
+    "TrainingOptions",
     "compare",
     "convert",
     "load_recipe",
@@ -48,6 +50,7 @@ _HOME = {
     "Recipe": "train.recipes.recipe",
     "RefusedError": "edge_runtime.errors",
     "Run": "train.run",
+    "TrainingOptions": "train.options",
     "compare": "benchmarks.compare",
     "load_recipe": "train.recipes.recipe",
     "verify": "edge_runtime.integrity.verify",

@@ -23,8 +23,8 @@ from studies.command import BenchmarkCommand
 from studies.results import write_result
 
 if TYPE_CHECKING:
-    from freezenet.train.crossval.validation import CrossValidation, Fold
-    from freezenet.train.training import Material
+    from freezenet.train.crossval.plan import CrossValidation, Fold
+    from freezenet.train.data.training_data import TrainingData
 
 logger = logging.getLogger(__name__)
 
@@ -34,26 +34,27 @@ def measure(
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.crossval.validation import CrossValidation, in_this_process, read_materials
-    from freezenet.train.files import read_json
+    from freezenet.train.crossval.plan import CrossValidation
+    from freezenet.train.crossval.validation import in_this_process, read_data_by_arm
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import FINISHED
 
     fixed = load_recipe(recipe, (*settings, f"epochs={epochs}", f"patience={epochs}"))
     plain_seconds, cached_seconds, plain_accuracy, cached_accuracy = [], [], [], []
     with tempfile.TemporaryDirectory() as home:
-        asked = CrossValidation(data, {recipe: fixed}, folds, (0,), weights, Path(home) / "cache")
+        options = TrainingOptions(weights, Path(home) / "cache")
+        asked = CrossValidation(data, {recipe: fixed}, folds, (0,), options)
         started = time.perf_counter()
-        materials = read_materials(data, asked.recipes)
+        by_arm = read_data_by_arm(data, asked.recipes)
         reading = time.perf_counter() - started
         for fold in asked.all_folds():
             started = time.perf_counter()
-            list(in_this_process(asked, materials, [fold], Path(home) / "out"))
+            list(in_this_process(asked, by_arm, [fold], Path(home) / "out"))
             cached_seconds.append(time.perf_counter() - started)
-            found = read_json(fold.folder(Path(home) / "out") / FINISHED)
+            found = fold.run(Path(home) / "out").read_metrics()
             cached_accuracy.append(found["accuracy"]["value"])
             started = time.perf_counter()
-            plain_accuracy.append(_train_plainly(asked, materials[fold.arm], fold, Path(home) / f"plain-{fold.number}"))
+            plain_accuracy.append(_train_plainly(asked, by_arm[fold.arm], fold, Path(home) / f"plain-{fold.number}"))
             plain_seconds.append(time.perf_counter() - started)
             logger.info(
                 f"fold {fold.number}: cached {cached_seconds[-1]:.1f} s (accuracy {cached_accuracy[-1]:.3f}), plain "
@@ -80,38 +81,32 @@ def measure(
     }
 
 
-def _train_plainly(asked: CrossValidation, material: Material, fold: Fold, home: Path) -> float:
+def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home: Path) -> float:
     """Train one fold as a notebook would, and return its test accuracy."""
     import keras
-    import numpy as np
 
-    from freezenet.train.crossval.folds import fold_sides
+    from freezenet.train.crossval.folds import fold_splits
     from freezenet.train.crossval.validation import tested_images
-    from freezenet.train.fitting.fit import TrainingData
     from freezenet.train.losses.criterion import choose_criterion
     from freezenet.train.network.model import build_model
 
     recipe = asked.recipe(fold)
-    tested = tested_images(asked, material, fold)
-    sides = fold_sides(material.dataset, tested, recipe.validation_share, fold.seed)
-    for number, (path, sample, side) in enumerate(
-        zip(material.dataset.paths, material.dataset.samples, sides, strict=True)
-    ):
-        folder = home / side / sample.label
+    tested = tested_images(asked, data.dataset, fold)
+    data = data.with_splits(fold_splits(data.dataset, tested, recipe.validation_share, fold.seed))
+    for number, (path, sample) in enumerate(zip(data.dataset.paths, data.dataset.samples, strict=True)):
+        folder = home / sample.split / sample.label
         folder.mkdir(parents=True, exist_ok=True)
         os.symlink(path.resolve(), folder / f"{number}{path.suffix}")
 
-    def images(side: str):
+    def images(split: str):
         read = keras.utils.image_dataset_from_directory(
-            home / side, label_mode="categorical", image_size=recipe.preprocess.size, batch_size=recipe.batch_size,
-            shuffle=side == "train", seed=recipe.seed, verbose=False,
+            home / split, label_mode="categorical", image_size=recipe.preprocess.size, batch_size=recipe.batch_size,
+            shuffle=split == "train", seed=recipe.seed, verbose=False,
         )  # fmt: skip
         return read.map(lambda x, y: ((x - recipe.mean) / recipe.std, y)).prefetch(2)
 
     keras.utils.set_random_seed(recipe.seed)
-    model = build_model(recipe, material.dataset.labels, asked.weights)
-    classes = np.array([material.dataset.labels.index(sample.label) for sample in material.dataset.samples])
-    data = TrainingData(material.images, classes, sides, material.dataset.labels)
+    model = build_model(recipe, data.labels, asked.options.weights)
     model.compile(
         keras.optimizers.Adam(recipe.learning_rate), choose_criterion(recipe, data).loss, metrics=["accuracy"]
     )

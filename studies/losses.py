@@ -33,7 +33,7 @@ _SCALED = {label: round(weight / float(np.mean(list(_PUBLISHED.values()))), 5) f
 #: What each arm changes of the recipe, and what it is, for the table.
 LOSSES: dict[str, tuple[dict[str, Any], str]] = {
     "cross-entropy": ({"loss": "cross-entropy"}, "all classes alike"),
-    "attention": ({"loss": "attention"}, "weights from the training side's statistics, mean 1"),
+    "attention": ({"loss": "attention"}, "weights from the training split's statistics, mean 1"),
     "attention-published": ({"attention_weights": _PUBLISHED}, "the published weights, near .0056"),
     "attention-scaled": ({"attention_weights": _SCALED}, "the published weights, scaled to mean 1"),
     "uniform-.0056": ({"attention_weights": dict.fromkeys(_PUBLISHED, 0.00559)}, "all weights .00559"),
@@ -52,7 +52,9 @@ def study(
     data: Path, recipe: str, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
 ) -> dict[str, Any]:
     """Cross-validate all losses over `seeds` seeds and the arms of freezing with one; return both tables (JSON types)."""
-    from freezenet.train.crossval.validation import CrossValidation, cross_validate, in_this_process, read_materials
+    from freezenet.train.crossval.plan import CrossValidation
+    from freezenet.train.crossval.validation import cross_validate, in_this_process, read_data_by_arm
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
 
     base = load_recipe(recipe, settings)
@@ -60,12 +62,13 @@ def study(
     everything = {
         name: base.with_settings({**changes, "name": name}) for name, (changes, _) in {**LOSSES, **FREEZING}.items()
     }
-    materials = read_materials(data, everything)
+    by_arm = read_data_by_arm(data, everything)
+    options = TrainingOptions(weights, work / "cache")
 
     def compare(arms: dict[str, tuple[dict[str, Any], str]], count: int) -> dict[str, Any]:
         recipes = {name: everything[name] for name in arms}
-        asked = CrossValidation(data, recipes, folds, tuple(range(count)), weights, work / "cache")
-        return cross_validate(asked, materials, work / "folds", in_this_process)
+        asked = CrossValidation(data, recipes, folds, tuple(range(count)), options)
+        return cross_validate(asked, work / "folds", data=by_arm, engine=in_this_process)
 
     compare(LOSSES, 1)  # all arms once, before any of them again
     freezing = compare(FREEZING, 1)
@@ -156,7 +159,7 @@ def _against(comparisons: list[dict[str, Any]], arm: str) -> str:
 def main(data, recipe, settings, folds, seeds, weights, work, out, page) -> None:
     """Compare losses, and freezing with full fine-tuning, by cross-validation; write JSON to stdout and into OUT."""
     if page:
-        from freezenet.train.crossval.picture import write_picture
+        from freezenet.train.crossval.table import write_picture
 
         rewrite_page(PAGE, page_with_tables)
         write_picture(read_json(next(iter((ROOT / "results").glob("losses-*.json"))))["losses"], ROOT / PICTURE)

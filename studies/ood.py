@@ -53,35 +53,35 @@ def measure(
     import numpy as np
 
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.data.dataset import SPLITS, load
+    from freezenet.train.data.dataset import SPLITS
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.loading import load
     from freezenet.train.data.split import split
+    from freezenet.train.data.training_data import TrainingData
     from freezenet.train.frozen.backbone import backbone_features
     from freezenet.train.network.model import build_model
-    from freezenet.train.ood.negatives import all_below, read_negatives, sides_of
+    from freezenet.train.ood.negatives import all_below, read_negatives, splits_of
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
     dataset = load(data)
-    images = read_images(dataset, recipe.preprocess)
+    read = TrainingData.read(dataset, recipe.preprocess)
     others = read_negatives(not_cxr, recipe)
-    others.refuse_known(dataset, images)
+    others.refuse_known(read)
     kinds = np.array([kind_of(sample.file) for sample in others.dataset.samples])
     model = build_model(recipe, dataset.labels, weights)
     logger.info("computing the trunk's features")
-    features, negatives = (backbone_features(model, one.pixels, recipe.preprocess) for one in (images, others.images))
+    spec = recipe.preprocess
+    features, negatives = (backbone_features(model, one.pixels, spec) for one in (read.images, others.images))
     strange = None
     if other_cxr is not None:
-        strange = backbone_features(
-            model, read_images(all_below(other_cxr, "chest"), recipe.preprocess).pixels, recipe.preprocess
-        )
-    patients = np.array([sample.patient for sample in dataset.samples])
+        strange = backbone_features(model, read_images(all_below(other_cxr, "chest"), spec).pixels, spec)
     rows: list[dict[str, Any]] = []
     for seed in seeds:
-        sides = split(dataset, recipe.validation_share, recipe.test_share, seed)
-        train, validation, test = (features[sides == side] for side in SPLITS)
-        names = patients[sides == "test"].tolist()
-        taught = sides_of(others.images.hashes, seed) == "train"
+        splits = split(dataset, recipe.validation_share, recipe.test_share, seed)
+        train, validation, test = (features[splits == one] for one in SPLITS)
+        names = read.patients[splits == "test"].tolist()
+        taught = splits_of(others.images.hashes, seed) == "train"
         gates = _gates(train, validation, negatives[taught])
         row: dict[str, Any] = {
             "seed": seed,
@@ -211,7 +211,7 @@ def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, roun
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
     result = measure(data, not_cxr, recipe, settings, weights, [int(seed) for seed in seeds.split(",")], other_cxr)
     if model is not None:
-        from freezenet.train.data.dataset import load
+        from freezenet.train.data.loading import load
 
         result["overhead"] = overhead(model, load(data).paths[:50], rounds)
     if out is not None:

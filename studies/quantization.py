@@ -337,8 +337,8 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
     difference of a score, 0..1).
     Raises FreezenetError where the runs were not trained on the same images.
     """
-    if len({run.account["data_sha256"] for run in runs}) > 1:
-        names = ", ".join(sorted({Path(run.account["data"]).name for run in runs}))
+    if len({run.manifest["data_sha256"] for run in runs}) > 1:
+        names = ", ".join(sorted({Path(run.manifest["data"]).name for run in runs}))
         raise FreezenetError(f"Runs on the same images are required, for means over them. Got: runs on {names}.")
     rows: list[dict[str, Any]] = []
     for run in runs:
@@ -350,9 +350,9 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
             rows.append(_row(bench, name, file, {side: bench.answers(file, side) for side in bench.sides}))
     measured = [REFERENCE, *arms]
     return {
-        "data": Path(runs[0].account["data"]).name,
+        "data": Path(runs[0].manifest["data"]).name,
         "recipe": runs[0].recipe.name,
-        "weights": Path(runs[0].account["weights"]).name,
+        "weights": Path(runs[0].manifest["weights"]).name,
         "seeds": [run.recipe.seed for run in runs],
         "images": {side: len(pixels) for side, (pixels, _) in bench.sides.items()},
         "calibration_images": len(bench.calibration.images),

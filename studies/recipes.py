@@ -32,9 +32,10 @@ def study(
     from freezenet.convert.models import convert
     from freezenet.edge_runtime.system.environment import environment
     from freezenet.train.files import read_json
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import FINISHED as TRAINED
     from freezenet.train.run import Run
+    from freezenet.train.run_folder import RunFolder
     from freezenet.train.training import train
 
     rows = []
@@ -42,13 +43,15 @@ def study(
         recipe, *settings = arm.split("+")
         for seed in seeds:
             home = work / f"{arm}-{seed}"
+            run = RunFolder(home / "run")
             logger.info(f"{arm}, seed {seed}")
-            if not (home / "run" / TRAINED).is_file():
-                train(data, home / "run", load_recipe(recipe, (*settings, f"seed={seed}")), weights, work / "cache")
+            if not run.finished:
+                of_seed = load_recipe(recipe, (*settings, f"seed={seed}"))
+                train(data, run.folder, recipe=of_seed, options=TrainingOptions(weights, work / "cache"))
             if not (home / "models" / CONVERTED).is_file():
                 # Refused variants count too: what is left out would flatter the means.
-                convert(Run.open(home / "run"), home / "models", variants, gate=False)
-            metrics = read_json(home / "run" / TRAINED)
+                convert(Run.open(run.folder), home / "models", variants, gate=False)
+            metrics = run.read_metrics()
             comparison = compare(home / "models", data)
             row = {
                 "arm": arm,

@@ -36,8 +36,8 @@ def measure(
     import numpy as np
 
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.data.dataset import load
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.loading import load
     from freezenet.train.fitting.augment import normalizer
     from freezenet.train.fitting.batches import Batches
     from freezenet.train.fitting.fit import compile_model

@@ -66,30 +66,33 @@ def phantoms(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def run(phantoms, tmp_path_factory):
     """A finished `freezenet.train.run.Run` of a small net on the phantoms."""
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import DECISION, Run
+    from freezenet.train.run import Run
     from freezenet.train.training import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     train(
         phantoms,
         folder,
-        load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10", "seed=1")),
-        weights="none",
+        recipe=load_recipe("phantoms", ("epochs=10", "batch_size=16", "patience=10", "seed=1")),
+        options=TrainingOptions(weights="none"),
     )
+    run = Run.open(folder)
     # Most tests compare a device's answers with the network's scores, so the models say them as they are and never abstain.
-    (folder / DECISION).rename(folder.parent / DECISION)
-    return Run.open(folder)
+    run.decision_file.rename(folder.parent / run.decision_file.name)
+    return run
 
 
 @pytest.fixture
 def deciding_run(run, tmp_path):
     """A copy of `run` with what its training chose: temperature, abstention threshold and gate."""
-    from freezenet.train.run import DECISION, Run
+    from freezenet.train.run import Run
 
     folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
-    shutil.copyfile(run.folder.parent / DECISION, folder / DECISION)
-    return Run.open(folder)
+    own = Run.open(folder)
+    shutil.copyfile(run.folder.parent / own.decision_file.name, own.decision_file)
+    return own
 
 
 @pytest.fixture(scope="session")

@@ -24,14 +24,14 @@ def evaluate(model, data, everything, threads, as_json) -> None:
     With a splits.csv beside the model, only its test images count: the others took part in the training. --all measures
     it on other data, such as those of another hospital, which may lack some of the model's classes.
     """
-    from freezenet.benchmarks.evaluate import choose_side, evaluate_model
+    from freezenet.benchmarks.evaluate import evaluate_model, judged_images
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.task import task_of
 
     classifier = Classifier(model, threads)
     splits = model.parent / "splits.csv"
     beside = splits if splits.is_file() and not everything else None
-    figures = evaluate_model(classifier, choose_side(data, beside, task_of(classifier.card.content).name))
+    figures = evaluate_model(classifier, judged_images(data, beside, task_of(classifier.card.content).name))
     if as_json:
         click.echo(json.dumps(figures))
         return

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import TestSide, choose_side, model_scores
+from freezenet.benchmarks.evaluate import JudgedImages, judged_images, model_scores
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.system.environment import environment
@@ -35,9 +35,10 @@ def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> d
     classifiers = {name: Classifier(models / conversion["variants"][name]["file"], threads) for name in names}
     card = classifiers[REFERENCE].card
     task, labels = task_of(card.content), card.labels
-    side = choose_side(data or conversion["data"], models / "splits.csv", task.name)
-    truth = task.truth(side.truth, labels)
-    found = {name: _Found.of(classifier, side) for name, classifier in classifiers.items()}
+    judged = judged_images(data or conversion["data"], models / "splits.csv", task.name)
+    truth = task.truth(judged.truth, labels)
+    pixels = judged.pixels(card.preprocess)
+    found = {name: _Found.of(classifier, pixels) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
     variants = {}
     for name, classifier in classifiers.items():
@@ -45,18 +46,18 @@ def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> d
             "file": classifier.path.name,
             "bytes": classifier.path.stat().st_size,
             "runtime": classifier.runtime,
-            **task.evaluate(truth, found[name].answers, labels, side.patients),
+            **task.evaluate(truth, found[name].answers, labels, judged.patients),
         }
         if name != REFERENCE:
             variants[name]["against_float32"] = paired(
-                truth, reference.answers, found[name].answers, labels, side.patients
+                truth, reference.answers, found[name].answers, labels, judged.patients
             )
-            variants[name]["flipped"] = _flipped(side, labels, reference, found[name])
+            variants[name]["flipped"] = _flipped(judged, labels, reference, found[name])
     return {
         "reference": REFERENCE,
-        "side": side.side,
+        "side": judged.split,
         "images": len(truth),
-        "data_root": str(side.dataset.root.resolve()),
+        "data_root": str(judged.dataset.root.resolve()),
         "variants": variants,
         "environment": environment(),
     }
@@ -70,9 +71,9 @@ class _Found:
     confidence: NDArray[np.float64]
 
     @classmethod
-    def of(cls, classifier: Classifier, side: TestSide) -> _Found:
+    def of(cls, classifier: Classifier, pixels: NDArray[np.uint8]) -> _Found:
         rule = classifier.rule
-        probabilities = rule.probabilities(model_scores(classifier, side))
+        probabilities = rule.probabilities(model_scores(classifier, pixels))
         answers = rule.chosen(probabilities)
         return cls(answers, rule.certainties(probabilities, answers).min(-1))
 
@@ -119,15 +120,15 @@ def _mcnemar(first: int, second: int) -> float:
     return float(binomtest(first, first + second).pvalue) if first + second else 1.0
 
 
-def _flipped(side: TestSide, labels: tuple[str, ...], reference: _Found, found: _Found) -> list[dict[str, Any]]:
+def _flipped(judged: JudgedImages, labels: tuple[str, ...], reference: _Found, found: _Found) -> list[dict[str, Any]]:
     """Return the images with another answer; a score is the answer's confidence."""
     texts = {
-        name: side.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
+        name: judged.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
     }
     return [
         {
-            "file": side.dataset.samples[row].file,
-            "class": side.truth[row],
+            "file": judged.dataset.samples[row].file,
+            "class": judged.dataset.samples[row].label,
             "float32": texts["float32"][row],
             "this": texts["this"][row],
             "float32_score": round(float(reference.confidence[row]), 4),

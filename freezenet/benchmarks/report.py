@@ -21,6 +21,7 @@ from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.train.data.sources import source_table
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
+from freezenet.train.run_folder import RunFolder
 
 _THUMBNAIL = 128
 #: Flipped images shown per variant; the rest is counted.
@@ -42,7 +43,8 @@ _COLUMNS = 4
 
 def write_report(folder: Path) -> Path:
     """Write `report.html` into a pipeline folder from what its stages left, and return its path."""
-    metrics = read_json(folder / "run" / "metrics.json")
+    run = RunFolder(folder / "run")
+    metrics = run.read_metrics()
     results = read_json(folder / "results.json")
     comparison = results["comparison"]
     latency = {one["model"].removesuffix(".tflite"): one for one in results["latency"]}
@@ -60,7 +62,7 @@ def write_report(folder: Path) -> Path:
         comparison=comparison,
         latency=latency,
         sources=source_table(metrics["images_by_class_and_source"]),
-        curves=_picture(_curves(_history(folder / "run" / "history.csv"))),
+        curves=_picture(_curves(_history(run.history_file))),
         matrices=_picture(_matrices(comparison)),
         tradeoff=_picture(_tradeoff(comparison, latency)),
         flipped={

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
-from freezenet.train.cli import overwrite_option
+from freezenet.train.options import overwrite_option
 
 variants_option = click.option(
     "--variants",

@@ -95,12 +95,12 @@ def convert(
                 continue
         content = writer.checked_card(VARIANTS[name], next(iter(targets.values())))
         written[name] = {**_entry(content, targets), "seconds": round(time.perf_counter() - started, 2)}
-    shutil.copyfile(run.folder / "splits.csv", out / "splits.csv")
+    shutil.copyfile(run.splits_file, out / run.splits_file.name)
     result = {
         "run": str(run.folder.resolve()),
         "recipe": run.recipe.name,
-        "data": str((data or Path(run.account["data"])).resolve()),
-        "data_sha256": run.account["data_sha256"],
+        "data": str((data or Path(run.manifest["data"])).resolve()),
+        "data_sha256": run.manifest["data_sha256"],
         "calibration_images": len(calibration.images),
         "variants": written,
         "refused": refused,

@@ -6,20 +6,19 @@ import json
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from freezenet.convert.cli import calibration_option, limits_option, no_gate_option, variants_option
-from freezenet.convert.variants import DEFAULT_VARIANTS, known_variants
-from freezenet.train.cli import (
-    cache_option,
+from freezenet.convert.variants import known_variants
+from freezenet.train.options import (
+    TrainingOptions,
     json_option,
-    not_cxr_option,
+    out_option,
     overwrite_option,
-    recipe_option,
-    set_option,
-    skip_option,
-    weights_option,
+    recipe_options,
+    training_options_with_negatives,
 )
 
 logger = logging.getLogger(__name__)
@@ -31,37 +30,35 @@ _DEMO_TOLERATED = 6
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder for all results.")
-@recipe_option
-@set_option
-@weights_option
+@out_option("DIR", what="all results")
+@recipe_options
+@training_options_with_negatives
 @variants_option
-@cache_option
-@overwrite_option
-@skip_option
-@not_cxr_option
 @calibration_option
 @limits_option
 @no_gate_option
 @json_option
-def pipeline(data, out, recipe, settings, variants, limits, as_json, **others) -> None:
+def pipeline(data, out, recipe, options, variants, calibration_images, limits, no_gate, as_json) -> None:
     """Do all of it on DATA: train, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
     it was when the same command is given again.
     """
-    _run(data, out, recipe, settings, variants, limits, as_json, **others)
+    _run(
+        data,
+        out,
+        as_json,
+        recipe=recipe,
+        training=options,
+        variants=tuple(known_variants(variants)),
+        calibration_images=calibration_images,
+        limits=limits,
+        gate=not no_gate,
+    )
 
 
 @click.command()
-@click.option(
-    "--out",
-    default="demo",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for all results.",
-)
+@out_option("DIR", default="demo", what="all results")
 @click.option(
     "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the phantoms and the training."
 )
@@ -72,6 +69,7 @@ def demo(out, seed, overwrite, as_json) -> None:
     from freezenet.train.data.phantoms import write_phantoms
     from freezenet.train.files import prepare_output
     from freezenet.train.quiet import quiet
+    from freezenet.train.recipes.recipe import load_recipe
 
     with quiet():  # before anything is written, so that a missing package leaves nothing behind
         import freezenet.pipeline.stages  # noqa: F401
@@ -81,37 +79,20 @@ def demo(out, seed, overwrite, as_json) -> None:
     if not data.is_file():
         logger.info("drawing chest phantoms")
         write_phantoms(data.parent, seed=seed)
-    _run(
-        data,
-        out,
-        "phantoms",
-        (f"seed={seed}",),
-        ",".join(DEFAULT_VARIANTS),
-        (f"tolerated_images={_DEMO_TOLERATED}",),
-        as_json,
-        weights="none",
-        cache=out / "cache",
-    )
+    training = TrainingOptions(weights="none", cache=out / "cache")
+    recipe = load_recipe("phantoms", (f"seed={seed}",))
+    _run(data, out, as_json, recipe=recipe, training=training, limits=(f"tolerated_images={_DEMO_TOLERATED}",))
 
 
-def _run(data, out, recipe, settings, variants, limits, as_json, no_gate=False, **others) -> None:
+def _run(data: Path, out: Path, as_json: bool, limits: tuple[str, ...], **others: Any) -> None:
     """Run the pipeline and print its table; others: options of `freezenet.pipeline.stages.Options` under their own names."""
     from freezenet.train.quiet import quiet
-    from freezenet.train.recipes.recipe import load_recipe
 
     with quiet():
         from freezenet.convert.acceptance import GateLimits
         from freezenet.pipeline.stages import Options, command_line, run_pipeline
 
-    options = Options(
-        data=data,
-        recipe=load_recipe(recipe, settings),
-        variants=tuple(known_variants(variants)),
-        limits=GateLimits().changed(limits),
-        gate=not no_gate,
-        command=command_line(sys.argv[1:]),
-        **others,
-    )
+    options = Options(data=data, limits=GateLimits().changed(limits), command=command_line(sys.argv[1:]), **others)
     results = run_pipeline(options, out)
     if as_json:
         click.echo(json.dumps(results))

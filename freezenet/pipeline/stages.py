@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from freezenet.convert.package.card import NOTICE
 from freezenet.convert.variants import DEFAULT_VARIANTS
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.data.dataset import load
+from freezenet.train.data.loading import load
 from freezenet.train.files import prepare_output, read_json, write_json
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import Recipe
-from freezenet.train.run import FINISHED as TRAINED
-from freezenet.train.run import Run, weights_origin
+from freezenet.train.run import Run
+from freezenet.train.run_folder import RunFolder
 from freezenet.train.training import train
 
 logger = logging.getLogger(__name__)
@@ -34,19 +35,23 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Options:
-    """What the pipeline is asked for; see `freezenet.train.training.train` and `freezenet.convert.models.convert`."""
+    """What the pipeline is asked for; see `freezenet.train.training.train` and `freezenet.convert.models.convert`.
+
+    Args:
+        data: a folder or a CSV.
+        recipe: what is trained by.
+        training: how; its `overwrite` empties the folder of the whole pipeline.
+        variants, calibration_images, limits, gate: of the conversion.
+        command: what was typed, for the report.
+    """
 
     data: Path
     recipe: Recipe
-    weights: str = "imagenet"
+    training: TrainingOptions = TrainingOptions()
     variants: tuple[str, ...] = DEFAULT_VARIANTS
-    cache: Path | None = None
-    skip_unreadable: bool = False
-    not_cxr: Path | None = None
     calibration_images: int = 100
     limits: GateLimits = GateLimits()
     gate: bool = True
-    overwrite: bool = False
     command: str = ""
 
 
@@ -58,9 +63,9 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     from freezenet.benchmarks.report import write_report  # checks early that [report] is installed
 
     load(options.data, options.recipe.task)  # before earlier results are overwritten
-    prepare_output(out, "report.html", options.overwrite)
+    prepare_output(out, "report.html", options.training.overwrite)
     logger.info(f"1/5 train {options.recipe.name}")
-    run = _trained(options, out / "run")
+    run = _trained(options, RunFolder(out / "run"))
     logger.info("2/5 convert")
     models = out / "models"
     if (models / CONVERTED).is_file():
@@ -79,13 +84,14 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
         comparison = compare(models, options.data)
         logger.info("4/5 benchmark")
         latency = [benchmark(models / one["file"]) for one in conversion["variants"].values()]
+        metrics = run.read_metrics()
         write_json(results_file, {
             "recipe": options.recipe.name,
             "data": str(options.data),
             "command": options.command,
             "has_patients": _has_patients(run),
             "notice": NOTICE,
-            "keras": {name: read_json(run.folder / TRAINED)[name] for name in ("accuracy", "macro_f1")},
+            "keras": {"accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"]},
             "comparison": comparison,
             "latency": latency,
             "refused": conversion["refused"],
@@ -98,23 +104,17 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     return read_json(results_file)
 
 
-def _trained(options: Options, folder: Path) -> Run:
-    if not (folder / TRAINED).is_file():
-        train(
-            options.data,
-            folder,
-            options.recipe,
-            options.weights,
-            options.cache,
-            skip_unreadable=options.skip_unreadable,
-            not_cxr=options.not_cxr,
-        )
-    run = Run.open(folder)
-    begun = (run.recipe, run.account["weights"], run.account["data"], run.account.get("not_cxr"))
-    not_cxr = options.not_cxr and str(options.not_cxr.resolve())
-    if begun != (options.recipe, weights_origin(options.weights), str(options.data.resolve()), not_cxr):
+def _trained(options: Options, files: RunFolder) -> Run:
+    training = options.training
+    if not files.finished:
+        # What lay there has been removed with the rest.
+        train(options.data, files.folder, recipe=options.recipe, options=replace(training, overwrite=False))
+    run = Run.open(files.folder)
+    begun = (run.recipe, run.manifest["weights"], run.manifest["data"], run.manifest.get("not_cxr"))
+    not_cxr = training.not_cxr and str(training.not_cxr.resolve())
+    if begun != (options.recipe, training.weights_origin, str(options.data.resolve()), not_cxr):
         raise FreezenetError(
-            f"The same recipe, weights and data are required to go on with a pipeline. Got: {folder.parent}, begun with "
+            f"The same recipe, weights and data are required to go on with a pipeline. Got: {files.folder.parent}, begun with "
             "others; pass --overwrite or choose another name."
         )
     return run

@@ -3,69 +3,39 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-recipe_option = click.option(
-    "--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE", help="A recipe's name or TOML file."
+from freezenet.train.options import (
+    json_option,
+    out_option,
+    recipe_options,
+    set_option,
+    training_options_with_negatives,
 )
-set_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe; may be repeated."
-)
-weights_option = click.option(
-    "--weights",
-    default="imagenet",
-    show_default=True,
-    metavar="imagenet|none|FILE",
-    help="Start from Keras' ImageNet weights (downloaded once), random ones, or a file of Keras (.h5, .keras).",
-)
-cache_option = click.option(
-    "--cache",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder of the frozen-half cache; default: the user's.",
-)
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the results in the output folder.")
-skip_option = click.option(
-    "--skip-unreadable", is_flag=True, help="Leave out images that cannot be read, and name them."
-)
-not_cxr_option = click.option(
-    "--not-cxr",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Images that are no chest X-rays: half of them teach the gate, half test it.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Write the results as JSON to stdout.")
 
 
 @click.command()
 @click.argument("data", type=click.Path())
-@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Folder for the results.")
-@recipe_option
-@set_option
-@weights_option
-@cache_option
-@overwrite_option
-@skip_option
-@not_cxr_option
+@out_option("RUN")
+@recipe_options
+@training_options_with_negatives
 @json_option
-def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadable, not_cxr, as_json) -> None:
+def train(data, out, recipe, options, as_json) -> None:
     """Train a recipe on DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]).
 
     A killed run goes on when the same command is given again.
     """
     from freezenet.train.quiet import quiet
-    from freezenet.train.recipes.recipe import load_recipe
 
-    resolved = load_recipe(recipe, settings)  # a mistake is told before TensorFlow has started
     with quiet():
         from freezenet.train.training import train as run
 
-    metrics = run(data, out, resolved, weights, cache, overwrite, skip_unreadable, not_cxr)
+    metrics = run(data, out, recipe=recipe, options=options)
     if as_json:
         click.echo(json.dumps(metrics))
         return
-    click.echo(f"test side\t{metrics['images']} images\tof {metrics['patients']} patients; [ ] is the 95 % interval")
+    click.echo(f"test split\t{metrics['images']} images\tof {metrics['patients']} patients; [ ] is the 95 % interval")
     for name in ("accuracy", "macro_f1", "hamming_loss"):
         if name in metrics:
             figure = metrics[name]
@@ -79,16 +49,16 @@ def train(data, out, recipe, settings, weights, cache, overwrite, skip_unreadabl
         ),
         (f"share of images answered (confidence of {chosen['abstain_below']:.3f} or more)", sure["coverage"]),
         ("accuracy of these answers", sure["accuracy_answered"]),
-        ("share of images that pass the chest gate", gate["chest_passed"]),
+        ("share of images that pass the OOD gate", gate["chest_passed"]),
     ]
     if "negatives" in gate:
         figures.append((f"share of {gate['negatives']} non-chest images that it refuses", gate["negatives_refused"]))
     for name, figure in figures:
         click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
-    for label, figures in metrics["per_class"].items():
-        shown = figures["recall"]
+    for label, one in metrics["per_class"].items():
+        shown = one["recall"]
         click.echo(
-            f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {figures['support']}"
+            f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {one['support']}"
         )
     for label, threshold in metrics.get("thresholds", {}).items():
         click.echo(f"threshold {label}\t{threshold:.4f}")

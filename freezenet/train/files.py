@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.edge_runtime.files import write_atomically as write_atomically  # the device has both too
 from freezenet.edge_runtime.integrity.hashes import sha256_file as sha256_file
 
@@ -33,16 +33,16 @@ def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]])
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; FreezenetError where the file is missing or damaged."""
+    """Read JSON; DataError where the file is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         what = "without one" if path.parent.is_dir() else "which does not exist"
-        raise FreezenetError(
+        raise DataError(
             f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent}, {what}."
         ) from None
     except ValueError:
-        raise FreezenetError(f"Valid JSON in {path} is required. Got: a damaged file; write it again.") from None
+        raise DataError(f"Valid JSON in {path} is required. Got: a damaged file; write it again.") from None
 
 
 def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
@@ -50,18 +50,18 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
 
     finished: name of the file that is written last, None for a folder that can always be gone on with. A folder that holds
     it is refused unless `overwrite`, which empties it; a folder without it is that of a killed run and is gone on with.
-    Raises FreezenetError where the path is a file, or a folder with something else inside.
+    Raises SettingError where the path is a file, or a folder with something else inside.
     """
     if folder.is_file():
-        raise FreezenetError(f"An output folder is required. Got: {folder}, a file; choose another name.")
+        raise SettingError(f"An output folder is required. Got: {folder}, a file; choose another name.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise FreezenetError(
+        raise SettingError(
             f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
         )
     if overwrite and folder.is_dir():
         _empty(folder, finished)
     if finished is not None and (folder / finished).exists():
-        raise FreezenetError(
+        raise SettingError(
             f"An output folder without results is required. Got: {folder}, which is finished (it holds {finished}); pass "
             "--overwrite to do it again, or choose another name."
         )
@@ -72,11 +72,11 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
 def prepare_file(path: Path, overwrite: bool, source: Path) -> None:
     """Refuse an output file that is a folder, is there already (unless `overwrite`), or is the source itself."""
     if path.is_dir():
-        raise FreezenetError(f"An output file is required. Got: {path}, a folder; choose another name.")
+        raise SettingError(f"An output file is required. Got: {path}, a folder; choose another name.")
     if path.exists() and source.exists() and path.samefile(source):
-        raise FreezenetError(f"Another output file than the source is required. Got: {path}; choose another name.")
+        raise SettingError(f"Another output file than the source is required. Got: {path}; choose another name.")
     if path.exists() and not overwrite:
-        raise FreezenetError(
+        raise SettingError(
             f"An output file that does not exist is required. Got: {path}; pass --overwrite or choose another name."
         )
 

@@ -3,13 +3,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-from freezenet.benchmarks.evaluate import choose_side, evaluate_model, model_scores
+from freezenet.benchmarks.evaluate import evaluate_model, judged_images, model_scores
 from freezenet.cli import cli
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
@@ -21,8 +22,8 @@ def classifier(models):
 
 
 @pytest.fixture(scope="module")
-def side(models, phantoms):
-    return choose_side(phantoms, models / "splits.csv")
+def judged(models, phantoms):
+    return judged_images(phantoms, models / "splits.csv")
 
 
 def table(path):
@@ -38,30 +39,30 @@ def write_table(path, rows):
     return path
 
 
-def test_only_the_test_side_counts(side, models):
+def test_only_the_test_split_counts(judged, models):
     test = {row["file"]: row for row in table(models / "splits.csv") if row["split"] == "test"}
-    assert side.side == "test"
-    assert {sample.file for sample in side.dataset.samples} == set(test)
-    for sample, truth, patient in zip(side.dataset.samples, side.truth, side.patients, strict=True):
+    assert judged.split == "test"
+    assert {sample.file for sample in judged.dataset.samples} == set(test)
+    for sample, truth, patient in zip(judged.dataset.samples, judged.truth, judged.patients, strict=True):
         assert (truth, patient) == (test[sample.file]["class"], test[sample.file]["patient_id"])
 
 
 def test_all_of_the_data_without_splits(phantoms):
-    found = choose_side(phantoms, None)
-    assert found.side == "all"
+    found = judged_images(phantoms, None)
+    assert found.split == "all"
     assert len(found.truth) == len(table(phantoms))
 
 
-def test_figures_are_those_of_scikit_learn(classifier, side):
-    answers = [classifier.predict(path).label for path in side.dataset.paths]
+def test_figures_are_those_of_scikit_learn(classifier, judged):
+    answers = [classifier.predict(path).label for path in judged.dataset.paths]
     labels = list(classifier.card.labels)
-    figures = evaluate_model(classifier, side)
+    figures = evaluate_model(classifier, judged)
     assert figures["model"] == "int8.tflite"
     assert figures["side"] == "test"
     assert figures["labels"] == labels
-    assert figures["accuracy"]["value"] == pytest.approx(accuracy_score(side.truth, answers), abs=1e-6)
-    assert figures["confusion_matrix"] == confusion_matrix(side.truth, answers, labels=labels).tolist()
-    parts = precision_recall_fscore_support(side.truth, answers, labels=labels, zero_division=0)
+    assert figures["accuracy"]["value"] == pytest.approx(accuracy_score(judged.truth, answers), abs=1e-6)
+    assert figures["confusion_matrix"] == confusion_matrix(judged.truth, answers, labels=labels).tolist()
+    parts = precision_recall_fscore_support(judged.truth, answers, labels=labels, zero_division=0)
     for name, values in zip(("precision", "recall", "f1", "support"), parts, strict=True):
         for label, value in zip(labels, values, strict=True):
             found = figures["per_class"][label][name]
@@ -69,17 +70,17 @@ def test_figures_are_those_of_scikit_learn(classifier, side):
     assert figures["macro_f1"]["value"] == pytest.approx(np.mean(parts[2]), abs=1e-6)
 
 
-def test_scores_are_those_of_single_predictions(classifier, side):
-    few = choose_side(side.dataset.root, None)
-    few = type(few)(side.dataset.only(range(5)), side.truth[:5], side.patients[:5], "test")
+def test_scores_are_those_of_single_predictions(classifier, judged):
+    few = replace(judged, dataset=judged.dataset.only(range(5)))
     singles = [list(classifier.predict(path).probabilities.values()) for path in few.dataset.paths]
-    np.testing.assert_allclose(model_scores(classifier, few), singles, atol=1e-6)
+    scores = model_scores(classifier, few.pixels(classifier.card.preprocess))
+    np.testing.assert_allclose(scores, singles, atol=1e-6)
 
 
 def test_other_classes_are_refused(classifier, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "data")
     rows = [{**row, "class": "Tuberculosis" if row["class"] == "Focal" else row["class"]} for row in table(phantoms)]
-    found = choose_side(write_table(tmp_path / "data" / "other.csv", rows), None)
+    found = judged_images(write_table(tmp_path / "data" / "other.csv", rows), None)
     with pytest.raises(
         FreezenetError, match=r"classes Clear, Diffuse, Focal, Reticular is required\. Got: Tuberculosis; "
     ):
@@ -91,14 +92,14 @@ def test_missing_test_images_are_counted_in_the_refusal(models, phantoms, tmp_pa
     test = [row["file"] for row in table(models / "splits.csv") if row["split"] == "test"]
     rows = [row for row in table(phantoms) if row["file"] not in test[:3]]
     with pytest.raises(FreezenetError, match=rf"with {len(test) - 3} of the {len(test)} test images"):
-        choose_side(write_table(tmp_path / "data" / "fewer.csv", rows), models / "splits.csv")
+        judged_images(write_table(tmp_path / "data" / "fewer.csv", rows), models / "splits.csv")
 
 
-def test_the_verb_finds_the_splits_beside_the_model(models, phantoms, side):
+def test_the_verb_finds_the_splits_beside_the_model(models, phantoms, judged):
     runner = CliRunner()
     done = runner.invoke(cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json"])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["images"] == len(side.truth)
+    assert json.loads(done.stdout)["images"] == len(judged.truth)
     done = runner.invoke(cli, ["evaluate", str(models / "int8.tflite"), str(phantoms), "--json", "--all"])
     assert json.loads(done.stdout)["images"] == len(table(phantoms))
     assert json.loads(done.stdout)["side"] == "all"

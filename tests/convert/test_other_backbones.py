@@ -17,6 +17,7 @@ from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train
@@ -90,7 +91,7 @@ def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
         "dropout=.1",
     )
     recipe = load_recipe("phantoms", (*settings, "batch_size=16", "pooling=max"))
-    train(phantoms, tmp_path / "run", recipe, "none")
+    train(phantoms, tmp_path / "run", recipe=recipe, options=TrainingOptions("none"))
     run = Run.open(tmp_path / "run")
     result = convert(run, tmp_path / "models", ("float32", "int8"), ("edge", "app"), 40, gate=False)
     assert set(result["variants"]) == {"float32", "int8"}
@@ -106,7 +107,7 @@ def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
 def test_what_a_variant_cannot_hold_is_said_and_the_others_are_written(phantoms, tmp_path, command):
     """TensorFlow's 16-bit quantizer has no HARD_SWISH, quantization-aware training no Activation."""
     settings = ("backbone=mobilenetv3-small", "image_size=64", "freeze_fraction=1", "epochs=1", "batchnorm=inference")
-    train(phantoms, tmp_path / "run", load_recipe("phantoms", settings), "none")
+    train(phantoms, tmp_path / "run", recipe=load_recipe("phantoms", settings), options=TrainingOptions("none"))
     models = tmp_path / "models"
     code, out, err = command(
         "convert", tmp_path / "run", "--out", models, "--variants", "int16x8,int8-qat,float32", "--no-gate",

@@ -15,7 +15,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import accuracy_score, f1_score, hamming_loss, recall_score
 
 from freezenet.benchmarks.compare import compare
-from freezenet.benchmarks.evaluate import choose_side, evaluate_model
+from freezenet.benchmarks.evaluate import evaluate_model, judged_images
 from freezenet.benchmarks.report import write_report
 from freezenet.convert.models import convert
 from freezenet.convert.package.hub import export_hub
@@ -26,6 +26,7 @@ from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.phantoms import LABEL_SET_PATIENTS, write_phantoms
 from freezenet.train.files import write_json
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train
@@ -61,7 +62,7 @@ class Done:
 def done(tmp_path_factory) -> Done:
     home = tmp_path_factory.mktemp("labels")
     data = write_phantoms(home / "data", scale=0.25, size=64, patients=LABEL_SET_PATIENTS)
-    train(data, home / "run", load_recipe("phantoms", SETTINGS), "none")
+    train(data, home / "run", recipe=load_recipe("phantoms", SETTINGS), options=TrainingOptions("none"))
     run = Run.open(home / "run")
     # A net this small loses more than the gate allows; what the gate says is in its own tests.
     convert(run, home / "models", ("float32", "int8"), ("edge", "app"), calibration_images=30, gate=False)
@@ -128,12 +129,12 @@ def test_the_card_holds_the_rule_of_decision_json_and_every_file_proves_itself(d
 def test_a_device_answers_by_the_thresholds_and_its_figures_are_those_of_the_card(done, comparison, name, smallest):
     classifier = Classifier(done.models / f"{name}.tflite")
     decision = done.json("decision.json")
-    side = choose_side(done.data, done.models / "splits.csv", "multi-label")
-    pixels = np.stack([done.run.recipe.preprocess.pixels(path) for path in side.dataset.paths])
+    judged = judged_images(done.data, done.models / "splits.csv", "multi-label")
+    pixels = np.stack([done.run.recipe.preprocess.pixels(path) for path in judged.dataset.paths])
     answers = by_hand(classifier.scores(pixels), decision, smallest)
-    truth = np.array([[label in text.split(";") for label in LABELS] for text in side.truth])
+    truth = np.array([[label in text.split(";") for label in LABELS] for text in judged.truth])
 
-    figures = evaluate_model(classifier, side)
+    figures = evaluate_model(classifier, judged)
     assert figures["macro_f1"]["value"] == pytest.approx(
         f1_score(truth, answers, average="macro", zero_division=0), abs=1e-6
     )
@@ -141,7 +142,7 @@ def test_a_device_answers_by_the_thresholds_and_its_figures_are_those_of_the_car
     for key in ("accuracy", "hamming_loss", "per_label", "confusion_matrices"):
         assert figures[key] == classifier.card.content["accuracy"][key] == comparison["variants"][name][key]
 
-    for path, answer in list(zip(side.dataset.paths, answers, strict=True))[:20]:
+    for path, answer in list(zip(judged.dataset.paths, answers, strict=True))[:20]:
         prediction = classifier.predict(path)
         expected = ";".join(label for label, there in zip(LABELS, answer, strict=True) if there)
         assert prediction.label == expected or prediction.abstained
@@ -149,17 +150,17 @@ def test_a_device_answers_by_the_thresholds_and_its_figures_are_those_of_the_car
 
 def test_what_changed_from_float32_is_counted_by_label_sets(done, comparison):
     one = comparison["variants"]["int8"]
-    side = choose_side(done.data, done.models / "splits.csv", "multi-label")
+    judged = judged_images(done.data, done.models / "splits.csv", "multi-label")
     before, after = (
         Classifier(done.models / f"{name}.tflite").rule.answers(
             np.concatenate([
                 Classifier(done.models / f"{name}.tflite").scores(done.run.recipe.preprocess.pixels(path)[None])
-                for path in side.dataset.paths
+                for path in judged.dataset.paths
             ])
         )
         for name in ("float32", "int8")
     )  # fmt: skip
-    truth = np.array([[label in text.split(";") for label in LABELS] for text in side.truth])
+    truth = np.array([[label in text.split(";") for label in LABELS] for text in judged.truth])
     assert one["against_float32"]["flipped"] == len(one["flipped"]) == (before != after).any(1).sum()
     for label, was, now in zip(
         LABELS, *(recall_score(truth, said, average=None, zero_division=0) for said in (before, after)), strict=True

@@ -31,17 +31,20 @@ def test_the_ratio_counts_the_reading_of_the_images(result):
     assert result["ratio"] == pytest.approx(sum(seconds["plain"]) / cached, rel=0.05)
 
 
-def test_the_plain_way_sees_the_same_sides(phantoms, tmp_path):
-    """Its folders hold each image once, on the side that the fold's own RUN folder says."""
-    from freezenet.train.crossval.validation import CrossValidation, Fold, in_this_process, read_materials
+def test_the_plain_way_sees_the_same_splits(phantoms, tmp_path):
+    """Its folders hold each image once, in the split that the fold's own RUN folder says."""
+    from freezenet.train.crossval.plan import CrossValidation, Fold
+    from freezenet.train.crossval.validation import in_this_process, read_data_by_arm
+    from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
 
     settings = ("epochs=1", "batch_size=64", "image_size=64")
-    asked = CrossValidation(phantoms, {"a": load_recipe("phantoms", settings)}, 2, (0,), "none", tmp_path / "cache")
-    materials, fold = read_materials(phantoms, asked.recipes), Fold("a", 0, 2)
-    list(in_this_process(asked, materials, [fold], tmp_path / "out"))
-    module._train_plainly(asked, materials["a"], fold, tmp_path / "plain")
-    with (fold.folder(tmp_path / "out") / "splits.csv").open(newline="", encoding="utf-8") as file:
+    options = TrainingOptions("none", tmp_path / "cache")
+    asked = CrossValidation(phantoms, {"a": load_recipe("phantoms", settings)}, 2, (0,), options)
+    by_arm, fold = read_data_by_arm(phantoms, asked.recipes), Fold("a", 0, 2)
+    list(in_this_process(asked, by_arm, [fold], tmp_path / "out"))
+    module._train_plainly(asked, by_arm["a"], fold, tmp_path / "plain")
+    with (fold.run(tmp_path / "out").splits_file).open(newline="", encoding="utf-8") as file:
         expected = {
             (row["split"], row["class"], str((phantoms.parent / row["file"]).resolve())) for row in csv.DictReader(file)
         }

@@ -132,7 +132,7 @@ def test_the_page_holds_the_tables_of_the_result_files():
 
 
 def test_runs_on_other_images_have_no_mean(run):
-    other = replace(run, account={**run.account, "data_sha256": "0"})
+    other = replace(run, manifest={**run.manifest, "data_sha256": "0"})
     with pytest.raises(FreezenetError, match="same images"):
         measure([run, other], ["rounded-least-error"])
 

@@ -1,4 +1,4 @@
-"""Made-up copies of data sets' folders."""
+"""Made-up folders of data sets, and data of a training without files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 import cv2
 import pytest
 
+from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
+from freezenet.train.data.training_data import TrainingData
 
 
 @pytest.fixture
@@ -37,5 +40,17 @@ def draw(tmp_path) -> Callable[..., Path]:
             image = draw_phantom(list(PATTERNS)[number % len(PATTERNS)], size, rng)
             assert cv2.imwrite(str(tmp_path / file), image)
         return tmp_path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def made_data() -> Callable[..., TrainingData]:
+    """A function that makes the data of a training from pixels (n, h, w) uint8, classes (n,), splits (n,) and labels."""
+
+    def make(pixels, classes, splits, labels) -> TrainingData:
+        rows = enumerate(zip(classes, splits, strict=True))
+        samples = tuple(Sample(str(row), labels[one], str(row), "", str(split)) for row, (one, split) in rows)
+        return TrainingData(Dataset(Path(), samples, False), Images(pixels, tuple(map(str, range(len(pixels))))))
 
     return make

@@ -29,6 +29,7 @@ import json, os, signal, sys
 from pathlib import Path
 import numpy as np
 import freezenet.edge_runtime.files
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.training import train
 
@@ -55,7 +56,8 @@ def forked(folder, dies):
     if child == 0:
         if dies:
             freezenet.edge_runtime.files.os.replace = replace_or_die
-        train(data, folder, load_recipe("phantoms", settings), "none", folder.with_suffix(".cache"))
+        options = TrainingOptions("none", folder.with_suffix(".cache"))
+        train(data, folder, recipe=load_recipe("phantoms", settings), options=options)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -20,13 +20,14 @@ from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train.answers.confidence import Confidence, best_temperature
-from freezenet.train.data.dataset import load
 from freezenet.train.data.images import read_images
+from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
 from freezenet.train.frozen.backbone import backbone_features
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
-from freezenet.train.training import load_classes, read_material, train
+from freezenet.train.training import load_classes, read_data, train
 
 SETTINGS = (
     "image_size=64",
@@ -50,7 +51,7 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def done(data, tmp_path_factory) -> Run:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    train(data, folder, small(), "none")
+    train(data, folder, recipe=small(), options=TrainingOptions("none"))
     return Run.open(folder)
 
 
@@ -144,13 +145,13 @@ def test_the_saved_model_gives_the_predictions(done, data):
 
 
 def test_same_seed_same_figures(done, data, tmp_path):
-    again = train(data, tmp_path / "again", small(), "none")
+    again = train(data, tmp_path / "again", recipe=small(), options=TrainingOptions("none"))
     before = json.loads((done.folder / "metrics.json").read_text())
     assert {key: again[key] for key in ("accuracy", "macro_f1", "per_class", "confusion_matrix")} == {
         key: before[key] for key in ("accuracy", "macro_f1", "per_class", "confusion_matrix")
     }
     with pytest.raises(FreezenetError, match="--overwrite"):
-        train(data, tmp_path / "again", small(), "none")
+        train(data, tmp_path / "again", recipe=small(), options=TrainingOptions("none"))
 
 
 def begun(out: Path, done: Run) -> Path:
@@ -168,14 +169,14 @@ def test_going_on_with_other_settings_is_refused(done, data, tmp_path, setting):
     with pytest.raises(
         FreezenetError, match=rf"same data, weights and recipe.*other recipe settings \({key}\); pass --ov"
     ):
-        train(data, out, small(setting), "none")
+        train(data, out, recipe=small(setting), options=TrainingOptions("none"))
     assert not (out / "model.keras").exists()
 
 
 def test_going_on_with_other_images_is_refused(done, tmp_path):
     other = write_phantoms(tmp_path / "data", scale=0.12, size=64, seed=1)
     with pytest.raises(FreezenetError, match="same data"):
-        train(other, begun(tmp_path / "out", done), small(), "none")
+        train(other, begun(tmp_path / "out", done), recipe=small(), options=TrainingOptions("none"))
 
 
 def test_going_on_with_other_classes_of_the_same_images_is_refused(done, data, tmp_path):
@@ -185,7 +186,7 @@ def test_going_on_with_other_classes_of_the_same_images_is_refused(done, data, t
     table.write_text("\n".join(lines) + "\n")
     try:
         with pytest.raises(FreezenetError, match="same data"):
-            train(table, begun(tmp_path / "out", done), small(), "none")
+            train(table, begun(tmp_path / "out", done), recipe=small(), options=TrainingOptions("none"))
     finally:
         table.unlink()
 
@@ -193,7 +194,7 @@ def test_going_on_with_other_classes_of_the_same_images_is_refused(done, data, t
 def test_foreign_folder_is_refused(data, tmp_path):
     (tmp_path / "thesis.doc").write_text("x")
     with pytest.raises(FreezenetError, match="other files"):
-        train(data, tmp_path, small(), "none", overwrite=True)
+        train(data, tmp_path, recipe=small(), options=TrainingOptions("none", overwrite=True))
     assert os.listdir(tmp_path) == ["thesis.doc"]
 
 
@@ -207,7 +208,7 @@ def test_faults_that_the_reading_shows_are_said(data, tmp_path, capsys):
     lines[2] = lines[2].replace(",Clear,", ",clear,")
     table.write_text("\n".join(lines) + "\n")
     recipe = small()
-    read_material(table, load_classes(table, recipe), recipe, skip_unreadable=False)
+    read_data(load_classes(table, recipe), recipe)
     said = capsys.readouterr().err.splitlines()
     assert "Classes that differ only in how they are written: Clear, clear; rename them to make them one." in said
     assert any(line.startswith("Files that equal another: 1. freezenet data names them") for line in said)
@@ -215,18 +216,23 @@ def test_faults_that_the_reading_shows_are_said(data, tmp_path, capsys):
 
 def test_the_recipes_classes_are_asked_of_the_data(data, tmp_path):
     with pytest.raises(FreezenetError, match=r"of Clear, Diffuse, Focal, Reticular are required\. Got: Absent\."):
-        train(data, tmp_path / "run", small('classes=["Clear", "Absent"]'), "none")
+        train(data, tmp_path / "run", recipe=small('classes=["Clear", "Absent"]'), options=TrainingOptions("none"))
     assert not (tmp_path / "run").exists()
 
 
 def test_wrong_number_of_loss_weights(data, tmp_path):
     with pytest.raises(FreezenetError, match=r"attention_weights with a number for each of Clear.*Got: 2"):
-        train(data, tmp_path / "out", small("attention_weights=[1, 2]"), "none")
+        train(data, tmp_path / "out", recipe=small("attention_weights=[1, 2]"), options=TrainingOptions("none"))
 
 
 def test_a_huge_learning_rate_ends_in_figures_or_one_sentence(data, tmp_path):
     try:
-        found = train(data, tmp_path / "out", small("learning_rate=10", "epochs=1", "loss=cross-entropy"), "none")
+        found = train(
+            data,
+            tmp_path / "out",
+            recipe=small("learning_rate=10", "epochs=1", "loss=cross-entropy"),
+            options=TrainingOptions("none"),
+        )
     except FreezenetError as error:
         assert "learning_rate" in str(error)
         assert "\n" not in str(error)
@@ -235,7 +241,9 @@ def test_a_huge_learning_rate_ends_in_figures_or_one_sentence(data, tmp_path):
 
 
 def test_mixed_precision(data, tmp_path):
-    found = train(data, tmp_path / "out", small("precision=mixed_bfloat16", "epochs=1"), "none")
+    found = train(
+        data, tmp_path / "out", recipe=small("precision=mixed_bfloat16", "epochs=1"), options=TrainingOptions("none")
+    )
     assert 0 <= found["accuracy"]["value"] <= 1
     model = Run.open(tmp_path / "out").model()
     assert model.get_layer("Conv1").compute_dtype == "bfloat16"
@@ -245,7 +253,7 @@ def test_mixed_precision(data, tmp_path):
 def test_augmentation_bypasses_the_cache(data, tmp_path):
     keys = ("augment_horizontal_flip=true", "augment_rotation=5", "augment_zoom=.1", "augment_shift=.05",
             "augment_brightness=.1", "augment_contrast=.1", "epochs=1")  # fmt: skip
-    found = train(data, tmp_path / "out", small(*keys), "none", cache=tmp_path / "cache")
+    found = train(data, tmp_path / "out", recipe=small(*keys), options=TrainingOptions("none", tmp_path / "cache"))
     assert 0 <= found["accuracy"]["value"] <= 1
     assert not (tmp_path / "cache").exists()
 
@@ -260,7 +268,7 @@ two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 tf.distribute.MirroredStrategy = lambda: two
 sys.path.insert(0, {tests!r})
 import test_training as this
-found = this.train({data!r}, Path({out!r}), this.small("devices=all", "epochs=1"), "none")
+found = this.train({data!r}, Path({out!r}), recipe=this.small("devices=all", "epochs=1"), options=this.TrainingOptions("none"))
 print(two.num_replicas_in_sync, found["accuracy"]["value"])
 """
 

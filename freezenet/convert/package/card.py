@@ -87,9 +87,9 @@ def trained_on(run: Run) -> dict[str, Any]:
         "recipe": run.recipe.name,
         "seed": run.recipe.seed,
         "images": sum(row["split"] == "train" for row in run.splits),
-        "data_sha256": run.account["data_sha256"],
-        "splits_sha256": sha256_file(run.folder / "splits.csv"),
-        "model_sha256": sha256_file(run.folder / "model.keras"),
+        "data_sha256": run.manifest["data_sha256"],
+        "splits_sha256": sha256_file(run.splits_file),
+        "model_sha256": sha256_file(run.model_file),
     }
 
 

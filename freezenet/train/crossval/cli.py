@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from freezenet.train.cli import cache_option, json_option, overwrite_option, set_option, skip_option, weights_option
+from freezenet.train.options import DEFAULT_RECIPE, json_option, out_option, set_option, training_options
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +20,7 @@ _FEW = 5
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    default="crossval",
-    show_default=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder for the results.",
-)
+@out_option("DIR", default="crossval")
 @click.option(
     "--folds",
     type=click.IntRange(2),
@@ -34,7 +28,7 @@ _FEW = 5
 )
 @click.option(
     "--recipes",
-    default="mobile-freezenet",
+    default=DEFAULT_RECIPE,
     show_default=True,
     metavar="LIST",
     help="Recipes to compare, with changed keys as NAME+KEY=VALUE+KEY=VALUE, separated by commas.",
@@ -43,30 +37,12 @@ _FEW = 5
     "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How often all folds are drawn anew."
 )
 @set_option
-@weights_option
-@cache_option
+@training_options
 @click.option("--keep-models", is_flag=True, help="Keep model.keras of every fold, so that it can be converted.")
 @click.option("--ray", metavar="ADDRESS|local", help="Train folds as tasks on a Ray cluster; needs the extra [ray].")
 @click.option("--threads", type=click.IntRange(1), help="Cores of one training; default: all, with --ray one.")
-@overwrite_option
-@skip_option
 @json_option
-def crossval(
-    data,
-    out,
-    folds,
-    recipes,
-    seeds,
-    settings,
-    weights,
-    cache,
-    keep_models,
-    ray,
-    threads,
-    overwrite,
-    skip_unreadable,
-    as_json,
-) -> None:
+def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, ray, threads, as_json) -> None:
     """Compare recipes on DATA by cross-validation: means, deviations, tests, a table and a picture.
 
     A killed call goes on when it is given again; recipes and seeds can be added later. KEY=VALUE settings hold for all recipes.
@@ -77,13 +53,13 @@ def crossval(
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
         from freezenet.edge_runtime.names import counted
+        from freezenet.train.crossval.plan import CrossValidation
         from freezenet.train.crossval.ray_cluster import on_ray
         from freezenet.train.crossval.validation import (
-            CrossValidation,
             count_folds,
             cross_validate,
             in_this_process,
-            read_materials,
+            read_data_by_arm,
             refuse_other_verbs,
         )
         from freezenet.train.metrics.figure import Figure
@@ -92,10 +68,12 @@ def crossval(
     arms = load_arms(recipes, settings)
     engine = on_ray(ray, threads or 1) if ray else in_this_process
     refuse_other_verbs(out)  # before all images are read
-    materials = read_materials(data, arms, skip_unreadable)
-    folds = count_folds(materials, folds, out)
-    asked = CrossValidation(data, arms, folds, tuple(range(seeds)), weights, cache, keep_models)
-    summary = cross_validate(asked, materials, out, engine, overwrite)
+    by_arm = read_data_by_arm(data, arms, skip_unreadable=options.skip_unreadable)
+    folds = count_folds(by_arm, folds, out)
+    # The folder is emptied as a whole, or not: a fold that was killed goes on.
+    of_a_fold = replace(options, overwrite=False)
+    asked = CrossValidation(data, arms, folds, tuple(range(seeds)), of_a_fold, keep_models)
+    summary = cross_validate(asked, out, data=by_arm, engine=engine, overwrite=options.overwrite)
     if as_json:
         click.echo(json.dumps(summary))
         return
@@ -114,7 +92,7 @@ def crossval(
             f"{Figure(**sure['accuracy_at_90_coverage'])}"
         )
     if any(0 < one["folds"] < _FEW for found in summary["comparisons"].values() for one in found):
-        logger.info(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
+        logger.warning(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
     for figure, comparisons in summary["comparisons"].items():
         for one in comparisons:
             difference = one["difference"]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.label_sets import strata
 from freezenet.train.data.split import split
@@ -17,14 +15,20 @@ from freezenet.train.data.split import split
 def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]:
     """Return the fold (n,), 0..folds-1, in which each image is tested: stratified by class or label set, whole patients, seeded.
 
-    folds: at least 2. Raises FreezenetError where a class has fewer patients than folds.
+    Args:
+        dataset: n samples.
+        folds: at least 2.
+        seed: of the shuffle.
+
+    Raises:
+        DataError: a class has fewer patients than folds.
     """
     classes = [sample.label for sample in dataset.samples]
     patients = np.array([sample.patient for sample in dataset.samples])
     found = {label: len(set(patients[there])) for label, there in zip(dataset.labels, dataset.truth.T, strict=True)}
     scarce = min(found, key=lambda label: found[label])
     if found[scarce] < folds:
-        raise FreezenetError(
+        raise DataError(
             f"At least {folds} patients in every class are required for {folds} folds. Got: {found[scarce]} in {scarce}, so at "
             f"most {found[scarce]} folds."
         )
@@ -36,12 +40,13 @@ def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]
     return numbers
 
 
-def fold_sides(dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int) -> NDArray[np.str_]:
-    """Return the side (n,) of each image where those `tested` (n,) are the test side.
+def fold_splits(dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int) -> NDArray[np.str_]:
+    """Return the split (n,) of each image where the tested ones are the test split.
 
-    validation: share of all images taken from the others, as `freezenet.train.data.split.split` takes it.
+    Args:
+        dataset: n samples.
+        tested: (n,) whether the fold tests the image.
+        validation: share of all images taken from the others, as `freezenet.train.data.split.split` takes it.
+        seed: of the shuffle.
     """
-    samples = tuple(
-        replace(sample, split="test" if test else "") for sample, test in zip(dataset.samples, tested, strict=True)
-    )
-    return split(replace(dataset, samples=samples), validation, 0.0, seed)
+    return split(dataset.with_splits(np.where(tested, "test", "")), validation, 0.0, seed)

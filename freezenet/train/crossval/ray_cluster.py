@@ -12,15 +12,12 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.files import write_bytes
-from freezenet.train.run import FINISHED
-
-if TYPE_CHECKING:
-    from freezenet.train.crossval.validation import CrossValidation, Engine, Fold
-    from freezenet.train.training import Material
+from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
+from freezenet.train.data.training_data import TrainingData
+from freezenet.train.run_folder import RunFolder
 
 #: How often a fold is tried again whose worker died.
 RETRIES = 3
@@ -36,22 +33,22 @@ def on_ray(address: str, threads: int) -> Engine:
 
     _require(address)
 
-    def run(asked: CrossValidation, materials: dict[str, Material], folds: list[Fold], out: Path) -> Iterator[Fold]:
+    def run(asked: CrossValidation, data: dict[str, TrainingData], folds: list[Fold], out: Path) -> Iterator[Fold]:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
         _connect(address, threads)
         try:
-            shared = {id(material): ray.put(material) for material in materials.values()}
+            shared = {id(one): ray.put(one) for one in data.values()}
             remote = ray.remote(num_cpus=threads, max_retries=RETRIES)(train_remotely)
-            waiting = {remote.remote(asked, shared[id(materials[fold.arm])], fold): fold for fold in folds}
+            waiting = {remote.remote(asked, shared[id(data[fold.arm])], fold): fold for fold in folds}
             while waiting:
                 for finished in ray.wait(list(waiting))[0]:
                     fold = waiting.pop(finished)
-                    _keep(ray.get(finished), fold.folder(out))
+                    _keep(ray.get(finished), fold.run(out))
                     yield fold
         except RayTaskError as error:
-            raise error.cause from None  # what the worker said, without Ray's account of how it got here
+            raise error.cause from None  # what the worker said, without Ray's story of how it got here
         except RayError as error:
             raise FreezenetError(f"A cluster that finishes its folds is required. Got: {one_line(error)}.") from None
         finally:
@@ -60,14 +57,14 @@ def on_ray(address: str, threads: int) -> Engine:
     return run
 
 
-def train_remotely(asked: CrossValidation, material: Material, fold: Fold) -> dict[str, bytes]:
+def train_remotely(asked: CrossValidation, data: TrainingData, fold: Fold) -> dict[str, bytes]:
     """Train one fold in a temporary folder and return its files by their names."""
     from freezenet.train.crossval.validation import train_fold
 
     with tempfile.TemporaryDirectory() as home:
-        folder = Path(home) / "run"
-        train_fold(asked, material, fold, folder)
-        return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+        run = RunFolder(Path(home) / "run")
+        train_fold(asked, data, fold, run)
+        return {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
 
 
 def _connect(address: str, threads: int) -> None:
@@ -103,8 +100,8 @@ def _no_cluster(address: str, error: Exception) -> FreezenetError:
     return FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.")
 
 
-def _keep(files: dict[str, bytes], folder: Path) -> None:
+def _keep(files: dict[str, bytes], run: RunFolder) -> None:
     """Write the files of a finished fold, the one that says "finished" last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in sorted(files, key=lambda name: name == FINISHED):
-        write_bytes(folder / name, files[name])
+    run.folder.mkdir(parents=True, exist_ok=True)
+    for name in sorted(files, key=lambda name: name == run.metrics_file.name):
+        write_bytes(run.folder / name, files[name])

@@ -1,23 +1,26 @@
-"""The figures of a cross-validation: one row per fold, means and deviations per recipe, and tests between recipes."""
+"""The figures of a cross-validation: one row per fold, means and deviations per recipe, tests between recipes, a picture."""
 
 from __future__ import annotations
 
+import contextlib
 import statistics
+from collections.abc import Iterable
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import false_discovery_control
 
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.crossval.confidence import pooled_confidence
+from freezenet.train.answers.calibration import measure_confidence
+from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
-from freezenet.train.files import read_json, write_csv, write_json
-from freezenet.train.run import FINISHED
-
-if TYPE_CHECKING:
-    from freezenet.train.crossval.validation import CrossValidation
+from freezenet.train.files import write_atomically, write_csv, write_json
+from freezenet.train.run import Run
+from freezenet.train.run_folder import Metrics
 
 FOLDS = "folds.csv"
 SUMMARY = "crossval.json"
@@ -27,38 +30,33 @@ _OF_CLASS = ("recall", "precision", "f1")
 
 def write_table(asked: CrossValidation, out: Path) -> dict[str, Any]:
     """Write folds.csv, crossval.json and, with the extra [report], crossval.png; return what stands in crossval.json."""
-    rows = [
-        _row(fold.arm, fold.seed, fold.number, read_json(fold.folder(out) / FINISHED)) for fold in asked.all_folds()
-    ]
+    rows = [_row(fold, fold.run(out).read_metrics()) for fold in asked.all_folds()]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     write_csv(out / FOLDS, columns, [[row.get(name, "") for name in columns] for row in rows])
     summary = summarize(rows)
     for arm, found in summary["recipes"].items():
-        found["confidence"] = pooled_confidence(fold.folder(out) for fold in asked.all_folds() if fold.arm == arm)
+        found["confidence"] = pooled_confidence(fold.run(out).folder for fold in asked.all_folds() if fold.arm == arm)
     summary |= {
         "data": asked.data.name,
-        "weights": Path(asked.weights).name,
+        "weights": Path(asked.options.weights).name,
         "folds": asked.folds,
         "seeds": list(asked.seeds),
         "rows": rows,
         "environment": environment(),
     }
     write_json(out / SUMMARY, summary)
-    try:
-        from freezenet.train.crossval.picture import write_picture
-    except ModuleNotFoundError:  # a cluster's node needs no plots
-        return summary
-    write_picture(summary, out / PICTURE)
+    with contextlib.suppress(ModuleNotFoundError):  # a cluster's node needs no plots
+        write_picture(summary, out / PICTURE)
     return summary
 
 
-def _row(arm: str, seed: int, number: int, metrics: dict[str, Any]) -> dict[str, Any]:
+def _row(fold: Fold, metrics: Metrics) -> dict[str, Any]:
     """Return the figures of one fold, those of classes as `recall CLASS` and so on."""
     sure = metrics["confidence"]["test"]
     return {
-        "recipe": arm,
-        "seed": seed,
-        "fold": number,
+        "recipe": fold.arm,
+        "seed": fold.seed,
+        "fold": fold.number,
         "train_images": metrics["train"]["images"],
         "test_images": metrics["images"],
         "accuracy": metrics["accuracy"]["value"],
@@ -129,3 +127,56 @@ def _comparisons(rows: list[dict[str, Any]], arms: list[str], figure: str) -> li
         for comparison, p in zip(found, adjusted.tolist(), strict=True):
             comparison["p_adjusted"] = p
     return found
+
+
+def pooled_confidence(folders: Iterable[Path]) -> dict[str, Any]:
+    """Return calibration and abstention of the tested images of all these RUN folders, each by its own rule.
+
+    Every image is tested once in each seed, so all of them count: a single test split of some hundred images shows a calibrated
+    model a large error, by chance alone; all folds together show less. See
+    `freezenet.train.answers.calibration.measure_confidence`.
+    """
+    parts, patients = [], []
+    for folder in folders:
+        run = Run.open(folder)
+        rows = run.read_predictions("test")
+        scores = np.array([[float(row[label]) for label in run.labels] for row in rows])
+        truth = run.task.truth([row["class"] for row in rows], run.labels)
+        parts.append((DecisionRule.from_dict(run.decision, run.labels), scores, truth))
+        patient_of = {row["file"]: row["patient_id"] for row in run.splits}
+        patients += [patient_of[row["file"]] for row in rows]
+    return measure_confidence(parts, patients)
+
+
+def write_picture(summary: dict[str, Any], path: Path) -> None:
+    """Draw every fold as a dot with mean and deviation beside it, as PNG.
+
+    Args:
+        summary: of `summarize`, with "rows", "folds" and "seeds".
+        path: of the picture.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figures, arms = list(summary["comparisons"]), list(summary["recipes"])
+    drawing = Figure(figsize=(4.2 * len(figures), 1.2 + 0.42 * len(arms)))
+    axes = drawing.subplots(1, len(figures), sharey=True, squeeze=False)
+    scatter = np.random.default_rng(0)
+    for axis, figure in zip(axes[0], figures, strict=True):
+        for place, arm in enumerate(arms):
+            values = [row[figure] for row in summary["rows"] if row["recipe"] == arm and figure in row]
+            axis.scatter(values, place + scatter.uniform(-0.18, 0.18, len(values)), s=14, alpha=0.5, color="#4c72b0")
+            found = summary["recipes"][arm].get(figure)
+            if found:
+                axis.errorbar(found["mean"], place, xerr=found["sd"], fmt="D", color="#c44e52", capsize=4, markersize=5)
+        low, high = axis.get_xlim()
+        axis.set_xlim(max(low, -0.02), min(high, 1.02))  # all figures are shares; a deviation may reach beyond
+        axis.set_title(figure.replace("macro_f1", "macro-F1"))
+        axis.xaxis.set_major_locator(MaxNLocator(5))
+        axis.grid(axis="x", alpha=0.3)
+    axes[0][0].set_yticks(range(len(arms)), arms)
+    axes[0][0].invert_yaxis()
+    drawn = f"{summary['folds']} folds, {counted(len(summary['seeds']), 'seed')}"
+    drawing.supxlabel(f"dots: trainings ({drawn}); diamond and bar: mean ± standard deviation", fontsize=9)
+    drawing.tight_layout()
+    write_atomically(path, lambda temporary: drawing.savefig(temporary, dpi=120, format="png"))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from freezenet.edge_runtime.options import json_option
+
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Groups of copies and unreadable files that are named; the rest is counted, `--json` has all.
+#: Groups of duplicates and unreadable files that are named; the rest is counted, `--json` has all.
 _SHOWN = 10
 
 
@@ -23,7 +25,7 @@ _SHOWN = 10
     "clean_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CSV",
-    help="Write the list of images without unreadable files and copies; it is DATA again.",
+    help="Write the list of images without unreadable files and duplicates; it is DATA again.",
 )
 @click.option(
     "--drop-split",
@@ -31,15 +33,15 @@ _SHOWN = 10
     help="Leave split and fold out of the CSV, so that training shares the images out anew.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the CSV of --clean.")
-@click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON to stdout.")
+@json_option
 def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, as_json: bool) -> None:
-    """Look at DATA before training: classes, patients, sides, sources, sizes, unreadable files, copies, leaks.
+    """Look at DATA before training: classes, patients, splits, sources, sizes, unreadable files, duplicates, leaks.
 
     DATA is a folder or a CSV in any layout of docs/data.md. Findings are data: the exit code stays 0.
     """
     from freezenet.train.data.cleaning import clean
-    from freezenet.train.data.dataset import load
     from freezenet.train.data.inventory import take_inventory
+    from freezenet.train.data.loading import load
     from freezenet.train.files import prepare_file
 
     if drop_split and clean_file is None:
@@ -49,8 +51,8 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
     inventory = take_inventory(load(data, task=None))
     found = {"data": str(data), **inventory.to_dict()}
     if clean_file is not None:
-        cleaning = clean(inventory, sides=not drop_split)
-        cleaning.write(clean_file, sides=not drop_split)
+        cleaning = clean(inventory, splits=not drop_split)
+        cleaning.write(clean_file, splits=not drop_split)
         found["clean"] = {"file": str(clean_file), **cleaning.to_dict()}
     if as_json:
         click.echo(json.dumps(found))
@@ -82,7 +84,7 @@ def _print(found: dict[str, Any]) -> None:
     for group in found["duplicates"][:_SHOWN]:
         across = "".join(f"; {', '.join(group[key])}" for key in ("classes", "splits", "folds") if len(group[key]) > 1)
         console.print(f"{'equal files' if group['exact'] else 'same picture'}: {' = '.join(group['files'])}{across}")
-    _rest(console, found["duplicates"], "groups of copies")
+    _rest(console, found["duplicates"], "groups of duplicates")
     for warning in found["warnings"]:
         console.print(f"! {warning}")
     if "clean" in found:

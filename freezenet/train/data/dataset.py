@@ -1,6 +1,6 @@
 """A data set: which image files there are, of which class, patient and source.
 
-The layouts that DATA may have are the modules of `freezenet.train.data.layouts`; `docs/data.md` shows them.
+`freezenet.train.data.loading` makes one of DATA.
 
 For a multi-label task a class is a label set, `a;b`, or `none` (`freezenet.train.data.label_sets`).
 """
@@ -8,7 +8,6 @@ For a multi-label task a class is a label set, `a;b`, or `none` (`freezenet.trai
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -18,26 +17,29 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import meant
-from freezenet.train.data.label_sets import SEPARATOR
-from freezenet.train.task import TASKS, MultiClass, MultiLabel, Task
+from freezenet.train.task import TASKS, MultiClass, Task
 
-logger = logging.getLogger(__name__)
-
-#: The three sides of a split, in the order of the work.
+#: In the order of the work.
 SPLITS = ("train", "validation", "test")
-#: Names that people give the sides, in small letters -> side.
-SIDE_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-              "validation": "validation", "test": "test"}  # fmt: skip
+#: Names that people give the splits, in small letters -> split.
+SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
+               "validation": "validation", "test": "test"}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One image. file: path relative to the data's root. label: its class, or the text of its label set. patient: equal for
-    images of one person, `file` where unknown. split: "train", "validation", "test", or "" where the data does not say. fold:
-    name of its part in the data's own cross-validation, or ""."""
+    """One image.
+
+    Args:
+        file: path relative to the data's root.
+        label: its class, or the text of its label set.
+        patient: equal for images of one person, `file` where unknown.
+        source: the collection, hospital or device that it came from, "" where unknown.
+        split: "train", "validation", "test", or "" where the data does not say and none has been drawn.
+        fold: name of its part in the data's own cross-validation, or "".
+    """
 
     file: str
     label: str
@@ -51,8 +53,14 @@ class Sample:
 class Dataset:
     """The samples of a data set in a fixed order; labels in alphabetical order give the class numbers.
 
-    has_patients: whether the patient of any image is known. layout: what DATA was recognized as. notes: a sentence about
-    each thing that was found in DATA and is no sample.
+    Args:
+        root: the folder that the files of the samples are relative to.
+        samples: n of them.
+        has_patients: whether the patient of any image is known.
+        task: what the classes mean.
+        layout: what DATA was recognized as.
+        notes: a sentence about each thing that was found in DATA and is no sample.
+        data: DATA as it was given; None for samples that were put together otherwise.
     """
 
     root: Path
@@ -61,6 +69,7 @@ class Dataset:
     task: Task = TASKS[MultiClass.name]
     layout: str = ""
     notes: tuple[str, ...] = ()
+    data: Path | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -108,67 +117,31 @@ class Dataset:
         """Return the data set with these samples only."""
         return replace(self, samples=tuple(self.samples[i] for i in indices))
 
+    def with_splits(self, splits: Iterable[str]) -> Dataset:
+        """Return the data set with the split (n,) of each sample set to these; "" leaves it open."""
+        pairs = zip(self.samples, splits, strict=True)
+        return replace(self, samples=tuple(replace(sample, split=str(one)) for sample, one in pairs))
+
     def of_classes(self, names: Iterable[str]) -> Dataset:
         """Return the data set with the images of these classes only; of all classes where there are no names.
 
-        Raises FreezenetError where a name is no class of the data, or fewer than two are named.
+        Raises:
+            SettingError: a name is no class of the data, or only one is named.
         """
         wanted = set(names)
         unknown = sorted(wanted - set(self.labels))
         if unknown:
-            raise FreezenetError(
+            raise SettingError(
                 f"Classes of {', '.join(self.labels)} are required. Got: {', '.join(unknown)}.{meant(unknown[0], self.labels)}"
             )
         if len(wanted) == 1:
-            raise FreezenetError(
+            raise SettingError(
                 f"At least two classes of {', '.join(self.labels)} are required. Got: {', '.join(wanted)}."
             )
         if not wanted:
             return self
         kept = {text for text in self.classes if wanted.issuperset(self.task.labels_of(text))}
         return self.only(i for i, sample in enumerate(self.samples) if sample.label in kept)
-
-
-def load(data: str | Path, task: str | None = MultiClass.name, least_classes: int = 2) -> Dataset:
-    """Read DATA (see the module's text); FreezenetError with one sentence where it is not one, or not for this task.
-
-    task: None takes label sets where there are any. least_classes: how many classes or labels it must have.
-    """
-    path = Path(data)
-    if not path.exists():
-        raise FreezenetError(f"A folder of class folders or a CSV is required. Got: {path}, which does not exist.")
-    dataset = _of_task(_read(path), task)
-    if len(dataset.labels) < least_classes:
-        raise FreezenetError(
-            f"At least two classes are required. Got: {len(dataset.labels)} ({', '.join(dataset.labels)}) in {path}."
-        )
-    for note in dataset.notes:
-        logger.info(note)
-    return dataset
-
-
-def _of_task(dataset: Dataset, task: str | None) -> Dataset:
-    """Give each class its one text."""
-    if task is None:
-        task = MultiLabel.name if any(SEPARATOR in text for text in dataset.classes) else MultiClass.name
-    chosen = TASKS[task]
-    texts = {text: chosen.text_of(chosen.labels_of(text)) for text in dataset.classes}
-    return replace(
-        dataset, samples=tuple(replace(sample, label=texts[sample.label]) for sample in dataset.samples), task=chosen
-    )
-
-
-def _read(path: Path) -> Dataset:
-    # The layouts build a Dataset, so they can only be imported now.
-    from freezenet.train.data.layouts import LAYOUTS
-    from freezenet.train.data.layouts.dicom_header import with_headers
-
-    layout = next((one for one in LAYOUTS if one.recognizes(path)), None)
-    if layout is None:
-        accepted = "; ".join(f"({number}) {one.NAME}" for number, one in enumerate(LAYOUTS, 1))
-        found = "whose images lie in none of them" if any(images_below(str(path))) else "without images"
-        raise FreezenetError(f"DATA in one of these layouts is required: {accepted}. Got: {path}, {found}.")
-    return with_headers(replace(layout.read(path), layout=layout.NAME))
 
 
 def spelling_warning(names: Iterable[str]) -> str:

@@ -1,10 +1,10 @@
-"""All images of a data set in memory: pixels after preprocessing, and the hash of each file."""
+"""The one way to read many images: in threads, each file once, its SHA-256 from the bytes that are decoded."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,18 +12,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.edge_runtime.images.header import image_size
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.progress import track
 
-logger = logging.getLogger(__name__)
+_TITLE = "Reading images"
 
 
 @dataclass(frozen=True)
 class Images:
-    """pixels: (n, h, w) uint8 gray values. hashes: SHA-256 of each file in hexadecimal."""
+    """Images after preprocessing.
+
+    Args:
+        pixels: (n, h, w) uint8 gray values.
+        hashes: SHA-256 of each file in hexadecimal.
+    """
 
     pixels: NDArray[np.uint8]
     hashes: tuple[str, ...]
@@ -31,10 +36,13 @@ class Images:
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading a data set gave, in sample order.
+    """What reading files gave, in their order.
 
-    pixels: (n, h, w) uint8, undefined for a failure. hashes: SHA-256 of each file, "" for a failure. sizes: (n, 2) width and
-    height as stored, 0 for a failure. failures: row -> why the image cannot be read.
+    Args:
+        pixels: (n, h, w) uint8, undefined for a failure.
+        hashes: SHA-256 of each file, "" for a failure.
+        sizes: (n, 2) width and height as stored, 0 for a failure.
+        failures: row -> why the image cannot be read.
     """
 
     pixels: NDArray[np.uint8]
@@ -43,64 +51,115 @@ class Reading:
     failures: dict[int, str]
 
 
-def read_images(dataset: Dataset, spec: PreprocessSpec, trust_tags: bool = True) -> Images:
-    """Read every image of a data set.
+def read_what_can_be_read(
+    paths: Sequence[Path], spec: PreprocessSpec, *, trust_tags: bool = True, title: str = _TITLE
+) -> Reading:
+    """Read files and note which of them cannot be read.
 
-    trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
-    Raises FreezenetError that names the unreadable files (up to three) and their number.
+    Args:
+        paths: n files.
+        spec: what makes pixels of a file.
+        trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
+        title: of the progress bar.
     """
-    reading = read_what_can_be_read(dataset, spec, "Reading images", trust_tags)
-    if reading.failures:
-        failures = sorted(_lines(dataset, reading))
-        shown = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
-        raise FreezenetError(
-            f"Readable images are required. Got: {len(failures)} of {len(dataset.samples)} that are not "
-            f"(remove them, or pass --skip-unreadable): {shown}"
-        )
-    return Images(reading.pixels, reading.hashes)
-
-
-def read_readable(
-    dataset: Dataset, spec: PreprocessSpec, skip_unreadable: bool, trust_tags: bool = True
-) -> tuple[Dataset, Images]:
-    """Read as `read_images` does; or leave out what cannot be read, name it on stderr, and return the data set without it."""
-    if not skip_unreadable:
-        return dataset, read_images(dataset, spec, trust_tags)
-    reading = read_what_can_be_read(dataset, spec, "Reading images", trust_tags)
-    for line in _lines(dataset, reading):
-        logger.info(f"skipped {line}")
-    if not reading.failures:  # a selection would copy all pixels
-        return dataset, Images(reading.pixels, reading.hashes)
-    good = [row for row in range(len(dataset.samples)) if row not in reading.failures]
-    return dataset.only(good), Images(reading.pixels[good], tuple(reading.hashes[row] for row in good))
-
-
-def read_what_can_be_read(dataset: Dataset, spec: PreprocessSpec, title: str, trust_tags: bool = True) -> Reading:
-    """Read the images of a data set and note which cannot be read. title: of the progress bar."""
-    count = len(dataset.samples)
-    pixels, sizes = np.empty((count, *spec.size), np.uint8), np.zeros((count, 2), np.int64)
-    hashes = [""] * count
+    pixels, sizes = np.empty((len(paths), *spec.size), np.uint8), np.zeros((len(paths), 2), np.int64)
+    hashes = [""] * len(paths)
     failures: dict[int, str] = {}
 
     def read(row: int, path: Path) -> None:
         try:
-            data = path.read_bytes()
-            gray = spec.decode(data, trust_tags)
+            content = path.read_bytes()
+            gray = spec.decode(content, trust_tags)
             pixels[row] = spec.resized(gray)
             # A JPEG may have been decoded at a smaller scale.
-            sizes[row] = (image_size(data) if data[:2] == b"\xff\xd8" else None) or gray.shape[::-1]
-            hashes[row] = hashlib.sha256(data).hexdigest()
+            sizes[row] = (image_size(content) if content[:2] == b"\xff\xd8" else None) or gray.shape[::-1]
+            hashes[row] = hashlib.sha256(content).hexdigest()
         except OSError as error:
             failures[row] = str(error.strerror)
         except FreezenetError as error:
             failures[row] = str(error)
 
-    # Threads, because OpenCV releases the interpreter lock while it decodes.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in track(pool.map(read, range(count), dataset.paths), title, count):
-            pass
+    _in_threads(read, paths, title)
     return Reading(pixels, tuple(hashes), sizes, dict(sorted(failures.items())))
 
 
-def _lines(dataset: Dataset, reading: Reading) -> list[str]:
+def read_images(dataset: Dataset, spec: PreprocessSpec, *, trust_tags: bool = True) -> Images:
+    """Read every image of a data set.
+
+    Args:
+        dataset: n samples.
+        spec: what makes pixels of a file.
+        trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
+
+    Raises:
+        DataError: names the unreadable files (up to three) and their number.
+    """
+    reading = read_what_can_be_read(dataset.paths, spec, trust_tags=trust_tags)
+    refuse_failures(dataset, reading)
+    return Images(reading.pixels, reading.hashes)
+
+
+def refuse_failures(dataset: Dataset, reading: Reading) -> None:
+    """Raise DataError where an image of the data set could not be read."""
+    if reading.failures:
+        lines = sorted(failure_lines(dataset, reading))
+        shown = "; ".join(lines[:3]) + (f"; and {len(lines) - 3} more" if len(lines) > 3 else "")
+        raise DataError(
+            f"Readable images are required. Got: {len(lines)} of {len(dataset.samples)} that are not "
+            f"(remove them, or pass --skip-unreadable): {shown}"
+        )
+
+
+def failure_lines(dataset: Dataset, reading: Reading) -> list[str]:
+    """Return "path: reason" for each image that could not be read."""
     return [f"{dataset.root / dataset.samples[row].file}: {reason}" for row, reason in reading.failures.items()]
+
+
+def read_pixels(
+    paths: Sequence[Path],
+    spec: PreprocessSpec,
+    *,
+    expected_sha256: Sequence[str] | None = None,
+    title: str = _TITLE,
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    """Read the images of a finished run again: pixels (n, h, w) uint8, and the SHA-256 of each file.
+
+    Args:
+        paths: n files.
+        spec: what makes pixels of a file.
+        expected_sha256: of each file, as its row in splits.csv holds it; None: any will do.
+        title: of the progress bar.
+
+    Raises:
+        DataError: the first file that is missing, has another SHA-256 than expected, or cannot be decoded.
+    """
+    pixels = np.empty((len(paths), *spec.size), np.uint8)
+    hashes = [""] * len(paths)
+
+    def read(row: int, path: Path) -> None:
+        try:
+            content = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise DataError(
+                f"The images of the run are required. Got: {path}, which does not exist; if the data was moved, pass --data."
+            ) from None
+        hashes[row] = hashlib.sha256(content).hexdigest()
+        if expected_sha256 is not None and hashes[row] != expected_sha256[row]:
+            raise DataError(
+                f"The images of the run are required. Got: {path}, which has changed since the training; train again."
+            )
+        try:
+            pixels[row] = spec.pixels(content)
+        except FreezenetError as error:
+            raise DataError(f"Readable images are required. Got: {path}: {error}") from None
+
+    _in_threads(read, paths, title)
+    return pixels, tuple(hashes)
+
+
+def _in_threads(read: Callable[[int, Path], None], paths: Sequence[Path], title: str) -> None:
+    """Call `read` with the row and the path of each file; what the first of them raises, in their order, ends it."""
+    # Threads, because OpenCV releases the interpreter lock while it decodes.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in track(pool.map(read, range(len(paths)), paths), title, len(paths)):
+            pass

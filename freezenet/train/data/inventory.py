@@ -1,4 +1,4 @@
-"""What a data set holds, and what is wrong with it: unreadable files, copies, leaks, sources that tell the class."""
+"""What a data set holds, and what is wrong with it: unreadable files, duplicates, leaks, sources that tell the class."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Inventory:
 
     @property
     def missing_classes(self) -> dict[str, list[str]]:
-        """Side that the data names -> the classes without an image there; sides with all classes are left out."""
+        """Split that the data names -> the classes without an image there; splits with all classes are left out."""
         table = self.dataset.table("split")
         found = {
-            side: [label for label, row in table.items() if not row[side]]
-            for side in SPLITS
-            if any(side in row for row in table.values())
+            split: [label for label, row in table.items() if not row[split]]
+            for split in SPLITS
+            if any(split in row for row in table.values())
         }
-        return {side: labels for side, labels in found.items() if labels}
+        return {split: labels for split, labels in found.items() if labels}
 
     def values(self, group: Duplicates, column: str) -> list[str]:
         """Return what the images of a group have in a column of Sample, sorted, each once."""
@@ -63,22 +63,22 @@ class Inventory:
         known = [group for group in self.groups_across("patient") if self._of_known_patients(group)]
         counted = {
             "Files that cannot be read as chest X-rays": len(self.reading.failures),
-            "Images that are copies of others": surplus,
+            "Duplicates of other images": surplus,
             "Pictures in several classes": len(self.groups_across("label")),
-            "Pictures on several sides, so that test figures would be too high": len(self.groups_across("split")),
+            "Pictures in several splits, so that test figures would be too high": len(self.groups_across("split")),
             "Pictures in several folds, so that cross-validated figures would be too high": len(
                 self.groups_across("fold")
             ),
             "Pictures under several patients, who may be one": len(known),
-            "Patients on several sides": len(self.torn_patients("split")),
+            "Patients in several splits": len(self.torn_patients("split")),
             "Patients in several folds": len(self.torn_patients("fold")),
-            "Images without a known patient (each counts as its own, so images of one person may stand on two sides)": (
+            "Images without a known patient (each counts as its own, so images of one person may stand in two splits)": (
                 without_patient
             ),
         }
         found = [f"{text}: {count}." for text, count in counted.items() if count]
         found += [
-            f"No image of {', '.join(labels)} on the {side} side." for side, labels in self.missing_classes.items()
+            f"No image of {', '.join(labels)} in the {split} split." for split, labels in self.missing_classes.items()
         ]
         found += [spelling_warning(names) for names in self.dataset.spellings]
         if not self.sources.known:
@@ -158,7 +158,7 @@ class Inventory:
 
 def take_inventory(dataset: Dataset) -> Inventory:
     """Read all images of a data set and compare them with each other."""
-    reading = read_what_can_be_read(dataset, THUMBNAIL, "Reading images")
+    reading = read_what_can_be_read(dataset.paths, THUMBNAIL)
     good = [row for row in range(len(dataset.samples)) if row not in reading.failures]
     groups = find_duplicates(reading.pixels[good], [reading.hashes[row] for row in good])
     return Inventory(

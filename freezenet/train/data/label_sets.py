@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 
 SEPARATOR = ";"
 #: The text of the empty set.
@@ -21,11 +21,11 @@ NONE = "none"
 def labels_of(text: str) -> tuple[str, ...]:
     """Return the labels that a text names, sorted, each once; () for "none".
 
-    Raises FreezenetError where it names no label without saying so, or says "none" beside a label.
+    Raises DataError where it names no label without saying so, or says "none" beside a label.
     """
     named = {part.strip() for part in text.split(SEPARATOR)} - {""}
     if not named or (NONE in named and len(named) > 1):
-        raise FreezenetError(f"Labels like a{SEPARATOR}b, or {NONE} alone, are required as a class. Got: {text!r:.80}.")
+        raise DataError(f"Labels like a{SEPARATOR}b, or {NONE} alone, are required as a class. Got: {text!r:.80}.")
     return tuple(sorted(named - {NONE}))
 
 

@@ -1,11 +1,11 @@
-"""Train, validation and test sides of a data set: stratified by class, grouped by patient, seeded."""
+"""Train, validation and test split of a data set: stratified by class, grouped by patient, seeded."""
 
 from __future__ import annotations
 
 import csv
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -15,42 +15,49 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.label_sets import strata
 from freezenet.train.files import write_csv
 
 COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
 
-#: The side of a sample that has none yet.
+#: The split of a sample that has none yet.
 _OPEN = "open"
-#: Shuffles that are tried for one in which every label is on each side; with scarce labels not every one does.
+#: Shuffles that are tried for one in which every label is in each split; with scarce labels not every one does.
 _SHUFFLES = 20
 
 
 def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArray[np.str_]:
-    """Return the side of each sample, an array of "train", "validation" and "test".
+    """Return the split (n,) of each sample, "train", "validation" or "test": stratified by class, whole patients, seeded.
 
-    validation, test: shares of all images, each between 0 and .5. Sides that the data names are kept; images
-    without a side are shared out. A patient never stands on two sides.
-    Stratified by class; by label set for a multi-label task, where a rare set counts as the rarest of its labels.
-    Raises FreezenetError where a label would be missing on a side or a patient stands on two.
+    Splits that the data names are kept; images without one are shared out. For a multi-label task the strata are label sets,
+    of which a rare one counts as the rarest of its labels.
+
+    Args:
+        dataset: n samples.
+        validation: share of all images, between 0 and .5.
+        test: the same for the test split.
+        seed: of the shuffle.
+
+    Raises:
+        DataError: a label would be missing in a split, or the data has a patient in two.
     """
     images = _Images.of(dataset)
-    sides = np.array([sample.split or _OPEN for sample in dataset.samples], dtype="<U10")
+    splits = np.array([sample.split or _OPEN for sample in dataset.samples], dtype="<U10")
     given = {sample.split for sample in dataset.samples}
     if "" not in given and not given >= set(SPLITS):
-        sides[sides == "train"] = _OPEN  # only the training side is left to take the missing sides from
+        splits[splits == "train"] = _OPEN  # only the training images are left to fill the missing splits from
     if "test" not in given:
-        unfilled = tuple(side for side in SPLITS if side != "validation" or side not in given)
-        _take(sides, images, "test", test, seed, unfilled)
+        unfilled = tuple(name for name in SPLITS if name != "validation" or name not in given)
+        _take(splits, images, "test", test, seed, unfilled)
     if "validation" not in given:
-        rest = float(np.mean(sides == _OPEN))
+        rest = float(np.mean(splits == _OPEN))
         share = min(validation / rest, 0.5) if rest else validation
-        _take(sides, images, "validation", share, seed, ("train", "validation"))
-    sides[sides == _OPEN] = "train"
-    _check(images, sides)
-    return sides
+        _take(splits, images, "validation", share, seed, ("train", "validation"))
+    splits[splits == _OPEN] = "train"
+    _check(images, splits)
+    return splits
 
 
 @dataclass(frozen=True)
@@ -79,19 +86,19 @@ class _Images:
         return Counter(label for label, _ in {(label, patient) for one, patient in pairs for label in one})
 
 
-def _take(sides: NDArray, images: _Images, name: str, share: float, seed: int, unfilled: tuple[str, ...]) -> None:
-    """Give about `share` of the samples without a side the side `name`, whole patients at a time.
+def _take(splits: NDArray, images: _Images, name: str, share: float, seed: int, unfilled: tuple[str, ...]) -> None:
+    """Put about `share` of the samples without a split into the split `name`, whole patients at a time.
 
-    unfilled: the sides that are still to be filled from those samples, train among them.
+    unfilled: the splits that are still to be filled from those samples, train among them.
     """
-    pool = np.flatnonzero(sides == _OPEN)
+    pool = np.flatnonzero(splits == _OPEN)
     if not len(pool):
         return
     there = images.only(pool)
     scarce = [f"{label} ({count})" for label, count in sorted(there.patients_per_label().items())
               if count < len(unfilled)]  # fmt: skip
     if scarce:
-        raise FreezenetError(
+        raise DataError(
             f"At least {len(unfilled)} patients in every class are required, one for each of {', '.join(unfilled)}. "
             f"Got: {', '.join(scarce)}."
         )
@@ -103,9 +110,9 @@ def _take(sides: NDArray, images: _Images, name: str, share: float, seed: int, u
         chosen = there.only(taken).patients_per_label()
         behind = there.only(np.setdiff1d(np.arange(len(pool)), taken)).patients_per_label()
         if set(chosen) == everything == set(behind) and min(behind.values()) >= len(unfilled) - 1:
-            sides[pool[taken]] = name
+            splits[pool[taken]] = name
             return
-    sides[pool[first]] = name
+    splits[pool[first]] = name
 
 
 def _candidates(images: _Images, share: float, seed: int) -> Iterator[NDArray[np.integer]]:
@@ -125,41 +132,46 @@ def _candidates(images: _Images, share: float, seed: int) -> Iterator[NDArray[np
             yield np.concatenate([folds[(first + more) % len(folds)] for more in range(ratio.numerator)])
 
 
-def _check(images: _Images, sides: NDArray) -> None:
-    sides_of: dict[str, set[str]] = {}
-    for patient, side in zip(images.patients, sides, strict=True):
-        sides_of.setdefault(patient, set()).add(side)
-    torn = sorted(patient for patient, found in sides_of.items() if len(found) > 1)
+def _check(images: _Images, splits: NDArray) -> None:
+    splits_of: dict[str, set[str]] = {}
+    for patient, name in zip(images.patients, splits, strict=True):
+        splits_of.setdefault(patient, set()).add(name)
+    torn = sorted(patient for patient, found in splits_of.items() if len(found) > 1)
     if torn:
-        raise FreezenetError(
-            f"Each patient on one side of the split is required. Got: {len(torn)} on several, first {torn[0]}; "
-            "mend the split column."
+        raise DataError(
+            f"Each patient in one split is required. Got: {len(torn)} in several, first {torn[0]}; mend the split column."
         )
     everything = set(images.patients_per_label())
-    for side in SPLITS:
-        absent = sorted(everything - set(images.only(sides == side).patients_per_label()))
+    for name in SPLITS:
+        absent = sorted(everything - set(images.only(splits == name).patients_per_label()))
         if absent:
-            raise FreezenetError(
-                f"Images of every class on the {side} side are required. Got: none of {', '.join(absent)}; give those "
-                "classes more patients, or name the sides in a split column."
+            raise DataError(
+                f"Images of every class in the {name} split are required. Got: none of {', '.join(absent)}; give those "
+                "classes more patients, or name the splits in a split column."
             )
 
 
-def write_splits(path: Path, dataset: Dataset, sides: NDArray, hashes: tuple[str, ...]) -> None:
-    """Write `splits.csv`: file, class, patient_id, source, split, sha256."""
+def write_splits(path: Path, dataset: Dataset, hashes: Sequence[str]) -> None:
+    """Write `splits.csv`: file, class, patient_id, source, split, sha256.
+
+    Args:
+        path: of the file.
+        dataset: n samples, each with its split.
+        hashes: SHA-256 of each file.
+    """
     rows = [
-        (sample.file, sample.label, sample.patient, sample.source, side, digest)
-        for sample, side, digest in zip(dataset.samples, sides, hashes, strict=True)
+        (sample.file, sample.label, sample.patient, sample.source, sample.split, digest)
+        for sample, digest in zip(dataset.samples, hashes, strict=True)
     ]
     write_csv(path, COLUMNS, rows)
 
 
 def read_splits(path: Path) -> list[dict[str, str]]:
-    """Read `splits.csv` as dictionaries by column."""
+    """Read `splits.csv` as dictionaries by column; DataError where there is none."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
     except FileNotFoundError:
-        raise FreezenetError(
+        raise DataError(
             f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent} without one."
         ) from None

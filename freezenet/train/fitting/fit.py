@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.train.data.images import Images
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.fitting.augment import augmenter, normalizer
 from freezenet.train.fitting.batches import Batches, EpochCounter
 from freezenet.train.fitting.checkpoint import Checkpoint
@@ -22,37 +21,10 @@ from freezenet.train.frozen.versions import StackedRows
 from freezenet.train.network.devices import compiles, replicas_of
 from freezenet.train.network.fuse import fused
 from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import TASKS
 
 _EVALUATION_BATCH = 64
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """images: all of them. classes: (n,) numbers of classes, or of label sets. sides: (n,) "train", "validation", "test".
-
-    label_sets: (n, labels) bool, which labels each image has; None: the one of its class.
-    """
-
-    images: Images
-    classes: NDArray[np.integer]
-    sides: NDArray[np.str_]
-    labels: tuple[str, ...]
-    label_sets: NDArray[np.bool_] | None = None
-
-    @property
-    def truth(self) -> NDArray[np.bool_]:
-        """Which labels each image has, (n, labels) bool."""
-        return np.eye(len(self.labels), dtype=bool)[self.classes] if self.label_sets is None else self.label_sets
-
-    @property
-    def targets(self) -> NDArray[np.float32]:
-        """The same as targets of the training, 0 and 1, (n, labels)."""
-        return self.truth.astype(np.float32)
-
-    def rows(self, side: str) -> NDArray[np.integer]:
-        """Return the row numbers of a side."""
-        return np.flatnonzero(self.sides == side)
 
 
 def compile_model(model: keras.Model, recipe: Recipe, loss: keras.losses.Loss, *, steps: int, jit: bool) -> None:
@@ -136,7 +108,7 @@ def fit(
     callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), *averaging, stopping]
     callbacks += schedule_callbacks(recipe)
     checkpoint = Checkpoint(folder / f"{checkpoint_name}.npz", callbacks, first_epoch)
-    callbacks += [checkpoint, keras.callbacks.TensorBoard(folder / "events", write_graph=False)]
+    callbacks += [checkpoint, keras.callbacks.TensorBoard(RunFolder(folder).events, write_graph=False)]
     with contextlib.redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for data
         trained.fit(
             training,

@@ -18,7 +18,8 @@ from typing import Any
 import keras
 from numpy.typing import NDArray
 
-from freezenet.train.fitting.fit import TrainingData, fit
+from freezenet.train.data.training_data import TrainingData
+from freezenet.train.fitting.fit import fit
 from freezenet.train.frozen.cut import find_cut, split_model
 from freezenet.train.frozen.versions import StackedRows, cached_versions
 from freezenet.train.recipes.recipe import Recipe

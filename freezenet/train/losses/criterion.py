@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.train.fitting.fit import TrainingData
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
 from freezenet.train.losses.focal import BinaryFocalCrossentropy, FocalCrossentropy
 from freezenet.train.losses.weighted import WeightedCrossentropy

@@ -26,8 +26,8 @@ from freezenet.convert.qat.training import QatSettings, QatSide, by_layer, quant
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
-from freezenet.train.data.dataset import load
 from freezenet.train.data.images import read_images
+from freezenet.train.data.loading import load
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import load_recipe
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.crossval.folds import fold_numbers, fold_sides
+from freezenet.train.crossval.folds import fold_numbers, fold_splits
 from freezenet.train.data.dataset import Dataset, Sample
 
 
@@ -44,14 +44,14 @@ def test_seeds_shuffle():
     assert (fold_numbers(data, 5, 0) != fold_numbers(data, 5, 1)).any()
 
 
-def test_sides_of_a_fold():
+def test_splits_of_a_fold():
     data = dataset()
     tested = fold_numbers(data, 5, 0) == 2
-    sides = fold_sides(data, tested, 0.1, 0)
-    assert ((sides == "test") == tested).all()
-    assert np.mean(sides == "validation") == pytest.approx(0.1, abs=0.03)
+    splits = fold_splits(data, tested, 0.1, 0)
+    assert ((splits == "test") == tested).all()
+    assert np.mean(splits == "validation") == pytest.approx(0.1, abs=0.03)
     patients = np.array([sample.patient for sample in data.samples])
-    groups = [set(patients[sides == side]) for side in ("train", "validation", "test")]
+    groups = [set(patients[splits == one]) for one in ("train", "validation", "test")]
     assert sum(map(len, groups)) == len(set.union(*groups))
 
 

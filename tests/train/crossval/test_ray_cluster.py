@@ -12,15 +12,10 @@ import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.crossval import ray_cluster as module
+from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.crossval.ray_cluster import on_ray
-from freezenet.train.crossval.validation import (
-    CrossValidation,
-    Engine,
-    Fold,
-    cross_validate,
-    in_this_process,
-    read_materials,
-)
+from freezenet.train.crossval.validation import cross_validate, in_this_process, read_data_by_arm
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_arms
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
@@ -38,8 +33,8 @@ def _by_value(monkeypatch):
 
 
 def compare(data: Path, cache: Path, out: Path, engine: Engine) -> None:
-    asked = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 2, (0,), "none", cache)
-    cross_validate(asked, read_materials(data, asked.recipes), out, engine)
+    asked = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 2, (0,), TrainingOptions("none", cache))
+    cross_validate(asked, out, data=read_data_by_arm(data, asked.recipes), engine=engine)
 
 
 def dying(original, mark: str):
@@ -62,7 +57,7 @@ def test_equals_the_plain_run_although_a_worker_dies(phantoms, tmp_path, monkeyp
     assert mark.exists()
     compare(phantoms, tmp_path / "cache", tmp_path / "plain", in_this_process)
     for number in (1, 2):
-        one, other = (Fold("mobile-freezenet", 0, number).folder(tmp_path / home) for home in ("ray", "plain"))
+        one, other = (Fold("mobile-freezenet", 0, number).run(tmp_path / home).folder for home in ("ray", "plain"))
         assert (one / "splits.csv").read_text() == (other / "splits.csv").read_text()
         found, expected = (json.loads((folder / "metrics.json").read_text()) for folder in (one, other))
         for key in ("accuracy", "macro_f1", "per_class", "confusion_matrix", "loss_weights"):

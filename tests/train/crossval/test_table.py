@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from freezenet.train.crossval.picture import write_picture
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
-from freezenet.train.crossval.table import summarize
+from freezenet.train.crossval.table import pooled_confidence, summarize, write_picture
 
 
 def rows(shift: float = 0.02) -> list[dict]:
@@ -73,3 +74,23 @@ def test_picture(tmp_path):
     image = cv2.imread(str(tmp_path / "crossval.png"))
     assert image.shape[1] > 2 * image.shape[0]
     assert len(np.unique(image.reshape(-1, 3), axis=0)) > 20
+
+
+def test_one_fold_says_what_its_training_said(deciding_run):
+    expected = json.loads((deciding_run.folder / "metrics.json").read_text())["confidence"]["test"]
+    found = pooled_confidence([deciding_run.folder])
+    assert found.keys() == expected.keys()
+    for key, figure in expected.items():
+        # predictions.csv holds six digits
+        assert found[key] == pytest.approx(figure, abs=1e-4)
+
+
+def test_every_tested_image_of_every_fold_counts(deciding_run):
+    once, twice = (
+        pooled_confidence([deciding_run.folder]),
+        pooled_confidence([deciding_run.folder, deciding_run.folder]),
+    )
+    assert twice["images"] == 2 * once["images"]
+    for key in ("ece_before", "ece_after", "coverage", "accuracy_answered"):
+        assert twice[key]["value"] == pytest.approx(once[key]["value"], abs=1e-6)
+    assert twice["ece_if_calibrated"] < once["ece_if_calibrated"]

@@ -12,27 +12,25 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.crossval import validation as module
+from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.ray_cluster import on_ray
-from freezenet.train.crossval.validation import (
-    CrossValidation,
-    Fold,
-    count_folds,
-    cross_validate,
-    in_this_process,
-    read_materials,
-)
+from freezenet.train.crossval.validation import count_folds, cross_validate, in_this_process, read_data_by_arm
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_arms
-from freezenet.train.run import FINISHED
 
 SMALL = ("image_size=64", "alpha=.35", "epochs=1", "batch_size=32")
 
 
 def asked(data: Path, cache: Path, recipes: str = "mobile-freezenet", **keys) -> CrossValidation:
-    return CrossValidation(data, load_arms(recipes, SMALL), **{"folds": 2, "weights": "none", "cache": cache, **keys})
+    options = TrainingOptions(
+        **{"weights": "none", "cache": cache, **{k: keys.pop(k) for k in ["weights"] if k in keys}}
+    )
+    return CrossValidation(data, load_arms(recipes, SMALL), **{"folds": 2, "options": options, **keys})
 
 
 def compare(asked: CrossValidation, out: Path) -> dict:
-    return cross_validate(asked, read_materials(asked.data, asked.recipes), out, in_this_process)
+    data = read_data_by_arm(asked.data, asked.recipes)
+    return cross_validate(asked, out, data=data, engine=in_this_process)
 
 
 def table(folder: Path) -> list[dict[str, str]]:
@@ -56,7 +54,7 @@ def done(phantoms, tmp_path_factory) -> Path:
 def test_every_image_is_tested_once(done):
     tested = []
     for number in (1, 2):
-        folder = Fold("mobile-freezenet", 0, number).folder(done / "out")
+        folder = Fold("mobile-freezenet", 0, number).run(done / "out").folder
         tested += [row["file"] for row in predictions(folder) if row["split"] == "test"]
         assert not (folder / "model.keras").exists()
         assert not (folder / "checkpoint.npz").exists()
@@ -71,7 +69,7 @@ def test_table_holds_the_figures_of_the_predictions(done):
         ("mobile-freezenet", "0", "2"),
     ]
     for row in rows:
-        found = predictions(Fold("mobile-freezenet", 0, int(row["fold"])).folder(done / "out"))
+        found = predictions(Fold("mobile-freezenet", 0, int(row["fold"])).run(done / "out").folder)
         truth, answer = zip(*((one["class"], one["answer"]) for one in found if one["split"] == "test"), strict=True)
         assert float(row["accuracy"]) == pytest.approx(accuracy_score(truth, answer), abs=1e-6)
         assert float(row["macro_f1"]) == pytest.approx(f1_score(truth, answer, average="macro"), abs=1e-6)
@@ -90,8 +88,8 @@ def test_what_is_finished_is_not_done_again(phantoms, done, monkeypatch, capsys)
     original = module.train_on
     monkeypatch.setattr(module, "train_on", lambda *a, **k: trained.append(a) or original(*a, **k))
     before = table(done / "out")
-    again = Fold("mobile-freezenet", 0, 2).folder(done / "out")
-    (again / FINISHED).unlink()  # as where the process was killed before it was written
+    again = Fold("mobile-freezenet", 0, 2).run(done / "out")
+    again.metrics_file.unlink()  # as where the process was killed before it was written
     compare(asked(phantoms, done / "cache"), done / "out")
     assert len(trained) == 1
     assert "1 of 2 folds are finished already" in capsys.readouterr().err
@@ -115,7 +113,7 @@ def _pretend(original, done):
     """Train nothing: the new recipe's folds get the files of the old one's."""
     import shutil
 
-    def train_on(material, sides, out, *rest):
+    def train_on(data, out, **_):
         shutil.copytree(done / "out" / "mobile-freezenet" / "seed-0" / out.name, out)
         (out / "model.keras").touch()
 
@@ -135,7 +133,9 @@ def test_other_arguments_are_refused(phantoms, done, changes, sentence):
 
 
 def test_another_recipe_under_the_same_name_is_refused(phantoms, done, tmp_path):
-    changed = CrossValidation(phantoms, load_arms("mobile-freezenet", (*SMALL, "learning_rate=1")), 2, (0,), "none")
+    changed = CrossValidation(
+        phantoms, load_arms("mobile-freezenet", (*SMALL, "learning_rate=1")), 2, (0,), TrainingOptions("none")
+    )
     with pytest.raises(
         FreezenetError, match=r"same recipe settings .*others for mobile-freezenet than .* \(learning_rate\); pass"
     ):
@@ -189,12 +189,12 @@ def test_the_datas_own_folds(tmp_path, capsys):
     data = tmp_path / "data.csv"
     data.write_text("\n".join(lines) + "\n")
     plan = CrossValidation(data, load_arms("mobile-freezenet", SMALL), 3)
-    materials = read_materials(data, plan.recipes)
-    material = materials["mobile-freezenet"]
-    assert count_folds(materials, None, tmp_path / "cv") == 3
+    by_arm = read_data_by_arm(data, plan.recipes)
+    dataset = by_arm["mobile-freezenet"].dataset
+    assert count_folds(by_arm, None, tmp_path / "cv") == 3
     for number, rows in ((1, [0, 3, 6, 9]), (2, [1, 4, 7, 10]), (3, [2, 5, 8, 11])):  # Fold9, Fold10, Fold11
-        assert np.flatnonzero(module.tested_images(plan, material, Fold("", 0, number))).tolist() == rows
-    assert count_folds(materials, 2, tmp_path / "cv") == 2
+        assert np.flatnonzero(module.tested_images(plan, dataset, Fold("", 0, number))).tolist() == rows
+    assert count_folds(by_arm, 2, tmp_path / "cv") == 2
     assert "own 3 folds are set aside for 2" in capsys.readouterr().err
 
 
@@ -217,7 +217,8 @@ def test_corrected_data_are_other_data(tmp_path, changed, monkeypatch):
 
     def begin(path: Path) -> None:
         plan = asked(path, tmp_path)
-        cross_validate(plan, read_materials(path, plan.recipes), tmp_path / "out", lambda *_: iter(()))
+        data = read_data_by_arm(path, plan.recipes)
+        cross_validate(plan, tmp_path / "out", data=data, engine=lambda *_: iter(()))
 
     monkeypatch.setattr(module, "write_table", lambda *_: {})  # nothing is trained
     begin(data("before.csv"))

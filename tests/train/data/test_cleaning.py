@@ -9,8 +9,8 @@ import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.data.cleaning import clean
-from freezenet.train.data.dataset import load
 from freezenet.train.data.inventory import take_inventory
+from freezenet.train.data.loading import load
 
 
 @pytest.fixture
@@ -35,43 +35,43 @@ def left_out(cleaning):
     return {one["file"].removeprefix("images/"): one["reason"] for one in cleaning.to_dict()["left_out"]}
 
 
-def test_the_larger_copy_stays_then_the_first(inventory_of):
+def test_the_larger_duplicate_stays_then_the_first(inventory_of):
     found = clean(inventory_of("class", "small,B", "1,B", "2,A", "copy,A", "0,A", "bad,A"))
     assert left_out(found) == {
-        "small.png": "copy of images/1.png",
-        "0.png": "copy of images/copy.png",
+        "small.png": "duplicate of images/1.png",
+        "0.png": "duplicate of images/copy.png",
         "bad.png": "unreadable",
     }
     assert found.to_dict()["images"] == 3
 
 
 @pytest.mark.parametrize(
-    ("sides", "gone"),
+    ("splits", "gone"),
     [(("train", "test"), "0.png"), (("test", "train"), "copy.png"), (("validation", "train"), "copy.png"),
      (("test", "validation"), "copy.png"), (("", "train"), "0.png")],
 )  # fmt: skip
-def test_test_keeps_before_validation_before_train(inventory_of, sides, gone):
-    found = clean(inventory_of("class,split", f"0,A,{sides[0]}", f"copy,A,{sides[1]}", "2,B,train", "3,A,train"))
+def test_test_keeps_before_validation_before_train(inventory_of, splits, gone):
+    found = clean(inventory_of("class,split", f"0,A,{splits[0]}", f"copy,A,{splits[1]}", "2,B,train", "3,A,train"))
     assert list(left_out(found)) == [gone]
 
 
-def test_copies_in_several_classes_all_go(inventory_of):
+def test_duplicates_in_several_classes_all_go(inventory_of):
     found = clean(inventory_of("class", "0,A", "copy,B", "2,A", "3,B"))
-    assert left_out(found) == {"0.png": "copies in several classes", "copy.png": "copies in several classes"}
+    assert left_out(found) == {"0.png": "duplicates in several classes", "copy.png": "duplicates in several classes"}
 
 
-def test_a_patient_stays_on_one_side(inventory_of):
+def test_a_patient_stays_in_one_split(inventory_of):
     found = clean(inventory_of("class,patient_id,split", "0,A,p,train", "1,A,p,test", "2,B,q,train", "3,B,q,validation",
                                "4,B,r,train", "5,A,,train", "6,A,,test"))  # fmt: skip
     assert left_out(found) == {
-        "0.png": "its patient is on the test side too",
-        "2.png": "its patient is on the validation side too",
+        "0.png": "its patient is in the test split too",
+        "2.png": "its patient is in the validation split too",
     }
 
 
-def test_sides_that_are_drawn_anew_choose_nothing(inventory_of):
+def test_splits_that_are_drawn_anew_choose_nothing(inventory_of):
     inventory = inventory_of("class,patient_id,split", "0,A,p,train", "copy,A,p,test", "2,B,q,train", "3,B,q,test")
-    assert left_out(clean(inventory, sides=False)) == {"copy.png": "copy of images/0.png"}
+    assert left_out(clean(inventory, splits=False)) == {"copy.png": "duplicate of images/0.png"}
 
 
 def test_the_list_is_data_again_from_another_folder(inventory_of, tmp_path):
@@ -88,7 +88,7 @@ def test_the_list_is_data_again_from_another_folder(inventory_of, tmp_path):
     assert again.folds == ["F1", "F2"]
     assert all(path.is_file() for path in again.paths)
     assert take_inventory(again).duplicates == []
-    clean(inventory, sides=False).write(target, sides=False)
+    clean(inventory, splits=False).write(target, splits=False)
     assert target.read_text().splitlines()[0] == "file,class,patient_id,source"
 
 

@@ -7,16 +7,16 @@ import shutil
 
 import pytest
 
-from freezenet.train.data.dataset import load
+from freezenet.train.data.loading import load
 
 
 @pytest.fixture
 def faulty(draw):
-    """Class folders with a copy in each of two sides, twelve copies of one picture and an unreadable file."""
-    sides = [
-        f"{side}/{label}/{number}.png" for side in ("train", "val", "test") for label in "AB" for number in range(2)
+    """Class folders with a duplicate in each of two splits, twelve copies of one picture and an unreadable file."""
+    files = [
+        f"{split}/{label}/{number}.png" for split in ("train", "val", "test") for label in "AB" for number in range(2)
     ]
-    folder = draw(*(f"set/{file}" for file in sides)) / "set"
+    folder = draw(*(f"set/{file}" for file in files)) / "set"
     shutil.copyfile(folder / "train/A/0.png", folder / "test/A/leak.png")
     for number in range(12):
         shutil.copyfile(folder / f"{['train', 'val'][number % 2]}/B/1.png", folder / f"train/B/copy{number}.png")
@@ -33,7 +33,7 @@ def test_what_a_person_reads(command, faulty):
     assert ["train", "3", "14"] in rows or ["train", "2", "14"] in rows
     assert "unreadable: val/A/[bad].png: A whole JPEG, PNG" in out
     assert "equal files: test/A/leak.png = train/A/0.png; test, train" in out
-    assert "! Images that are copies of others: 13." in out
+    assert "! Duplicates of other images: 13." in out
 
 
 def test_what_a_program_reads(command, faulty):
@@ -75,7 +75,7 @@ def test_the_clean_list_loads(command, faulty, tmp_path):
     target = tmp_path / "clean.csv"
     code, out, err = command("data", faulty, "--clean", target)
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == f"{target}: 12 of 26 images; left out: 1 unreadable, 13 copies"
+    assert out.splitlines()[-1] == f"{target}: 12 of 26 images; left out: 1 unreadable, 13 duplicates"
     again = load(target)
     assert len(again.samples) == 12
     assert {sample.split for sample in again.samples} == {"train", "validation", "test"}

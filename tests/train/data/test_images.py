@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.data.dataset import load
-from freezenet.train.data.images import read_images, read_readable, read_what_can_be_read
+from freezenet.train.data.images import read_images, read_pixels, read_what_can_be_read
+from freezenet.train.data.loading import load
 
 SPEC = PreprocessSpec(size=(32, 32))
 
@@ -59,26 +59,45 @@ def test_a_file_that_vanished_is_named(folder):
         read_images(dataset, SPEC)
 
 
-def test_unreadable_images_are_skipped_and_named(folder, capsys):
-    whole = read_images(load(folder), SPEC)
-    (folder / "A" / "1bad.png").write_bytes(b"no image")  # between two good ones, whose rows move
-    dataset, images = read_readable(load(folder), SPEC, skip_unreadable=True)
-    assert [sample.file for sample in dataset.samples] == [f"{one}/{n}.png" for one in "AB" for n in range(3)]
-    skipped = capsys.readouterr().err.splitlines()
-    assert len(skipped) == 1
-    assert skipped[0].startswith(f"skipped {folder / 'A' / '1bad.png'}: ")
-    assert images.hashes == whole.hashes
-    assert (images.pixels == whole.pixels).all()
-    with pytest.raises(FreezenetError, match="1 of 7"):
-        read_readable(load(folder), SPEC, skip_unreadable=False)
-
-
 def test_sizes_are_those_of_the_files(folder):
     assert cv2.imwrite(f"{folder}/A/9.jpg", np.zeros((900, 1200), np.uint8))  # decoded at an eighth of its size
     (folder / "B" / "bad.png").write_bytes(b"no image")
     dataset = load(folder)
-    reading = read_what_can_be_read(dataset, SPEC, "Reading")
+    reading = read_what_can_be_read(dataset.paths, SPEC)
     assert reading.sizes.tolist() == [[96, 64]] * 3 + [[1200, 900]] + [[96, 64]] * 3 + [[0, 0]]
     assert list(reading.failures) == [7]
     assert reading.hashes[7] == ""
     assert reading.pixels.shape == (8, 32, 32)
+
+
+def test_pixels_of_a_run_are_those_of_the_device(folder):
+    paths = load(folder).paths
+    pixels, hashes = read_pixels(paths, SPEC)
+    assert hashes == tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    assert (pixels == np.stack([SPEC.pixels(path) for path in paths])).all()
+    again, _ = read_pixels(paths, SPEC, expected_sha256=hashes)
+    assert (again == pixels).all()
+    empty, none = read_pixels([], SPEC, expected_sha256=[])
+    assert empty.shape == (0, 32, 32) and none == ()
+
+
+def test_each_file_of_a_run_is_read_once(folder, monkeypatch):
+    paths = load(folder).paths
+    read = []
+    original = type(paths[0]).read_bytes
+    monkeypatch.setattr(type(paths[0]), "read_bytes", lambda path: read.append(path) or original(path))
+    read_pixels(paths, SPEC)
+    assert sorted(read) == sorted(paths)
+
+
+def test_a_file_of_a_run_that_changed_or_vanished_is_named(folder):
+    paths = load(folder).paths
+    _, hashes = read_pixels(paths, SPEC)
+    paths[2].write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"2\.png, which has changed since the training; train again\."):
+        read_pixels(paths, SPEC, expected_sha256=hashes)
+    with pytest.raises(DataError, match=r"Readable images .*2\.png: .*cannot be decoded"):
+        read_pixels(paths, SPEC)
+    paths[1].unlink()
+    with pytest.raises(DataError, match=r"1\.png, which does not exist; if the data was moved, pass --data\."):
+        read_pixels(paths, SPEC, expected_sha256=hashes)

@@ -7,8 +7,8 @@ import shutil
 import cv2
 import pytest
 
-from freezenet.train.data.dataset import load
 from freezenet.train.data.inventory import take_inventory
+from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
 
 
@@ -18,7 +18,7 @@ def lines(*rows):
 
 @pytest.fixture
 def faulty(draw):
-    """Six pictures; one there twice on two sides, one again in another class, one file that is no image."""
+    """Six pictures; one there twice on two splits, one again in another class, one file that is no image."""
     folder = draw(*(f"{number}.png" for number in range(6)))
     shutil.copyfile(folder / "0.png", folder / "copy.png")
     smaller = cv2.resize(cv2.imread(str(folder / "1.png"), 0), (64, 80), interpolation=cv2.INTER_AREA)
@@ -52,26 +52,26 @@ def test_faults_are_found(faulty):
     assert found["sources"]["guess"] == 1
     assert found["warnings"] == [
         "Files that cannot be read as chest X-rays: 1.",
-        "Images that are copies of others: 2.",
+        "Duplicates of other images: 2.",
         "Pictures in several classes: 1.",
-        "Pictures on several sides, so that test figures would be too high: 1.",
+        "Pictures in several splits, so that test figures would be too high: 1.",
         "Pictures under several patients, who may be one: 1.",
-        "Patients on several sides: 1.",
-        "Images without a known patient (each counts as its own, so images of one person may stand on two sides): 1.",
+        "Patients in several splits: 1.",
+        "Images without a known patient (each counts as its own, so images of one person may stand in two splits): 1.",
         "The source tells the class: knowing it alone, one would guess right in 100% of cases; the most frequent class "
         "alone gives 56% (Cramér's V 1.00). A network can score high by recognizing sources.",
     ]
 
 
-def test_a_side_without_a_class_is_said(faulty):
+def test_a_split_without_a_class_is_said(faulty):
     text = faulty.read_text().replace("5.png,Well,,south,test,", "5.png,Well,,south,train,")
     faulty.write_text(text)
     inventory = take_inventory(load(faulty))
     assert inventory.missing_classes == {"test": ["Well"]}
-    assert "No image of Well on the test side." in inventory.warnings
+    assert "No image of Well in the test split." in inventory.warnings
 
 
-def test_copies_in_several_folds_are_said(draw):
+def test_duplicates_in_several_folds_are_said(draw):
     folder = draw("0.png", "1.png", "2.png")
     shutil.copyfile(folder / "0.png", folder / "copy.png")
     (folder / "data.csv").write_text(
@@ -81,7 +81,7 @@ def test_copies_in_several_folds_are_said(draw):
     assert inventory.to_dict()["folds"]["A"] == {"Fold1": 1, "Fold2": 1}
     assert inventory.to_dict()["patients_in_several_folds"] == ["p"]
     assert inventory.warnings == [
-        "Images that are copies of others: 1.",
+        "Duplicates of other images: 1.",
         "Pictures in several folds, so that cross-validated figures would be too high: 1.",
         "Patients in several folds: 1.",
     ]

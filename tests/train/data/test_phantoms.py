@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from freezenet.train.data.dataset import load
+from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import LABEL_SET_PATIENTS, PATIENTS, PATTERNS, draw_phantom, write_phantoms
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import draw_phantom
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.fitting import fit as module
 from freezenet.train.fitting.checkpoint import Checkpoint
-from freezenet.train.fitting.fit import TrainingData, compile_model, fit
+from freezenet.train.fitting.fit import compile_model, fit
 from freezenet.train.frozen.cache import cached_features
 from freezenet.train.frozen.cut import required_cut, split_model
 from freezenet.train.losses.weighted import WeightedCrossentropy
@@ -22,12 +22,12 @@ LABELS = ("Clear", "Focal")
 
 
 @pytest.fixture(scope="module")
-def data() -> TrainingData:
+def data(made_data) -> TrainingData:
     rng = np.random.default_rng(0)
     classes = np.arange(36) % 2
     pixels = np.stack([draw_phantom(LABELS[one], 64, rng) for one in classes])
-    sides = np.array(["train"] * 24 + ["validation"] * 12)
-    return TrainingData(Images(pixels, tuple(map(str, range(36)))), classes, sides, LABELS)
+    splits = np.array(["train"] * 24 + ["validation"] * 12)
+    return made_data(pixels, classes, splits, LABELS)
 
 
 def recipe(**keys) -> Recipe:
@@ -121,7 +121,6 @@ def test_early_stopping_restores_the_best_weights(data, tmp_path):
 
 def test_a_loss_that_is_no_number_is_one_sentence(data, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "augmenter", None)
-    broken = TrainingData(data.images, data.classes, data.sides, data.labels)
     settings = recipe(epochs=2, **TOP)
     model = build(settings, data)
     shape = split_model(model, required_cut(model))[0].output_shape[1:]
@@ -129,7 +128,7 @@ def test_a_loss_that_is_no_number_is_one_sentence(data, tmp_path, monkeypatch):
     with pytest.raises(FreezenetError, match=r"finite loss.*epoch 1; lower learning_rate \(0\.0001\)") as caught:
         fit(
             model,
-            broken,
+            data,
             recipe=settings,
             loss=PLAIN,
             folder=tmp_path,

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import draw_phantom
-from freezenet.train.fitting.fit import TrainingData
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.fitting.phases import fit_phases, head_alone, phases, remove_checkpoints
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import Recipe
@@ -19,12 +18,12 @@ LABELS = ("Clear", "Focal")
 
 
 @pytest.fixture(scope="module")
-def data() -> TrainingData:
+def data(made_data) -> TrainingData:
     rng = np.random.default_rng(0)
     classes = np.arange(30) % 2
     pixels = np.stack([draw_phantom(LABELS[one], 64, rng) for one in classes])
-    sides = np.array(["train"] * 20 + ["validation"] * 10)
-    return TrainingData(Images(pixels, tuple(map(str, range(30)))), classes, sides, LABELS)
+    splits = np.array(["train"] * 20 + ["validation"] * 10)
+    return made_data(pixels, classes, splits, LABELS)
 
 
 def recipe(**keys) -> Recipe:

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.train.data.images import Images
-from freezenet.train.fitting.fit import TrainingData
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.losses.attention import attention_weights, class_statistics, difficulty_weights
 from freezenet.train.losses.criterion import choose_criterion, needs_recall
 from freezenet.train.losses.focal import BinaryFocalCrossentropy, FocalCrossentropy
@@ -20,12 +19,12 @@ LABELS = ("A", "B", "C")
 
 
 @pytest.fixture(scope="module")
-def data() -> TrainingData:
+def data(made_data) -> TrainingData:
     rng = np.random.default_rng(0)
     classes = np.repeat([0, 1, 2], [10, 20, 30])
     pixels = rng.integers(0, 256, (60, 8, 8), np.uint8)
-    sides = np.array(["train", "validation"])[(np.arange(60) % 5 == 0).astype(int)]
-    return TrainingData(Images(pixels, tuple(map(str, range(60)))), classes, sides, LABELS)
+    splits = np.array(["train", "validation"])[(np.arange(60) % 5 == 0).astype(int)]
+    return made_data(pixels, classes, splits, LABELS)
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def test_a_model_trained_there_answers_the_same_here(backend, phantoms, tmp_path
         tmp_path / "c",
     )
     assert json.loads((out / "run.json").read_text())["backend"] == backend
-    from freezenet.train.data.dataset import load
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.loading import load
     from freezenet.train.network.predict import predict
     from freezenet.train.run import Run
 

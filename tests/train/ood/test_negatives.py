@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,8 +17,10 @@ from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import write_phantoms
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.frozen.backbone import backbone_features
-from freezenet.train.ood.negatives import read_negatives, sides_of
+from freezenet.train.ood.negatives import read_negatives, splits_of
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import Recipe, load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import train
@@ -42,23 +45,23 @@ def test_one_half_teaches_and_the_other_tests(folder):
     assert [row[0] for row in rows] == sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
     assert sorted(row[1] for row in rows) == ["test"] * 12 + ["train"] * 12
     assert found.images.pixels.shape == (24, 32, 32)
-    assert (read_negatives(folder, RECIPE).sides == found.sides).all()
-    assert (read_negatives(folder, RECIPE.with_settings({"seed": 1})).sides != found.sides).any()
+    assert (read_negatives(folder, RECIPE).splits == found.splits).all()
+    assert (read_negatives(folder, RECIPE.with_settings({"seed": 1})).splits != found.splits).any()
 
 
-def test_equal_content_stands_on_one_side(folder):
+def test_equal_content_is_in_one_split(folder):
     for path in list(folder.rglob("*.png")):
         shutil.copy(path, path.with_name(f"again-{path.name}"))
     found = read_negatives(folder, RECIPE)
-    side = dict(zip(found.images.hashes, found.sides, strict=True))
-    assert len(side) == 24
-    assert [side[one] for one in found.images.hashes] == found.sides.tolist()
+    split_of = dict(zip(found.images.hashes, found.splits, strict=True))
+    assert len(split_of) == 24
+    assert [split_of[one] for one in found.images.hashes] == found.splits.tolist()
 
 
-def test_sides_do_not_depend_on_the_order():
+def test_splits_do_not_depend_on_the_order():
     hashes = [f"{number:064x}" for number in range(40)]
-    sides = sides_of(hashes, 3)
-    assert (sides_of(hashes[::-1], 3) == sides[::-1]).all()
+    splits = splits_of(hashes, 3)
+    assert (splits_of(hashes[::-1], 3) == splits[::-1]).all()
 
 
 def test_what_cannot_be_used_is_one_sentence(folder, tmp_path):
@@ -77,7 +80,7 @@ def test_unreadable_ones_are_named_or_skipped(folder, capsys):
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(FreezenetError, match=r"Readable images are required\. Got: 1 of 25"):
         read_negatives(folder, RECIPE)
-    assert len(read_negatives(folder, RECIPE, skip_unreadable=True).sides) == 24
+    assert len(read_negatives(folder, RECIPE, skip_unreadable=True).splits) == 24
     assert "skipped" in capsys.readouterr().err
 
 
@@ -85,23 +88,24 @@ def test_an_image_of_the_data_is_no_negative(folder):
     found = read_negatives(folder, RECIPE)
     mine = Dataset(folder, (Sample("a.png", "A", "a", ""), Sample("b.png", "B", "b", "")), False)
     pixels = np.zeros((2, 32, 32), np.uint8)
-    found.refuse_known(mine, Images(pixels, ("0" * 64, "1" * 64)))
+    found.refuse_known(TrainingData(mine, Images(pixels, ("0" * 64, "1" * 64))))
     with pytest.raises(FreezenetError, match=r"--not-cxr\. Got: 1 that DATA holds too, first hands"):
-        found.refuse_known(mine, Images(pixels, ("0" * 64, found.images.hashes[0])))
+        found.refuse_known(TrainingData(mine, Images(pixels, ("0" * 64, found.images.hashes[0]))))
 
 
 def test_a_run_holds_what_the_gate_was_taught_and_does(folder, tmp_path):
     data = write_phantoms(tmp_path / "data", scale=0.12, size=64)
     recipe = load_recipe("phantoms", ("image_size=64", "freeze_fraction=.9", "epochs=1", "attention_pairs=20"))
     out = tmp_path / "run"
-    metrics = train(data, out, recipe, "none", tmp_path / "cache", not_cxr=folder)
+    options = TrainingOptions("none", tmp_path / "cache", not_cxr=folder)
+    metrics = train(data, out, recipe=recipe, options=options)
     found = read_negatives(folder, recipe)
     with (out / "negatives.csv").open(newline="", encoding="utf-8") as file:
         assert [tuple(row) for row in csv.reader(file)] == [found.table()[0], *found.table()[1]]
-    account = json.loads((out / "run.json").read_text())
-    assert account["not_cxr"] == str(folder)
+    manifest = json.loads((out / "run.json").read_text())
+    assert manifest["not_cxr"] == str(folder)
     run = Run.open(out)
-    features = backbone_features(run.model(), found.images.pixels[found.sides == "test"], recipe.preprocess)
+    features = backbone_features(run.model(), found.images.pixels[found.splits == "test"], recipe.preprocess)
     gate = ood_from_dict(run.decision["gate"])
     refused = np.mean([not gate.passes(one) for one in features])
     assert (metrics["gate"]["kind"], metrics["gate"]["negatives"]) == ("both", 12)
@@ -110,8 +114,8 @@ def test_a_run_holds_what_the_gate_was_taught_and_does(folder, tmp_path):
     (out / "metrics.json").unlink()  # as if it had been killed before the last write
     for other in (None, folder / "hands"):
         with pytest.raises(FreezenetError, match="same data, weights and recipe"):
-            train(data, out, recipe, "none", tmp_path / "cache", not_cxr=other)
-    again = train(data, out, recipe, "none", tmp_path / "cache", not_cxr=folder)
+            train(data, out, recipe=recipe, options=replace(options, not_cxr=other))
+    again = train(data, out, recipe=recipe, options=options)
     assert again["gate"] == metrics["gate"]
 
 

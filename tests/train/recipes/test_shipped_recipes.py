@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import Recipe, load_recipe, recipe_names
 from freezenet.train.run import Run
 from freezenet.train.training import train
@@ -79,7 +80,7 @@ def data_for(recipe: Recipe, drawn: Path) -> tuple[Path, list[str]]:
 def test_one_epoch(name, drawn, tmp_path):
     recipe = smallest(name)
     data, labels = data_for(recipe, drawn)
-    metrics = train(data, tmp_path / "run", recipe, weights="none")
+    metrics = train(data, tmp_path / "run", recipe=recipe, options=TrainingOptions("none"))
     run = Run.open(tmp_path / "run")
     assert run.recipe == recipe
     assert list(run.labels) == labels

@@ -4,7 +4,7 @@ A layout is a module with
 
 - `NAME`: what it is, as the list of accepted layouts and `freezenet data` say it;
 - `recognizes(path) -> bool`: whether an existing file or folder has this layout, without reading all of it;
-- `read(path) -> Dataset`: its samples; FreezenetError with one sentence where the data contradicts its layout.
+- `read(path) -> Dataset`: its samples; DataError with one sentence where the data contradicts its layout.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def is_dicom_file(path: Path) -> bool:
 def read_headers(paths: Iterable[Path], keywords: tuple[str, ...]) -> list[dict[str, str]]:
     """Return for each DICOM file the tags of these keywords that it gives, as text; none for a damaged header.
 
-    Raises FreezenetError where the extra `[dicom]` is not installed.
+    Raises MissingExtraError where the extra `[dicom]` is not installed.
     """
     try:
         from pydicom import dcmread

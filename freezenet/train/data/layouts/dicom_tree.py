@@ -10,7 +10,7 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.layouts import csv_table
@@ -44,13 +44,13 @@ def read(path: Path) -> Dataset:
     headers = read_headers(images, (KEYS[column],))
     keys = [header.get(KEYS[column], "") for header in headers]
     samples = [
-        Sample(file, row["class"], file, row.get("source") or "", csv_table.side_of(row, table), row.get("fold") or "")
+        Sample(file, row["class"], file, row.get("source") or "", csv_table.split_of(row, table), row.get("fold") or "")
         for image, key in zip(images, keys, strict=True)
         if key in by_key
         for file, row in [(str(image.relative_to(path)), by_key[key])]
     ]
     if not samples:
-        raise FreezenetError(
+        raise DataError(
             f"DICOM files with a {KEYS[column]} of the column {column} in {table.name} are required. Got: none among {len(images)}."
         )
     return Dataset(path, tuple(samples), has_patients=False, notes=_notes(table, column, keys, by_key))
@@ -62,7 +62,7 @@ def _tables(path: Path) -> list[Path]:
     for file in sorted(path.glob("*.csv")):
         try:
             columns = set(csv_table.read_rows(file)[0])
-        except FreezenetError:  # a file of somebody else's
+        except DataError:  # a file of somebody else's
             continue
         if "class" in columns and columns & {"file", *KEYS}:
             found.append(file)
@@ -72,13 +72,11 @@ def _tables(path: Path) -> list[Path]:
 def _by_key(rows: list[dict[str, str]], column: str, table: Path) -> dict[str, dict[str, str]]:
     incomplete = next((n for n, row in enumerate(rows, 2) if not row[column] or not row["class"]), None)
     if incomplete is not None:
-        raise FreezenetError(
-            f"A {column} and a class in every row are required. Got: line {incomplete} of {table.name}."
-        )
+        raise DataError(f"A {column} and a class in every row are required. Got: line {incomplete} of {table.name}.")
     counts = Counter(row[column].strip() for row in rows)
     repeated = sum(count > 1 for count in counts.values())
     if repeated:
-        raise FreezenetError(f"Each {column} once is required. Got: {repeated} repeated in {table.name}.")
+        raise DataError(f"Each {column} once is required. Got: {repeated} repeated in {table.name}.")
     return {row[column].strip(): row for row in rows}
 
 

@@ -24,9 +24,9 @@ _PATIENT = re.compile(
 
 
 def recognizes(path: Path) -> bool:
-    """Whether the folder has sides with the class folders NORMAL and PNEUMONIA."""
+    """Whether the folder has splits with the class folders NORMAL and PNEUMONIA."""
     return path.is_dir() and {"NORMAL", "PNEUMONIA"} <= {
-        folder.name for side, folder in class_folders.class_folders(path) if side
+        folder.name for split, folder in class_folders.class_folders(path) if split
     }
 
 

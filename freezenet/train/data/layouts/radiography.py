@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.layouts import class_folders
 from freezenet.train.data.layouts.csv_table import read_rows
@@ -89,15 +89,13 @@ def _with_folds(dataset: Dataset, files: list[Path]) -> Dataset:
                 absent.append(f"{name} of {file.name}")
                 continue
             if dataset.samples[row].label != label:
-                raise FreezenetError(
+                raise DataError(
                     f"The class of each image's folder is required in the folds. Got: {label} for {name} in {file.name}."
                 )
             if folds.setdefault(row, file.stem) != file.stem:
-                raise FreezenetError(
-                    f"Each image in one fold is required. Got: {name} in {folds[row]} and {file.stem}."
-                )
+                raise DataError(f"Each image in one fold is required. Got: {name} in {folds[row]} and {file.stem}.")
     if absent:
-        raise FreezenetError(
+        raise DataError(
             f"Every image that the folds name is required. Got: {len(absent)} missing, first {absent[0]}; download the "
             "data set again, or take the folds away."
         )
@@ -111,14 +109,14 @@ def _names(file: Path) -> list[tuple[str, str]]:
     """Return (name, class) of each row of a fold."""
     columns, rows = read_rows(file)
     if not set(_COLUMNS) <= set(columns):
-        raise FreezenetError(
+        raise DataError(
             f"A fold with the columns {','.join(_COLUMNS)} is required. Got: {file.name} with {', '.join(columns) or 'nothing'}."
         )
     try:
         return [(row["FILE NAME"].strip().removesuffix(".png"), CLASSES[int(row["label"])]) for row in rows]
     except (ValueError, IndexError, TypeError, AttributeError):
         numbers = ", ".join(f"{number} {label}" for number, label in enumerate(CLASSES))
-        raise FreezenetError(
+        raise DataError(
             f"A file name and a label of {numbers} in every row of a fold are required. Got: others in {file.name}."
         ) from None
 

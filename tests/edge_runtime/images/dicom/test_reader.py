@@ -265,8 +265,8 @@ def test_a_folder_gives_dicom_files_of_any_name_and_not_their_index(dicom, tmp_p
 
 
 def test_classes_of_dicom_files_are_a_data_set(dicom, tmp_path):
-    from freezenet.train.data.dataset import load
     from freezenet.train.data.images import read_images
+    from freezenet.train.data.loading import load
 
     for label, name in (("Normal", "IM0001"), ("Sick", "IM0002.dcm")):
         (tmp_path / label).mkdir()

@@ -1,4 +1,4 @@
-"""Folders of classes: which files in them are images. `test_dataset.py` holds the layouts with sides and masks."""
+"""Folders of classes: which files in them are images. `test_loading.py` holds the layouts with splits and masks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def test_a_folder_without_an_image_in_a_class_folder_is_not_recognized(touch):
     assert recognizes(folder)
 
 
-def test_sides_need_a_training_folder(touch):
+def test_splits_need_a_training_folder(touch):
     folder = touch("train/A/1.png", "VAL/A/2.png", "test/B/3.png", "other/C/4.png")
-    assert sorted((side, path.relative_to(folder).as_posix()) for side, path in class_folders(folder)) == [
+    assert sorted((split, path.relative_to(folder).as_posix()) for split, path in class_folders(folder)) == [
         ("test", "test/B"), ("train", "train/A"), ("validation", "VAL/A"),
     ]  # fmt: skip
-    assert [(side, path.name) for side, path in class_folders(folder / "train")] == [("", "A")]
+    assert [(split, path.name) for split, path in class_folders(folder / "train")] == [("", "A")]

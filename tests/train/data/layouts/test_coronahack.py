@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import load
 from freezenet.train.data.layouts import coronahack
+from freezenet.train.data.loading import load
 
 HEADER = ",X_ray_image_name,Label,Dataset_type,Label_2_Virus_category,Label_1_Virus_category"
 ROWS = [
@@ -35,7 +35,7 @@ def coronahack_set(touch):
 
 
 @pytest.mark.parametrize("home", [INNER, "Coronahack-Chest-XRay-Dataset"])
-def test_classes_sides_and_patients(coronahack_set, home, capsys):
+def test_classes_splits_and_patients(coronahack_set, home, capsys):
     found = load(coronahack_set(home))
     assert found.layout == coronahack.NAME
     assert [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.layouts.csv_table import read, read_rows, recognizes, side_of
+from freezenet.train.data.layouts.csv_table import read, read_rows, recognizes, split_of
 
 
 def test_every_column_arrives(touch):
@@ -36,8 +36,8 @@ def test_rows_are_dictionaries_by_column(tmp_path):
     assert read_rows(tmp_path / "empty.csv") == ([], [])
 
 
-def test_a_side_that_is_none_is_named(tmp_path):
-    assert side_of({"split": "TRAINING"}, tmp_path / "x.csv") == "train"
-    assert side_of({}, tmp_path / "x.csv") == ""
+def test_a_split_that_is_none_is_named(tmp_path):
+    assert split_of({"split": "TRAINING"}, tmp_path / "x.csv") == "train"
+    assert split_of({}, tmp_path / "x.csv") == ""
     with pytest.raises(FreezenetError, match=r"'dev' in x\.csv"):
-        side_of({"split": "dev"}, tmp_path / "x.csv")
+        split_of({"split": "dev"}, tmp_path / "x.csv")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import load
 from freezenet.train.data.layouts.dicom_header import is_dicom_file, pseudonym, read_headers
+from freezenet.train.data.loading import load
 
 SMALL = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 

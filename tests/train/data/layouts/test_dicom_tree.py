@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import load
 from freezenet.train.data.layouts import class_folders, dicom_tree
 from freezenet.train.data.layouts.dicom_header import pseudonym
+from freezenet.train.data.loading import load
 
 SMALL = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from freezenet.train.data.dataset import load
 from freezenet.train.data.layouts import class_folders, kermany
 from freezenet.train.data.layouts.kermany import patient_of
+from freezenet.train.data.loading import load
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from openpyxl import Workbook
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import load
 from freezenet.train.data.layouts import radiography
+from freezenet.train.data.loading import load
 
 FILES = ("COVID/images/COVID-1.png", "COVID/images/COVID-2.png", "Lung_Opacity/images/Lung_Opacity-1.png",
          "Normal/images/Normal-1.png", "Normal/images/Normal-12.png", "Viral Pneumonia/images/Viral Pneumonia-1.png",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.dataset import content_hash, load
+from freezenet.train.data.dataset import content_hash
+from freezenet.train.data.loading import load
 
 
 def touch(root: Path, *files: str) -> Path:
