@@ -33,7 +33,7 @@ class Decided:
 
     @classmethod
     def by(cls, rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]) -> Decided:
-        """Apply a rule, without its chest gate, to scores (n, classes), 0..1; truth: (n, classes) bool."""
+        """Apply a rule, without the OOD gate, to scores (n, classes), 0..1; truth: (n, classes) bool."""
         calibrated = rule.probabilities(scores)
         chosen = rule.chosen(calibrated)
         certain = rule.certainties(calibrated, chosen)

@@ -1,4 +1,4 @@
-"""What turns scores into answers, chosen on the validation side: temperature, thresholds, abstention."""
+"""What turns scores into answers, chosen on validation images: temperature, thresholds, abstention."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class ChosenRule:
     """The device's rule with what a run says about it.
 
-    rule: as a device applies it, without the chest gate. confidence: how it was chosen.
+    rule: as a device applies it, without the OOD gate. confidence: how it was chosen.
     """
 
     task: Task
@@ -55,7 +55,7 @@ class ChosenRule:
         return dict(zip(self.rule.labels, self.rule.thresholds.tolist(), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the part of a card that `freezenet.edge_runtime.decision` reads, without the chest gate."""
+        """Return the part of a card that `freezenet.edge_runtime.decision` reads, without the OOD gate."""
         thresholds = {} if self.thresholds is None else {"thresholds": self.thresholds}
         return {"task": self.task.name, **thresholds, "confidence": asdict(self.confidence)}
 

@@ -1,4 +1,4 @@
-"""The chest gate of a run: which one it is, and what it does on images that took no part in the choice."""
+"""The OOD gate of a run: which one it is, and what it does on images that took no part in the choice."""
 
 from __future__ import annotations
 
