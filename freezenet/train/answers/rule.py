@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 class ChosenRule:
     """The device's rule with what a run says about it.
 
-    rule: as a device applies it, without the OOD gate. confidence: how it was chosen.
+    Args:
+        task: what the model answers.
+        rule: as a device applies it, without the OOD gate.
+        confidence: how it was chosen.
     """
 
     task: Task
@@ -42,7 +45,7 @@ class ChosenRule:
         confidence = Confidence.fit(rule, scores, truth, recipe.abstain_risk)
         if confidence.risk_reached > confidence.risk:
             logger.info(
-                f"abstain_risk {confidence.risk:g} cannot be kept: of the surest half of the validation answers "
+                f"abstain_risk {confidence.risk:g} cannot be kept: of the most confident half of the validation answers "
                 f"{confidence.risk_reached:.1%} are wrong"
             )
         return cls(task, replace(rule, abstain_below=confidence.abstain_below), confidence)
