@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from freezenet.train.options import json_option, recipe_option, set_option, weights_option
 from studies.command import BenchmarkCommand
 from studies.results import write_result
 
@@ -117,12 +116,12 @@ def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home:
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
-@recipe_option
-@set_option
-@weights_option
+@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key for both ways.")
+@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of every training.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
 def main(data, recipe, settings, weights, folds, epochs, as_json, out) -> None:
     """Time cross-validation from the cache beside plain training from image files."""

@@ -20,7 +20,6 @@ import numpy as np
 
 from freezenet.train.files import read_json
 from freezenet.train.metrics.figure import Figure
-from freezenet.train.options import recipe_option, set_option, weights_option
 from studies.command import BenchmarkCommand
 from studies.results import write_result
 from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
@@ -149,11 +148,11 @@ def _against(comparisons: list[dict[str, Any]], arm: str) -> str:
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data", required=False, type=click.Path(exists=True, path_type=Path))
-@recipe_option
-@set_option
+@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key for all arms.")
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1))
-@weights_option
+@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
 @click.option("--work", type=click.Path(path_type=Path), help="Folder for the folds.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
 @click.option("--page", is_flag=True, help=f"Write {PAGE} from results/ instead of training.")

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.options import json_option, recipe_option, set_option, weights_option
 from studies.command import BenchmarkCommand
 from studies.results import mean_and_spread, write_result
 
@@ -203,13 +202,13 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metavar="FOLDER",
     help="Chest X-rays of another kind than DATA, to see how many pass.",
 )
-@recipe_option
-@set_option
-@weights_option
+@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
+@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
 @click.option("--model", type=click.Path(exists=True, path_type=Path), help="An edge file with a gate, to be timed.")
 @click.option("--rounds", default=400, show_default=True, type=click.IntRange(10), help="Timed images of each way.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
 def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, rounds, as_json, out) -> None:
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""

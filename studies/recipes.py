@@ -17,7 +17,6 @@ import click
 
 from freezenet.convert.cli import variants_option
 from freezenet.convert.variants import known_variants
-from freezenet.train.options import weights_option
 from studies.command import BenchmarkCommand
 from studies.results import mean_and_spread, write_result
 
@@ -106,7 +105,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 @click.argument("data", type=click.Path(exists=True, path_type=Path))
 @click.option("--arms", default="mobile-freezenet,mobile-freezenet-2023", show_default=True, metavar="LIST")
 @click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
-@weights_option
+@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
 @variants_option
 @click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for runs and models.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")

@@ -19,7 +19,6 @@ from typing import Any
 
 import click
 
-from freezenet.train.options import json_option, recipe_option, set_option
 from studies.command import BenchmarkCommand
 
 logger = logging.getLogger(__name__)
@@ -118,12 +117,12 @@ def measure(
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data", type=click.Path(exists=True))
-@recipe_option
-@set_option
+@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
 @click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
 @click.option("--images", default=640, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
 def main(data, recipe, settings, weights, images, rounds, as_json) -> None:
     """Measure images per second of full fine-tuning, half-frozen training and training from the cache."""
     result = measure(data, recipe, settings, weights, images, rounds)
