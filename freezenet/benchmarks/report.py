@@ -20,7 +20,7 @@ from freezenet.train.metrics.figure import Figure
 from freezenet.train.run_folder import RunFolder
 
 _THUMBNAIL = 128
-#: Flipped images shown per variant; the rest is counted.
+#: Images with a changed answer that are shown per variant; the rest is counted.
 _FLIPPED_SHOWN = 24
 #: Shapes, because float32 and float16 often lie on one point.
 _MARKERS = {"float32": "s", "float16": "P", "dynamic": "^", "int8": "o", "int8-qat": "D", "int16x8": "v", "mixed": "X"}
@@ -33,12 +33,20 @@ _COLORS = {
     "int16x8": "#64b5cd",
     "mixed": "#937860",
 }
-#: Confusion matrices beside each other.
+#: Confusion matrices in a row.
 _COLUMNS = 4
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html` into a pipeline folder from what its stages left, and return its path."""
+    """Write `report.html` into a folder of `freezenet pipeline`, from what its stages left there.
+
+    Args:
+        folder: with `results.json`, `run/metrics.json` and `run/history.csv`; the images whose answer changed are read from where
+            `results.json` says that DATA lies.
+
+    Returns:
+        The path of the report.
+    """
     run = RunFolder(folder / "run")
     metrics = run.read_metrics()
     results = read_json(folder / "results.json")
@@ -161,7 +169,7 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> Drawing:
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.15)
     axis.set_xlabel("median latency of one inference, ms")
-    axis.set_ylabel("macro-F1 on the test side")
+    axis.set_ylabel("macro-F1 on the test images")
     axis.grid(alpha=0.3)
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), markerscale=0.6, fontsize=9)
     return figure
