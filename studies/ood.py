@@ -35,7 +35,7 @@ from studies.tables.markdown import spread
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freezenet.edge_runtime.ood import ChestGate
+    from freezenet.edge_runtime.ood import OodGate
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def measure(
     return result
 
 
-def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, ChestGate]:
+def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, OodGate]:
     """Return each gate, fitted on features (n, c); taught: those of negatives."""
     from freezenet.edge_runtime.ood import BothGates
     from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
@@ -155,7 +155,7 @@ def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, Ch
 
 
 def _figures(
-    gates: dict[str, ChestGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
+    gates: dict[str, OodGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
 ) -> dict[str, Any]:
     """Return the figures of each gate on test images and these negatives."""
     from freezenet.train.ood.choice import measure_ood_gate

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.cli import json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
 
 
 @click.command()

@@ -57,7 +57,7 @@ def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[s
     """Measure inference in this process, on random pixels: nothing is decoded. Arguments as for `benchmark`."""
     before = _peak_bytes()
     started = time.perf_counter()
-    interpreter = Interpreter(model, threads, runtime)
+    interpreter = Interpreter(model, threads, runtime=runtime)
     init = time.perf_counter() - started
     one = interpreter.inputs[0]
     rng = np.random.default_rng(0)

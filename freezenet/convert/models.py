@@ -172,7 +172,7 @@ class _Writer:
                 f"The same run and settings are required to go on with a conversion. Got: {model.parent}, begun with other "
                 f"{', other '.join(what for what in same if not same[what])}; pass --overwrite or choose another name."
             )
-        return content
+        return dict(content)
 
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""

@@ -32,15 +32,21 @@ def available_cores() -> int:
 def predict_all(
     classifier: Classifier,
     images: Iterable[tuple[str, str | Path | bytes]],
+    *,
     workers: int,
     overlay: bool = False,
 ) -> Generator[tuple[str, Prediction | FreezenetError], None, None]:
     """Yield (name, answer) for each (name, image), in their order; a file that cannot be used gives its error.
 
-    classifier: takes part as the first worker; the others load the same file with the same runtime and threads.
-    images: an iterator, read as far ahead as the workers need and no further, so that memory does not grow with the
-    number of files. overlay: see `Classifier.predict`. Every other failure is raised in the place of the answer and
-    ends the work, as closing the iterator does; an image in work is finished first.
+    Every other failure is raised in the place of the answer and ends the work, as closing the iterator does; an image in
+    work is finished first.
+
+    Args:
+        classifier: Takes part as the first worker; the others load the same file with the same runtime and threads.
+        images: An iterator of (name, image), read as far ahead as the workers need and no further, so that memory does not
+            grow with the number of files.
+        workers: Images answered at a time.
+        overlay: See `Classifier.predict`.
     """
     if workers == 1:
         yield from ((name, _answer(classifier, image, overlay)) for name, image in images)

@@ -6,6 +6,7 @@ import hashlib
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.overlay import overlay_png
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
@@ -24,13 +25,15 @@ from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
 class Prediction:
     """The answer for one image.
 
-    label: the most probable class; for multi-label models every class above its threshold, joined by ";"; None where the
-    model abstains. probabilities: class -> calibrated probability 0..1, in the model's order; they mean nothing where
-    `reason` says that this is not a chest X-ray.
-    timings_ms: wall milliseconds of decode, preprocess, invoke, and overlay where one was asked for.
-    reason: why there is no label: "not a chest X-ray" or "uncertain"; None where there is one.
-    overlay: the class activation map laid over the image, the bytes of a PNG file; None where none was asked for, or
-    where this is not a chest X-ray.
+    Args:
+        label: The most probable class; for multi-label models every class above its threshold, joined by ";"; None where
+            the model abstains.
+        probabilities: Class to calibrated probability 0..1, in the model's order; they mean nothing where `reason` says
+            that this is not a chest X-ray.
+        timings_ms: Wall milliseconds of decode, preprocess, invoke, and overlay where one was asked for.
+        reason: Why there is no label: "not a chest X-ray" or "uncertain"; None where there is one.
+        overlay: The class activation map laid over the image, the bytes of a PNG file; None where none was asked for, or
+            where this is not a chest X-ray.
     """
 
     label: str | None
@@ -58,18 +61,24 @@ class Prediction:
 class Classifier:
     """A model file ready to answer; not thread-safe: one per worker.
 
-    model: path of a .tflite file written by `freezenet convert`.
-    threads, runtime: see `freezenet.edge_runtime.interpreter.Interpreter`.
-    trust_tags: refuse a DICOM file whose tags say that it shows no frontal chest X-ray.
+    Args:
+        model: Path of a .tflite file written by `freezenet convert`.
+        threads: CPU threads of one inference.
+        runtime: A key of `freezenet.edge_runtime.interpreter.RUNTIMES`, or None for the first that is installed.
+        trust_tags: Refuse a DICOM file whose tags say that it shows no frontal chest X-ray.
+
+    Raises:
+        ModelError: The file is missing, damaged, without a card, or the runtime cannot run it.
+        MissingExtraError: No runtime is installed.
 
         >>> Classifier("models/int8.tflite").predict("chest.png").label
         'Normal'
     """
 
     def __init__(
-        self, model: str | Path, threads: int = 1, runtime: str | None = None, trust_tags: bool = True
+        self, model: str | Path, threads: int = 1, *, runtime: str | None = None, trust_tags: bool = True
     ) -> None:
-        """Load the model and its card; FreezenetError with one sentence where that fails."""
+        """Load the model and its card."""
         self.path = Path(model)
         self.trust_tags = trust_tags
         self.card = ModelCard.read(self.path)
@@ -79,19 +88,21 @@ class Classifier:
         self._outputs = {name: number for number, name in enumerate(self.card.content.get("outputs", ["scores"]))}
         scores = self.interpreter.outputs[0]["shape"][-1]
         if scores != len(self.card.labels):
-            raise FreezenetError(
+            raise ModelError(
                 f"A model with one score for each of its {len(self.card.labels)} labels is required. "
                 f"Got: {scores} scores."
             )
         if self.rule.gate is not None and "features" not in self._outputs:
-            raise FreezenetError(
-                "A model that gives features is required by the gate in its card. "
+            raise ModelError(
+                "A model that gives features is required by the OOD gate in its card. "
                 f"Got: {self.path.name} with {', '.join(self._outputs)}; use the file of profile edge."
             )
 
     def another(self) -> Classifier:
         """Return a second one of the same file and settings, for another worker."""
-        return Classifier(self.path, self.interpreter.threads, self.interpreter.runtime, self.trust_tags)
+        return Classifier(
+            self.path, self.interpreter.threads, runtime=self.interpreter.runtime, trust_tags=self.trust_tags
+        )
 
     @property
     def runtime(self) -> str:
@@ -99,14 +110,14 @@ class Classifier:
         return f"{self.interpreter.runtime} {runtime_version(self.interpreter.runtime)}"
 
     @property
-    def shows_evidence(self) -> bool:
+    def has_cam(self) -> bool:
         """Whether the model gives a class activation map."""
         return "cam" in self._outputs
 
-    def require_evidence(self) -> None:
-        """Raise FreezenetError where the model gives no class activation map."""
-        if not self.shows_evidence:
-            raise FreezenetError(
+    def require_cam(self) -> None:
+        """Raise ModelError where the model gives no class activation map."""
+        if not self.has_cam:
+            raise ModelError(
                 f"A model with a class activation map (profile edge) is required. Got: {self.path.name} with "
                 f"{', '.join(self._outputs)}."
             )
@@ -124,10 +135,17 @@ class Classifier:
     def predict(self, image: str | Path | bytes | NDArray, overlay: bool = False) -> Prediction:
         """Classify a path, the bytes of an image file, or a decoded array (OpenCV's channel order).
 
-        overlay: also draw the class activation map of the most probable class.
+        Args:
+            image: Path, the bytes of a file, or gray (h, w) or colour (h, w, 3) values, uint8 or uint16.
+            overlay: Also draw the class activation map of the most probable class.
+
+        Raises:
+            DataError: The image cannot be used.
+            MissingExtraError: It is a DICOM file, and the extra for these is not installed.
+            ModelError: An overlay is asked for of a model without a class activation map.
         """
         if overlay:
-            self.require_evidence()
+            self.require_cam()
         spec = self.card.preprocess
         started = time.perf_counter()
         gray = spec.decode(image, self.trust_tags)
@@ -144,7 +162,7 @@ class Classifier:
             "preprocess": (preprocessed - decoded) * 1e3,
             "invoke": (answered - preprocessed) * 1e3,
         }
-        # No gate is needed to see that there is nothing to see.
+        # No OOD gate is needed to see that there is nothing to see.
         label, reason = (None, NOT_CHEST) if pixels.min() == pixels.max() else (decision.label, decision.reason)
         picture = None
         if overlay and reason != NOT_CHEST:
@@ -163,3 +181,18 @@ class Classifier:
         """Return the scores (n, classes) float32 of already preprocessed pixels (n, h, w) uint8."""
         spec, dtype = self.card.preprocess, self._input_dtype
         return np.concatenate([self.interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
+
+
+def answer_line(
+    name: str, prediction: Prediction, classifier: Classifier, overlay: str | PathLike[str] | None = None
+) -> dict[str, Any]:
+    """Return the answer for an image as the JSON object that `freezenet predict --json` prints and `freezenet watch` writes.
+
+    Args:
+        name: Of the image.
+        prediction: What was answered.
+        classifier: Which answered.
+        overlay: Where the picture with the class activation map was written; the key is absent where none was.
+    """
+    shown = {} if overlay is None else {"overlay": fspath(overlay)}
+    return {"file": name, **prediction.to_dict(), **shown, **classifier.identity}

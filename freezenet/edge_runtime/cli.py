@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import Loader, classifier_options, json_option, runtime_option, threads_option
 
 
 @click.command()
@@ -28,19 +28,15 @@ from freezenet.edge_runtime.options import ignore_tags_option, json_option, runt
     type=click.IntRange(1),
     help="Images answered at a time; default: one for each core (for each --threads of them), 1 for a single image.",
 )
-@ignore_tags_option
 @json_option
-@threads_option
-@runtime_option
+@classifier_options
 def predict(
     model: str,
     images: tuple[str, ...],
     cam_folder: Path | None,
     workers: int | None,
-    ignore_tags: bool,
     as_json: bool,
-    threads: int,
-    runtime: str | None,
+    load: Loader,
 ) -> None:
     """Classify images: files, folders, or - for one image on standard input.
 
@@ -49,24 +45,25 @@ def predict(
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason stands in the place of the label.
     """
-    from freezenet.edge_runtime.answer import answer_line
     from freezenet.edge_runtime.batch import available_cores, predict_all
-    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.classifier import answer_line
     from freezenet.edge_runtime.decision import NOT_CHEST
     from freezenet.edge_runtime.errors import FreezenetError
     from freezenet.edge_runtime.files import write_bytes
     from freezenet.edge_runtime.images.inputs import named_images, overlay_names
 
-    classifier = Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
+    classifier = load(model)
     if cam_folder is not None:
-        classifier.require_evidence()
+        classifier.require_cam()
     if workers is None:
         single = len(images) == 1 and not Path(images[0]).is_dir()
-        workers = 1 if single else max(1, available_cores() // threads)
+        workers = 1 if single else max(1, available_cores() // classifier.interpreter.threads)
     overlay_name = overlay_names()
     failures = 0
     # Closed at once where this ends early, so that no worker goes on.
-    with closing(predict_all(classifier, named_images(images), workers, cam_folder is not None)) as answers:
+    with closing(
+        predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None)
+    ) as answers:
         for name, prediction in answers:
             if isinstance(prediction, FreezenetError):
                 failures += 1
@@ -154,15 +151,15 @@ def inspect(model: Path, as_json: bool) -> None:
     passed = (
         f"passed: {verdict['agreement']:.1%} of {verdict['images']} validation images keep the trained network's class"
     )
-    click.echo(f"gate        {'refused: ' + verdict['refused'] if verdict['refused'] else passed}")
-    confidence, chest = content.get("confidence"), content.get("gate")
+    click.echo(f"acceptance  {'refused: ' + verdict['refused'] if verdict['refused'] else passed}")
+    confidence, ood = content.get("confidence"), content.get("gate")
     if confidence:
         click.echo(
             f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
             f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} validation images"
         )
-    for gate in (chest.get("gates") or [chest]) if chest else []:
-        click.echo(f"chest gate  {gate['kind']}, threshold {gate['threshold']:g}")
+    for gate in (ood.get("gates") or [ood]) if ood else []:
+        click.echo(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
     click.echo(content["notice"])
 

@@ -10,13 +10,14 @@ The card holds the rule, all parts optional:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
-from freezenet.edge_runtime.ood import ChestGate, gate_from_dict
+from freezenet.edge_runtime.errors import ModelError, one_line
+from freezenet.edge_runtime.ood import OodGate, ood_from_dict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,9 +37,11 @@ _DEFAULT_THRESHOLD = 0.5
 class Decision:
     """What is answered.
 
-    label: the most probable class; for multi-label models every class that reaches its threshold, joined by ";" ("" for
-    none); None where the rule abstains. probabilities: (classes,) float64, calibrated, in the order of the labels.
-    reason: None, NOT_CHEST or UNCERTAIN.
+    Args:
+        label: The most probable class; for multi-label models every class that reaches its threshold, joined by ";" ("" for
+            none); None where the rule abstains.
+        probabilities: (classes,) float64, calibrated, in the order of the labels.
+        reason: None, NOT_CHEST or UNCERTAIN.
     """
 
     label: str | None
@@ -50,16 +53,21 @@ class Decision:
 class DecisionRule:
     """The card's rule, ready to apply.
 
-    temperature: T > 0 of temperature scaling (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section
-    4.2), None where the model was not calibrated: its scores are then given as they are. abstain_below: smallest
-    confidence, 0..1, that is answered. thresholds: (classes,) of calibrated probabilities for multi-label, else None.
+    Args:
+        labels: Class names in score order.
+        temperature: T > 0 of temperature scaling (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, section
+            4.2), None where the model was not calibrated: its scores are then given as they are.
+        abstain_below: Smallest confidence, 0..1, that is answered.
+        thresholds: (classes,) of calibrated probabilities for multi-label, else None.
+        gate: The OOD gate, or None where the card has none.
+        smallest_score: What a score of 0 means, because it may have been rounded.
     """
 
     labels: tuple[str, ...]
     temperature: float | None = None
     abstain_below: float = 0.0
     thresholds: NDArray[np.float64] | None = None
-    gate: ChestGate | None = None
+    gate: OodGate | None = None
     smallest_score: float = _SMALLEST_SCORE["float"]
 
     @classmethod
@@ -68,8 +76,8 @@ class DecisionRule:
         return cls.from_dict(card.content, card.labels)
 
     @classmethod
-    def from_dict(cls, content: dict[str, Any], labels: tuple[str, ...]) -> DecisionRule:
-        """Read the rule that stands in a card; FreezenetError where this code would not follow it to the letter.
+    def from_dict(cls, content: Mapping[str, Any], labels: tuple[str, ...]) -> DecisionRule:
+        """Read the rule that stands in a card; ModelError where this code would not follow it to the letter.
 
         labels: in score order.
         """
@@ -79,18 +87,18 @@ class DecisionRule:
             abstain_below = float(confidence.get("abstain_below") or 0.0)
             given = {str(label): float(value) for label, value in (content.get("thresholds") or {}).items()}
         except (AttributeError, TypeError, ValueError) as error:
-            raise FreezenetError(
+            raise ModelError(
                 f"Confidence and thresholds that are numbers are required. Got: {one_line(error, 100)}."
             ) from None
         task = content.get("task", "multi-class")
         values = [abstain_below, *given.values()]
         if task not in ("multi-class", "multi-label") or not set(given) <= set(labels):
-            raise FreezenetError(
+            raise ModelError(
                 "A card of task multi-class or multi-label, with thresholds of its own labels, is required. "
                 f"Got: task {task!r:.80}, thresholds of {', '.join(given) or 'none'}; update freezenet."
             )
         if (temperature is not None and not 0 < temperature < np.inf) or not all(0 <= value <= 1 for value in values):
-            raise FreezenetError(
+            raise ModelError(
                 "A temperature above 0 and thresholds from 0 to 1 are required in the card. "
                 f"Got: temperature {temperature}, thresholds {', '.join(f'{value:g}' for value in values)}."
             )
@@ -100,7 +108,7 @@ class DecisionRule:
             temperature=temperature,
             abstain_below=abstain_below,
             thresholds=thresholds if task == "multi-label" else None,
-            gate=gate_from_dict(content["gate"]) if content.get("gate") else None,
+            gate=ood_from_dict(content["gate"]) if content.get("gate") else None,
             smallest_score=_SMALLEST_SCORE["integer" if content.get("arithmetic") == "integer" else "float"],
         )
 
@@ -111,9 +119,7 @@ class DecisionRule:
         """
         scores = np.asarray(scores, np.float64)
         if not np.isfinite(scores).all():
-            raise FreezenetError(
-                "A model that gives finite scores is required. Got: NaN or infinity; convert it again."
-            )
+            raise ModelError("A model that gives finite scores is required. Got: NaN or infinity; convert it again.")
         if self.temperature is None:
             return scores
         if self.thresholds is not None:
@@ -145,7 +151,7 @@ class DecisionRule:
         return np.where(chosen, probabilities, 1 - probabilities)
 
     def decide(self, scores: NDArray, features: NDArray | None = None) -> Decision:
-        """Answer for one image: scores (classes,), and features (d,) for the gate."""
+        """Answer for one image: scores (classes,), and features (d,) for the OOD gate."""
         probabilities = self.probabilities(scores)
         if self.gate is not None and features is not None and not self.gate.passes(features):
             return Decision(None, probabilities, NOT_CHEST)

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], object], durable: bool = False) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it; on failure nothing is left.
 
-    durable: also hold against a power cut: file and folder reach the disk before this returns.
+    Args:
+        path: The file.
+        write: Called with the path of the temporary file.
+        durable: Also hold against a power cut: file and folder reach the disk before this returns.
     """
     # The suffix stays, because Keras and NumPy look at it.
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -26,10 +29,10 @@ def write_atomically(path: Path, write: Callable[[Path], object], durable: bool 
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes, durable: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Write a file of these bytes; its folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, lambda temporary: temporary.write_bytes(content), durable)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content), durable=durable)
 
 
 def to_disk(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import MissingExtraError, ModelError, SettingError, one_line
 from freezenet.edge_runtime.system.chatter import without_chatter
 
 #: Interpreters in order of preference: name -> module that holds `Interpreter`.
@@ -28,24 +28,27 @@ TFLITE_IDENTIFIER = b"TFL3"
 class Interpreter:
     """One loaded model; not thread-safe: one per worker.
 
-    model: path of a .tflite file (memory-mapped by the runtime) or its bytes.
-    threads: CPU threads of one inference; more than one can be slower on a busy machine, so measure.
-    runtime: a key of RUNTIMES, or None for the first that is installed.
+    Args:
+        model: Path of a .tflite file (memory-mapped by the runtime) or its bytes.
+        threads: CPU threads of one inference; more than one can be slower on a busy machine, so measure.
+        runtime: A key of RUNTIMES, or None for the first that is installed.
 
-    Raises FreezenetError with one sentence when no runtime is installed, the runtime cannot start, or it cannot
-    read the model.
+    Raises:
+        MissingExtraError: No runtime is installed, or it cannot start.
+        ModelError: The model is missing, or the runtime cannot read it.
+        SettingError: There is no such runtime, or no thread.
     """
 
-    def __init__(self, model: str | Path | bytes, threads: int = 1, runtime: str | None = None) -> None:
+    def __init__(self, model: str | Path | bytes, threads: int = 1, *, runtime: str | None = None) -> None:
         """Load the model and allocate its tensors."""
         if threads < 1:
-            raise FreezenetError(f"At least 1 thread is required. Got: {threads}.")
+            raise SettingError(f"At least 1 thread is required. Got: {threads}.")
         self.runtime = runtime or installed_runtime()
         self.threads = threads
         head = model[:8] if isinstance(model, bytes) else _head(Path(model))
         if head[4:8] != TFLITE_IDENTIFIER:
             name = "bytes" if isinstance(model, bytes) else Path(model).name
-            raise FreezenetError(f"A TensorFlow Lite model (.tflite) is required. Got: {name}, of another format.")
+            raise ModelError(f"A TensorFlow Lite model (.tflite) is required. Got: {name}, of another format.")
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
         try:
             engine = _engine_class(self.runtime)
@@ -54,10 +57,10 @@ class Interpreter:
                 self._engine = engine(num_threads=threads, **source)
                 self._engine.allocate_tensors()
         except (SystemError, AttributeError, ImportError) as error:
-            raise FreezenetError(_start_failure(self.runtime, error)) from None
+            raise MissingExtraError(_start_failure(self.runtime, error)) from None
         except (ValueError, RuntimeError) as error:
             reason = one_line(error, 200)
-            raise FreezenetError(
+            raise ModelError(
                 f"A model that {self.runtime} {runtime_version(self.runtime)} can run is required. Got: {reason} "
                 "(a damaged file, or operators newer than the runtime)."
             ) from None
@@ -80,7 +83,7 @@ def installed_runtime() -> str:
     for name, module in RUNTIMES.items():
         if find_spec(module.partition(".")[0]) is not None:
             return name
-    raise FreezenetError(
+    raise MissingExtraError(
         "A TFLite interpreter is required. Got: none installed; run: pip install ai-edge-litert "
         "(on 32-bit ARM: pip install tflite-runtime 'numpy<2')."
     )
@@ -99,7 +102,7 @@ def runtime_version(runtime: str) -> str:
 
 def _engine_class(runtime: str) -> Any:
     if runtime not in RUNTIMES:
-        raise FreezenetError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
+        raise SettingError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
     return import_module(RUNTIMES[runtime]).Interpreter
 
 
@@ -108,11 +111,11 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(8)
     except FileNotFoundError:
-        raise FreezenetError(f"A model file is required. Got: {path}, which does not exist.") from None
+        raise ModelError(f"A model file is required. Got: {path}, which does not exist.") from None
     except IsADirectoryError:
-        raise FreezenetError(f"One .tflite file is required. Got: {path}, a folder; name a file in it.") from None
+        raise ModelError(f"One .tflite file is required. Got: {path}, a folder; name a file in it.") from None
     except OSError as error:
-        raise FreezenetError(f"A readable model file is required. Got: {path}: {error.strerror}.") from None
+        raise ModelError(f"A readable model file is required. Got: {path}: {error.strerror}.") from None
 
 
 def _start_failure(runtime: str, error: Exception) -> str:

@@ -8,11 +8,17 @@ from difflib import get_close_matches
 from freezenet.edge_runtime.errors import SettingError
 
 
-def chosen_names(text: str, known: Iterable[str], kind: str, everything: str | None = "all") -> list[str]:
+def chosen_names(text: str, known: Iterable[str], kind: str, *, everything: str | None = "all") -> list[str]:
     """Read a comma-separated list of known names.
 
-    kind: what they are, in the plural, as an error begins with it. everything: the word for all of them, or None.
-    Raises SettingError where a name is not known, or there is none.
+    Args:
+        text: What was typed.
+        known: The names that there are.
+        kind: What they are, in the plural, as an error begins with it.
+        everything: The word for all of them, or None.
+
+    Raises:
+        SettingError: A name is not known, or there is none.
     """
     known = list(known)
     names = known if text == everything else [name.strip() for name in text.split(",") if name.strip()]

@@ -1,4 +1,4 @@
-"""The gate: is this a chest X-ray at all? It reads the trunk's features, which the model gives beside its scores."""
+"""The OOD gate: is this a chest X-ray at all? It reads the backbone's features, which the model gives beside its scores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,8 +21,10 @@ class OneClassGate:
     The distance is |W (f - mean)|; with W a root of the inverse covariance it is the Mahalanobis distance (Lee et al., A
     Simple Unified Framework for Detecting Out-of-Distribution Samples, NeurIPS 2018).
 
-    mean: (d,) float. whitening: W, (k, d) float, zero below its diagonal: a rotation that makes it so leaves the distance as it is.
-    threshold: largest distance that passes, above 0.
+    Args:
+        mean: (d,) float.
+        whitening: W, (k, d) float, zero below its diagonal: a rotation that makes it so leaves the distance as it is.
+        threshold: Largest distance that passes, above 0.
     """
 
     mean: NDArray[np.float64]
@@ -42,7 +44,10 @@ class OneClassGate:
 class LogisticGate:
     """Pass where the probability of a chest X-ray, 1 / (1 + exp(-(weights . f + bias))), reaches the threshold.
 
-    weights: (d,) float. bias: float. threshold: 0..1.
+    Args:
+        weights: (d,) float.
+        bias: Added to their product with the features.
+        threshold: Smallest probability that passes, 0..1.
     """
 
     weights: NDArray[np.float64]
@@ -69,11 +74,11 @@ class BothGates:
         return all(gate.passes(features) for gate in self.gates)
 
 
-ChestGate = OneClassGate | LogisticGate | BothGates
+OodGate = OneClassGate | LogisticGate | BothGates
 
 
-def gate_from_dict(content: dict[str, Any]) -> ChestGate:
-    """Make the gate from the `gate` object of a card.
+def ood_from_dict(content: dict[str, Any]) -> OodGate:
+    """Make the OOD gate from the `gate` object of a card.
 
     {"kind": "logistic", "weights": [...], "bias": b, "threshold": p}, or {"kind": "one-class", "mean": [...], "directions": k,
     "scale": s, "triangle": text, "threshold": t}, where `triangle` is W / s from its diagonal on, row by row, as little-endian
@@ -87,16 +92,16 @@ def gate_from_dict(content: dict[str, Any]) -> ChestGate:
         if gates:
             return BothGates(gates)
     except (KeyError, TypeError, ValueError) as error:
-        raise FreezenetError(
+        raise ModelError(
             f"A gate of known keys and numbers is required in the card. Got: {one_line(repr(error), 100)}."
         ) from None
-    raise FreezenetError("A gate of kind both with gates inside is required in the card. Got: none.")
+    raise ModelError("A gate of kind both with gates inside is required in the card. Got: none.")
 
 
-def gate_to_dict(gate: ChestGate) -> dict[str, Any]:
-    """Return the `gate` object of a card, as `gate_from_dict` reads it."""
+def ood_to_dict(gate: OodGate) -> dict[str, Any]:
+    """Return the `gate` object of a card, as `ood_from_dict` reads it."""
     if isinstance(gate, BothGates):
-        return {"kind": "both", "gates": [gate_to_dict(one) for one in gate.gates]}
+        return {"kind": "both", "gates": [ood_to_dict(one) for one in gate.gates]}
     if isinstance(gate, LogisticGate):
         return {
             "kind": "logistic",
@@ -132,7 +137,7 @@ def _single_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
             return OneClassGate(mean, whitening, threshold)
     if kind == "logistic" and 0 <= threshold <= 1:
         return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
-    raise FreezenetError(
+    raise ModelError(
         "A gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
         f"Got: kind {kind!r:.80}, threshold {threshold:g}; update freezenet."
     )

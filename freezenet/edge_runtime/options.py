@@ -15,6 +15,8 @@ from freezenet.edge_runtime.settings import Settings
 if TYPE_CHECKING:
     from freezenet.edge_runtime.classifier import Classifier
 
+#: A function from a model file to its classifier, run as the options say.
+Loader = Callable[[str | Path], "Classifier"]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
@@ -37,7 +39,7 @@ names_option = click.option(
 def classifier_options(command: _Command) -> _Command:
     """Add the options that decide how a model is run: --ignore-tags, --threads and --runtime.
 
-    The command takes them as one argument `load`, a function from a model file to its `Classifier`.
+    The command takes them as one argument `load`, a `Loader`.
     """
 
     @functools.wraps(command)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
-from freezenet.edge_runtime.cli import json_option as json_option
+from freezenet.edge_runtime.options import json_option as json_option
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.ood import gate_to_dict
+from freezenet.edge_runtime.ood import ood_to_dict
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.answers.rule import ChosenRule
 from freezenet.train.data.dataset import SPLITS
@@ -120,7 +120,7 @@ def _decide(
         taught, held_out = others[negatives.rows("train")], others[negatives.rows("test")]
     gate = choose_ood_gate(features[train], features[validation], taught)
     names = data.patients[test].tolist()
-    decision = {**chosen.to_dict(), "gate": gate_to_dict(gate)}
+    decision = {**chosen.to_dict(), "gate": ood_to_dict(gate)}
     figures = {
         "confidence": {
             **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)

@@ -1,4 +1,4 @@
-"""A finished run, and what its model scores."""
+"""A finished run, as conversion, cross-validation and Python use it."""
 
 from __future__ import annotations
 
@@ -74,5 +74,3 @@ class Run(RunFolder):
     def truth(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.bool_]:
         """Return which labels the images that `paths` returned have, (n, labels) bool in label order."""
         return self.task.truth([row["class"] for _, row in rows], self.labels)
-
-

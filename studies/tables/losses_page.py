@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from freezenet.train.files import read_json
-from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.metrics.figure import Figure
 from studies.command import StudyCommand
 from studies.tables import markdown
 from studies.tables.pages import ROOT, Page, each_result
@@ -86,7 +86,7 @@ PAGE = Page("docs/losses.md", "losses_page", lambda results: each_result(results
 @click.command(cls=StudyCommand)
 def main() -> None:
     """Write the tables of docs/losses.md and its picture anew from results/."""
-    from freezenet.train.crossval.picture import write_picture
+    from freezenet.train.crossval.table import write_picture
 
     PAGE.write()
     (path,) = (ROOT / "results").glob("losses-*.json")

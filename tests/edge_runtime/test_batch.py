@@ -37,7 +37,7 @@ def images(phantoms) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_the_answers_are_those_of_the_classifier_in_the_order_of_the_images(classifier, images, workers):
-    given = list(predict_all(classifier, iter(images), workers))
+    given = list(predict_all(classifier, iter(images), workers=workers))
     assert [name for name, _ in given] == [name for name, _ in images]
     for (_, image), (_, answer) in zip(images, given, strict=True):
         try:
@@ -67,7 +67,7 @@ def test_no_more_images_are_taken_than_the_workers_need(classifier, images, work
             taken += 1
             yield str(taken), images[0][1]
 
-    answers = predict_all(classifier, endless(), workers)
+    answers = predict_all(classifier, endless(), workers=workers)
     for number in range(1, 40):
         name, _ = next(answers)
         assert name == str(number)
@@ -109,7 +109,7 @@ def test_another_failure_is_raised_in_its_place(classifier, images, monkeypatch)
 
     monkeypatch.setattr(Classifier, "predict", failing)
     for workers in (1, 2):
-        answers = predict_all(classifier, images, workers)
+        answers = predict_all(classifier, images, workers=workers)
         assert [next(answers)[0] for _ in range(5)] == [name for name, _ in images[:5]]
         with pytest.raises(MemoryError):
             next(answers)

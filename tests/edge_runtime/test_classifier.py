@@ -11,7 +11,7 @@ import pytest
 from freezenet.edge_runtime.classifier import Classifier, Prediction
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.interpreter import Interpreter
-from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
+from freezenet.edge_runtime.ood import OneClassGate, ood_to_dict
 
 VARIANTS = ["float32", "float16", "dynamic", "int8"]
 
@@ -139,7 +139,7 @@ def test_a_bad_image_leaves_the_classifier_usable(models, phantoms):
     assert classifier.predict(some_images(phantoms)[0]).label in classifier.card.labels
 
 
-# ---- abstention, evidence, identity
+# ---- abstention, class activation map, identity
 
 
 def test_a_card_with_a_high_bar_makes_the_classifier_abstain(models, phantoms, with_card):
@@ -159,7 +159,7 @@ def test_a_gate_reads_the_models_own_features(models, phantoms, with_card):
     engine = Interpreter(model)
     tensor = plain.card.preprocess.network_input(plain.card.preprocess.pixels(images[0]), np.uint8)
     features = engine.invoke(tensor)[plain.card.content["outputs"].index("features")][0]
-    gate = gate_to_dict(OneClassGate(features, np.eye(len(features)), 1e-5))
+    gate = ood_to_dict(OneClassGate(features, np.eye(len(features)), 1e-5))
     gated = Classifier(with_card(model, lambda card: card.update(gate=gate)))
     assert gated.predict(images[0]).label == plain.predict(images[0]).label
     assert {gated.predict(image).reason for image in images[1:]} == {"not a chest X-ray"}
@@ -178,7 +178,7 @@ def test_a_blank_image_gets_no_label(models, value):
     assert (answer.label, answer.reason) == (None, "not a chest X-ray")
 
 
-def test_the_overlay_shows_the_evidence_for_the_most_probable_class(models, phantoms):
+def test_the_overlay_shows_the_activation_of_the_most_probable_class(models, phantoms):
     from freezenet.edge_runtime.images.overlay import overlay_png
 
     image, classifier = some_images(phantoms)[0], Classifier(models / "int8.tflite")

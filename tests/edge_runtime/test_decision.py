@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.ood import OneClassGate, gate_to_dict
+from freezenet.edge_runtime.ood import OneClassGate, ood_to_dict
 
 LABELS = ["a", "b", "c"]
 LOGITS = np.array([2.0, 0.5, -1.0])
@@ -76,7 +76,7 @@ def test_a_multi_label_model_is_as_sure_as_its_least_sure_label():
 
 
 def test_the_gate_comes_before_the_confidence():
-    gate = gate_to_dict(OneClassGate(np.zeros(2), np.eye(2), 5.0))
+    gate = ood_to_dict(OneClassGate(np.zeros(2), np.eye(2), 5.0))
     one = rule(gate=gate, confidence={"abstain_below": 0.99})
     assert one.decide(softmax(LOGITS), np.array([3.0, 4.1])).reason == "not a chest X-ray"
     assert one.decide(softmax(LOGITS), np.array([3.0, 4.0])).reason == "uncertain"

@@ -68,7 +68,8 @@ def test_importing_the_whole_device_changes_nothing_of_the_host():
     """Every module of the ground floor, also those of the server and of the hospital network's node."""
     folder = ROOT / "freezenet" / "edge_runtime"
     modules = [
-        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in folder.rglob("*.py")
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in folder.rglob("*.py")
     ]
     code = f"""{_STATE}
 known = ()

@@ -12,9 +12,9 @@ from scipy.spatial.distance import mahalanobis
 from scipy.special import expit
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, gate_from_dict, gate_to_dict
+from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, ood_from_dict, ood_to_dict
 
-ONE = gate_to_dict(OneClassGate(np.zeros(1), np.eye(1), 1.0))
+ONE = ood_to_dict(OneClassGate(np.zeros(1), np.eye(1), 1.0))
 
 
 def test_the_distance_is_the_mahalanobis_distance():
@@ -22,7 +22,7 @@ def test_the_distance_is_the_mahalanobis_distance():
     training = rng.normal(size=(200, 5)) @ rng.normal(size=(5, 5))
     mean, inverse = training.mean(0), np.linalg.inv(np.cov(training, rowvar=False))
     gate = OneClassGate(mean, np.linalg.cholesky(inverse).T, 3.0)
-    read = gate_from_dict(json.loads(json.dumps(gate_to_dict(gate))))
+    read = ood_from_dict(json.loads(json.dumps(ood_to_dict(gate))))
     for features in rng.normal(size=(20, 5)) * 3:
         expected = mahalanobis(features, mean, inverse)
         assert gate.score(features) == pytest.approx(expected)
@@ -41,13 +41,13 @@ def test_the_card_is_read_as_its_description_says():
         "triangle": triangle,
         "threshold": 3,
     }
-    gate = gate_from_dict(content)
+    gate = ood_from_dict(content)
     np.testing.assert_array_equal(gate.whitening, [[1, -2, 4], [0, 0.5, 2]])
     assert gate.score(np.array([2.0, 1.0, 0.5])) == pytest.approx(np.hypot(1 - 2 + 2, 0.5 + 1))
 
 
 def test_the_logistic_gate_is_the_logistic_function():
-    gate = gate_from_dict({"kind": "logistic", "weights": [2.0, -1.0], "bias": 0.5, "threshold": 0.5})
+    gate = ood_from_dict({"kind": "logistic", "weights": [2.0, -1.0], "bias": 0.5, "threshold": 0.5})
     assert gate.score(np.array([1.0, 1.0])) == pytest.approx(expit(1.5))
     assert gate.score(np.array([-4000.0, 0.0])) == 0  # no overflow on the way
     assert gate.passes(np.array([0.0, 0.5]))  # exactly one half
@@ -95,7 +95,7 @@ def test_nan_does_not_pass(gate):
 )
 def test_a_gate_that_cannot_be_followed_is_refused(content):
     with pytest.raises(FreezenetError, match=r"^A gate of .* is required in the card\. Got: ") as caught:
-        gate_from_dict(content)
+        ood_from_dict(content)
     assert len(str(caught.value)) < 300
 
 
@@ -103,7 +103,7 @@ def test_both_pass_what_each_passes():
     near = OneClassGate(np.zeros(2), np.eye(2), 2.0)
     left = LogisticGate(np.array([-1.0, 0.0]), 0.0, 0.5)
     both = BothGates((near, left))
-    read = gate_from_dict(json.loads(json.dumps(gate_to_dict(both))))
+    read = ood_from_dict(json.loads(json.dumps(ood_to_dict(both))))
     for gate in (both, read):
         assert gate.passes(np.array([-1.0, 0.0]))
         assert not gate.passes(np.array([1.0, 0.0]))  # the logistic gate refuses

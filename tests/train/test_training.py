@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.ood import gate_from_dict
+from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train.answers.confidence import Confidence, best_temperature
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
@@ -119,7 +119,7 @@ def test_the_decision_follows_from_predictions_and_images(done, data):
     sure = (scores ** (1 / confidence["temperature"])).max(1) / (scores ** (1 / confidence["temperature"])).sum(1)
     coverage = (sure[test] >= confidence["abstain_below"]).mean()
     assert found["confidence"]["test"]["coverage"]["value"] == pytest.approx(coverage, abs=1e-6)
-    gate = gate_from_dict(done.decision["gate"])
+    gate = ood_from_dict(done.decision["gate"])
     features = backbone_features(
         done.model(), read_images(load(data), done.recipe.preprocess).pixels, done.recipe.preprocess
     )

@@ -10,7 +10,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, SettingError
 
 _ADDRESS = re.compile(r"(?P<title>[^@\\]{1,16})@(?P<host>\[[0-9A-Fa-f:]+\]|[^:@\[\]]+):(?P<port>\d{1,5})")
 #: Seconds: of reaching the archive, of one answer, of silence.
@@ -21,8 +21,11 @@ _TIMEOUTS = {"connection_timeout": 10, "acse_timeout": 30, "dimse_timeout": 60, 
 class Archive:
     """Where results go.
 
-    title: the archive's AE title, 1 to 16 characters. host, port: its address. calling: the AE title that this node calls
-    itself by.
+    Args:
+        title: The archive's AE title, 1 to 16 characters.
+        host: Its address.
+        port: Its port.
+        calling: The AE title that this node calls itself by.
     """
 
     title: str
@@ -32,10 +35,10 @@ class Archive:
 
     @classmethod
     def from_text(cls, text: str, calling: str) -> Archive:
-        """Read "TITLE@HOST:PORT"; FreezenetError where it is none."""
+        """Read "TITLE@HOST:PORT"; SettingError where it is none."""
         found = _ADDRESS.fullmatch(text.strip())
         if found is None or not 0 < int(found["port"]) < 65536:
-            raise FreezenetError(
+            raise SettingError(
                 f"An archive as TITLE@HOST:PORT is required, such as ORTHANC@10.0.0.5:4242. Got: {text}."
             )
         return cls(found["title"], found["host"].strip("[]"), int(found["port"]), calling)

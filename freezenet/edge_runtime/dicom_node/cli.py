@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import Loader, classifier_options, json_option, names_option
 
 #: Seconds between two looks at what was received.
 _INTERVAL = 0.5
@@ -40,11 +41,9 @@ _INTERVAL = 0.5
     help="Structured Report, Secondary Capture with the class activation map, or, repeated, both.  [default: what the model allows]",
 )
 @click.option("--caller", "callers", multiple=True, metavar="TITLE", help="Who may call, repeated; default: anybody.")
-@click.option("--names", is_flag=True, help="Name files on stdout and stderr; their names are the images' UIDs.")
-@ignore_tags_option
+@names_option
 @json_option
-@threads_option
-@runtime_option
+@classifier_options
 def dicom_node(
     model: str,
     title: str,
@@ -55,52 +54,42 @@ def dicom_node(
     kinds: tuple[str, ...],
     callers: tuple[str, ...],
     names: bool,
-    ignore_tags: bool,
     as_json: bool,
-    threads: int,
-    runtime: str | None,
+    load: Loader,
 ) -> None:
     """Receive chest X-rays (CR, DX) by DICOM and return what the model says of them.
 
     Answers C-ECHO and C-STORE. Each image received is answered exactly once, across restarts and kills: as
     DIR/answers/<UID>.dcm.json, and as a DICOM Structured Report and Secondary Capture in the image's study.
     """
-    from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.dicom_node.archive import Archive
     from freezenet.edge_runtime.dicom_node.delivery import KINDS, Delivery
     from freezenet.edge_runtime.dicom_node.receiver import Receiver
     from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
-    from freezenet.edge_runtime.watch.watcher import Spool
+    from freezenet.edge_runtime.watch.settings import WatchSettings
+    from freezenet.edge_runtime.watch.watcher import Watcher
 
-    classifier = Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
-    kinds = kinds or (KINDS if classifier.shows_evidence else KINDS[:1])
-    receiver = Receiver(title, host, port, out / "received", callers)
-    delivery = Delivery(out / "answers", kinds, Archive.from_text(archive, title) if archive else None)
+    classifier = load(model)
+    kinds = kinds or (KINDS if classifier.has_cam else KINDS[:1])
+    received, answers = out / "received", out / "answers"
+    receiver = Receiver(title, received, host=host, port=port, callers=callers)
+    delivery = Delivery(answers, kinds, archive=Archive.from_text(archive, title) if archive else None)
     reporter = Reporter(as_json, names)
     # A caller that breaks the protocol ends its connection's thread, and that alone.
     threading.excepthook = lambda failed: reporter.say(f"A connection was broken off: {failed.exc_type.__name__}.")
+    # Its messages name patients and files.
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    # What is received gets its name when it is whole.
+    settings = WatchSettings(settle=0, interval=_INTERVAL, overlay="capture" in kinds, names=names)
     with told_to_stop() as stop:
-        out.joinpath("received").mkdir(parents=True, exist_ok=True)
-        spool = Spool(
-            classifier,
-            out / "received",
-            out / "answers",
-            overlay="capture" in kinds,
-            # What is received gets its name when it is whole.
-            settle=0,
-            interval=_INTERVAL,
-            deliver=delivery,
-            on_done=reporter.done,
-            say=reporter.say,
-            alive=reporter.alive,
-            names=names,
-        )
+        received.mkdir(parents=True, exist_ok=True)
+        watcher = Watcher(classifier, received, answers, settings, deliver=delivery, listener=reporter)
         # First, so that nothing is received into a folder of another node.
-        spool.claim()
+        watcher.claim()
         listening = receiver.start()
         try:
             reporter.say(f"{title} listens on {host}:{listening}; results go to {archive or 'the folder alone'}.")
             reporter.ready(f"{title} listens")
-            spool.run(stop)
+            watcher.run(stop)
         finally:
             receiver.stop()

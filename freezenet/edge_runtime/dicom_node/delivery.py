@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from pydicom import Dataset
 from freezenet.edge_runtime.dicom_node.archive import Archive
 from freezenet.edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
 from freezenet.edge_runtime.files import write_bytes
+from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 #: Kinds of result: a Structured Report, and a Secondary Capture with the class activation map.
 KINDS = ("report", "capture")
@@ -23,11 +23,13 @@ KINDS = ("report", "capture")
 class Delivery:
     """Writes results as <name>.<kind>.dcm beside the answer and sends them.
 
-    answers: the folder that holds the answers and their overlays. kinds: of KINDS; a capture is made where the answer has an
-    overlay, so not of what is no chest X-ray. archive: where results go, or None.
+    Args:
+        answers: The folder that holds the answers and their overlays.
+        kinds: Of KINDS; a capture is made where the answer has an overlay, so not of what is no chest X-ray.
+        archive: Where results go, or None.
     """
 
-    def __init__(self, answers: Path, kinds: Collection[str], archive: Archive | None) -> None:
+    def __init__(self, answers: Path, kinds: Collection[str], *, archive: Archive | None = None) -> None:
         """Nothing is touched yet."""
         self.answers, self.kinds, self.archive = answers, kinds, archive
 
@@ -48,8 +50,7 @@ class Delivery:
             return {}
         results = {}
         # Remarks about unusual names of patients, which do not belong into a log.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_pydicom_warnings():
             if "report" in self.kinds:
                 results["report"] = structured_report(source, answer)
             if "capture" in self.kinds and "overlay" in answer:

@@ -5,7 +5,6 @@ Each image is on the disk, whole and under its name, before the sender is told "
 
 from __future__ import annotations
 
-import logging
 import re
 import shutil
 from collections.abc import Collection
@@ -34,7 +33,7 @@ from pynetdicom import AE, _config, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.files import write_atomically
 
 #: What is taken; film scanners send X-rays as secondary captures. Images "for processing" are raw detector data, which
@@ -60,22 +59,31 @@ _SUCCESS, _OUT_OF_RESOURCES, _CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
 class Receiver:
     """A DICOM node that writes what it receives into a folder.
 
-    title: this node's AE title, 1 to 16 characters; a caller must call it by that. host, port: where it listens (port 0: a
-    free one). inbox: the folder; an image becomes <SOP Instance UID>.dcm. callers: AE titles that may call, or empty for
-    any. DICOM itself knows no password: who reaches the port and knows the titles may send.
+    DICOM itself knows no password: who reaches the port and knows the titles may send.
 
-    Raises FreezenetError where the address cannot be used.
+    Args:
+        title: This node's AE title, 1 to 16 characters; a caller must call it by that.
+        inbox: The folder; an image becomes <SOP Instance UID>.dcm.
+        host: Address to listen on.
+        port: Port to listen on; 0: a free one.
+        callers: AE titles that may call, or empty for any.
+
+    Raises:
+        SettingError: A title is none, or, by `start`, the address cannot be used.
     """
 
-    def __init__(self, title: str, host: str, port: int, inbox: Path, callers: Collection[str] = ()) -> None:
-        """Prepare the node; nothing is received before `start`. FreezenetError where a title is none."""
+    def __init__(
+        self, title: str, inbox: Path, *, host: str = "127.0.0.1", port: int = 0, callers: Collection[str] = ()
+    ) -> None:
+        """Prepare the node; nothing is received before `start`."""
         for one in (title, *callers):
             if not _TITLE.fullmatch(one):
-                raise FreezenetError(
+                raise SettingError(
                     f"An AE title of 1 to 16 ASCII characters without backslash is required. Got: {one!r}."
                 )
         self.inbox = inbox
         self.address = (host, port)
+        self._chunked = _config.STORE_RECV_CHUNKED_DATASET
         self._node = AE(ae_title=title)
         self._node.require_called_aet = True
         self._node.require_calling_aet = sorted(callers)
@@ -83,18 +91,16 @@ class Receiver:
         self._node.add_supported_context(_VERIFICATION)
         for image in IMAGES:
             self._node.add_supported_context(image, TRANSFER_SYNTAXES)
-        # Its messages name patients and files.
-        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-        # A data set goes to the disk piece by piece and not through the memory.
-        _config.STORE_RECV_CHUNKED_DATASET = True
 
     def start(self) -> int:
         """Begin to listen in threads of its own; return the port."""
+        # A data set goes to the disk piece by piece and not through the memory; pynetdicom asks when one arrives.
+        self._chunked, _config.STORE_RECV_CHUNKED_DATASET = _config.STORE_RECV_CHUNKED_DATASET, True
         try:
             server = self._node.start_server(self.address, block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)])
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise FreezenetError(
+            raise SettingError(
                 f"A free address is required. Got: {self.address[0]}:{self.address[1]}: {reason}; choose another --host or --port."
             ) from None
         assert server is not None  # it is where it does not block
@@ -103,6 +109,7 @@ class Receiver:
     def stop(self) -> None:
         """Stop listening and end what is under way."""
         self._node.shutdown()
+        _config.STORE_RECV_CHUNKED_DATASET = self._chunked
 
     def _store(self, event: Event) -> int:
         uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)

@@ -40,8 +40,14 @@ _INHERITED = {
 def structured_report(source: Dataset, answer: dict[str, Any]) -> Dataset:
     """Return a Comprehensive SR by template TID 1500 (DICOM PS3.16) with the label and the probability of each class.
 
-    source: the image's attributes. answer: the line of `freezenet predict --json`. The report is preliminary and
-    unverified, because no person has looked at it. ValueError names an attribute without which there is no result.
+    The report is preliminary and unverified, because no person has looked at it.
+
+    Args:
+        source: The image's attributes.
+        answer: The line of `freezenet predict --json`.
+
+    Raises:
+        ValueError: Names an attribute without which there is no result.
     """
     source = _inheritable(source)
     algorithm = highdicom.sr.AlgorithmIdentification(
@@ -97,7 +103,10 @@ def structured_report(source: Dataset, answer: dict[str, Any]) -> Dataset:
 def secondary_capture(source: Dataset, answer: dict[str, Any], picture: NDArray[np.uint8]) -> Dataset:
     """Return a Secondary Capture: the image with its class activation map, the answer written below it.
 
-    source, answer: as above. picture: (h, w, 3) uint8 in OpenCV's order.
+    Args:
+        source: The image's attributes.
+        answer: The line of `freezenet predict --json`.
+        picture: (h, w, 3) uint8 in OpenCV's order.
     """
     source = _inheritable(source)
     capture = highdicom.sc.SCImage.from_ref_dataset(

@@ -1,4 +1,4 @@
-"""The class activation map as a picture: where in the X-ray the evidence for a class lies."""
+"""The class activation map as a picture: where in the X-ray a class is seen."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ MAX_SIDE = 1024
 _STRONGEST = 0.5
 
 
-def overlay(gray: NDArray[np.uint8], evidence: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Lay the evidence for one class over its image.
+def overlay(gray: NDArray[np.uint8], cam: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Lay the class activation map of one class over its image.
 
-    gray: (h, w) uint8. evidence: (rows, columns) float32, what each place of the last feature map adds to the class (Zhou et
-    al., Learning Deep Features for Discriminative Localization, CVPR 2016); what speaks against the class is not shown.
-    Returns (h, w, 3) uint8 in OpenCV's order with the longest side at most MAX_SIDE. Colour says where, not how sure: the
-    strongest place always has the strongest colour.
+    Colour says where, not how sure: the strongest place always has the strongest colour.
+
+    Args:
+        gray: (h, w) uint8.
+        cam: (rows, columns) float32, what each place of the last feature map adds to the class (Zhou et al., Learning Deep
+            Features for Discriminative Localization, CVPR 2016); what speaks against the class is not shown.
+
+    Returns:
+        (h, w, 3) uint8 in OpenCV's order with the longest side at most MAX_SIDE.
     """
     gray = fit(gray, MAX_SIDE)
-    heat = np.maximum(evidence.astype(np.float32), 0)
+    heat = np.maximum(cam.astype(np.float32), 0)
     heat /= max(float(heat.max()), np.finfo(np.float32).tiny)
     heat = np.clip(cv2.resize(heat, gray.shape[::-1], interpolation=cv2.INTER_CUBIC), 0, 1)
     color = cv2.applyColorMap(np.rint(heat * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
@@ -42,6 +47,6 @@ def fit(gray: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def overlay_png(gray: NDArray[np.uint8], evidence: NDArray[np.float32]) -> bytes:
+def overlay_png(gray: NDArray[np.uint8], cam: NDArray[np.float32]) -> bytes:
     """Return the overlay as the bytes of a PNG file."""
-    return cv2.imencode(".png", overlay(gray, evidence))[1].tobytes()
+    return cv2.imencode(".png", overlay(gray, cam))[1].tobytes()

@@ -30,11 +30,13 @@ PREPROCESS_VERSION = 1
 class PreprocessSpec:
     """How a file becomes a tensor.
 
-    size: input height and width in pixels.
-    mean, std: a network input is (gray - mean) / std, gray in 0..255.
-    color: "gray": luminance, repeated to three equal channels.
-    resize: "area": OpenCV INTER_AREA, straight to `size` (the aspect ratio is not kept).
-    version: of the rules; a device refuses a version that it does not know.
+    Args:
+        size: Input height and width in pixels.
+        mean: A network input is (gray - mean) / std, gray in 0..255.
+        std: See `mean`; above 0.
+        color: "gray": luminance, repeated to three equal channels.
+        resize: "area": OpenCV INTER_AREA, straight to `size` (the aspect ratio is not kept).
+        version: Of the rules; a device refuses a version that it does not know.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -75,7 +77,9 @@ class PreprocessSpec:
     def decode(self, image: str | Path | bytes | NDArray, trust_tags: bool = True) -> NDArray[np.uint8]:
         """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order).
 
-        trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
+        Args:
+            image: Path, bytes, or array.
+            trust_tags: See `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         """
         if isinstance(image, np.ndarray):
             gray = to_gray(image)

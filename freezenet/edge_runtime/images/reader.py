@@ -45,7 +45,7 @@ _REDUCED_GRAY = {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSC
 
 
 def read_gray(
-    source: str | Path | bytes, shrink_to: tuple[int, int] | None = None, trust_tags: bool = True
+    source: str | Path | bytes, shrink_to: tuple[int, int] | None = None, *, trust_tags: bool = True
 ) -> NDArray[np.uint8]:
     """Read an image file (path or its bytes) as gray values, shape (height, width), uint8, 0..255.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.errors import ModelError, RefusedError
 
 CONVERSION_FILE = "conversion.json"
 
@@ -25,7 +25,7 @@ def sha256_file(path: Path) -> str:
 def check_listed(model: Path) -> bool:
     """Compare a model file with its hash in the `conversion.json` of its folder; return whether one is listed.
 
-    Raises RefusedError where the file was changed, FreezenetError where it is missing or conversion.json damaged.
+    Raises RefusedError where the file was changed, ModelError where it is missing or conversion.json damaged.
     """
     conversion = model.parent / CONVERSION_FILE
     if not conversion.is_file():
@@ -33,12 +33,12 @@ def check_listed(model: Path) -> bool:
     try:
         variants = json.loads(conversion.read_bytes())["variants"]
     except (ValueError, KeyError, TypeError):
-        raise FreezenetError(
+        raise ModelError(
             f"A {CONVERSION_FILE} with variants is required. Got: {conversion}, damaged; fetch the folder again."
         ) from None
     expected = {hexadecimal for name, hexadecimal in _records(variants) if name == model.name}
     if expected and not model.is_file():
-        raise FreezenetError(f"A model file is required. Got: {model}, which does not exist.")
+        raise ModelError(f"A model file is required. Got: {model}, which does not exist.")
     if expected and {sha256_file(model)} != expected:
         raise RefusedError(
             f"The file that {CONVERSION_FILE} lists is required. Got: {model.name} with another SHA-256, changed since "

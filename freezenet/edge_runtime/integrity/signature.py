@@ -29,7 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.errors import MissingExtraError, ModelError, RefusedError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 
 SIGNATURE_FILE = "model.sig"
@@ -66,7 +66,7 @@ def check_signature(folder: Path, public_key: Path) -> tuple[str, ...]:
     """Check a folder against its signature; return the names of the signed files, relative, with slashes.
 
     Raises RefusedError with one sentence where the signature is missing, damaged or of another key, and where a
-    file was changed, added or removed; FreezenetError where the key cannot be used.
+    file was changed, added or removed; SettingError where the key cannot be used.
     """
     key = read_public_key(public_key)
     bundle = _read_bundle(folder / SIGNATURE_FILE)
@@ -90,7 +90,7 @@ def check_models(models: list[Path], folder: Path | None, public_key: Path) -> N
     """Check the folder that the models lie in, and that they are among its signed files; errors of `check_signature`."""
     missing = [path for path in models if not path.is_file()]
     if missing:
-        raise FreezenetError(f"A model file is required. Got: {missing[0]}, which does not exist.")
+        raise ModelError(f"A model file is required. Got: {missing[0]}, which does not exist.")
     folder = folder or models[0].parent
     signed = check_signature(folder, public_key)
     for model in models:
@@ -121,19 +121,19 @@ def read_public_key(path: Path) -> Any:
 
 
 def elliptic(load: Callable[[], Any], path: Path) -> Any:
-    """Return the key that `load` reads; FreezenetError where it is none of an elliptic curve that is supported."""
+    """Return the key that `load` reads; SettingError where it is none of an elliptic curve that is supported."""
     try:
         key = load()
     except FileNotFoundError:
-        raise FreezenetError(f"A key file is required. Got: {path}, which does not exist.") from None
+        raise SettingError(f"A key file is required. Got: {path}, which does not exist.") from None
     except IsADirectoryError:
-        raise FreezenetError(f"A key file is required. Got: {path}, a folder.") from None
+        raise SettingError(f"A key file is required. Got: {path}, a folder.") from None
     # What cryptography raises for a key of a kind that it does not know.
     except (ValueError, library("exceptions").UnsupportedAlgorithm):
         key = None
     name = getattr(getattr(key, "curve", None), "name", None)
     if name not in CURVES:
-        raise FreezenetError(
+        raise SettingError(
             f"A key of an elliptic curve ({', '.join(CURVES)}) in PEM is required. Got: {path}, "
             f"{name or 'another kind of file'}; make one with `openssl ecparam -name prime256v1 -genkey -noout`."
         )
@@ -163,7 +163,7 @@ def library(module: str) -> Any:
     try:
         return import_module(f"cryptography.{module}")
     except ModuleNotFoundError:
-        raise FreezenetError(
+        raise MissingExtraError(
             "The package cryptography is required for signatures. Got: it is not installed; run: "
             "pip install 'freezenet[sign]'."
         ) from None

@@ -25,10 +25,16 @@ INTEGER_TOLERANCE = 4 / 256
 class Verification:
     """What the golden vectors showed.
 
-    inputs_equal: number of images whose pixels after preprocessing have the recorded hash.
-    labels_equal: number with the recorded answer, abstaining left out.
-    largest_difference: of any score, 0..1. tolerance: what was allowed, or None where another runtime or
-    processor computes the integers with other kernels and only inputs and labels must agree.
+    Args:
+        model: File name of the model.
+        runtime: Interpreter, version and processor of this device.
+        recorded_with: The same of the machine that recorded the vectors.
+        vectors: Number of golden vectors.
+        inputs_equal: Number of images whose pixels after preprocessing have the recorded hash.
+        labels_equal: Number with the recorded answer, abstaining left out.
+        largest_difference: Of any score, 0..1.
+        tolerance: What was allowed, or None where another runtime or processor computes the integers with other kernels
+            and only inputs and labels must agree.
     """
 
     model: str

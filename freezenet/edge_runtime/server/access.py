@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 
 #: Environment variable with the token; a command line would show it to every user of the machine.
 TOKEN_VARIABLE = "FREEZENET_TOKEN"
@@ -17,7 +17,7 @@ MIN_TOKEN = 16
 
 
 def read_token(file: Path | None) -> str | None:
-    """Return the token of a file or of FREEZENET_TOKEN, None where neither is given; FreezenetError for a weak one."""
+    """Return the token of a file or of FREEZENET_TOKEN, None where neither is given; SettingError for a weak one."""
     if file is not None:
         try:
             token = file.read_text(encoding="utf-8").strip()
@@ -28,7 +28,7 @@ def read_token(file: Path | None) -> str | None:
     else:
         return None
     if len(token) < MIN_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
-        raise FreezenetError(
+        raise SettingError(
             f"A token of at least {MIN_TOKEN} ASCII characters without blanks is required. Got: another text in "
             f"{file or TOKEN_VARIABLE}; make one with `openssl rand -hex 32`."
         )

@@ -16,16 +16,14 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.exceptions import HTTPException
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.server.access import same_token
 from freezenet.edge_runtime.server.errors import BusyError, RequestError
-from freezenet.edge_runtime.server.guard import Guard, error_answer
-from freezenet.edge_runtime.server.intake import FIELD, Intake
-from freezenet.edge_runtime.server.log import AccessLog
+from freezenet.edge_runtime.server.guard import AccessLog, Guard, error_answer
+from freezenet.edge_runtime.server.intake import FIELD, Intake, keep
 from freezenet.edge_runtime.server.metrics import Metrics
 from freezenet.edge_runtime.server.schema import ErrorAnswer, ModelAnswer, PredictionAnswer, Status
-from freezenet.edge_runtime.server.settings import Settings
-from freezenet.edge_runtime.server.store import keep
+from freezenet.edge_runtime.server.settings import ServerSettings
 from freezenet.edge_runtime.server.workers import Answer, Workers
 
 PAGE = Path(__file__).parent / "page"
@@ -67,15 +65,19 @@ _REFUSALS = {
 
 def create_app(
     workers: Workers,
-    settings: Settings | None = None,
+    settings: ServerSettings = ServerSettings(),
+    *,
     log: AccessLog | None = None,
     when_warm: Callable[[FreezenetError | None], object] = lambda failure: None,
 ) -> FastAPI:
     """Return the ASGI application around workers, which it warms up at its start and stops at its end.
 
-    when_warm: called once with None, or with the reason for which the model cannot answer.
+    Args:
+        workers: Answer.
+        settings: Limits and doors.
+        log: Gets a line for each request; default: text on stdout.
+        when_warm: Called once with None, or with the reason for which the model cannot answer.
     """
-    settings = settings or Settings()
     intake = Intake(settings, workers.retry_after)
     metrics = Metrics(workers, intake)
 
@@ -88,7 +90,7 @@ def create_app(
             except FreezenetError as error:
                 failure = error
             except Exception as error:  # whatever an interpreter raises
-                failure = FreezenetError(
+                failure = ModelError(
                     f"A model that can answer is required. Got: {type(error).__name__} in the first inference."
                 )
             when_warm(failure)
@@ -137,7 +139,7 @@ def create_app(
         cam: Annotated[bool, Query(description="Also answer overlay_png.")] = False,
         preview: Annotated[bool, Query(description="Also answer preview_jpeg.")] = False,
     ) -> dict[str, Any]:
-        if cam and not workers.shows_evidence:
+        if cam and not workers.has_cam:
             raise RequestError(422, "A model with a class activation map is required for cam=true. Got: one without.")
         request_id = request.state.request_id
         async with intake.image(request) as image:
@@ -163,7 +165,7 @@ def create_app(
     async def model() -> dict[str, Any]:
         return {
             **workers.identity,
-            "shows_evidence": workers.shows_evidence,
+            "shows_evidence": workers.has_cam,
             "stores_images": settings.store is not None,
             "limits": {"max_bytes": settings.max_bytes, "max_pixels": settings.max_pixels},
             "card": workers.card.content,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.images.limits import MAX_PIXELS
-from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.errors import MissingExtraError, SettingError
+from freezenet.edge_runtime.options import Loader, classifier_options, json_option, setting_option
+from freezenet.edge_runtime.server.settings import ServerSettings
 
 #: Packages of the extra `serve`.
 PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
@@ -22,11 +23,9 @@ PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @click.option("--workers", type=click.IntRange(1), help="Images classified at the same time; default: the cores.")
-@click.option("--queue", type=click.IntRange(0), default=32, show_default=True, help="Images that may wait.")
-@click.option("--max-bytes", type=click.IntRange(1024), default=64_000_000, show_default=True, help="Largest file.")
-@click.option(
-    "--max-pixels", type=click.IntRange(1024, MAX_PIXELS), default=MAX_PIXELS, show_default=True, help="Largest image."
-)
+@setting_option(ServerSettings, "queue")
+@setting_option(ServerSettings, "max_bytes")
+@setting_option(ServerSettings, "max_pixels")
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -46,10 +45,8 @@ PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
     metavar="DIR",
     help="Keep each classified image in DIR; without it none is kept.",
 )
-@ignore_tags_option
 @json_option
-@threads_option
-@runtime_option
+@classifier_options
 def serve(
     model: Path,
     host: str,
@@ -61,10 +58,8 @@ def serve(
     token_file: Path | None,
     allowed_hosts: tuple[str, ...],
     store: Path | None,
-    ignore_tags: bool,
     as_json: bool,
-    threads: int,
-    runtime: str | None,
+    load: Loader,
 ) -> None:
     """Answer over HTTP, with a web page for people, until SIGTERM or Ctrl-C.
 
@@ -73,42 +68,38 @@ def serve(
     """
     require_packages()
     from freezenet.edge_runtime.batch import available_cores
-    from freezenet.edge_runtime.classifier import Classifier
-    from freezenet.edge_runtime.errors import FreezenetError
     from freezenet.edge_runtime.server.access import TOKEN_VARIABLE, read_token
     from freezenet.edge_runtime.server.listen import listen, run
-    from freezenet.edge_runtime.server.settings import Settings
     from freezenet.edge_runtime.server.workers import Workers
 
     token = read_token(token_file)
     with listen(host, port) as door:
         if token is None and (allowed_hosts or not door.loopback):
-            raise FreezenetError(
+            raise SettingError(
                 f"A token is required where others can ask. Got: {'--allow-host' if allowed_hosts else f'--host {host}'} "
                 f"without one; pass --token-file FILE or set {TOKEN_VARIABLE}."
             )
         if store is not None:
             os.umask(0o077)  # patients' images are for the one who runs the server
             store.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
+        settings = ServerSettings(
             max_bytes=max_bytes,
             max_pixels=max_pixels,
+            queue=queue,
             token=token,
             hosts=frozenset(name.lower() for name in allowed_hosts) if door.loopback else None,
             store=store,
         )
-        first = Classifier(model, threads, runtime, trust_tags=not ignore_tags)
-        crew = Workers(first, workers or available_cores(), queue, settings.max_pixels)
-        run(door, crew, settings, as_json)
+        count = workers or available_cores()
+        crew = Workers(load(model), count, queue=settings.queue, max_pixels=settings.max_pixels)
+        run(door, crew, settings, as_json=as_json)
 
 
 def require_packages() -> None:
-    """Raise FreezenetError where a package of the extra is missing."""
-    from freezenet.edge_runtime.errors import FreezenetError
-
+    """Raise MissingExtraError where a package of the extra is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
-        raise FreezenetError(
+        raise MissingExtraError(
             f"The packages of the extra serve are required. Got: no {', '.join(missing)}; run: "
             "pip install 'freezenet[serve]'."
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import sys
 import time
 import traceback
 import uuid
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import click
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
@@ -18,8 +21,9 @@ from freezenet.edge_runtime.server.errors import RequestError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from freezenet.edge_runtime.server.log import AccessLog
     from freezenet.edge_runtime.server.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 #: On every answer. The policy allows the page its own files and pictures made in the browser, and nothing from elsewhere.
 SECURITY_HEADERS = {
@@ -34,14 +38,40 @@ SECURITY_HEADERS = {
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+class AccessLog:
+    """The access log, on stdout, without a word that a client chose: time, method, path, status, milliseconds, request id.
+
+    Args:
+        as_json: Write JSON, not text for people.
+    """
+
+    def __init__(self, as_json: bool = False) -> None:
+        """Nothing is written yet."""
+        self._as_json = as_json
+
+    def write(self, **fields: Any) -> None:
+        """Write one line; a reader of stdout that went away does not stop the server."""
+        moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        line = {"time": moment, **fields}
+        try:
+            print(json.dumps(line) if self._as_json else "  ".join(map(str, line.values())), flush=True)
+        except OSError:
+            sys.stdout = None  # type: ignore[assignment]  # print() to None does nothing
+
+
 class Guard:
     """ASGI middleware around all routes.
 
-    paths: the paths that may be named in the log; any other could hold a patient's name. hosts: see `Settings`.
+    Args:
+        app: What is surrounded.
+        paths: The paths that may be named in the log; any other could hold a patient's name.
+        hosts: See `freezenet.edge_runtime.server.settings.ServerSettings`.
+        metrics: Counts each request.
+        log: Gets a line for each request.
     """
 
     def __init__(
-        self, app: ASGIApp, paths: frozenset[str], hosts: frozenset[str] | None, metrics: Metrics, log: AccessLog
+        self, app: ASGIApp, *, paths: frozenset[str], hosts: frozenset[str] | None, metrics: Metrics, log: AccessLog
     ) -> None:
         """Keep what the checks and the log need."""
         self._app = app
@@ -78,7 +108,7 @@ class Guard:
             # The place only: the exception's text could hold what a client sent.
             place = traceback.extract_tb(error.__traceback__)[-1]
             fault = f"{type(error).__name__} in {Path(place.filename).name} line {place.lineno}"
-            click.echo(f"Error: An unexpected failure in request {request_id}: {fault}; please report it.", err=True)
+            logger.error(f"Error: An unexpected failure in request {request_id}: {fault}; please report it.")
             failure = RequestError(500, f"A server without a fault is required. Got: {fault}; report it.")
             if not status:
                 await error_answer(failure, request_id)(scope, receive, send_with_headers)

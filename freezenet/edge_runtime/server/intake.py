@@ -1,10 +1,15 @@
-"""Receive a request's body: in memory only, within limits of bytes and time, before any worker is taken."""
+"""Receive a request's body: in memory only, within limits of bytes and time, before any worker is taken.
+
+An image is kept only where the one who runs the server asked for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import UploadFile
@@ -12,15 +17,19 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from freezenet.edge_runtime.errors import one_line
+from freezenet.edge_runtime.files import write_bytes
+from freezenet.edge_runtime.images.header import image_format
 from freezenet.edge_runtime.server.errors import BusyError, RequestError
 
 if TYPE_CHECKING:
-    from freezenet.edge_runtime.server.settings import Settings
+    from freezenet.edge_runtime.server.settings import ServerSettings
 
 #: The multipart field that holds the image.
 FIELD = "file"
 #: Media types of a body that is the image itself, beside image/*.
 BINARY_TYPES = frozenset({"", "application/octet-stream", "application/dicom"})
+#: Format of a file -> its suffix; any other that was classified is DICOM.
+_SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "TIFF": ".tif", "BMP": ".bmp", "WebP": ".webp"}
 #: Bytes of a multipart body beside the image: boundaries and the part's headers.
 _FRAME_BYTES = 64 * 1024
 
@@ -34,7 +43,7 @@ class _MemoryParser(MultiPartParser):
 class Intake:
     """The door that images come in by."""
 
-    def __init__(self, settings: Settings, retry_after: Callable[[], int]) -> None:
+    def __init__(self, settings: ServerSettings, retry_after: Callable[[], int]) -> None:
         """Start with nothing held; `retry_after` says in how many seconds the server has room again."""
         self._settings = settings
         self._retry_after = retry_after
@@ -135,3 +144,11 @@ class _Held:
         """Hold nothing more."""
         self._intake.held_bytes -= self._count
         self._count = 0
+
+
+def keep(folder: Path, request_id: str, image: bytes) -> Path:
+    """Write the bytes as they came to <request id>-<SHA-256><suffix> in the folder; return the path. Raises OSError."""
+    suffix = _SUFFIXES.get(image_format(image) or "", ".dcm")
+    path = folder / f"{request_id}-{hashlib.sha256(image).hexdigest()}{suffix}"
+    write_bytes(path, image, durable=True)
+    return path

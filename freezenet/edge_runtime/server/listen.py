@@ -2,34 +2,75 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import click
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.server.access import is_loopback
 from freezenet.edge_runtime.server.app import create_app
-from freezenet.edge_runtime.server.connection import Connection
-from freezenet.edge_runtime.server.log import AccessLog
-from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.guard import AccessLog
+from freezenet.edge_runtime.server.settings import ServerSettings
 from freezenet.edge_runtime.server.workers import Workers
 
+logger = logging.getLogger(__name__)
+
+#: Longest wait in seconds for the head of a request, or for the end of a body whose request is answered already.
+HEAD_SECONDS = 20
 #: Longest time in seconds that accepted requests get to be finished after a signal.
 GRACE_SECONDS = 30
 #: Connections at a time; systems commonly give a process 1024 files.
 MAX_CONNECTIONS = 500
 
 
+class Connection(H11Protocol):
+    """Uvicorn's connection, closed when no request begins in time; the body's time is the intake's."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to wait for the first request."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        super().connection_lost(exc)
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+
+    def on_response_complete(self) -> None:
+        """Start to wait for the next request."""
+        self._wait_for_head()
+        super().on_response_complete()
+
+    def _wait_for_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._no_head)
+
+    def _no_head(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+
 @dataclass(frozen=True)
 class Door:
-    """A listening socket. loopback: only this machine can reach it. address: its URL."""
+    """A listening socket.
+
+    Args:
+        socket: Itself.
+        loopback: Whether only this machine can reach it.
+        address: Its URL.
+    """
 
     socket: socket.socket
     loopback: bool
@@ -38,14 +79,14 @@ class Door:
 
 @contextmanager
 def listen(host: str, port: int) -> Iterator[Door]:
-    """Take a port; FreezenetError where that cannot be done."""
+    """Take a port; SettingError where that cannot be done."""
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         door = socket.create_server(place[:2], family=family, backlog=256)  # type: ignore[arg-type]
     except OSError as error:
         # Python appends the address to the reason, where the reason has a number above 0.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-        raise FreezenetError(
+        raise SettingError(
             f"An address of this machine with a free port is required. Got: {host} port {port}: {reason.lower()}; "
             "choose another with --host and --port."
         ) from None
@@ -55,18 +96,18 @@ def listen(host: str, port: int) -> Iterator[Door]:
         yield Door(door, is_loopback(name), f"http://{shown}:{number}")
 
 
-def run(door: Door, workers: Workers, settings: Settings, as_json: bool) -> None:
+def run(door: Door, workers: Workers, settings: ServerSettings, *, as_json: bool = False) -> None:
     """Answer until SIGTERM or SIGINT; what was accepted is finished. FreezenetError where the model cannot answer."""
     failures: list[FreezenetError] = []
 
     def when_warm(failure: FreezenetError | None) -> None:
         if failure is None:
-            click.echo(f"Ready: {door.address} answers with {workers.identity['model']}.", err=True)
+            logger.info(f"Ready: {door.address} answers with {workers.identity['model']}.")
         else:
             failures.append(failure)
             server.should_exit = True
 
-    app = create_app(workers, settings, AccessLog(as_json), when_warm)
+    app = create_app(workers, settings, log=AccessLog(as_json), when_warm=when_warm)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
@@ -89,4 +130,4 @@ def run(door: Door, workers: Workers, settings: Settings, as_json: bool) -> None
     server.run(sockets=[door.socket])
     if failures:
         raise failures[0]
-    print("Stopped.", file=sys.stderr)
+    logger.info("Stopped.")

@@ -32,8 +32,10 @@ _NEWEST = 0.1
 class Answer:
     """What a worker made of one image.
 
-    preview: the gray values that were read, as the bytes of a JPEG file; None where none was asked for.
-    waited_ms: from the arrival in the queue to its turn.
+    Args:
+        prediction: The answer.
+        preview: The gray values that were read, as the bytes of a JPEG file; None where none was asked for.
+        waited_ms: Milliseconds from the arrival in the queue to its turn.
     """
 
     prediction: Prediction
@@ -44,11 +46,14 @@ class Answer:
 class Workers:
     """Threads that classify; one classifier, and so one interpreter, for each.
 
-    classifier: that of the first worker; the others are made like it. count: threads that answer at the same time. queue: images
-    that may wait beyond those. max_pixels: largest image, checked before it is decoded.
+    Args:
+        classifier: That of the first worker; the others are made like it.
+        count: Threads that answer at the same time.
+        queue: Images that may wait beyond those.
+        max_pixels: Largest image, checked before it is decoded.
     """
 
-    def __init__(self, classifier: Classifier, count: int, queue: int, max_pixels: int) -> None:
+    def __init__(self, classifier: Classifier, count: int, *, queue: int, max_pixels: int) -> None:
         """Load the classifiers; `warm_up` makes them quick."""
         self.count = count
         self.capacity = count + queue
@@ -59,7 +64,7 @@ class Workers:
             self._idle.put(classifier)
         self.card = self._classifiers[0].card
         self.identity = self._classifiers[0].identity
-        self.shows_evidence = self._classifiers[0].shows_evidence
+        self.has_cam = self._classifiers[0].has_cam
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="freezenet-worker")
         self._lock = Lock()
         self._accepted = 0
@@ -87,7 +92,7 @@ class Workers:
         encoded = cv2.imencode(".jpg", image)[1].tobytes()
         for classifier in self._classifiers:
             started = time.perf_counter()
-            classifier.predict(encoded, overlay=self.shows_evidence)
+            classifier.predict(encoded, overlay=self.has_cam)
             self._service_seconds = time.perf_counter() - started
         self.ready = True
 

@@ -45,7 +45,14 @@ Signature = tuple[int, int]
 class Arrival:
     """A finished file, read.
 
-    name: relative to the inbox, with slashes. sha256: hexadecimal. size: bytes. content: None above MAX_BYTES.
+    Args:
+        name: Relative to the inbox, with slashes.
+        path: Where it lies.
+        sha256: Of its content, hexadecimal.
+        size: In bytes.
+        signature: Size and time by which a change is seen.
+        inode: Its number in the file system.
+        content: None above MAX_BYTES.
     """
 
     name: str
@@ -60,7 +67,10 @@ class Arrival:
 class Arrivals:
     """The files of an inbox, as seen by one look after the other.
 
-    settle: seconds for which a file must not change. clock: seconds that only ever grow.
+    Args:
+        inbox: The folder.
+        settle: Seconds for which a file must not change.
+        clock: Returns seconds that only ever grow.
     """
 
     def __init__(self, inbox: Path, settle: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from freezenet.edge_runtime.options import ignore_tags_option, json_option, runtime_option, threads_option
-
-if TYPE_CHECKING:
-    pass
+from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.options import Loader, classifier_options, json_option, names_option, setting_option
+from freezenet.edge_runtime.watch.settings import WatchSettings
 
 
 @click.command()
@@ -27,28 +25,12 @@ if TYPE_CHECKING:
     help="For the answers.",
 )
 @click.option("--cam", is_flag=True, help="Write the class activation map, too: <name>.cam.png beside <name>.json.")
-@click.option(
-    "--settle",
-    type=click.FloatRange(0),
-    default=2.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="A file is finished when it did not change for so long.",
-)
-@click.option(
-    "--interval",
-    type=click.FloatRange(0, min_open=True),
-    default=1.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Between two looks at the inbox.",
-)
+@setting_option(WatchSettings, "settle", metavar="SECONDS")
+@setting_option(WatchSettings, "interval", metavar="SECONDS")
 @click.option("--once", is_flag=True, help="Process what is there, then end; exit code 1 where not all was answered.")
-@click.option("--names", is_flag=True, help="Name files on stdout and stderr; their names may hold patients' names.")
-@ignore_tags_option
+@names_option
 @json_option
-@threads_option
-@runtime_option
+@classifier_options
 def watch(
     model: str,
     inbox: Path,
@@ -58,10 +40,8 @@ def watch(
     interval: float,
     once: bool,
     names: bool,
-    ignore_tags: bool,
     as_json: bool,
-    threads: int,
-    runtime: str | None,
+    load: Loader,
 ) -> None:
     """Answer each finished file that arrives in INBOX exactly once, across restarts and kills.
 
@@ -70,34 +50,21 @@ def watch(
     under work.
     """
     if os.name != "posix":
-        from freezenet.edge_runtime.errors import FreezenetError
-
-        raise FreezenetError(f"Linux or macOS is required by watch. Got: {sys.platform}.")
-    from freezenet.edge_runtime.classifier import Classifier
+        raise SettingError(f"Linux or macOS is required by watch. Got: {sys.platform}.")
     from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
-    from freezenet.edge_runtime.watch.watcher import Spool
+    from freezenet.edge_runtime.watch.watcher import Watcher
 
     reporter = Reporter(as_json, names)
+    settings = WatchSettings(settle=settle, interval=interval, overlay=cam, names=names)
     with told_to_stop() as stop:
-        spool = Spool(
-            Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags),
-            inbox,
-            outbox,
-            overlay=cam,
-            settle=settle,
-            interval=interval,
-            on_done=reporter.done,
-            say=reporter.say,
-            alive=reporter.alive,
-            names=names,
-        )
+        watcher = Watcher(load(model), inbox, outbox, settings, listener=reporter)
         reporter.ready("watching")
         reporter.say(f"Watching {inbox}; answers go to {outbox}.")
         if once:
-            left = spool.run_out(stop)
+            left = watcher.run_out(stop)
             if left:
                 reporter.say(f"{left} files stay in the inbox.")
             if left or reporter.counts["rejected"]:
                 sys.exit(1)
         else:
-            spool.run(stop)
+            watcher.run(stop)

@@ -24,8 +24,13 @@ from freezenet.edge_runtime.files import write_atomically
 class Job:
     """The work on one content of one file.
 
-    file: name relative to the inbox, with slashes. sha256: of its content. slot: its name in the outbox.
-    begun: whether the work on it was. attempts: how often the process ended while it was read. delivered: whether its answer was.
+    Args:
+        file: Name relative to the inbox, with slashes.
+        sha256: Of its content.
+        slot: Its name in the outbox.
+        begun: Whether the work on it was.
+        attempts: How often the process ended while it was read.
+        delivered: Whether its answer was.
     """
 
     file: str

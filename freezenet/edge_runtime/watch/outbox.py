@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.files import to_disk, write_atomically
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.watch.arrivals import ASIDE
@@ -55,7 +55,7 @@ class Outbox:
         """Make sure that this is the inbox's outbox and ours alone; cheap where that was seen before.
 
         The folder is made at the first start only: where a drive is not mounted, its empty folder must not fill up. Raises
-        FolderTrouble where it is not there, FreezenetError where another process watches, OSError.
+        FolderTrouble where it is not there, SettingError where another process watches, OSError.
         """
         if self._lock is not None and self._still_there():
             return
@@ -177,7 +177,7 @@ class Outbox:
             os.close(handle)
             if not isinstance(error, BlockingIOError):
                 raise
-            raise FreezenetError(
+            raise SettingError(
                 f"A folder for answers that no other process writes to is required. Got: {self.folder}, which one has open; "
                 "stop it, or choose another --out."
             ) from None

@@ -7,6 +7,7 @@ lines themselves rather than to link a library for them).
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
@@ -17,7 +18,9 @@ from typing import Any
 
 import click
 
-from freezenet.edge_runtime.watch.watcher import Outcome
+from freezenet.edge_runtime.watch.listener import Listener, Outcome
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -32,15 +35,17 @@ def told_to_stop() -> Iterator[threading.Event]:
     finally:
         notify(STOPPING="1")
         if stop.is_set():
-            click.echo("Stopped.", err=True)
+            logger.info("Stopped.")
         for number, handler in ended.items():
             signal.signal(number, handler)
 
 
-class Reporter:
-    """Says on stdout what became of each file, on stderr how the service is, and both to the service manager.
+class Reporter(Listener):
+    """Writes to stdout what became of each file, logs how the service is, and tells both to the service manager.
 
-    as_json: lines of stdout are JSON. names: files may be named; their names may hold names of patients.
+    Args:
+        as_json: Lines of stdout are JSON.
+        names: Files may be named; their names may hold names of patients.
     """
 
     def __init__(self, as_json: bool, names: bool) -> None:
@@ -55,8 +60,8 @@ class Reporter:
         notify(STATUS=", ".join(f"{number} {state}" for state, number in self.counts.items()))
 
     def say(self, sentence: str) -> None:
-        """Write one sentence about the service itself."""
-        click.echo(sentence, err=True)
+        """Log one sentence about the service itself."""
+        super().say(sentence)
         notify(STATUS=sentence)
 
     def ready(self, status: str) -> None:

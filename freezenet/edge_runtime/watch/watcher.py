@@ -21,15 +21,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.answer import answer_line
-from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.classifier import Classifier, answer_line
+from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.watch.arrivals import ASIDE, Arrival, Arrivals
 from freezenet.edge_runtime.watch.examine import examine
 from freezenet.edge_runtime.watch.journal import Job
+from freezenet.edge_runtime.watch.listener import Listener, Outcome
 from freezenet.edge_runtime.watch.outbox import PROCESSED, REJECTED, Outbox
-from freezenet.edge_runtime.watch.outcome import Outcome
+from freezenet.edge_runtime.watch.settings import WatchSettings
 from freezenet.edge_runtime.watch.trouble import FolderTrouble, next_delay, system_message, trouble_at
 
 
@@ -42,17 +42,23 @@ class _Wait:
     answered: tuple[Arrival, Job, dict[str, Any]] | None = None
 
 
-class Spool:
+class Watcher:
     """A watched inbox and its outbox; not thread-safe, and one at a time for an outbox.
 
-    overlay: write the class activation map laid over each image, too. settle: seconds for which a file must not change.
-    interval: seconds between two looks at the inbox.
-    deliver: called with the file, still in the inbox, its answer (the JSON object of OUTBOX/<name>.json; "overlay" in it
-    is relative to the outbox) and that <name>, which no other content has, before the file is filed away; where it raises, the file stays and is delivered later,
-    at first after 1 s and at most after 30 s. It must bear being called twice for one answer; the message of a FreezenetError
-    is said, of other exceptions the type.
-    on_done: called with each Outcome. say: called with one sentence when a trouble begins or ends; no sentence names a file
-    unless `names`, because names of files may hold names of patients. alive: called often, for a watchdog.
+    Args:
+        classifier: Answers.
+        inbox: Folder that files arrive in.
+        outbox: Folder for the answers; neither lies in the other.
+        settings: How the inbox is watched.
+        deliver: Called with the file, still in the inbox, its answer (the JSON object of OUTBOX/<name>.json; "overlay" in it
+            is relative to the outbox) and that <name>, which no other content has, before the file is filed away. Where it
+            raises, the file stays and is delivered later, at first after 1 s and at most after 30 s. It must bear being
+            called twice for one answer; the message of a FreezenetError is said, of other exceptions the type.
+        listener: Told of each file that is done and of troubles. No sentence names a file unless `settings.names`.
+
+    Raises:
+        SettingError: The folders overlap.
+        ModelError: An overlay is asked for of a model that has none.
     """
 
     def __init__(
@@ -60,27 +66,22 @@ class Spool:
         classifier: Classifier,
         inbox: Path,
         outbox: Path,
+        settings: WatchSettings = WatchSettings(),
         *,
-        overlay: bool = False,
-        settle: float = 2.0,
-        interval: float = 1.0,
         deliver: Callable[[Path, dict[str, Any], str], object] | None = None,
-        on_done: Callable[[Outcome], object] = lambda outcome: None,
-        say: Callable[[str], object] = lambda sentence: None,
-        alive: Callable[[], object] = lambda: None,
-        names: bool = False,
+        listener: Listener | None = None,
     ) -> None:
-        """Nothing is touched yet; FreezenetError where the folders overlap or the model has no overlay."""
+        """Nothing is touched yet."""
         inner, outer = Path(os.path.realpath(inbox)), Path(os.path.realpath(outbox))
         if inner == outer or inner in outer.parents or outer in inner.parents:
-            raise FreezenetError(
+            raise SettingError(
                 f"An inbox and an outbox of which neither lies in the other are required. Got: {inbox} and {outbox}."
             )
-        if overlay:
-            classifier.require_evidence()
-        self.classifier, self.overlay, self.interval = classifier, overlay, interval
-        self.deliver, self.on_done, self.say, self.alive, self.names = deliver, on_done, say, alive, names
-        self.arrivals, self.outbox = Arrivals(inbox, settle), Outbox(outbox)
+        if settings.overlay:
+            classifier.require_cam()
+        self.classifier, self.settings = classifier, settings
+        self.deliver, self.listener = deliver, listener or Listener()
+        self.arrivals, self.outbox = Arrivals(inbox, settings.settle), Outbox(outbox)
         self._waits: dict[str, _Wait] = {}
         self._said: set[str] = set()
 
@@ -97,14 +98,14 @@ class Spool:
                     done = self.process_once(stop)
                 except FolderTrouble as error:
                     if str(error) != trouble:
-                        self.say(f"{error} Waiting for it; nothing is lost.")
+                        self.listener.say(f"{error} Waiting for it; nothing is lost.")
                     trouble, delay = str(error), next_delay(delay)
                     stop.wait(delay)
                     continue
                 if trouble and (done or not self.unsettled()):
-                    self.say("The folders can be used again; going on.")
+                    self.listener.say("The folders can be used again; going on.")
                     trouble, delay = "", 0.0
-                stop.wait(self.interval)
+                stop.wait(self.settings.interval)
         finally:
             self.close()
 
@@ -118,7 +119,7 @@ class Spool:
                     present = set(self.arrivals.names())
                 if stop.is_set() or (present is not None and not present & set(self.unsettled())):
                     return len((present or set()) & set(self.arrivals.names()))
-                stop.wait(self.interval)
+                stop.wait(self.settings.interval)
         finally:
             self.close()
 
@@ -141,7 +142,7 @@ class Spool:
 
         Raises FolderTrouble where a folder cannot be used; everything done until then stays done.
         """
-        self.alive()
+        self.listener.alive()
         self.claim()
         self._put_back()
         self._forget_waits()
@@ -169,7 +170,7 @@ class Spool:
 
     def _try(self, name: str, step: Callable[[str], Outcome | None]) -> bool:
         """Do a step; where the file itself is in the way, it is tried again later and holds up no other."""
-        self.alive()
+        self.listener.alive()
         try:
             outcome = step(name)
         except OSError as error:
@@ -179,7 +180,7 @@ class Spool:
             return False
         self._waits.pop(name, None)
         self.arrivals.forget(name)
-        self.on_done(outcome)
+        self.listener.done(outcome)
         return True
 
     def _process(self, name: str) -> Outcome | None:
@@ -208,7 +209,7 @@ class Spool:
             self.outbox.begin(job)
             try:
                 with self.outbox.journal.reading(job):
-                    prediction = examine(self.classifier, arrival, job.attempts, self.overlay)
+                    prediction = examine(self.classifier, arrival, job.attempts, self.settings.overlay)
             except FreezenetError as error:
                 reason = {"file": arrival.name, "error": str(error), **told}
                 self.outbox.write_reason(job, reason)
@@ -272,12 +273,12 @@ class Spool:
         before = self._waits.get(name)
         delay = next_delay(before.delay if before else 0.0)
         self._waits[name] = _Wait(delay, time.monotonic() + delay, answered)
-        self._once(f"{reason} ({name})" if self.names else reason)
+        self._once(f"{reason} ({name})" if self.settings.names else reason)
 
     def _once(self, sentence: str) -> None:
         if sentence not in self._said:
             self._said.add(sentence)
-            self.say(f"{sentence} Trying again until it goes.")
+            self.listener.say(f"{sentence} Trying again until it goes.")
 
     def _forget_waits(self) -> None:
         """Drop what waited for a file that is gone or has another content, and what may be said again."""

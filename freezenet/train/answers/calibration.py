@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
+from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
 
 #: Bins of the expected calibration error, as in Guo et al.
 BINS = 15

@@ -13,12 +13,12 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
 from freezenet.train.files import write_atomically, write_csv, write_json
-from freezenet.train.names import counted
 from freezenet.train.run import Run
 from freezenet.train.run_folder import Metrics
 

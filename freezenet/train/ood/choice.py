@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from freezenet.edge_runtime.ood import BothGates, ChestGate, LogisticGate, OneClassGate, gate_to_dict
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws, share
+from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, OodGate, ood_to_dict
+from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
 from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
 
-def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> ChestGate:
+def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> OodGate:
     """Return the gate fitted on features (n, c) of training, validation and, where there are any, negative images.
 
     Without negatives it is the one-class gate. With them a logistic gate stands beside it and either may refuse: a logistic
@@ -28,7 +28,7 @@ def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | No
 
 
 def measure_ood_gate(
-    gate: ChestGate,
+    gate: OodGate,
     validation: NDArray,
     test: NDArray,
     patients: Sequence[str],
@@ -40,9 +40,9 @@ def measure_ood_gate(
     chest X-rays that pass, "negatives_refused" that of the negatives that do not, "auroc" the probability that a negative is
     further off than a chest X-ray (`suspicion`); "parts" holds the same of each gate where there are two.
     """
-    found: dict[str, Any] = {"kind": gate_to_dict(gate)["kind"]}
+    found: dict[str, Any] = {"kind": ood_to_dict(gate)["kind"]}
     if not isinstance(gate, BothGates):
-        found["threshold"] = gate_to_dict(gate)["threshold"]
+        found["threshold"] = ood_to_dict(gate)["threshold"]
     passed = np.array([gate.passes(one) for one in test])
     found["chest_passed"] = share(passed, np.ones(len(passed), bool), patients).to_dict()
     if negatives is not None:
@@ -56,7 +56,7 @@ def measure_ood_gate(
     return found
 
 
-def suspicion(gate: ChestGate, features: NDArray, validation: NDArray) -> NDArray[np.float64]:
+def suspicion(gate: OodGate, features: NDArray, validation: NDArray) -> NDArray[np.float64]:
     """Return how far off features (n, c) are, (n,): the gate's score in standard deviations of the validation images'.
 
     The score is the logarithm of the distance, or the log-odds of being no chest X-ray. Of two gates the more suspicious counts.

@@ -16,7 +16,7 @@ from freezenet.edge_runtime.errors import FreezenetError
 
 @pytest.fixture
 def receiver(tmp_path):
-    one = Receiver("FREEZENET", "127.0.0.1", 0, tmp_path / "inbox")
+    one = Receiver("FREEZENET", tmp_path / "inbox", port=0)
     one.port = one.start()
     yield one
     one.stop()
@@ -61,7 +61,7 @@ def test_raw_detector_data_is_not_taken(receiver, dcmtk, chest_file):
 
 
 def test_only_known_callers_may_call(dcmtk, tmp_path):
-    one = Receiver("FREEZENET", "127.0.0.1", 0, tmp_path / "inbox", callers=["XRAY1"])
+    one = Receiver("FREEZENET", tmp_path / "inbox", port=0, callers=["XRAY1"])
     port = one.start()
     try:
         assert dcmtk("echoscu", "-aet", "XRAY1", "-aec", "FREEZENET", "127.0.0.1", port).returncode == 0
@@ -95,7 +95,7 @@ def test_a_port_in_use_is_one_sentence(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(FreezenetError, match=r"^A free address is required\. Got: 127\.0\.0\.1:\d+: "):
-            Receiver("FREEZENET", "127.0.0.1", taken.getsockname()[1], tmp_path).start()
+            Receiver("FREEZENET", tmp_path, port=taken.getsockname()[1]).start()
 
 
 def test_noise_on_the_port_ends_nothing(receiver, dcmtk):

@@ -12,25 +12,25 @@ def saturation(picture: np.ndarray) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)[..., 1].astype(int)
 
 
-def test_the_colour_is_where_the_evidence_is():
-    evidence = np.zeros((7, 7), np.float32)
-    evidence[1, 5] = 3.0
-    picture = overlay(np.full((140, 280), 100, np.uint8), evidence)
+def test_the_colour_is_where_the_class_is_seen():
+    cam = np.zeros((7, 7), np.float32)
+    cam[1, 5] = 3.0
+    picture = overlay(np.full((140, 280), 100, np.uint8), cam)
     assert picture.shape == (140, 280, 3)
     strongest = np.unravel_index(saturation(picture).argmax(), picture.shape[:2])
     assert 20 <= strongest[0] < 40 and 200 <= strongest[1] < 240
     assert (picture[70:, :140] == 100).all()  # far away nothing is coloured
 
 
-def test_evidence_against_the_class_is_not_shown():
+def test_what_speaks_against_the_class_is_not_shown():
     picture = overlay(np.full((70, 70), 50, np.uint8), np.full((7, 7), -2, np.float32))
     assert (picture == 50).all()
 
 
-def test_the_strength_of_the_evidence_does_not_change_the_colour():
+def test_the_strength_of_the_activation_does_not_change_the_colour():
     rng = np.random.default_rng(0)
-    gray, evidence = rng.integers(0, 256, (64, 64), dtype=np.uint8), rng.random((7, 7), dtype=np.float32)
-    np.testing.assert_array_equal(overlay(gray, evidence), overlay(gray, evidence * 1000))
+    gray, cam = rng.integers(0, 256, (64, 64), dtype=np.uint8), rng.random((7, 7), dtype=np.float32)
+    np.testing.assert_array_equal(overlay(gray, cam), overlay(gray, cam * 1000))
 
 
 def test_a_large_image_is_shrunk_to_a_screens_size():
@@ -39,9 +39,9 @@ def test_a_large_image_is_shrunk_to_a_screens_size():
 
 
 def test_the_png_holds_the_same_pixels():
-    gray, evidence = np.full((64, 48), 80, np.uint8), np.eye(7, dtype=np.float32)
-    read = cv2.imdecode(np.frombuffer(overlay_png(gray, evidence), np.uint8), cv2.IMREAD_COLOR)
-    np.testing.assert_array_equal(read, overlay(gray, evidence))
+    gray, cam = np.full((64, 48), 80, np.uint8), np.eye(7, dtype=np.float32)
+    read = cv2.imdecode(np.frombuffer(overlay_png(gray, cam), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(read, overlay(gray, cam))
 
 
 def test_fit_keeps_proportions_and_never_enlarges():

@@ -21,8 +21,8 @@ from starlette.testclient import TestClient
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.server.app import create_app
-from freezenet.edge_runtime.server.log import AccessLog
-from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.guard import AccessLog
+from freezenet.edge_runtime.server.settings import ServerSettings
 from freezenet.edge_runtime.server.workers import Workers
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,9 +60,12 @@ def start(models, until) -> Iterator[Callable[..., SimpleNamespace]]:
 
         def started(model: Path | None = None, count: int = 1, queue: int = 8, **settings) -> SimpleNamespace:
             workers = Workers(
-                Classifier(model or models / "int8.tflite"), count, queue, settings.get("max_pixels", MAX_PIXELS)
+                Classifier(model or models / "int8.tflite"),
+                count,
+                queue=queue,
+                max_pixels=settings.get("max_pixels", MAX_PIXELS),
             )
-            app = create_app(workers, Settings(**settings), AccessLog(as_json=True))
+            app = create_app(workers, ServerSettings(**settings), log=AccessLog(as_json=True))
             client = stack.enter_context(
                 TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
             )

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.server.app import create_app
-from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.settings import ServerSettings
 from freezenet.edge_runtime.server.workers import Workers
 
 PREDICT = "/v1/predict"
@@ -69,7 +69,7 @@ def test_the_preview_is_what_was_read(client, jpeg):
     assert np.abs(shown.astype(int) - original).mean() < 2
 
 
-def test_a_model_that_shows_no_evidence_refuses_the_heat_map(start, models, xray):
+def test_a_model_without_a_class_activation_map_refuses_the_heat_map(start, models, xray):
     server = start(models / "int8-app.tflite")
     assert server.client.get("/v1/model").json()["shows_evidence"] is False
     refused = server.client.post(PREDICT, params={"cam": "true"}, content=xray)
@@ -133,8 +133,8 @@ def test_ready_only_after_the_warm_up(models, xray, monkeypatch):
     monkeypatch.setattr(Workers, "warm_up", lambda self: go.wait(30) and warm_up(self))
     said = []
     told = threading.Event()
-    workers = Workers(Classifier(models / "int8.tflite"), 2, 4, 10**8)
-    app = create_app(workers, Settings(), when_warm=lambda failure: (said.append(failure), told.set()))
+    workers = Workers(Classifier(models / "int8.tflite"), 2, queue=4, max_pixels=10**8)
+    app = create_app(workers, ServerSettings(), when_warm=lambda failure: (said.append(failure), told.set()))
     with TestClient(app, base_url="http://localhost") as client:
         for path, method in (("/readyz", "GET"), (PREDICT, "POST")):
             found = client.request(method, path, content=xray)
@@ -157,7 +157,7 @@ def test_a_model_that_cannot_answer_is_reported(models, monkeypatch, error):
     monkeypatch.setattr(Workers, "warm_up", broken)
     said = []
     told = threading.Event()
-    workers = Workers(Classifier(models / "int8.tflite"), 1, 4, 10**8)
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
     app = create_app(workers, when_warm=lambda failure: (said.append(failure), told.set()))
     with TestClient(app, base_url="http://localhost"):
         assert told.wait(20)

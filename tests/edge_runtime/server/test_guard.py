@@ -65,7 +65,7 @@ def test_the_id_in_the_log_is_that_of_the_answer(start, xray, capsys):
 
 
 def test_text_for_people_is_one_line(capsys):
-    from freezenet.edge_runtime.server.log import AccessLog
+    from freezenet.edge_runtime.server.guard import AccessLog
 
     AccessLog().write(method="GET", path="/", status=200, ms=1.5, request_id="abc")
     line = capsys.readouterr().out

@@ -1,15 +1,18 @@
-"""Bodies: limits of bytes and time, nothing on the disk."""
+"""Bodies: limits of bytes and time, nothing on the disk unless it was asked for, then whole and by its hash."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import hashlib
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from freezenet.edge_runtime.server.errors import RequestError
-from freezenet.edge_runtime.server.intake import Intake
-from freezenet.edge_runtime.server.settings import Settings
+from freezenet.edge_runtime.server.intake import Intake, keep
+from freezenet.edge_runtime.server.settings import ServerSettings
 
 PREDICT = "/v1/predict"
 
@@ -40,7 +43,7 @@ def received(intake, body):
 
 @pytest.fixture
 def intake():
-    return Intake(Settings(max_bytes=1000, upload_seconds=0.3), lambda: 7)
+    return Intake(ServerSettings(max_bytes=1000, upload_seconds=0.3), lambda: 7)
 
 
 def test_bytes_count_as_held_until_the_end(intake):
@@ -104,3 +107,45 @@ def test_no_temporary_file_is_made(start, monkeypatch):
         monkeypatch.setattr(tempfile, name, no_file)
     found = client.post(PREDICT, files={"file": ("a.png", bytes(5_000_000))})
     assert (found.status_code, "decoded" in found.json()["error"]) == (422, True)
+
+
+# ---- images that are kept
+
+
+def test_nothing_is_kept_unasked(start, xray, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    start().client.post(PREDICT, content=xray)
+    assert not list(tmp_path.iterdir())
+
+
+def test_each_classified_image_is_kept_as_it_came(start, xray, jpeg, tmp_path):
+    client = start(store=tmp_path / "kept").client
+    assert client.get("/v1/model").json()["stores_images"] is True
+    for image, suffix in ((xray, ".png"), (jpeg, ".jpg")):
+        answer = client.post(PREDICT, files={"file": ("Smith.png", image)}).json()
+        kept = tmp_path / "kept" / f"{answer['request_id']}-{hashlib.sha256(image).hexdigest()}{suffix}"
+        assert kept.read_bytes() == image
+    client.post(PREDICT, content=b"no image")
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half(start, xray, tmp_path, monkeypatch):
+    server = start(store=tmp_path)
+
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    refused = server.client.post(PREDICT, content=xray)
+    assert (refused.status_code, "No space left" in refused.json()["error"]) == (507, True)
+    assert not list(tmp_path.iterdir())
+    assert "freezenet_store_failures_total 1.0" in server.client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("start_of_file", "suffix"), [(b"RIFF\0\0\0\0WEBP", ".webp"), (b"II*\0", ".tif"), (bytes(128) + b"DICM", ".dcm")]
+)
+def test_the_suffix_follows_the_content(tmp_path, start_of_file, suffix):
+    assert keep(tmp_path, "id", start_of_file).suffix == suffix

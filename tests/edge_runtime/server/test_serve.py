@@ -15,7 +15,9 @@ import urllib.request
 import pytest
 
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
-from freezenet.edge_runtime.server import cli, connection
+from freezenet.edge_runtime.server import cli
+from freezenet.edge_runtime.server import listen as listening
+from freezenet.edge_runtime.server.settings import ServerSettings
 
 
 def post(port: int, body: bytes) -> tuple[int, dict]:
@@ -26,7 +28,12 @@ def post(port: int, body: bytes) -> tuple[int, dict]:
 
 
 def test_the_limits_of_the_command_are_those_of_the_runtime():
-    assert cli.MAX_PIXELS == MAX_PIXELS
+    options = {one.name: one for one in cli.serve.params}
+    assert (options["max_pixels"].default, options["max_pixels"].type.max) == (MAX_PIXELS, MAX_PIXELS)
+    for name in ("queue", "max_bytes", "max_pixels"):
+        rule = ServerSettings.rule(name)
+        assert (options[name].default, options[name].help) == (getattr(ServerSettings(), name), rule.help)
+        assert (options[name].type.min, options[name].type.max) == (rule.low, rule.high)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -80,10 +87,10 @@ def test_slow_clients_hold_nobody(process, models, xray):
 def test_a_connection_without_a_request_is_closed(models, xray, start, monkeypatch):
     import uvicorn
 
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(listening, "HEAD_SECONDS", 0.2)
     server = start()
     door = socket.create_server(("127.0.0.1", 0))
-    own = uvicorn.Server(uvicorn.Config(server.app, http=connection.Connection, lifespan="off", log_level="critical"))
+    own = uvicorn.Server(uvicorn.Config(server.app, http=listening.Connection, lifespan="off", log_level="critical"))
     thread = threading.Thread(target=own.run, args=([door],), daemon=True)
     thread.start()
     idle = socket.create_connection(door.getsockname(), timeout=20)
@@ -151,7 +158,7 @@ def test_a_model_that_is_none(command, tmp_path):
 
 
 def test_a_reader_of_the_log_that_went_away_stops_nothing(monkeypatch, capsys):
-    from freezenet.edge_runtime.server.log import AccessLog
+    from freezenet.edge_runtime.server.guard import AccessLog
 
     class Gone:
         def write(self, text):

@@ -126,7 +126,7 @@ def test_the_answers_of_many_workers_are_those_of_one(models, phantoms):
     files = [path.read_bytes() for path in sorted(phantoms.parent.rglob("*.png"))[:24]]
     classifier = Classifier(models / "float32.tflite")
     expected = [classifier.predict(one).probabilities for one in files]
-    workers = Workers(Classifier(models / "float32.tflite"), 4, len(files), 10**8)
+    workers = Workers(Classifier(models / "float32.tflite"), 4, queue=len(files), max_pixels=10**8)
     workers.warm_up()
     found = [future.result().prediction.probabilities for future in [workers.submit(one) for one in files]]
     workers.stop()
@@ -135,7 +135,7 @@ def test_the_answers_of_many_workers_are_those_of_one(models, phantoms):
 
 
 def test_stopping_finishes_what_is_at_work_and_refuses_more(models, hold, xray, until):
-    workers = Workers(Classifier(models / "int8.tflite"), 1, 4, 10**8)
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
     workers.warm_up()
     at_work, waits = workers.submit(xray), workers.submit(xray)
     until(at_work.running)
@@ -150,7 +150,7 @@ def test_stopping_finishes_what_is_at_work_and_refuses_more(models, hold, xray, 
 
 
 def test_retry_after_follows_the_service_time(models, xray, until):
-    workers = Workers(Classifier(models / "int8.tflite"), 1, 4, 10**8)
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
     workers.warm_up()
     workers._service_seconds = 100.0
     for _ in range(60):
@@ -162,7 +162,7 @@ def test_retry_after_follows_the_service_time(models, xray, until):
 
 
 def test_the_error_of_a_worker_is_the_classifiers(models):
-    workers = Workers(Classifier(models / "int8.tflite"), 1, 4, 10**8)
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
     workers.warm_up()
     with pytest.raises(FreezenetError, match="empty file"):
         workers.submit(b"").result()

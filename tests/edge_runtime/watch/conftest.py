@@ -1,4 +1,4 @@
-"""A classifier without a model, and folders for a spool."""
+"""A classifier without a model, and folders for a watcher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 from freezenet.edge_runtime.classifier import Prediction
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.watch import examine
-from freezenet.edge_runtime.watch.watcher import Spool
+from freezenet.edge_runtime.watch.listener import Listener
+from freezenet.edge_runtime.watch.settings import WatchSettings
+from freezenet.edge_runtime.watch.watcher import Watcher
 
 
 class StubClassifier:
@@ -23,7 +25,7 @@ class StubClassifier:
         self.seen: list[bytes] = []
         self.hook = hook
 
-    def require_evidence(self) -> None:
+    def require_cam(self) -> None:
         """It has some."""
 
     def predict(self, content: bytes, overlay: bool = False) -> Prediction:
@@ -34,39 +36,56 @@ class StubClassifier:
         return Prediction(chr(content[0]), {chr(content[0]): 1.0}, {}, overlay=b"picture" if overlay else None)
 
 
+class Recorder(Listener):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said, self.outcomes = [], []
+
+    def done(self, outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def say(self, sentence: str) -> None:
+        self.said.append(sentence)
+
+
 @pytest.fixture
-def make_spool(tmp_path, monkeypatch):
-    """Make a spool on tmp_path/in and tmp_path/out that takes files at once; the one before lets go of the outbox."""
+def make_watcher(tmp_path, monkeypatch):
+    """Make a watcher on tmp_path/in and tmp_path/out that takes files at once; the one before lets go of the outbox."""
     made = []
     (tmp_path / "in").mkdir()
     # There is no model that a process of its own could load.
     monkeypatch.setattr(examine, "survives", lambda *given: True)
 
-    def make(hook=lambda content: None, **options) -> Spool:
-        for spool in made:
-            spool.close()
-        options = {"settle": 0, "interval": 0.01, **options}
-        said, done = [], []
-        spool = Spool(
-            StubClassifier(hook), tmp_path / "in", tmp_path / "out", say=said.append, on_done=done.append, **options
+    def make(hook=lambda content: None, deliver=None, **settings) -> Watcher:
+        for watcher in made:
+            watcher.close()
+        told = Recorder()
+        watcher = Watcher(
+            StubClassifier(hook),
+            tmp_path / "in",
+            tmp_path / "out",
+            WatchSettings(**{"settle": 0, "interval": 0.01, **settings}),
+            deliver=deliver,
+            listener=told,
         )
-        spool.said, spool.done = said, done
-        made.append(spool)
-        return spool
+        watcher.said, watcher.done = told.said, told.outcomes
+        made.append(watcher)
+        return watcher
 
     yield make
-    for spool in made:
-        spool.close()
+    for watcher in made:
+        watcher.close()
 
 
 @pytest.fixture
 def in_background():
-    """Run a spool in a thread; return a function that stops it."""
+    """Run a watcher in a thread; return a function that stops it."""
     running = []
 
-    def start(spool: Spool):
+    def start(watcher: Watcher):
         stop = threading.Event()
-        thread = threading.Thread(target=spool.run, args=(stop,))
+        thread = threading.Thread(target=watcher.run, args=(stop,))
         thread.start()
 
         def end() -> None:

@@ -32,7 +32,7 @@ def outbox(tmp_path, inbox):
 
 
 def answer(outbox, file, sha256):
-    """Write an answer as the spool does; return the slot."""
+    """Write an answer as the watcher does; return the slot."""
     job = outbox.find(file, sha256)
     outbox.begin(job)
     outbox.write_answer(job, {"file": file, "input_sha256": sha256}, None)

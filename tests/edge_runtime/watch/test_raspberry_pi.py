@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from freezenet.cli import VERBS, cli
-from freezenet.edge_runtime.watch.probe import LONGEST_READING
+from freezenet.edge_runtime.watch.examine import LONGEST_READING
 from freezenet.edge_runtime.watch.trouble import LONGEST_DELAY
 
 FOLDER = Path(__file__).resolve().parents[3] / "examples" / "raspberry-pi"

@@ -19,9 +19,9 @@ from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.watch import examine
 from freezenet.edge_runtime.watch.examine import MAX_ATTEMPTS
 from freezenet.edge_runtime.watch.trouble import FolderTrouble
-from freezenet.edge_runtime.watch.watcher import Spool
+from freezenet.edge_runtime.watch.watcher import Watcher
 
-#: Functions through which a spool changes anything on a disk.
+#: Functions through which a watcher changes anything on a disk.
 CHANGES = ("replace", "rename", "link", "unlink", "fsync", "mkdir")
 
 
@@ -53,12 +53,12 @@ def until(condition) -> None:
 # ---- what becomes of a file
 
 
-def test_answers_rejections_and_the_files_themselves(make_spool, tmp_path):
+def test_answers_rejections_and_the_files_themselves(make_watcher, tmp_path):
     put(tmp_path / "in", x=b"Xray", y=b"bad one")
     (tmp_path / "in" / "sub").mkdir()
     put(tmp_path / "in" / "sub", x=b"Yray")
-    spool = make_spool(overlay=True)
-    assert spool.process_once() == 3
+    watcher = make_watcher(overlay=True)
+    assert watcher.process_once() == 3
     assert tree(tmp_path / "in") == {".freezenet-outbox"}
     assert tree(tmp_path / "out") - {".freezenet-watch/lock", ".freezenet-watch/mark"} == {
         "x.json", "x.cam.png", "sub/x.json", "sub/x.cam.png", "processed/x", "processed/sub/x", "rejected/y", "rejected/y.json",
@@ -68,28 +68,28 @@ def test_answers_rejections_and_the_files_themselves(make_spool, tmp_path):
     assert (found["input_sha256"], found["input_bytes"]) == (sha256(b"Yray"), 4)
     assert (tmp_path / "out" / "processed" / "sub" / "x").read_bytes() == b"Yray"
     assert read(tmp_path / "out", "rejected/y.json")["error"] == "A good file is required. Got: a bad one."
-    assert {(outcome.file, outcome.state) for outcome in spool.done} == {
+    assert {(outcome.file, outcome.state) for outcome in watcher.done} == {
         ("x", "answered"), ("sub/x", "answered"), ("y", "rejected"),
     }  # fmt: skip
 
 
-def test_the_same_file_delivered_twice_has_one_result(make_spool, tmp_path):
+def test_the_same_file_delivered_twice_has_one_result(make_watcher, tmp_path):
     for _ in range(2):
         put(tmp_path / "in", x=b"Xray", y=b"bad")
-        spool = make_spool()
-        assert spool.process_once() == 2
-    assert spool.classifier.seen == []
+        watcher = make_watcher()
+        assert watcher.process_once() == 2
+    assert watcher.classifier.seen == []
     assert tree(tmp_path / "in") == {".freezenet-outbox"}
     assert {name for name in tree(tmp_path / "out") if not name.startswith(".")} == {
         "x.json", "processed/x", "rejected/y", "rejected/y.json",
     }  # fmt: skip
 
 
-def test_another_content_of_the_same_name_has_a_result_of_its_own(make_spool, tmp_path):
-    spool = make_spool()
+def test_another_content_of_the_same_name_has_a_result_of_its_own(make_watcher, tmp_path):
+    watcher = make_watcher()
     for content in (b"1", b"2"):
         put(tmp_path / "in", x=content)
-        spool.process_once()
+        watcher.process_once()
     second = f"x-{sha256(b'2')[:12]}"
     assert read(tmp_path / "out", "x.json")["label"] == "1"
     assert read(tmp_path / "out", f"{second}.json")["label"] == "2"
@@ -97,38 +97,38 @@ def test_another_content_of_the_same_name_has_a_result_of_its_own(make_spool, tm
     assert (tmp_path / "out" / "processed" / second).read_bytes() == b"2"
 
 
-def test_a_file_replaced_while_it_is_answered_gets_two_results(make_spool, tmp_path):
+def test_a_file_replaced_while_it_is_answered_gets_two_results(make_watcher, tmp_path):
     def replaced(content):
         if content == b"old":
             put(tmp_path / "in", **{".new": b"new"})
             os.replace(tmp_path / "in" / ".new", tmp_path / "in" / "x")
 
     put(tmp_path / "in", x=b"old")
-    spool = make_spool(replaced)
+    watcher = make_watcher(replaced)
     for _ in range(4):
-        spool.process_once()
+        watcher.process_once()
     assert tree(tmp_path / "in") == {".freezenet-outbox"}
     labels = {read(tmp_path / "out", path.name)["label"] for path in (tmp_path / "out").glob("*.json")}
     assert labels == {"o", "n"}
     assert [path.read_bytes() for path in (tmp_path / "out" / "processed").iterdir()] == [b"new"]
 
 
-def test_a_file_that_is_to_blame_stops_no_other(make_spool, tmp_path):
+def test_a_file_that_is_to_blame_stops_no_other(make_watcher, tmp_path):
     def hook(content):
         if content == b"odd":
             raise ValueError("odd")
 
     put(tmp_path / "in", a=b"odd", b=b"fine")
-    assert make_spool(hook).process_once() == 2
+    assert make_watcher(hook).process_once() == 2
     assert "ValueError: odd" in read(tmp_path / "out", "rejected/a.json")["error"]
     assert (tmp_path / "out" / "b.json").exists()
 
 
 @pytest.mark.parametrize("outbox", ["in", "in/out", "."])
-def test_folders_that_overlap_are_refused(make_spool, tmp_path, outbox):
-    spool = make_spool()
+def test_folders_that_overlap_are_refused(make_watcher, tmp_path, outbox):
+    watcher = make_watcher()
     with pytest.raises(FreezenetError, match="of which neither lies in the other"):
-        Spool(spool.classifier, tmp_path / "in", tmp_path / outbox)
+        Watcher(watcher.classifier, tmp_path / "in", tmp_path / outbox)
 
 
 # ---- kills
@@ -178,7 +178,7 @@ def die_at(number: int) -> None:
     [(False, False), (True, False), (True, True)],
     ids=["one file system", "two file systems", "delivered twice"],
 )
-def test_a_kill_at_every_single_step_leaves_exactly_one_result(make_spool, tmp_path, monkeypatch, across, again):
+def test_a_kill_at_every_single_step_leaves_exactly_one_result(make_watcher, tmp_path, monkeypatch, across, again):
     """Every change of the disk is once the last of the process: each file still gets one result and is filed once."""
     # The order of the changes is at stake here, not the speed of the disk.
     monkeypatch.setattr(os, "fsync", lambda handle: None)
@@ -200,20 +200,20 @@ def test_a_kill_at_every_single_step_leaves_exactly_one_result(make_spool, tmp_p
         delivered.unlink(missing_ok=True)
         (tmp_path / "in").mkdir()
         put(tmp_path / "in", x=b"Xray", y=b"bad one")
-        spool = make_spool(overlay=True, deliver=deliver)
+        watcher = make_watcher(overlay=True, deliver=deliver)
         if again:
-            spool.process_once()
+            watcher.process_once()
             put(tmp_path / "in", x=b"Xray", y=b"bad one")
 
-        def killed(spool=spool, number=steps):
+        def killed(watcher=watcher, number=steps):
             die_at(number)
-            spool.process_once()
+            watcher.process_once()
 
         code = in_a_child(killed)
-        spool = make_spool(overlay=True, deliver=deliver)
+        watcher = make_watcher(overlay=True, deliver=deliver)
         for _ in range(3):
-            spool.process_once()
-        spool.close()
+            watcher.process_once()
+        watcher.close()
         assert tree(tmp_path / "in") == {".freezenet-outbox"}, steps
         assert tree(tmp_path / "out") == {
             ".freezenet-watch/lock", ".freezenet-watch/mark", "x.json", "x.cam.png", "processed/x", "rejected/y",
@@ -231,27 +231,27 @@ def test_a_kill_at_every_single_step_leaves_exactly_one_result(make_spool, tmp_p
     assert steps > (20 if again else 60)
 
 
-def ends(make_spool, hook) -> list[int]:
+def ends(make_watcher, hook) -> list[int]:
     """Start again and again until the process outlives it; return the exit codes."""
     codes = [1]
     while codes[-1]:
-        spool = make_spool(hook)
-        codes.append(in_a_child(lambda spool=spool: spool.process_once()))
+        watcher = make_watcher(hook)
+        codes.append(in_a_child(lambda watcher=watcher: watcher.process_once()))
     return codes[1:]
 
 
-def test_a_file_that_ends_the_process_is_rejected(make_spool, tmp_path, monkeypatch):
+def test_a_file_that_ends_the_process_is_rejected(make_watcher, tmp_path, monkeypatch):
     """It ends the watcher once, then two processes of its own."""
     monkeypatch.setattr(examine, "survives", lambda *given: False)
     put(tmp_path / "in", a=b"poison", b=b"fine")
-    assert ends(make_spool, lambda content: content == b"poison" and os._exit(11)) == [11, 0]
+    assert ends(make_watcher, lambda content: content == b"poison" and os._exit(11)) == [11, 0]
     assert [path.name for path in sorted((tmp_path / "out").glob("*.json"))] == ["b.json"]
     assert "the process ended three times while reading this file" in read(tmp_path / "out", "rejected/a.json")["error"]
     assert (tmp_path / "out" / "rejected" / "a").read_bytes() == b"poison"
     assert (tmp_path / "out" / "b.json").exists()
 
 
-def test_a_file_at_which_the_watcher_was_killed_by_chance_is_answered(make_spool, tmp_path):
+def test_a_file_at_which_the_watcher_was_killed_by_chance_is_answered(make_watcher, tmp_path):
     put(tmp_path / "in", a=b"fine")
     starts = tmp_path / "starts"
 
@@ -261,30 +261,30 @@ def test_a_file_at_which_the_watcher_was_killed_by_chance_is_answered(make_spool
         if starts.stat().st_size <= 5:
             os._exit(9)
 
-    assert ends(make_spool, killed_five_times) == [9] * 5 + [0]
+    assert ends(make_watcher, killed_five_times) == [9] * 5 + [0]
     assert read(tmp_path / "out", "a.json")["label"] == "f"
 
 
-def test_a_file_that_ends_only_the_watcher_is_rejected_in_the_end(make_spool, tmp_path):
+def test_a_file_that_ends_only_the_watcher_is_rejected_in_the_end(make_watcher, tmp_path):
     put(tmp_path / "in", a=b"poison")
-    assert ends(make_spool, lambda content: os._exit(11)) == [11] * MAX_ATTEMPTS + [0]
+    assert ends(make_watcher, lambda content: os._exit(11)) == [11] * MAX_ATTEMPTS + [0]
     assert "ended ten times" in read(tmp_path / "out", "rejected/a.json")["error"]
 
 
-def test_a_file_that_may_end_the_process_comes_last(make_spool, tmp_path):
+def test_a_file_that_may_end_the_process_comes_last(make_watcher, tmp_path):
     put(tmp_path / "in", a=b"poison", b=b"fine")
-    spool = make_spool(lambda content: content == b"poison" and os._exit(11))
-    assert in_a_child(spool.process_once) == 11
+    watcher = make_watcher(lambda content: content == b"poison" and os._exit(11))
+    assert in_a_child(watcher.process_once) == 11
     assert not (tmp_path / "out" / "b.json").exists()
-    spool = make_spool(lambda content: content == b"poison" and os._exit(11))
-    assert in_a_child(spool.process_once) == 11
+    watcher = make_watcher(lambda content: content == b"poison" and os._exit(11))
+    assert in_a_child(watcher.process_once) == 11
     assert (tmp_path / "out" / "b.json").exists()
 
 
 # ---- delivery
 
 
-def test_a_failed_delivery_is_made_again_without_a_new_answer(make_spool, tmp_path, in_background):
+def test_a_failed_delivery_is_made_again_without_a_new_answer(make_watcher, tmp_path, in_background):
     calls = []
 
     def deliver(path, answer, name):
@@ -293,41 +293,41 @@ def test_a_failed_delivery_is_made_again_without_a_new_answer(make_spool, tmp_pa
             raise ConnectionRefusedError("to PATIENT^NAME")
 
     put(tmp_path / "in", a=b"1", b=b"2", c=b"3")
-    spool = make_spool(deliver=deliver)
-    in_background(spool)
-    until(lambda: len(spool.done) == 3)
-    assert [outcome.file for outcome in spool.done] == ["b", "c", "a"]
+    watcher = make_watcher(deliver=deliver)
+    in_background(watcher)
+    until(lambda: len(watcher.done) == 3)
+    assert [outcome.file for outcome in watcher.done] == ["b", "c", "a"]
     assert calls == [("a", b"1", "1"), ("b", b"2", "2"), ("c", b"3", "3"), ("a", b"1", "1")]
-    assert spool.classifier.seen == [b"1", b"2", b"3"]
-    assert spool.said == ["An answer cannot be delivered: ConnectionRefusedError. Trying again until it goes."]
+    assert watcher.classifier.seen == [b"1", b"2", b"3"]
+    assert watcher.said == ["An answer cannot be delivered: ConnectionRefusedError. Trying again until it goes."]
 
 
-def test_what_waits_for_its_delivery_waits_across_a_restart(make_spool, tmp_path):
+def test_what_waits_for_its_delivery_waits_across_a_restart(make_watcher, tmp_path):
     def refuse(path, answer, name):
         raise FreezenetError("A receiver is required.")
 
     put(tmp_path / "in", a=b"1")
-    make_spool(deliver=refuse).process_once()
+    make_watcher(deliver=refuse).process_once()
     assert (tmp_path / "in" / "a").exists() and (tmp_path / "out" / "a.json").exists()
     delivered = []
-    spool = make_spool(deliver=lambda path, answer, name: delivered.append(answer))
-    assert spool.process_once() == 1
-    assert spool.classifier.seen == [] and delivered == [read(tmp_path / "out", "a.json")]
+    watcher = make_watcher(deliver=lambda path, answer, name: delivered.append(answer))
+    assert watcher.process_once() == 1
+    assert watcher.classifier.seen == [] and delivered == [read(tmp_path / "out", "a.json")]
     assert not list((tmp_path / "out" / ".freezenet-watch" / "jobs").iterdir())
     # Sent again, it has its answer and was delivered.
     put(tmp_path / "in", a=b"1")
-    spool.process_once()
+    watcher.process_once()
     assert len(delivered) == 1 and not (tmp_path / "in" / "a").exists()
 
 
-def test_a_delivery_that_could_not_be_noted_is_not_made_again(make_spool, tmp_path, monkeypatch):
+def test_a_delivery_that_could_not_be_noted_is_not_made_again(make_watcher, tmp_path, monkeypatch):
     delivered = []
     put(tmp_path / "in", a=b"1")
-    spool = make_spool(deliver=lambda path, answer, name: delivered.append(path))
-    monkeypatch.setattr(spool.outbox, "note_delivered", lambda job: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
+    watcher = make_watcher(deliver=lambda path, answer, name: delivered.append(path))
+    monkeypatch.setattr(watcher.outbox, "note_delivered", lambda job: (_ for _ in ()).throw(OSError(errno.ENOSPC, "")))
     with pytest.raises(FolderTrouble):
-        spool.process_once()
-    spool.process_once()
+        watcher.process_once()
+    watcher.process_once()
     assert len(delivered) == 1 and tree(tmp_path / "in") == {".freezenet-outbox"}
 
 
@@ -335,11 +335,11 @@ def test_a_delivery_that_could_not_be_noted_is_not_made_again(make_spool, tmp_pa
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN])
-def test_a_disk_that_takes_nothing_is_waited_for(make_spool, tmp_path, monkeypatch, number):
+def test_a_disk_that_takes_nothing_is_waited_for(make_watcher, tmp_path, monkeypatch, number):
     """Wherever the disk says no, the next look goes on, nothing is left and it counts as no attempt."""
     put(tmp_path / "in", x=b"Xray")
-    spool = make_spool(overlay=True)
-    spool.process_once()
+    watcher = make_watcher(overlay=True)
+    watcher.process_once()
     fsync, calls, refused = os.fsync, 0, 0
 
     def full(handle):
@@ -354,13 +354,13 @@ def test_a_disk_that_takes_nothing_is_waited_for(make_spool, tmp_path, monkeypat
         put(tmp_path / "in", **{f"x{refused}": b"Xray %d" % refused})
         calls = 0
         try:
-            spool.process_once()
+            watcher.process_once()
         except FolderTrouble as error:
             assert os.strerror(number) in str(error) and "x1" not in str(error)
         else:
             break
         for _ in range(2):
-            spool.process_once()
+            watcher.process_once()
         assert read(tmp_path / "out", f"x{refused}.json")["label"] == "X"
         assert tree(tmp_path / "in") == {".freezenet-outbox"}
         assert not list((tmp_path / "out" / ".freezenet-watch" / "jobs").iterdir())
@@ -369,29 +369,29 @@ def test_a_disk_that_takes_nothing_is_waited_for(make_spool, tmp_path, monkeypat
     assert refused == 7
 
 
-def test_a_full_disk_and_its_end(make_spool, tmp_path, in_background):
+def test_a_full_disk_and_its_end(make_watcher, tmp_path, in_background):
     out = tmp_path / "out"
     out.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", out], capture_output=True).returncode:
         pytest.skip("mounting a small file system needs root")
     end = None
     try:
-        spool = make_spool(overlay=True)
-        end = in_background(spool)
+        watcher = make_watcher(overlay=True)
+        end = in_background(watcher)
         put(tmp_path / "in", a=bytes(9000))
-        until(lambda: len(spool.done) == 1)
+        until(lambda: len(watcher.done) == 1)
         with suppress(OSError), (out / "ballast").open("wb", 0) as ballast:
             while True:
                 ballast.write(bytes(4096))
         for number in range(3):
             put(tmp_path / "in", **{f"b{number}": b"%d" % number + bytes(9000)})
-        until(lambda: spool.said)
-        assert "No space left on device" in spool.said[0]
+        until(lambda: watcher.said)
+        assert "No space left on device" in watcher.said[0]
         assert len(tree(tmp_path / "in")) == 4 and not list(out.rglob(".*partial*"))
         (out / "ballast").unlink()
-        until(lambda: len(spool.done) == 4)
-        until(lambda: len(spool.said) == 2)
-        assert spool.said[1] == "The folders can be used again; going on."
+        until(lambda: len(watcher.done) == 4)
+        until(lambda: len(watcher.said) == 2)
+        assert watcher.said[1] == "The folders can be used again; going on."
         assert tree(tmp_path / "in") == {".freezenet-outbox"}
         assert {path.name for path in (out / "processed").iterdir()} == {"a", "b0", "b1", "b2"}
     finally:
@@ -401,25 +401,25 @@ def test_a_full_disk_and_its_end(make_spool, tmp_path, in_background):
 
 
 @pytest.mark.parametrize("which", ["in", "out"])
-def test_a_folder_that_goes_away_and_comes_back(make_spool, tmp_path, in_background, which):
-    spool = make_spool()
+def test_a_folder_that_goes_away_and_comes_back(make_watcher, tmp_path, in_background, which):
+    watcher = make_watcher()
     put(tmp_path / "in", a=b"1")
-    in_background(spool)
-    until(lambda: len(spool.done) == 1)
+    in_background(watcher)
+    until(lambda: len(watcher.done) == 1)
     (tmp_path / which).rename(tmp_path / "away")
     put(tmp_path / ("away" if which == "in" else "in"), b=b"2")
-    until(lambda: spool.said)
+    until(lambda: watcher.said)
     time.sleep(0.1)
     assert not (tmp_path / which).exists()
     (tmp_path / "away").rename(tmp_path / which)
-    until(lambda: len(spool.done) == 2)
-    until(lambda: len(spool.said) == 2)
-    assert spool.said[0].endswith("Waiting for it; nothing is lost.")
-    assert spool.said[1] == "The folders can be used again; going on."
+    until(lambda: len(watcher.done) == 2)
+    until(lambda: len(watcher.said) == 2)
+    assert watcher.said[0].endswith("Waiting for it; nothing is lost.")
+    assert watcher.said[1] == "The folders can be used again; going on."
     assert (tmp_path / "out" / "b.json").exists()
 
 
-def test_a_file_that_cannot_be_read_holds_up_no_other_and_is_said_once(make_spool, tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_read_holds_up_no_other_and_is_said_once(make_watcher, tmp_path, monkeypatch):
     put(tmp_path / "in", locked=b"1", fine=b"2")
     open_ = os.open
 
@@ -429,18 +429,18 @@ def test_a_file_that_cannot_be_read_holds_up_no_other_and_is_said_once(make_spoo
         return open_(path, *arguments, **options)
 
     monkeypatch.setattr(os, "open", refuse)
-    spool = make_spool()
+    watcher = make_watcher()
     for _ in range(3):
-        spool.process_once()
-    assert [outcome.file for outcome in spool.done] == ["fine"]
-    assert len(spool.said) == 1 and "Permission denied" in spool.said[0] and "locked" not in spool.said[0]
+        watcher.process_once()
+    assert [outcome.file for outcome in watcher.done] == ["fine"]
+    assert len(watcher.said) == 1 and "Permission denied" in watcher.said[0] and "locked" not in watcher.said[0]
     monkeypatch.setattr(os, "open", open_)
     later = time.monotonic() + 60
     monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert spool.process_once() == 1
+    assert watcher.process_once() == 1
 
 
-def test_a_name_that_the_outbox_cannot_hold_holds_up_no_other(make_spool, tmp_path, monkeypatch):
+def test_a_name_that_the_outbox_cannot_hold_holds_up_no_other(make_watcher, tmp_path, monkeypatch):
     put(tmp_path / "in", **{"a:b": b"1", "c": b"2"})
     replace = os.replace
 
@@ -450,22 +450,22 @@ def test_a_name_that_the_outbox_cannot_hold_holds_up_no_other(make_spool, tmp_pa
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", refuse)
-    spool = make_spool()
-    spool.process_once()
-    assert [outcome.file for outcome in spool.done] == ["c"]
-    assert spool.said == [
+    watcher = make_watcher()
+    watcher.process_once()
+    assert [outcome.file for outcome in watcher.done] == ["c"]
+    assert watcher.said == [
         "A file in the inbox cannot be read, answered or moved: Invalid argument. Trying again until it goes."
     ]
     assert not list((tmp_path / "out").rglob(".*partial*"))
 
 
-def test_running_out_counts_what_stays(make_spool, tmp_path):
+def test_running_out_counts_what_stays(make_watcher, tmp_path):
     put(tmp_path / "in", a=b"1", b=b"2")
 
     def refuse(path, answer, name):
         if path.name == "b":
             raise FreezenetError("no")
 
-    assert make_spool(settle=0.05, deliver=refuse).run_out(threading.Event()) == 1
-    assert make_spool(settle=0.05).run_out(threading.Event()) == 0
+    assert make_watcher(settle=0.05, deliver=refuse).run_out(threading.Event()) == 1
+    assert make_watcher(settle=0.05).run_out(threading.Event()) == 0
     assert tree(tmp_path / "in") == {".freezenet-outbox"}

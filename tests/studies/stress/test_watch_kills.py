@@ -17,7 +17,7 @@ def images(phantoms):
 def test_each_file_has_exactly_one_result(models, images):
     found = measure(models / "int8.tflite", images, files=60, kills=8, seed=1)
     assert found.passed, found
-    # Whether a kill falls into the work on a file is chance here; the spool's own tests kill at each step.
+    # Whether a kill falls into the work on a file is chance here; the watcher's own tests kill at each step.
     assert (found.answered, found.rejected, found.kills) == (58, 2, 8)
 
 

@@ -85,7 +85,9 @@ def test_mixed_precision_ends_in_float32(precision):
     for run in (predict, backbone_features):
         found, expected = run(model, PIXELS, RECIPE.preprocess), run(exact, PIXELS, RECIPE.preprocess)
         assert found.dtype == np.float32
-        np.testing.assert_allclose(found, expected, atol=0.05)  # eight bits through half a network of activations up to 6
+        np.testing.assert_allclose(
+            found, expected, atol=0.05
+        )  # eight bits through half a network of activations up to 6
 
 
 @pytest.fixture(scope="module")

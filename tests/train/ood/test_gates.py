@@ -15,7 +15,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from freezenet.edge_runtime.ood import gate_from_dict, gate_to_dict
+from freezenet.edge_runtime.ood import ood_from_dict, ood_to_dict
 from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.network.model import build_model
 from freezenet.train.ood.gates import MOST_DIRECTIONS, fit_logistic_gate, fit_one_class_gate
@@ -57,7 +57,7 @@ def test_many_features_are_read_in_few_directions():
 def test_the_card_holds_the_same_gate():
     for channels in (6, 100):
         gate = fit_one_class_gate(correlated(300, channels), correlated(80, channels, seed=1))
-        read = gate_from_dict(json.loads(json.dumps(gate_to_dict(gate))))
+        read = ood_from_dict(json.loads(json.dumps(ood_to_dict(gate))))
         for features in correlated(20, channels, seed=2):
             assert read.score(features) == pytest.approx(gate.score(features), rel=2e-3)
 
@@ -93,7 +93,7 @@ def test_folded_weights_give_the_probabilities_of_the_pipeline():
     shown = spread(50, 0.7, seed=3)
     expected = pipeline.predict_proba(shown.astype(float))[:, 1]
     assert [gate.score(one) for one in shown] == pytest.approx(expected.tolist(), abs=1e-6)
-    read = gate_from_dict(json.loads(json.dumps(gate_to_dict(gate))))
+    read = ood_from_dict(json.loads(json.dumps(ood_to_dict(gate))))
     assert [read.score(one) for one in shown] == pytest.approx(expected.tolist(), abs=1e-4)
     assert read.threshold == gate.threshold
 

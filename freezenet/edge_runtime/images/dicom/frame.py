@@ -48,7 +48,12 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame whose header agrees with the tags. form: of its codes. name: of the coding, for a sentence."""
+    """A frame whose header agrees with the tags.
+
+    Args:
+        form: Of its codes.
+        name: Of the coding, for a sentence.
+    """
 
     form: SampleFormat
     name: str

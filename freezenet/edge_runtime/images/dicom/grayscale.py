@@ -26,7 +26,10 @@ _ROWS = 64
 class SampleFormat:
     """Where in a code (a sample as the file holds it, 8 or 16 bits) the value lies.
 
-    bits: of the value. high_bit: its highest, 0 the lowest of the code. signed: two's complement.
+    Args:
+        bits: Of the value.
+        high_bit: Its highest, 0 the lowest of the code.
+        signed: Whether it is in two's complement.
     """
 
     bits: int
@@ -44,7 +47,10 @@ class SampleFormat:
 def displayed(codes: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.uint8]:
     """Return the gray values (h, w) uint8, 0 black to 255 white, of codes (h, w) uint8 or uint16.
 
-    data: the data set with Photometric Interpretation, and optionally rescale, tables, windows and padding.
+    Args:
+        codes: The samples as the file holds them.
+        form: Where in a code the value lies.
+        data: The data set with Photometric Interpretation, and optionally rescale, tables, windows and padding.
     """
     stored = form.values(np.arange(1 << (8 * codes.itemsize)))
     padding = _padding(stored, form, data)

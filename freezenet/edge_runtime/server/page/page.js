@@ -207,7 +207,7 @@ function fill(item) {
   find("reason").textContent = reason(item);
   find("again").hidden = item.state !== "failed";
   find("bars").replaceChildren(...(done ? bars(item) : []));
-  // Where this is no chest X-ray, there is no evidence for a class to show.
+  // Where this is no chest X-ray, there is no class activation map to show.
   find("heat").hidden = !done || !model.shows_evidence || item.answer.reason === "not a chest X-ray";
   find("times").textContent = done ? times(item) : "";
   showPicture(item);
@@ -258,7 +258,7 @@ function showPicture(item) {
   if (shown) picture.src = shown;
   picture.alt = item.heat ? `${item.name} with its heat-map` : item.name;
   const caption = item.heat
-    ? `Colour: where the evidence for ${readable(top(item)[0])} lies, not how sure the model is.`
+    ? `Colour: where the model sees ${readable(top(item)[0])}, not how sure it is.`
     : item.picture
       ? "The gray values that were read"
       : "";
