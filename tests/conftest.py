@@ -4,6 +4,7 @@ they are."""
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 import subprocess
@@ -56,6 +57,8 @@ def _talk():
     from freezenet.edge_runtime.system.talk import show_talk
 
     show_talk()
+    for name in ("freezenet", "studies"):
+        logging.getLogger(name).propagate = True  # for caplog
 
 
 @pytest.fixture(scope="session")
