@@ -17,7 +17,7 @@ import click
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.options import json_option
 from freezenet.edge_runtime.system.talk import show_talk
-from freezenet.train.options import set_option, weights_option
+from freezenet.train.options import recipe_option, set_option, weights_option
 from studies.results import write_result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,10 +27,6 @@ data_argument = click.argument("data", type=click.Path(exists=True, path_type=Pa
 model_argument = click.argument("model", type=click.Path(exists=True, path_type=Path))
 images_argument = click.argument(
     "images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="IMAGE..."
-)
-#: Options of studies that train.
-recipe_option = click.option(
-    "--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE", help="The recipe to train."
 )
 seeds_option = click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST", help="Seeds to train with.")
 

@@ -18,8 +18,8 @@ from typing import Any
 
 import click
 
-from freezenet.train.options import set_option
-from studies.command import StudyCommand, data_argument, hand_over, recipe_option, result_options
+from freezenet.train.options import recipe_option, set_option
+from studies.command import StudyCommand, data_argument, hand_over, result_options
 
 logger = logging.getLogger(__name__)
 
