@@ -18,15 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.command import (
-    StudyCommand,
-    data_argument,
-    hand_over,
-    recipe_option,
-    result_options,
-    settings_option,
-    weights_option,
-)
+from studies.command import StudyCommand, data_argument, hand_over, result_options, training_options
 
 if TYPE_CHECKING:
     from freezenet.train.crossval.plan import CrossValidation, Fold
@@ -36,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: Path, recipe: str, settings: tuple[str, ...], weights: str, folds: int, epochs: int
+    data: Path, recipe: str, *, settings: tuple[str, ...], weights: str, folds: int, epochs: int
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
     from freezenet.edge_runtime.system.environment import environment
@@ -122,15 +114,13 @@ def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home:
 
 @click.command(cls=StudyCommand)
 @data_argument
-@recipe_option
-@settings_option
-@weights_option
+@training_options
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds to train.")
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of every training.")
 @result_options
 def main(data, recipe, settings, weights, folds, epochs, as_json, out) -> None:
     """Time cross-validation from the cache beside plain training from image files."""
-    result = measure(data, recipe, settings, weights, folds, epochs)
+    result = measure(data, recipe, settings=settings, weights=weights, folds=folds, epochs=epochs)
     lines = [f"{way}\t{seconds:.0f} s" for way, seconds in result["seconds"].items()]
     text = "\n".join([*lines, f"plain to cached\t{result['ratio']:.2f}"])
     hand_over(result, f"crossval-speed-{data.stem}", text, as_json, out)

@@ -21,10 +21,10 @@ import click
 
 from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
-from studies.clients.tools import default_tools_folder, made, run_tool
 from studies.command import StudyCommand, hand_over, result_options
 from studies.tables.install_page import install_table
 from studies.tables.pages import ROOT
+from studies.tools import default_tools_folder, made, run_tool
 
 logger = logging.getLogger(__name__)
 

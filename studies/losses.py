@@ -16,15 +16,7 @@ from typing import Any
 import click
 import numpy as np
 
-from studies.command import (
-    StudyCommand,
-    data_argument,
-    hand_over,
-    recipe_option,
-    result_options,
-    settings_option,
-    weights_option,
-)
+from studies.command import StudyCommand, data_argument, hand_over, result_options, training_options
 from studies.tables.losses_page import losses_section
 
 _PUBLISHED = {"COVID": 0.00525, "Lung_Opacity": 0.00579, "Normal": 0.00566, "Viral_Pneumonia": 0.00513}
@@ -48,7 +40,7 @@ FREEZING: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def study(
-    data: Path, recipe: str, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
+    data: Path, recipe: str, *, settings: tuple[str, ...], folds: int, seeds: int, weights: str, work: Path
 ) -> dict[str, Any]:
     """Cross-validate all losses over `seeds` seeds and the arms of freezing with one; return both tables (JSON types)."""
     from freezenet.train.crossval.plan import CrossValidation
@@ -86,18 +78,16 @@ def study(
 
 @click.command(cls=StudyCommand)
 @data_argument
-@recipe_option
-@settings_option
+@training_options
 @click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds of each seed.")
 @click.option(
     "--seeds", default=3, show_default=True, type=click.IntRange(1), help="How often the losses are cross-validated."
 )
-@weights_option
 @click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for the folds.")
 @result_options
 def main(data, recipe, settings, folds, seeds, weights, work, as_json, out) -> None:
     """Compare losses, and freezing with full fine-tuning, by cross-validation."""
-    result = study(data, recipe, settings, folds, seeds, weights, work)
+    result = study(data, recipe, settings=settings, folds=folds, seeds=seeds, weights=weights, work=work)
     hand_over(result, f"losses-{data.stem}", losses_section(result), as_json, out)
 
 

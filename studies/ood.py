@@ -25,11 +25,9 @@ from studies.command import (
     data_argument,
     hand_over,
     numbers,
-    recipe_option,
     result_options,
     seeds_option,
-    settings_option,
-    weights_option,
+    training_options,
 )
 from studies.results import mean_and_spread
 from studies.tables.markdown import spread
@@ -49,6 +47,7 @@ _FIGURES = ("chest_passed", "negatives_refused", "auroc")
 def measure(
     data: Path,
     not_cxr: Path,
+    *,
     recipe_name: str,
     settings: tuple[str, ...],
     weights: str,
@@ -57,8 +56,17 @@ def measure(
 ) -> dict[str, Any]:
     """Return the figures of each gate for each seed of the split, and their mean and spread (JSON types).
 
-    "left_out" holds, for each kind of negative, what the gates trained on the other kinds do with it. other_cxr: folder of
-    chest X-rays of another kind than DATA; "other_cxr" holds the share that passes.
+    Args:
+        data: DATA, the chest X-rays.
+        not_cxr: folder of images that are no chest X-rays.
+        recipe_name: recipe that says which backbone gives the features.
+        settings: changed keys of the recipe, KEY=VALUE.
+        weights: imagenet, none, or a file.
+        seeds: of the split; each gives a row.
+        other_cxr: folder of chest X-rays of another kind than DATA; "other_cxr" of the result holds the share that passes.
+
+    Returns:
+        "left_out" holds, for each kind of negative, what the gates trained on the other kinds do with it.
     """
     import numpy as np
 
@@ -152,7 +160,10 @@ def _figures(
     """Return the figures of each gate on test images and these negatives."""
     from freezenet.train.ood.choice import measure_ood_gate
 
-    found = {name: measure_ood_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
+    found = {
+        name: measure_ood_gate(gate, validation=validation, test=test, patients=patients, negatives=shown)
+        for name, gate in gates.items()
+    }
     return {name: {key: one[key] for key in _FIGURES} for name, one in found.items()}
 
 
@@ -213,9 +224,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metavar="FOLDER",
     help="Chest X-rays of another kind than DATA, to see how many pass.",
 )
-@recipe_option
-@settings_option
-@weights_option
+@training_options
 @seeds_option
 @click.option(
     "--model", type=click.Path(exists=True, path_type=Path), help="A file of the profile edge, to time its OOD gate."
@@ -224,7 +233,15 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 @result_options
 def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, rounds, as_json, out) -> None:
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
-    result = measure(data, not_cxr, recipe, settings, weights, numbers(seeds), other_cxr)
+    result = measure(
+        data,
+        not_cxr,
+        recipe_name=recipe,
+        settings=settings,
+        weights=weights,
+        seeds=numbers(seeds),
+        other_cxr=other_cxr,
+    )
     if model is not None:
         from freezenet.train.data.loading import load
 

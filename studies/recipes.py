@@ -17,6 +17,7 @@ import click
 
 from freezenet.convert.cli import variants_option
 from freezenet.convert.variants import known_variants
+from freezenet.train.options import weights_option
 from studies.command import (
     StudyCommand,
     data_argument,
@@ -24,7 +25,6 @@ from studies.command import (
     numbers,
     result_options,
     seeds_option,
-    weights_option,
 )
 from studies.results import mean_and_spread
 from studies.tables.markdown import spread
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 def study(
-    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: Sequence[str]
+    data: Path, arms: list[str], *, seeds: list[int], weights: str, work: Path, variants: Sequence[str]
 ) -> dict[str, Any]:
     """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
     from freezenet.benchmarks.compare import compare
@@ -128,7 +128,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 def main(data, arms, seeds, weights, variants, work, as_json, out, name) -> None:
     """Train, convert and compare recipes over several seeds."""
     chosen = [arm.strip() for arm in arms.split(",")]
-    result = study(data, chosen, numbers(seeds), weights, work, known_variants(variants))
+    result = study(data, chosen, seeds=numbers(seeds), weights=weights, work=work, variants=known_variants(variants))
     hand_over(result, f"{name}-{data.stem}", _table(result), as_json, out)
 
 

@@ -18,13 +18,14 @@ from typing import Any
 
 import click
 
-from studies.command import StudyCommand, data_argument, hand_over, recipe_option, result_options, settings_option
+from freezenet.train.options import set_option
+from studies.command import StudyCommand, data_argument, hand_over, recipe_option, result_options
 
 logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: Path, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
+    data: Path, recipe_name: str, *, settings: tuple[str, ...], weights: str, images: int, rounds: int
 ) -> dict[str, Any]:
     """Measure `rounds` epochs of about `images` images for each arm.
 
@@ -117,14 +118,14 @@ def measure(
 @click.command(cls=StudyCommand)
 @data_argument
 @recipe_option
-@settings_option
+@set_option
 @click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
 @click.option("--images", default=640, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")
 @result_options
 def main(data, recipe, settings, weights, images, rounds, as_json, out) -> None:
     """Measure images per second of full fine-tuning, half-frozen training and training from the cache."""
-    result = measure(data, recipe, settings, weights, images, rounds)
+    result = measure(data, recipe, settings=settings, weights=weights, images=images, rounds=rounds)
     lines = [f"{name}\t{rate:.0f} images/s" for name, rate in result["images_per_second"].items()]
     ratios = f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
     hand_over(result, f"training-speed-{data.stem}", "\n".join([*lines, ratios]), as_json, out)

@@ -52,7 +52,9 @@ def evaluate(model, data, everything, threads, as_json) -> None:
 @click.argument("models", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @threads_option
-@click.option("--recompute", is_flag=True, help="Score the images again; default: use the conversion's scores.")
+@click.option(
+    "--recompute", is_flag=True, help="Score the images again instead of using the scores that the conversion stored."
+)
 @json_option
 def compare(models, data, threads, recompute, as_json) -> None:
     """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.

@@ -121,9 +121,8 @@ def _stored_scores(
     position = {row["file"]: number for number, row in enumerate(rows)}
     order = [position[sample.file] for sample in judged.dataset.samples]
     if not holding or any(
-        sha256_file(path) != rows[number]["sha256"]
+        not path.is_file() or sha256_file(path) != rows[number]["sha256"]
         for path, number in zip(judged.dataset.paths, order, strict=True)
-        if path.is_file()
     ):
         return {}
     return {name: scores[order] for name, scores in holding.items()}

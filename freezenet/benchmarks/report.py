@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.train.data.sources import source_table
 from freezenet.train.files import read_json, write_atomically
-from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.metrics.figure import Figure
 from freezenet.train.run_folder import RunFolder
 
 _THUMBNAIL = 128

@@ -30,7 +30,7 @@ from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
-from freezenet.train.metrics.multiclass import Figure, share
+from freezenet.train.metrics.figure import Figure, share
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.task import task_of
 

@@ -19,7 +19,7 @@ from freezenet.convert.models import convert, refuse
 from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import NOTICE
 from freezenet.convert.variants import PROFILES
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError, SettingError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.loading import load
 from freezenet.train.files import prepare_output, read_json, write_json
@@ -71,7 +71,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
         conversion = convert(run, models.path, options=wanted)
     if "float32" not in conversion["variants"]:
         refuse(conversion)
-        raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
+        raise SettingError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
     results_file = out / "results.json"
     if not results_file.is_file():
         logger.info("3/5 compare")
@@ -108,7 +108,7 @@ def _trained(options: Options, files: RunFolder) -> Run:
     begun = (run.recipe, run.manifest["weights"], run.manifest["data"], run.manifest.get("not_cxr"))
     not_cxr = training.not_cxr and str(training.not_cxr.resolve())
     if begun != (options.recipe, training.weights_origin, str(options.data.resolve()), not_cxr):
-        raise FreezenetError(
+        raise ModelError(
             f"The same recipe, weights and data are required to go on with a pipeline. Got: {files.folder.parent}, begun with "
             "others; pass --overwrite or choose another name."
         )

@@ -1,4 +1,4 @@
-"""A finished run, and what its model scores."""
+"""A finished run, as conversion, cross-validation and Python use it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,12 @@ class Run(RunFolder):
             return keras.saving.load_model(self.model_file, compile=False)
 
     def paths(self, split: str, data: Path | None = None) -> list[tuple[Path, dict[str, str]]]:
-        """Return (path, row of splits.csv) of the images of a split; `data` is where DATA lies now, if it was moved."""
+        """Return the path and the row of splits.csv of each image of a split.
+
+        Args:
+            split: "train", "validation" or "test".
+            data: where DATA lies now, if it was moved.
+        """
         if data is not None and not data.exists():
             raise DataError(f"The folder or CSV where DATA lies now is required. Got: {data}, which does not exist.")
         root = data or Path(self.manifest["data"])
@@ -74,5 +79,3 @@ class Run(RunFolder):
     def truth(self, rows: list[tuple[Path, dict[str, str]]]) -> NDArray[np.bool_]:
         """Return which labels the images that `paths` returned have, (n, labels) bool in label order."""
         return self.task.truth([row["class"] for _, row in rows], self.labels)
-
-

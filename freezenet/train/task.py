@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.answers.thresholds import DEFAULT, choose_thresholds
 from freezenet.train.data import label_sets
-from freezenet.train.metrics.multiclass import evaluate
-from freezenet.train.metrics.multilabel import evaluate_label_sets
+from freezenet.train.metrics.evaluation import evaluate
 
 
 class Task(ABC):
     """A recipe's `task`, which stands in decision.json and in the card of a model."""
 
     name: str
+    #: Whether exactly one label is true.
+    exclusive: bool
 
     @abstractmethod
     def labels_of(self, text: str) -> tuple[str, ...]:
@@ -42,14 +43,14 @@ class Task(ABC):
         """Return what decides about each label, chosen on validation images; see `freezenet.train.answers.thresholds.choose_thresholds`."""
 
     @abstractmethod
+    def accuracy(self) -> Any:
+        """Return the Keras metric of the same accuracy, for the figures of each epoch."""
+
     def evaluate(
         self, truth: NDArray[np.bool_], answer: NDArray[np.bool_], labels: Sequence[str], patients: Sequence[str]
     ) -> dict[str, Any]:
-        """Return the figures of answers (n, labels), at least accuracy, macro_f1, per_class and labels (JSON types)."""
-
-    @abstractmethod
-    def accuracy(self) -> Any:
-        """Return the Keras metric of the same accuracy, for the figures of each epoch."""
+        """Return the figures of answers (n, labels), see `freezenet.train.metrics.evaluation.evaluate` (JSON types)."""
+        return evaluate(truth, answer, labels, patients, exclusive=self.exclusive)
 
     def truth(self, classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
         """Return which labels each image has, (n, labels) bool; FreezenetError where a class is not made of these labels."""
@@ -71,6 +72,7 @@ class MultiClass(Task):
     """Exactly one class is true."""
 
     name = "multi-class"
+    exclusive = True
 
     def labels_of(self, text):
         """Return the class as it is."""
@@ -92,10 +94,6 @@ class MultiClass(Task):
     def thresholds(self, probabilities, truth, metric):
         """The most probable class is answered."""
 
-    def evaluate(self, truth, answer, labels, patients):
-        """See `freezenet.train.metrics.multiclass.evaluate`."""
-        return evaluate(truth.argmax(1), answer.argmax(1), labels, patients)
-
     def accuracy(self):
         """Share of images whose most probable class is the true one."""
         import keras
@@ -107,6 +105,7 @@ class MultiLabel(Task):
     """Any number of labels is true."""
 
     name = "multi-label"
+    exclusive = False
 
     def labels_of(self, text):
         """See `freezenet.train.data.label_sets.labels_of`."""
@@ -123,10 +122,6 @@ class MultiLabel(Task):
     def thresholds(self, probabilities, truth, metric):
         """One threshold for each label."""
         return choose_thresholds(probabilities, truth, metric)
-
-    def evaluate(self, truth, answer, labels, patients):
-        """See `freezenet.train.metrics.multilabel.evaluate_label_sets`."""
-        return evaluate_label_sets(truth, answer, labels, patients)
 
     def accuracy(self):
         """Share of images with exactly the right labels at .5."""

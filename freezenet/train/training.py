@@ -25,7 +25,7 @@ from freezenet.train.fitting.traces import forgotten_traces
 from freezenet.train.frozen.cache import default_cache_folder
 from freezenet.train.losses.criterion import choose_criterion, needs_recall
 from freezenet.train.manifest import begin_run, make_manifest
-from freezenet.train.metrics.multiclass import confusion_matrix, recall
+from freezenet.train.metrics.matrices import label_matrices, recall
 from freezenet.train.network.devices import configure_devices, device_scope
 from freezenet.train.network.model import build_model
 from freezenet.train.network.predict import predict
@@ -171,4 +171,5 @@ def first_recall(
     features = None if features is None else features[rows]
     scores = predict(model, data.images.pixels[rows], recipe.preprocess, features=features)
     model.set_weights(before)
-    return recall(confusion_matrix(data.classes[rows], scores.argmax(1), len(data.labels)))
+    answers = np.eye(len(data.labels), dtype=bool)[scores.argmax(1)]
+    return recall(label_matrices(data.truth[rows], answers))

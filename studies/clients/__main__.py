@@ -20,8 +20,8 @@ def main(models: Path, clients: str, as_json: bool, out: Path | None) -> None:
     folder (about 1 GB for all of them); the environment variable FREEZENET_CACHE names another folder.
     """
     from studies.clients.matrix import known_clients, measure
-    from studies.clients.tools import default_tools_folder
     from studies.tables.clients_page import clients_table
+    from studies.tools import default_tools_folder
 
     result = measure(models, known_clients(clients), default_tools_folder())
     hand_over(result, f"clients-{result['recipe']}", clients_table(result), as_json, out)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import click
 
 from studies.command import StudyCommand, hand_over, result_options
-
-logger = logging.getLogger(__name__)
 
 
 @click.command(cls=StudyCommand)
@@ -31,13 +28,13 @@ def main(model, image, rounds, times, starts, folder_images, as_json, out) -> No
     installed into the cache folder once; the others with: pip install '.[peers]' in a clone. What is missing is left out and
     the reason given.
     """
-    from studies.clients.tools import default_tools_folder
     from studies.peers.measure import measure
     from studies.tables.peers_table import peers_table
+    from studies.tools import default_tools_folder
 
     result = measure(
         model, default_tools_folder(), image=image, rounds=rounds, times=times, starts=starts,
-        folder_images=folder_images, say=logger.info,
+        folder_images=folder_images,
     )  # fmt: skip
     hand_over(result, f"peers-{model.stem}", peers_table(result), as_json, out)
 

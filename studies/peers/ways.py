@@ -12,7 +12,7 @@ from freezenet.edge_runtime.card import ModelCard
 from studies.clients import mediapipe
 from studies.clients.question import model_files
 from studies.clients.runtimes import installed_version
-from studies.clients.tools import MissingToolError, run_tool, virtual_environment
+from studies.tools import MissingToolError, run_tool, virtual_environment
 
 #: Version of ONNX's operators.
 _OPSET = "17"
@@ -112,8 +112,7 @@ def _peer(engine: str, variant: str, pixels: str) -> Callable[[Setting], Start]:
 
 def _assembled(setting: Setting, model: Path, engine: str, pixels: str) -> Start:
     spec = setting.card.preprocess
-    reader = {"Pillow": "pillow", "freezenet": "edge_runtime"}[pixels]
-    request = {"model": str(model), "engine": engine, "pixels": reader, "mean": spec.mean, "std": spec.std}
+    request = {"model": str(model), "engine": engine, "pixels": pixels, "mean": spec.mean, "std": spec.std}
     return Start(Path(sys.executable), {"way": "assembled", **request})
 
 

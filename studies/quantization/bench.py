@@ -30,7 +30,8 @@ _BATCH = 16
 class Bench:
     """A run with the networks that several arms share.
 
-    data: where DATA lies now, if it was moved. Raises FreezenetError where the images are not those of the run.
+    data: where DATA lies now, if it was moved. Raises DataError where the images are not those of the run, SettingError where
+    the run is not multi-class.
     """
 
     def __init__(self, run: Run, data: Path | None = None) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.metrics.multiclass import confusion_matrix, macro_f1
+from freezenet.train.metrics.matrices import label_matrices, macro_f1
 from freezenet.train.run import Run
 from studies.quantization.answers import Answers
 from studies.quantization.arms import ARMS, REFERENCE
@@ -61,12 +61,12 @@ def measure(runs: Sequence[Run], arms: Sequence[str], data: Path | None = None) 
 
 
 def _row(bench: Bench, arm: str, file: bytes, found: dict[str, Answers]) -> dict[str, Any]:
-    classes = len(bench.run.labels)
+    classes = np.eye(len(bench.run.labels), dtype=bool)
     changed, f1 = {}, {}
     for split, (_, truth) in bench.splits.items():
         answer, wanted = found[split].scores.argmax(1), bench.reference[split].scores.argmax(1)
         changed[split] = float(np.mean(answer != wanted))
-        f1[split] = [float(macro_f1(confusion_matrix(truth, one, classes))) for one in (answer, wanted)]
+        f1[split] = [float(macro_f1(label_matrices(classes[truth], classes[one]))) for one in (answer, wanted)]
     validation = found["validation"].logits - bench.reference["validation"].logits
     test = found["test"].scores - bench.reference["test"].scores
     return {

@@ -28,9 +28,10 @@ from typing import Any
 
 import click
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import ModelError, one_line
 from freezenet.edge_runtime.system.child import module_command
 from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
+from studies.tools import MissingToolError
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
 WARM = 500
@@ -185,7 +186,7 @@ def server(model: Path, max_bytes: int, workers: int | None) -> Iterator[tuple[s
             break
     else:
         process.wait()
-        raise FreezenetError(f"A server that starts is required. Got: {' '.join(''.join(said).split())[-300:]}")
+        raise ModelError(f"A server that starts is required. Got: {' '.join(''.join(said).split())[-300:]}")
     # A full pipe would stop the server.
     threading.Thread(target=process.stderr.read, daemon=True).start()
     try:
@@ -200,7 +201,7 @@ def memory_mb(pid: int) -> dict[str, float]:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
-        raise FreezenetError("A running server and Linux's /proc are required. Got: no such process.") from None
+        raise MissingToolError("A running server and Linux's /proc are required. Got: no such process.") from None
     found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.M))
     return {"now": int(found["VmRSS"]) * 1024 / 1e6, "peak": int(found["VmHWM"]) * 1024 / 1e6}
 
@@ -212,9 +213,18 @@ def percentile(values: list[float], share: float) -> float | None:
 
 
 def soak(
-    model: Path, images: list[Path], requests: int, clients: int, bad: float, workers: int | None
+    model: Path, images: list[Path], *, requests: int, clients: int, bad: float, workers: int | None
 ) -> dict[str, Any]:
-    """Run all of it; return the result (JSON types)."""
+    """Put a server of its own under load and return the result (JSON types).
+
+    Args:
+        model: the file to serve.
+        images: good requests are made of these, bad ones of the first.
+        requests: how many are sent, good and bad together.
+        clients: requests at the same time.
+        bad: share of bad requests, 0 to 1.
+        workers: of the server; None leaves it to the server.
+    """
     good = good_requests(model, images)
     max_bytes = max(len(one.body) for one in good) + 65536
     warm = min(WARM, requests // 2)
@@ -260,7 +270,7 @@ def main(model, images, requests, clients, bad, workers, as_json, out) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
     from freezenet.edge_runtime.system.environment import environment
 
-    result = soak(model, list(images), requests, clients, bad, workers)
+    result = soak(model, list(images), requests=requests, clients=clients, bad=bad, workers=workers)
     text = "\n".join(f"{key}\t{value}" for key, value in result.items())
     hand_over({**result, "environment": environment()}, f"soak-{model.stem}", text, as_json, out)
     if result["failures"] or result["memory_growth"] > 0.05 or result["exit_code"]:

@@ -92,7 +92,7 @@ def feed(inbox: Path, files: dict[str, bytes], seconds: float, seed: int) -> Non
                 time.sleep(pause / parts)
 
 
-def watch_and_kill(model: Path, folder: Path, files: dict[str, bytes], kills: int, seed: int) -> int:
+def watch_and_kill(model: Path, folder: Path, *, files: dict[str, bytes], kills: int, seed: int) -> int:
     """Let the files arrive while the watcher is killed again and again; return the kills that left a job behind."""
     inbox, outbox = folder / "inbox", folder / "outbox"
     inbox.mkdir()
@@ -117,7 +117,7 @@ def watch_and_kill(model: Path, folder: Path, files: dict[str, bytes], kills: in
     return within
 
 
-def tally(model: Path, folder: Path, files: dict[str, bytes], kills: int, within: int, seconds: float) -> Tally:
+def tally(model: Path, folder: Path, *, files: dict[str, bytes], kills: int, within: int, seconds: float) -> Tally:
     """Compare what lies in the folders with what arrived."""
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import FreezenetError
@@ -171,7 +171,7 @@ def tally(model: Path, folder: Path, files: dict[str, bytes], kills: int, within
     )
 
 
-def measure(model: Path, images: list[Path], files: int, kills: int, seed: int = 0) -> Tally:
+def measure(model: Path, images: list[Path], *, files: int, kills: int, seed: int = 0) -> Tally:
     """Run all of it in a folder of its own."""
     from freezenet.edge_runtime.classifier import Classifier
 
@@ -179,8 +179,9 @@ def measure(model: Path, images: list[Path], files: int, kills: int, seed: int =
     made = contents(images, files)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        within = watch_and_kill(model, Path(folder), made, kills, seed)
-        return tally(model, Path(folder), made, kills, within, time.perf_counter() - started)
+        within = watch_and_kill(model, Path(folder), files=made, kills=kills, seed=seed)
+        seconds = time.perf_counter() - started
+        return tally(model, Path(folder), files=made, kills=kills, within=within, seconds=seconds)
 
 
 @click.command(cls=StudyCommand)
@@ -196,7 +197,7 @@ def main(
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
     from freezenet.edge_runtime.system.environment import environment
 
-    found = measure(model, list(images), files, kills, seed)
+    found = measure(model, list(images), files=files, kills=kills, seed=seed)
     result = {"model": model.name, **asdict(found), "passed": found.passed}
     text = "\n".join(f"{key:<20}{value}" for key, value in result.items())
     hand_over({**result, "environment": environment()}, f"watch-kills-{model.stem}", text, as_json, out)

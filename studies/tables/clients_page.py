@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from studies.clients.cell import Cell
@@ -30,12 +29,7 @@ def _section(result: dict[str, Any]) -> str:
     return f"Recipe `{result['recipe']}`; {result['environment']['cpu']}; {named}:\n\n{clients_table(result)}"
 
 
-def clients_part(results: Path) -> str:
-    """Return the part of docs/clients.md."""
-    return each_result(results, "clients", _section)
-
-
-PAGE = Page("docs/clients.md", "clients_page", clients_part)
+PAGE = Page("docs/clients.md", "clients_page", lambda results: each_result(results, "clients", _section))
 
 if __name__ == "__main__":
     PAGE.command()()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from studies.tables import markdown
@@ -28,12 +27,7 @@ def _section(result: dict[str, Any]) -> str:
     return f"{machine}:\n\n{install_table(result)}"
 
 
-def install_part(results: Path) -> str:
-    """Return the part of docs/install.md."""
-    return each_result(results, "install", _section)
-
-
-PAGE = Page("docs/install.md", "install_page", install_part)
+PAGE = Page("docs/install.md", "install_page", lambda results: each_result(results, "install", _section))
 
 if __name__ == "__main__":
     PAGE.command()()

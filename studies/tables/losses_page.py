@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from freezenet.train.files import read_json
-from freezenet.train.metrics.multiclass import Figure
+from freezenet.train.metrics.figure import Figure
 from studies.command import StudyCommand
 from studies.tables import markdown
 from studies.tables.pages import ROOT, Page, each_result
 
 PICTURE = "docs/losses.png"
-
-
-def losses_part(results: Path) -> str:
-    """Return the part of docs/losses.md."""
-    return each_result(results, "losses", losses_section)
 
 
 def losses_section(result: dict[str, Any]) -> str:
@@ -86,13 +80,13 @@ def _calibration(recipes: dict[str, dict[str, Any]]) -> list[str]:
     ]
 
 
-PAGE = Page("docs/losses.md", "losses_page", losses_part)
+PAGE = Page("docs/losses.md", "losses_page", lambda results: each_result(results, "losses", losses_section))
 
 
 @click.command(cls=StudyCommand)
 def main() -> None:
     """Write the tables of docs/losses.md and its picture anew from results/."""
-    from freezenet.train.crossval.picture import write_picture
+    from freezenet.train.crossval.table import write_picture
 
     PAGE.write()
     (path,) = (ROOT / "results").glob("losses-*.json")

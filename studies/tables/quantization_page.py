@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from studies.tables import markdown
@@ -47,12 +46,12 @@ def _figures(one: dict[str, dict[str, float]], several: bool) -> list[str]:
     ]
 
 
-def quantization_part(results: Path) -> str:
-    """Return the part of docs/quantization.md: the default data first."""
-    return each_result(results, "quantization", quantization_table, backwards=True)
-
-
-PAGE = Page("docs/quantization.md", "quantization_page", quantization_part)
+#: Backwards: the default data come first.
+PAGE = Page(
+    "docs/quantization.md",
+    "quantization_page",
+    lambda results: each_result(results, "quantization", quantization_table, backwards=True),
+)
 
 if __name__ == "__main__":
     PAGE.command()()

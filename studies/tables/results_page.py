@@ -5,6 +5,7 @@ python -m studies.tables.results_page
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,23 @@ from studies.results import mean_and_spread
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
 from studies.tables.peers_table import peers_table
+
+_PREDICT = """## `freezenet predict`
+
+On {model}, {machine} (`python -m studies.predict MODEL IMAGE... --json`): {steady[predict_ms]:.2f} ms per image in steady state, \
+{steady[ratio]:.2f} times as long as the same steps by hand; {start[first_answer_ms]:.0f} ms from the start of the process to the first \
+answer, {start[ratio]:.2f} times as long as only importing NumPy, OpenCV and the interpreter.
+"""
+_WATCH_KILLS = """## `freezenet watch` and kills
+
+Killed {kills} times at random moments while {files} files arrived (`python -m studies.stress.watch_kills MODEL IMAGE...`): {answered} \
+answered, {rejected} bad ones rejected, {lost} lost, {doubled} answered twice, {half_written} half-written, {different} with a different answer.
+"""
+
+
+def _filled(text: str) -> Callable[[dict[str, Any]], str]:
+    """Return a section that is the text with a result's figures in it."""
+    return lambda result: text.format(**result, machine=markdown.machine(result))
 
 
 def results_part(results: Path) -> str:
@@ -25,10 +43,10 @@ def results_part(results: Path) -> str:
         each_result(results, "training-speed", _training_speed),
         each_result(results, "crossval-speed", _crossval_speed),
         each_result(results, "ood", _ood),
-        each_result(results, "predict", _predict),
+        each_result(results, "predict", _filled(_PREDICT)),
         each_result(results, "peers", _peers),
         each_result(results, "soak", _soak),
-        each_result(results, "watch-kills", _watch_kills),
+        each_result(results, "watch-kills", _filled(_WATCH_KILLS)),
         each_result(results, "fuzz", _fuzz),
     )
     return "\n".join(section for section in sections if section)
@@ -63,7 +81,7 @@ def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]
         f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]
     ]
     if refused:
-        lines += ["", f"`freezenet convert` would refuse some of these files: {'; '.join(refused)}."]
+        lines += ["", f"When this was measured, the acceptance check would have refused {'; '.join(refused)}."]
     for arm in result["summary"]:
         if figures := plain.get((result["data"], arm)):
             lines += [
@@ -168,16 +186,6 @@ def _ood(result: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _predict(result: dict[str, Any]) -> str:
-    steady, start = result["steady"], result["start"]
-    return (
-        f"## `freezenet predict`\n\nOn {result['model']}, {markdown.machine(result)} (`python -m studies.predict MODEL IMAGE... --json`): "
-        f"{steady['predict_ms']:.2f} ms per image in steady state, {steady['ratio']:.2f} times as long as the same steps by hand; "
-        f"{start['first_answer_ms']:.0f} ms from the start of the process to the first answer, {start['ratio']:.2f} times as long as only "
-        "importing NumPy, OpenCV and the interpreter.\n"
-    )
-
-
 def _peers(result: dict[str, Any]) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
     return (
@@ -196,15 +204,6 @@ def _soak(result: dict[str, Any]) -> str:
         f"{result['failures']} failures, {result['per_second']:.0f} requests per second, p50 {times['p50']:.0f} ms, p95 {times['p95']:.0f} ms, "
         f"p99 {times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up and {memory['end']:.0f} MB at the end "
         f"({result['memory_growth']:+.1%}).\n"
-    )
-
-
-def _watch_kills(result: dict[str, Any]) -> str:
-    return (
-        f"## `freezenet watch` and kills\n\nKilled {result['kills']} times at random moments while {result['files']} files arrived "
-        f"(`python -m studies.stress.watch_kills MODEL IMAGE...`): {result['answered']} answered, {result['rejected']} bad ones rejected, "
-        f"{result['lost']} lost, {result['doubled']} answered twice, {result['half_written']} half-written, {result['different']} "
-        "with a different answer.\n"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from studies.tables import markdown
@@ -32,12 +31,7 @@ def _section(result: dict[str, Any]) -> str:
     return f"{result['environment']['cpu']}; {named}:\n\n{fuzz_table(result)}"
 
 
-def robustness_part(results: Path) -> str:
-    """Return the part of docs/robustness.md."""
-    return each_result(results, "fuzz", _section)
-
-
-PAGE = Page("docs/robustness.md", "robustness_page", robustness_part)
+PAGE = Page("docs/robustness.md", "robustness_page", lambda results: each_result(results, "fuzz", _section))
 
 if __name__ == "__main__":
     PAGE.command()()

@@ -3,7 +3,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 
+import cv2
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +13,7 @@ from scipy.stats import binomtest
 
 from freezenet.benchmarks.compare import compare
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +111,62 @@ def test_other_data_is_refused(models, phantoms, tmp_path):
         csv.writer(file).writerows(rows[: len(rows) // 2] + rows[-8:])
     with pytest.raises(FreezenetError, match="The data that the model was trained on is required"):
         compare(models, data=tmp_path / "moved" / "some.csv")
+
+
+@pytest.fixture
+def scoring(monkeypatch):
+    """The names of the files that are made to score images."""
+    module = sys.modules["freezenet.benchmarks.compare"]
+    real, names = module.model_scores, []
+
+    def model_scores(classifier, pixels):
+        names.append(classifier.path.name)
+        return real(classifier, pixels)
+
+    monkeypatch.setattr(module, "model_scores", model_scores)
+    return names
+
+
+def test_the_scores_of_the_conversion_give_the_same_figures_as_computing_them(models, scoring, caplog):
+    caplog.set_level("INFO", "freezenet")
+    stored = compare(models)
+    assert scoring == [] and "scores of the conversion: float32, float16, dynamic, int8, int16x8" in caplog.messages
+    computed = compare(models, recompute=True)
+    assert scoring == [f"{name}.tflite" for name in stored["variants"]]
+    assert "scores computed now: float32, float16, dynamic, int8, int16x8" in caplog.messages
+    assert {**stored, "environment": {}} == {**computed, "environment": {}}
+
+
+def test_each_image_is_decoded_once_for_all_variants(models, monkeypatch):
+    decoded = []
+    real = PreprocessSpec.decode
+    monkeypatch.setattr(PreprocessSpec, "decode", lambda self, *rest: decoded.append(1) or real(self, *rest))
+    result = compare(models, recompute=True)
+    assert len(decoded) == result["images"]
+
+
+def test_the_scores_of_another_file_do_not_count(own_models, scoring):
+    shutil.copyfile(own_models / "float16.tflite", own_models / "dynamic.tflite")
+    (own_models / "scores" / "int8.npz").unlink()
+    (own_models / "scores" / "int16x8.npz").write_bytes(b"damaged")
+    result = compare(own_models)
+    assert scoring == ["dynamic.tflite", "int8.tflite", "int16x8.tflite"]
+    figures = result["variants"]
+    assert figures["dynamic"]["macro_f1"] == figures["float16"]["macro_f1"]
+
+
+def test_the_scores_of_other_images_do_not_count(models, phantoms, scoring, tmp_path):
+    shutil.copytree(phantoms.parent, tmp_path / "moved")
+    with (models / "splits.csv").open(newline="", encoding="utf-8") as file:
+        changed = next(row["file"] for row in csv.DictReader(file) if row["split"] == "test")
+    path = tmp_path / "moved" / changed
+    cv2.imwrite(str(path), 255 - cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+    compare(models, data=tmp_path / "moved" / phantoms.name)
+    assert len(scoring) == 5
+
+
+def test_stored_scores_name_no_image(models, run):
+    """They may leave the house with the models: numbers, and digests of files and tables."""
+    content = b"".join(path.read_bytes() for path in (models / "scores").iterdir())
+    for row in run.splits:
+        assert row["file"].encode() not in content and row["sha256"].encode() not in content

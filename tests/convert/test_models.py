@@ -218,7 +218,7 @@ def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed
     shutil.copytree(models, folder)
     (folder / "conversion.json").unlink()
     with pytest.raises(FreezenetError, match=r"The same run and settings are required.*begun with other run; pass"):
-        convert(Run.open(collapsed), folder, options=ConvertOptions(variants=("int8",)))
+        convert(Run.open(collapsed), folder, options=INT8)
     assert not (folder / "conversion.json").exists()
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from freezenet.train.data.phantoms import draw_phantom
-from studies.clients.tools import MissingToolError
 from studies.install import ROUTES, install, project_wheel
 from studies.tables.pages import ROOT
+from studies.tools import MissingToolError
 
 
 @pytest.fixture(scope="session")

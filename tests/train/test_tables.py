@@ -3,6 +3,8 @@ from __future__ import annotations
 import io
 import sys
 
+import click
+
 from freezenet.train.tables import print_table
 
 HEADINGS, ROWS = ("file", "MB"), (["[int8]", "2.77"], ["float32", "12.93"])
@@ -22,7 +24,7 @@ def test_a_terminal_gets_aligned_columns(monkeypatch):
     shown = Terminal()
     monkeypatch.setattr(sys, "stdout", shown)
     print_table(HEADINGS, iter(ROWS))
-    head, rule, *rows = (line.rstrip() for line in shown.getvalue().splitlines())
+    head, rule, *rows = (line.rstrip() for line in click.unstyle(shown.getvalue()).splitlines())
     assert head.split() == ["file", "MB"]
     assert set(rule.strip()) == {"─"}
     assert [row.split() for row in rows] == [list(row) for row in ROWS]

@@ -11,7 +11,7 @@ from ai_edge_quantizer import qtyping, quantizer, recipe
 
 from freezenet.convert.float.flatbuffer import add_operator, add_tensor, builtin_code, read_tree, write_tree
 from freezenet.convert.ptq.ranges import STEPS, Ranges
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.quiet import quiet
 
 _OPERATION = qtyping.TFLOperationName
@@ -26,14 +26,14 @@ def to_integer(model: bytes, ranges: Ranges, floats: Collection[str] = ()) -> by
     and QUANTIZE stand around them. A tensor between two operators is a float only where both are.
     Kernels are symmetric with one scale per output channel (largest weight / 127), activations asymmetric with one
     scale per tensor.
-    Raises FreezenetError where a name in `floats` is not that of an operator's output.
+    Raises SettingError where a name in `floats` is not that of an operator's output.
     """
     tree = read_tree(model)
     (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
     outputs = [[graph.tensors[index].name.decode() for index in op.outputs] for op in graph.operators]
     unknown = set(floats).difference(*outputs)
     if unknown:
-        raise FreezenetError(
+        raise SettingError(
             f"Names of operators' output tensors are required. Got: {', '.join(sorted(unknown))}; take them from "
             "freezenet.convert.float.operators.read_operators."
         )

@@ -22,7 +22,7 @@ from freezenet.convert.float.flatbuffer import add_operator, add_tensor, read_tr
 from freezenet.convert.float.operators import Operator, fused_layers, read_operators
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import STEPS, Ranges
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, MissingExtraError
 from freezenet.train.files import write_atomically, write_csv
 from freezenet.train.progress import track
 from freezenet.train.quiet import quiet
@@ -74,7 +74,7 @@ class Sensitivity:
     def plot(self, path: Path) -> None:
         """Write a PNG of both ratios of every operator, in dB, with the worst by `own_snr_db` named.
 
-        Raises FreezenetError where matplotlib is not installed.
+        Raises MissingExtraError where matplotlib is not installed.
         """
         write_atomically(path, partial(_draw, self))
 
@@ -84,10 +84,10 @@ def measure_sensitivity(model: bytes, ranges: Ranges, images: Sequence[NDArray[n
 
     ranges: as for `freezenet.convert.ptq.integer.to_integer`. images: network inputs (1, h, w, 3) float32. Every operator costs one
     float inference of every image.
-    Raises FreezenetError where there is no image.
+    Raises DataError where there is no image.
     """
     if not images:
-        raise FreezenetError("At least one image is required to measure on. Got: none; pass calibration images.")
+        raise DataError("At least one image is required to measure on. Got: none; pass calibration images.")
     operators = read_operators(model)
     integer = to_integer(model, ranges)
     outputs = _integer_outputs(integer)
@@ -144,10 +144,12 @@ def _integer_outputs(model: bytes) -> list[_Output]:
         if operator.kind not in _BETWEEN:
             index = behind.get(operator.tensor, operator.tensor)
             tensor = graph.tensors[index]
-            integer = tensor.type == schema.TensorType.INT8
-            scale, zero_point = (tensor.quantization.scale, tensor.quantization.zeroPoint) if integer else (None, None)
-            found.append(_Output(index, (float(scale[0]), int(zero_point[0])) if integer else None))
+            found.append(_Output(index, _quantization(tensor) if tensor.type == schema.TensorType.INT8 else None))
     return found
+
+
+def _quantization(tensor: Any) -> tuple[float, int]:
+    return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
 def _together(
@@ -236,7 +238,7 @@ def _draw(sensitivity: Sensitivity, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise FreezenetError(
+        raise MissingExtraError(
             "The package matplotlib is required for the picture. Got: not installed; run: pip install 'freezenet[report]'."
         ) from None
     operators = sensitivity.operators

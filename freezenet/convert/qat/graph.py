@@ -12,7 +12,7 @@ from itertools import takewhile
 from typing import Any
 
 from freezenet.convert.variants import UnsupportedError
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
 from freezenet.train.network.graph import bottlenecks, layer_sources
 
 #: Layer class -> the keys of its configuration that decide what it computes.
@@ -55,10 +55,10 @@ def describe(
     model: a flat functional Keras network. ranges: layer name -> range of its output as the 8-bit file quantizes it; a
     name that is no layer is ignored. trainable: names of the layers that are trained.
     Dropout is left out: where the answers of a trained network are matched it would be noise far above that of the rounding.
-    Raises UnsupportedError for a layer of an unknown class, FreezenetError where a tensor that is computed with has no range.
+    Raises UnsupportedError for a layer of an unknown class, ModelError where a tensor that is computed with has no range.
     """
     if target not in {layer.name for layer in model.layers}:
-        raise FreezenetError(
+        raise ModelError(
             f"A network with a layer {target} is required. Got: {model.name}, which has none; name its classifier so."
         )
     sources = layer_sources(model)
@@ -107,7 +107,7 @@ def _node_of(
         )
     full = layer.get_config()
     if full.get("activation", activations[0]) not in activations:
-        raise FreezenetError(
+        raise ModelError(
             f"The activation {' or '.join(activations)} is required for quantization-aware training. Got: {full['activation']} in layer "
             f"{name}; give it a layer of its own."
         )
@@ -125,22 +125,22 @@ def _check(nodes: list[Node]) -> None:
         missing = [name for name in node.inputs if name not in exact]
         # ReLU behind a convolution is part of it: what comes between them is never rounded.
         if missing and node.kind != "ReLU":
-            raise FreezenetError(
+            raise ModelError(
                 f"A range for the output of {missing[0]} is required, because {node.name} computes with it. Got: none; "
                 "measure the ranges on this network."
             )
         if node.limits is not None or node.kind == "InputLayer" or node.kind in PASSING:
             exact.add(node.name)
     if nodes[-1].name not in exact:
-        raise FreezenetError(
+        raise ModelError(
             f"A range for the output of {nodes[-1].name} is required. Got: none; measure the ranges on this network."
         )
 
 
 def _check_limits(name: str, low: float, high: float) -> None:
-    step = (high - low) / 255
-    if not low <= 0 <= high or not step > 0 or abs(low / step - round(low / step)) > _ZERO_POINT_TOLERANCE:
-        raise FreezenetError(
+    scale = (high - low) / 255
+    if not low <= 0 <= high or not scale > 0 or abs(low / scale - round(low / scale)) > _ZERO_POINT_TOLERANCE:
+        raise ModelError(
             f"A range from low <= 0 to high >= 0 that has 0 as one of its 256 values is required. Got: {low:g} to "
             f"{high:g} for {name}; shift it as `freezenet.convert.ptq.ranges.nudged` does."
         )

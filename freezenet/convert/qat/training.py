@@ -26,7 +26,7 @@ from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat.graph import HEADS, describe
 from freezenet.convert.qat.worker import packed, unpacked
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import DataError, ModelError, one_line
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.system.child import module_command
 from freezenet.train.files import read_json, write_json
@@ -38,8 +38,8 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class QatSide:
-    """Images of one side.
+class TaughtImages:
+    """Images of one split, and what the float network says of them.
 
     pixels: (n, h, w) uint8. teacher_scores: (n, classes) scores of the float network. Labels are not needed.
     """
@@ -48,9 +48,9 @@ class QatSide:
     teacher_scores: NDArray[np.floating]
 
     def __post_init__(self) -> None:
-        """Refuse sides whose parts do not fit."""
+        """Refuse parts that do not fit."""
         if len(self.pixels) != len(self.teacher_scores) or not len(self.pixels):
-            raise FreezenetError(
+            raise DataError(
                 f"As many images as teacher scores, and at least one, are required. Got: {len(self.pixels)} and "
                 f"{len(self.teacher_scores)}."
             )
@@ -78,8 +78,8 @@ class QatResult:
 def train_quantized(
     model: keras.Model,
     ranges: Mapping[str, tuple[float, float]],
-    training: QatSide,
-    validation: QatSide,
+    training: TaughtImages,
+    validation: TaughtImages,
     trainable: Collection[str],
     settings: QatSettings,
     preprocess: PreprocessSpec,
@@ -97,11 +97,11 @@ def train_quantized(
     """
     nodes = describe(model, TARGET, ranges, trainable)
     if not any(node.trained for node in nodes):
-        raise FreezenetError(f"A layer to train that leads to {TARGET} is required. Got: {_shown(trainable)}.")
+        raise ModelError(f"A layer to train that leads to {TARGET} is required. Got: {_shown(trainable)}.")
     count = model.get_layer(TARGET).units
     head = model.get_layer(TARGET).get_config()["activation"]
-    for side in (training, validation):
-        _check_side(side, count, preprocess)
+    for images in (training, validation):
+        _check_images(images, count, preprocess)
     layers = [model.get_layer(node.name) for node in nodes]
     task = {
         "nodes": [asdict(node) for node in nodes],
@@ -115,12 +115,12 @@ def train_quantized(
         write_json(folder / "task.json", task)
         weights = {layer.name: layer.get_weights() for layer in layers if layer.weights}
         np.savez(folder / "weights.npz", allow_pickle=False, **packed(weights))
-        for side_name, side in (("train", training), ("validation", validation)):
-            scores = side.teacher_scores
+        for split, images in (("train", training), ("validation", validation)):
+            scores = images.teacher_scores
             options = scores if head == "softmax" else np.stack([scores, 1 - scores], -1)
             teacher = np.log(np.maximum(options, _SMALLEST))
-            np.save(folder / f"{side_name}-teacher.npy", teacher.astype(np.float32))
-            np.save(folder / f"{side_name}-pixels.npy", side.pixels)
+            np.save(folder / f"{split}-teacher.npy", teacher.astype(np.float32))
+            np.save(folder / f"{split}-pixels.npy", images.pixels)
         _work(folder)
         return _read_result(folder, model, head)
 
@@ -149,28 +149,28 @@ def quantized_scores(logits: NDArray[np.float32], head: str) -> NDArray[np.float
     return (np.clip(np.rint(exact * 256), 0, 255) / 256).astype(np.float32)
 
 
-def _check_side(side: QatSide, classes: int, spec: PreprocessSpec) -> None:
-    if side.pixels.dtype != np.uint8 or side.pixels.shape[1:] != spec.size:
-        raise FreezenetError(
-            f"Pixels (n, {spec.size[0]}, {spec.size[1]}) uint8 are required. Got: {side.pixels.shape} {side.pixels.dtype}."
+def _check_images(images: TaughtImages, classes: int, spec: PreprocessSpec) -> None:
+    if images.pixels.dtype != np.uint8 or images.pixels.shape[1:] != spec.size:
+        raise DataError(
+            f"Pixels (n, {spec.size[0]}, {spec.size[1]}) uint8 are required. Got: {images.pixels.shape} {images.pixels.dtype}."
         )
-    if side.teacher_scores.shape[1:] != (classes,) or not np.isfinite(side.teacher_scores).all():
-        raise FreezenetError(
-            f"Finite teacher scores of {classes} classes are required. Got: shape {side.teacher_scores.shape}"
-            f"{'' if np.isfinite(side.teacher_scores).all() else ' with NaN or infinity'}."
+    if images.teacher_scores.shape[1:] != (classes,) or not np.isfinite(images.teacher_scores).all():
+        raise DataError(
+            f"Finite teacher scores of {classes} classes are required. Got: shape {images.teacher_scores.shape}"
+            f"{'' if np.isfinite(images.teacher_scores).all() else ' with NaN or infinity'}."
         )
 
 
 def _work(folder: Path) -> None:
-    """Run the worker on a folder; FreezenetError with its reason where it fails."""
+    """Run the worker on a folder; ModelError with its reason where it fails."""
     with _worker(folder) as process:
         code = process.wait()
     if (folder / "error.json").is_file():
         error = read_json(folder / "error.json")
         if error["foreseen"]:
-            raise FreezenetError(error["reason"])
+            raise ModelError(error["reason"])
         reason = one_line(error["reason"])
-        raise FreezenetError(
+        raise ModelError(
             f"Quantization-aware training that runs to its end is required. Got: {reason}; leave out int8-qat, or report "
             "it with the output of FREEZENET_DEBUG=1."
         )
@@ -178,7 +178,7 @@ def _work(folder: Path) -> None:
         raise KeyboardInterrupt
     if code or not (folder / "result.json").is_file():
         ended = f"signal {-code}, most likely too little memory" if code < 0 else f"exit code {code}"
-        raise FreezenetError(
+        raise ModelError(
             f"Quantization-aware training that runs to its end is required. Got: its process ended with {ended}; free "
             "memory, or leave out int8-qat."
         )

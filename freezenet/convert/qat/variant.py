@@ -15,7 +15,7 @@ from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import show_classifier
 from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.calibration import read_checked
-from freezenet.convert.qat.training import QatResult, QatSide, train_quantized
+from freezenet.convert.qat.training import QatResult, TaughtImages, train_quantized
 from freezenet.train.network.predict import predict
 from freezenet.train.run import Run
 
@@ -46,8 +46,8 @@ class QuantizedTraining:
         result = train_quantized(
             converter.corrected,
             converter.layer_ranges,
-            QatSide(pixels, predict(self.model, pixels, self.run.recipe.preprocess)),
-            QatSide(self.validation.pixels, self.validation.expected),
+            TaughtImages(pixels, predict(self.model, pixels, self.run.recipe.preprocess)),
+            TaughtImages(self.validation.pixels, self.validation.expected),
             [layer.name for layer in self.model.layers if layer.trainable_weights],
             self.settings,
             self.run.recipe.preprocess,

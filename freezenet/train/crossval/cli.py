@@ -62,7 +62,7 @@ def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, r
             read_data_by_arm,
             refuse_other_verbs,
         )
-        from freezenet.train.metrics.multiclass import Figure
+        from freezenet.train.metrics.figure import Figure
         from freezenet.train.recipes.recipe import load_arms
 
     arms = load_arms(recipes, settings)

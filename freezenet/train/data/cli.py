@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from freezenet.edge_runtime.options import json_option
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -31,7 +33,7 @@ _SHOWN = 10
     help="Leave split and fold out of the CSV, so that training shares the images out anew.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the CSV of --clean.")
-@click.option("--json", "as_json", is_flag=True, help="Write all of it as JSON to stdout.")
+@json_option
 def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, as_json: bool) -> None:
     """Look at DATA before training: classes, patients, splits, sources, sizes, unreadable files, duplicates, leaks.
 

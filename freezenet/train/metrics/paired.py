@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.metrics.multiclass import Figure, interval, patient_draws
-from freezenet.train.metrics.multilabel import label_matrices, label_recall, macro_label_f1, subset_accuracy
+from freezenet.train.metrics.figure import Figure, interval, patient_draws
+from freezenet.train.metrics.matrices import label_matrices, macro_f1, recall, subset_accuracy
 
 
 class PairedAnswers:
@@ -42,12 +42,12 @@ class PairedAnswers:
 
     def macro_f1(self, kept: float = 1.0) -> Figure:
         """Return macro-F1 after, less the share `kept` (0..1) of macro-F1 before."""
-        before, after = (macro_label_f1(one) for one in self._matrices)
+        before, after = (macro_f1(one) for one in self._matrices)
         return _figure(after - kept * before)
 
     def recall(self, label: int) -> Figure:
         """Return the recall of a label after, less that before, -1..1; a draw without an image of it counts as 0."""
-        before, after = (label_recall(one)[:, label] for one in self._matrices)
+        before, after = (recall(one)[:, label] for one in self._matrices)
         return _figure(after - before)
 
     def mcnemar(self) -> tuple[int, int, float]:

@@ -43,9 +43,9 @@ def main(model: Path, inputs: int, seed: int, only: int | None, as_json: bool, o
     result = fuzz(
         model,
         files,
-        track(numbers, "damaged files", len(numbers)),
-        seed,
-        None if out is None else out / "fuzz-findings",
+        numbers=track(numbers, "damaged files", len(numbers)),
+        seed=seed,
+        keep=None if out is None else out / "fuzz-findings",
     )
     hand_over(result, "fuzz", fuzz_table(result), as_json, out if only is None else None)
     if result["findings"]:

@@ -17,7 +17,6 @@ from click.testing import CliRunner
 
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
-from studies.clients.tools import MissingToolError
 from studies.peers import __main__ as command
 from studies.peers.files import SIDES, write_files
 from studies.peers.folder import folder_throughput
@@ -26,6 +25,7 @@ from studies.peers.process import WayProcess, usable_cores
 from studies.peers.ways import OURS, Setting, Start, ways
 from studies.tables.peers_table import peers_table
 from studies.tables.results_page import results_part
+from studies.tools import MissingToolError
 
 PLAIN, BY_HAND, MEDIAPIPE = "Pillow + numpy + Interpreter", "decode and invoke by hand", "MediaPipe Tasks 0.10.31"
 PICTURES = [name for name in SIDES if not name.endswith(".dcm")]

@@ -53,15 +53,15 @@ def test_equal_content_is_in_one_split(folder):
     for path in list(folder.rglob("*.png")):
         shutil.copy(path, path.with_name(f"again-{path.name}"))
     found = read_negatives(folder, RECIPE)
-    side = dict(zip(found.images.hashes, found.sides, strict=True))
-    assert len(side) == 24
-    assert [side[one] for one in found.images.hashes] == found.sides.tolist()
+    split_of = dict(zip(found.images.hashes, found.splits, strict=True))
+    assert len(split_of) == 24
+    assert [split_of[one] for one in found.images.hashes] == found.splits.tolist()
 
 
-def test_sides_do_not_depend_on_the_order():
+def test_splits_do_not_depend_on_the_order():
     hashes = [f"{number:064x}" for number in range(40)]
-    sides = splits_of(hashes, 3)
-    assert (splits_of(hashes[::-1], 3) == sides[::-1]).all()
+    splits = splits_of(hashes, 3)
+    assert (splits_of(hashes[::-1], 3) == splits[::-1]).all()
 
 
 def test_what_cannot_be_used_is_one_sentence(folder, tmp_path):
@@ -80,7 +80,7 @@ def test_unreadable_ones_are_named_or_skipped(folder, capsys):
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(FreezenetError, match=r"Readable images are required\. Got: 1 of 25"):
         read_negatives(folder, RECIPE)
-    assert len(read_negatives(folder, RECIPE, skip_unreadable=True).sides) == 24
+    assert len(read_negatives(folder, RECIPE, skip_unreadable=True).splits) == 24
     assert "skipped" in capsys.readouterr().err
 
 

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the worker's me
 
 @pytest.fixture(scope="module")
 def result(models, corpus_files, tmp_path_factory):
-    return fuzz(models / "int8.tflite", corpus_files, range(INPUTS), seed=0, keep=tmp_path_factory.mktemp("findings"))
+    return fuzz(
+        models / "int8.tflite", corpus_files, numbers=range(INPUTS), seed=0, keep=tmp_path_factory.mktemp("findings")
+    )
 
 
 def test_every_damaged_file_gets_an_answer_or_a_sentence(result):

@@ -1,0 +1,96 @@
+"""A figure with its 95 % interval.
+
+Intervals are percentiles of a bootstrap that draws whole patients, because images of one patient are not independent.
+Where every draw gives the same value (a recall of 1, say) the bootstrap cannot see the uncertainty; there the interval
+is Wilson's with the number of patients as sample size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 2000
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A value with the low and high end of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, float]:
+        """Return the three numbers, rounded to six digits."""
+        return {name: round(float(number), 6) for name, number in asdict(self).items()}
+
+    def __str__(self) -> str:
+        """Return e.g. "0.923 [0.881, 0.956]"."""
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def patient_draws(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
+    """Return how often each image counts in each bootstrap draw of whole patients: (draws, n) float64.
+
+    Args:
+        patients: (n,) the patient of each image; each image its own where patients are not known.
+        draws: how many.
+        seed: of the drawing.
+    """
+    _, group = np.unique(np.asarray(patients), return_inverse=True)
+    count = int(group.max()) + 1
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(count, np.full(count, 1 / count), size=draws)[:, group].astype(np.float64)
+
+
+def interval(values: NDArray) -> tuple[float, float]:
+    """Return the 2.5th and 97.5th percentile of bootstrap values."""
+    tail = 100 * (1 - _LEVEL) / 2
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def share(hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[str]) -> Figure:
+    """Return the share of hits among some of the images, 0 where there are none.
+
+    Args:
+        hit, among: (n,) bool.
+        patients: (n,) the patient of each image.
+    """
+    draws = patient_draws(patients)
+    hits, counts = draws @ (hit & among), draws @ among
+    value = float(ratio((hit & among).sum(), among.sum()))
+    return bootstrap_figure(value, hits[counts > 0] / counts[counts > 0], len(set(np.asarray(patients)[among])))
+
+
+def bootstrap_figure(value: float, drawn: NDArray[np.float64], patients: int) -> Figure:
+    """Return a share with its interval from bootstrap draws, or Wilson's where all draws agree or there is none.
+
+    Args:
+        value: 0..1.
+        drawn: (draws,) its values in the draws.
+        patients: sample size of Wilson's interval (J. Am. Stat. Assoc. 22, 1927).
+    """
+    low, high = interval(drawn) if len(drawn) else (value, value)
+    if low == high:
+        low, high = _wilson(value, patients)
+    return Figure(value, low, high)
+
+
+def ratio(a: NDArray, b: NDArray) -> NDArray:
+    """Return a / b with 0 where b is 0, as scikit-learn's zero_division=0."""
+    return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=np.asarray(b) > 0)
+
+
+def _wilson(share: float, count: int) -> tuple[float, float]:
+    from scipy.stats import binomtest
+
+    if count == 0:
+        return 0.0, 1.0
+    found = binomtest(round(share * count), count).proportion_ci(_LEVEL, method="wilson")
+    return float(found.low), float(found.high)

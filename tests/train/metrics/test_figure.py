@@ -1,0 +1,34 @@
+"""Figures write themselves; draws of patients, and the coverage of their intervals by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from freezenet.train.metrics.figure import Figure, interval, patient_draws
+from freezenet.train.metrics.matrices import subset_accuracy
+
+
+def test_coverage():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for seed in range(200):
+        right = rng.random(100) < 0.75
+        draws = patient_draws([str(n) for n in range(100)], draws=400, seed=seed)
+        low, high = interval(subset_accuracy(right, draws))
+        inside += low <= 0.75 <= high
+    # 95 % of 200 is 190; four standard deviations of the binomial are 12, and a percentile bootstrap is a bit narrow
+    assert 175 <= inside <= 200
+
+
+def test_draws_are_of_whole_patients():
+    draws = patient_draws(["b", "a", "b", "c"], draws=50, seed=1)
+    assert draws.shape == (50, 4)
+    np.testing.assert_array_equal(draws[:, 0], draws[:, 2])
+    np.testing.assert_array_equal(draws[:, [0, 1, 3]].sum(1), 3)
+    np.testing.assert_array_equal(draws, patient_draws(["b", "a", "b", "c"], draws=50, seed=1))
+
+
+def test_figure_writes_itself():
+    figure = Figure(0.92345678, 0.8814, 0.9561)
+    assert str(figure) == "0.923 [0.881, 0.956]"
+    assert figure.to_dict() == {"value": 0.923457, "low": 0.8814, "high": 0.9561}
