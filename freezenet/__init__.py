@@ -66,3 +66,8 @@ def __getattr__(name: str):
     if name not in _HOME:
         raise AttributeError(f"module 'freezenet' has no attribute {name!r}")
     return getattr(import_module(f"freezenet.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Name what is imported on first use, too."""
+    return sorted({*globals(), *__all__})

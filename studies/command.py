@@ -1,16 +1,51 @@
-"""A benchmark's command line: its failures are one sentence, as those of `freezenet`."""
+"""What every study's command shares: failures in one sentence, options, and the way a result leaves it.
+
+@click.command(cls=StudyCommand)
+@result_options
+def main(..., as_json, out): hand_over(result, "name", text, as_json, out)
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.options import json_option
 from freezenet.edge_runtime.system.talk import show_talk
+from studies.results import write_result
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Arguments that more than one study takes.
+data_argument = click.argument("data", type=click.Path(exists=True, path_type=Path))
+model_argument = click.argument("model", type=click.Path(exists=True, path_type=Path))
+images_argument = click.argument(
+    "images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="IMAGE..."
+)
+#: Options of studies that train.
+recipe_option = click.option(
+    "--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE", help="The recipe to train."
+)
+settings_option = click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe in every arm."
+)
+weights_option = click.option(
+    "--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE", help="Weights of the backbone."
+)
+seeds_option = click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST", help="Seeds to train with.")
 
 
-class BenchmarkCommand(click.Command):
+def training_options(command: Command) -> Command:
+    """Add --recipe, --set and --weights."""
+    return recipe_option(settings_option(weights_option(command)))
+
+
+class StudyCommand(click.Command):
     """A command that says a FreezenetError on stderr and ends with its exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -21,3 +56,35 @@ class BenchmarkCommand(click.Command):
         except FreezenetError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(error.exit_code)
+
+
+def result_options(command: Command) -> Command:
+    """Add --json and --out, which `hand_over` understands."""
+    out = click.option(
+        "--out",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
+        help="Also write a result file here.",
+    )
+    return json_option(out(command))
+
+
+def hand_over(result: dict[str, Any], name: str, text: str, as_json: bool, out: Path | None) -> None:
+    """Write the result into `out`, where that is given, and JSON or `text` to stdout.
+
+    Args:
+        result: JSON types with an "environment".
+        name: first words of the result file's name, such as "peers-int8".
+        text: the result for a person.
+    """
+    if out is not None:
+        write_result(out, name, result)
+    click.echo(json.dumps(result) if as_json else text.rstrip("\n"))
+
+
+def numbers(text: str) -> list[int]:
+    """Return the whole numbers of a comma-separated list."""
+    try:
+        return [int(one) for one in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"A list of whole numbers such as 0,1,2 is required. Got: {text}.") from None

@@ -4,12 +4,11 @@
 
 The plain way is what a notebook does: `keras.utils.image_dataset_from_directory` on the fold's files, the same network, batch size
 and number of epochs, `model.fit`. The other is `freezenet crossval` with all that it does besides: reading the images, the cache,
-figures with intervals, confidence and gate of each fold. Folds take turns, so that a machine whose speed drifts treats both alike.
+figures with intervals, the confidence and the OOD gate of each fold. Folds take turns, so that a machine whose speed drifts treats both alike.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import tempfile
@@ -19,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from studies.command import BenchmarkCommand
-from studies.results import write_result
+from studies.command import StudyCommand, data_argument, hand_over, result_options, training_options
 
 if TYPE_CHECKING:
     from freezenet.train.crossval.plan import CrossValidation, Fold
@@ -30,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: Path, recipe: str, settings: tuple[str, ...], weights: str, folds: int, epochs: int
+    data: Path, recipe: str, *, settings: tuple[str, ...], weights: str, folds: int, epochs: int
 ) -> dict[str, Any]:
     """Time `folds` folds of `epochs` epochs each way; return seconds, their ratio, and the test accuracy of both (JSON types)."""
     from freezenet.edge_runtime.system.environment import environment
@@ -114,26 +112,18 @@ def _train_plainly(asked: CrossValidation, data: TrainingData, fold: Fold, home:
     return float(model.evaluate(images("test"), verbose=0, return_dict=True)["accuracy"])
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key for both ways.")
-@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2))
+@click.command(cls=StudyCommand)
+@data_argument
+@training_options
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Folds to train.")
 @click.option("--epochs", default=10, show_default=True, type=click.IntRange(1), help="Epochs of every training.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@result_options
 def main(data, recipe, settings, weights, folds, epochs, as_json, out) -> None:
     """Time cross-validation from the cache beside plain training from image files."""
-    result = measure(data, recipe, settings, weights, folds, epochs)
-    if out is not None:
-        write_result(out, f"crossval-{data.stem}", result)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    for way, seconds in result["seconds"].items():
-        click.echo(f"{way}\t{seconds:.0f} s")
-    click.echo(f"plain to cached\t{result['ratio']:.2f}")
+    result = measure(data, recipe, settings=settings, weights=weights, folds=folds, epochs=epochs)
+    lines = [f"{way}\t{seconds:.0f} s" for way, seconds in result["seconds"].items()]
+    text = "\n".join([*lines, f"plain to cached\t{result['ratio']:.2f}"])
+    hand_over(result, f"crossval-speed-{data.stem}", text, as_json, out)
 
 
 if __name__ == "__main__":

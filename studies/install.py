@@ -6,7 +6,6 @@ which there stands for a clone of this repository, is a wheel made of the workin
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -22,15 +21,13 @@ import click
 
 from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.files import read_json
-from studies.clients.tools import default_tools_folder, made, run_tool
-from studies.command import BenchmarkCommand
-from studies.results import write_result
-from studies.tables.pages import ROOT, begin_mark, rewrite_page, with_part
+from studies.command import StudyCommand, hand_over, result_options
+from studies.tables.install_page import install_table
+from studies.tables.pages import ROOT
+from studies.tools import default_tools_folder, made, run_tool
 
 logger = logging.getLogger(__name__)
 
-BEGIN = begin_mark("python -m studies.install --write-docs")
 #: Of every virtual environment, and not of the installation.
 _NOT_WEIGHED = ("pip", "setuptools")
 
@@ -67,7 +64,7 @@ class Route:
 ROUTES = {
     "base": Route("the device: ai-edge-litert, OpenCV, NumPy", ("pip install {project}",)),
     "small": Route(
-        "the same with an OpenCV of its own build",
+        "the same with an OpenCV built for it",
         ("pip install {wheels}/opencv_python_headless-*.whl {project}",),
         _LEAN_OPENCV,
     ),
@@ -170,50 +167,17 @@ def _lean_name() -> str:
     return f"opencv-lean-{_OPENCV}-py{sys.version_info[0]}{sys.version_info[1]}"
 
 
-def table(result: dict[str, Any]) -> str:
-    """Return a measurement as Markdown: the weights, then the commands of each route."""
-    lines = ["| route | what | MB | the heaviest parts, MB | seconds |", "|---|---|---|---|---|"]
-    for name, one in result["routes"].items():
-        heaviest = ", ".join(f"{package} {size:.0f}" for package, size in list(one["packages"].items())[:5])
-        lines.append(f"| {name} | {one['summary']} | {one['megabytes']:.0f} | {heaviest} | {one['seconds']:.0f} |")
-    for name, one in result["routes"].items():
-        lines += ["", f"**{name}**", "", "```sh", one["commands"], "```"]
-        lines += ["", *(f"    {line}" for line in one["checked"])] if one["checked"] else []
-    return "\n".join([*lines, ""])
-
-
-def page_with_tables(page: str, results: Path) -> str:
-    """Return docs/install.md with the part between the two marks made anew from the files in `results`."""
-    return with_part(
-        page, BEGIN, "\n".join(_section(read_json(path)) for path in sorted(results.glob("install-*.json")))
-    )
-
-
-def _section(result: dict[str, Any]) -> str:
-    machine = result["environment"]
-    return f"Python {machine['python']}, {machine['machine']}, {machine['cpu']} with {machine['cores']} cores:\n\n{table(result)}\n"
-
-
-@click.command(cls=BenchmarkCommand)
+@click.command(cls=StudyCommand)
 @click.argument("model", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--route", "routes", default="all", show_default=True, metavar="LIST", help="Which ways to install.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
-@click.option("--write-docs", is_flag=True, help="Only write the tables of docs/install.md anew from results/.")
-def main(model: Path | None, routes: str, as_json: bool, out: Path | None, write_docs: bool) -> None:
+@result_options
+def main(model: Path | None, routes: str, as_json: bool, out: Path | None) -> None:
     """Install by each route into a new virtual environment and print what every package weighs.
 
     With a MODEL, `freezenet verify` and `freezenet predict` must work in each. The route "small" needs a C++ compiler.
     """
-    if write_docs:
-        rewrite_page("docs/install.md", page_with_tables)
-        return
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
     result = measure(chosen_names(routes, ROUTES, "Routes"), model and model.resolve(), default_tools_folder())
-    if out is not None:
-        write_result(out, "install", result)
-    click.echo(json.dumps(result) if as_json else table(result), nl=as_json)
+    hand_over(result, "install", install_table(result), as_json, out)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""The chest gate on real images: what it lets pass, what it refuses, also of a kind that it was never shown, and what it costs.
+"""The OOD gate on real images: what it lets pass, what it refuses (also of a kind it never saw), and what it costs.
 
     python -m studies.ood DATA --not-cxr FOLDER --weights FILE [--model EDGE.tflite] [--json] [--out results]
 
-The features come from the frozen trunk, so nothing is trained but the gates: the one-class gate, the logistic gate, and both
-together. Each meets the same test images and the same half of the negatives. Then each kind of negative is left out of the
-teaching in turn and all of it is shown. A negative's kind is its folder, or its name up to the last underscore.
+The features come from the frozen backbone, so nothing is trained but the gates: the one-class gate, the logistic gate, and both
+together. Each is tested on the same test images and the same half of the negatives. Then each kind of negative is left out of the
+training in turn, and all of it is tested. A negative's kind is its folder, or its name up to the last underscore.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 import time
@@ -20,9 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from freezenet.edge_runtime.errors import FreezenetError
-from studies.command import BenchmarkCommand
-from studies.results import mean_and_spread, write_result
+from freezenet.edge_runtime.errors import ModelError
+from studies.command import (
+    StudyCommand,
+    data_argument,
+    hand_over,
+    numbers,
+    result_options,
+    seeds_option,
+    training_options,
+)
+from studies.results import mean_and_spread
+from studies.tables.markdown import spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +47,7 @@ _FIGURES = ("chest_passed", "negatives_refused", "auroc")
 def measure(
     data: Path,
     not_cxr: Path,
+    *,
     recipe_name: str,
     settings: tuple[str, ...],
     weights: str,
@@ -47,8 +56,17 @@ def measure(
 ) -> dict[str, Any]:
     """Return the figures of each gate for each seed of the split, and their mean and spread (JSON types).
 
-    "left_out" holds, for each kind of negative, what the gates taught by the other kinds do with it. other_cxr: folder of
-    chest X-rays of another kind than DATA; "other_cxr" holds the share that passes.
+    Args:
+        data: DATA, the chest X-rays.
+        not_cxr: folder of images that are no chest X-rays.
+        recipe_name: recipe that says which backbone gives the features.
+        settings: changed keys of the recipe, KEY=VALUE.
+        weights: imagenet, none, or a file.
+        seeds: of the split; each gives a row.
+        other_cxr: folder of chest X-rays of another kind than DATA; "other_cxr" of the result holds the share that passes.
+
+    Returns:
+        "left_out" holds, for each kind of negative, what the gates trained on the other kinds do with it.
     """
     import numpy as np
 
@@ -70,7 +88,7 @@ def measure(
     others.refuse_known(read)
     kinds = np.array([kind_of(sample.file) for sample in others.dataset.samples])
     model = build_model(recipe, dataset.labels, weights)
-    logger.info("computing the trunk's features")
+    logger.info("computing the features of the frozen backbone")
     spec = recipe.preprocess
     features, negatives = (backbone_features(model, one.pixels, spec) for one in (read.images, others.images))
     strange = None
@@ -139,7 +157,7 @@ def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, Oo
 def _figures(
     gates: dict[str, OodGate], validation: NDArray, test: NDArray, patients: list[str], shown: NDArray
 ) -> dict[str, Any]:
-    """Return the figures of each gate on test images and the negatives shown."""
+    """Return the figures of each gate on test images and these negatives."""
     from freezenet.train.ood.choice import measure_ood_gate
 
     found = {
@@ -164,7 +182,7 @@ def overhead(model: Path, images: list[Path], rounds: int) -> dict[str, Any]:
 
     classifier = Classifier(model)
     if classifier.rule.gate is None:
-        raise FreezenetError(f"A model with a gate in its card (profile edge) is required. Got: {model.name}.")
+        raise ModelError(f"A model with an OOD gate in its card (profile edge) is required. Got: {model.name}.")
     rules = {"without_ms": replace(classifier.rule, gate=None), "with_ms": classifier.rule}
     times: dict[str, list[float]] = {name: [] for name in rules}
     for number in range(-len(images), rounds):
@@ -191,10 +209,14 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
+@click.command(cls=StudyCommand)
+@data_argument
 @click.option(
-    "--not-cxr", required=True, type=click.Path(exists=True, path_type=Path, file_okay=False), metavar="FOLDER"
+    "--not-cxr",
+    required=True,
+    type=click.Path(exists=True, path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Images that are no chest X-rays.",
 )
 @click.option(
     "--other-cxr",
@@ -202,41 +224,50 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     metavar="FOLDER",
     help="Chest X-rays of another kind than DATA, to see how many pass.",
 )
-@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
-@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
-@click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
-@click.option("--model", type=click.Path(exists=True, path_type=Path), help="An edge file with a gate, to be timed.")
+@training_options
+@seeds_option
+@click.option(
+    "--model", type=click.Path(exists=True, path_type=Path), help="A file of the profile edge, to time its OOD gate."
+)
 @click.option("--rounds", default=400, show_default=True, type=click.IntRange(10), help="Timed images of each way.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@result_options
 def main(data, not_cxr, other_cxr, recipe, settings, weights, seeds, model, rounds, as_json, out) -> None:
     """Measure the one-class gate, the logistic gate and both on images that are no chest X-rays."""
-    result = measure(data, not_cxr, recipe, settings, weights, [int(seed) for seed in seeds.split(",")], other_cxr)
+    result = measure(
+        data,
+        not_cxr,
+        recipe_name=recipe,
+        settings=settings,
+        weights=weights,
+        seeds=numbers(seeds),
+        other_cxr=other_cxr,
+    )
     if model is not None:
         from freezenet.train.data.loading import load
 
         result["overhead"] = overhead(model, load(data).paths[:50], rounds)
-    if out is not None:
-        write_result(out, f"gate-{data.stem}", result)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo("negatives\tgate\tAUROC\tchest X-rays passed\tnegatives refused")
-    for shown, summary in (("the other half", result["summary"]), *result["left_out"].items()):
+    hand_over(result, f"ood-{data.stem}", _text(result), as_json, out)
+
+
+def _text(result: dict[str, Any]) -> str:
+    lines = ["tested on\tgate\tAUROC\tchest X-rays passed\tother images refused"]
+    for kind, summary in (("the held-out half", result["summary"]), *result["left_out"].items()):
+        shown = kind if summary is result["summary"] else f"{kind}, never seen in training"
         for name, one in summary.items():
-            figures = (f"{one[key]['mean']:.4f} ± {one[key]['sd']:.4f}" for key in ("auroc", *_FIGURES[:2]))
-            click.echo("\t".join([shown if shown == "the other half" else f"{shown}, never shown", name, *figures]))
-    for name in ("one-class", "logistic", "both") if other_cxr is not None else ():
-        passed = result["other_cxr"][name]
-        click.echo(
-            f"{result['other_cxr']['images']} other chest X-rays\t{name}\tpassed {passed['mean']:.4f} ± {passed['sd']:.4f}"
-        )
-    if model is not None:
+            figures = (spread(one[key], ".4f") for key in ("auroc", "chest_passed", "negatives_refused"))
+            lines.append("\t".join([shown, name, *figures]))
+    if "other_cxr" in result:
+        other = result["other_cxr"]
+        lines += [
+            f"{other['images']} other chest X-rays\t{name}\tpassed {spread(other[name], '.4f')}"
+            for name in result["summary"]
+        ]
+    if "overhead" in result:
         timed = result["overhead"]
-        click.echo(
+        lines.append(
             f"predict with the gate {timed['with_ms']:.3f} ms, without {timed['without_ms']:.3f} ms, ratio {timed['ratio']:.4f}"
         )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The cost of the runtime around the model: `Classifier.predict` against the same steps by hand, and the start.
 
-    python -m studies.predict MODEL IMAGE... [--json]
+    python -m studies.predict MODEL IMAGE... [--json] [--out results]
 
 By hand: decode and resize with OpenCV, invoke the interpreter; the same libraries in the same process, in turns with
 the runtime. The start is a fresh process from nothing to the first answer, in turns with one that only imports NumPy,
@@ -9,7 +9,6 @@ OpenCV and the interpreter.
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 
 import click
 
-from studies.command import BenchmarkCommand
+from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
 
 _IMPORTS = "import numpy, cv2; import ai_edge_litert.interpreter"
 
@@ -91,33 +90,30 @@ def start(model: Path, image: Path, rounds: int) -> dict[str, Any]:
     }
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("model", type=click.Path(exists=True, path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.command(cls=StudyCommand)
+@model_argument
+@images_argument
 @click.option("--rounds", default=400, show_default=True, type=click.IntRange(10), help="Timed images of each way.")
 @click.option(
     "--starts", default=15, show_default=True, type=click.IntRange(3), help="Timed fresh processes of each way."
 )
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(model, images, rounds, starts, as_json) -> None:
+@result_options
+def main(model, images, rounds, starts, as_json, out) -> None:
     """Compare `freezenet predict` with the same steps by hand, steady and from a cold start."""
     from freezenet.edge_runtime.system.environment import environment
 
-    result = {
+    result: dict[str, Any] = {
         "model": model.name,
         "steady": steady(model, list(images), rounds),
         "start": start(model, images[0], starts),
         "environment": environment(),
     }
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo(
-        f"steady\t{result['steady']['predict_ms']:.2f} ms, by hand {result['steady']['by_hand_ms']:.2f} ms, ratio {result['steady']['ratio']:.3f}"
+    steadily, starting = result["steady"], result["start"]
+    text = (
+        f"steady\t{steadily['predict_ms']:.2f} ms, by hand {steadily['by_hand_ms']:.2f} ms, ratio {steadily['ratio']:.3f}\n"
+        f"start\t{starting['first_answer_ms']:.0f} ms, imports {starting['imports_ms']:.0f} ms, ratio {starting['ratio']:.3f}"
     )
-    click.echo(
-        f"start\t{result['start']['first_answer_ms']:.0f} ms, imports {result['start']['imports_ms']:.0f} ms, ratio {result['start']['ratio']:.3f}"
-    )
+    hand_over(result, f"predict-{model.stem}", text, as_json, out)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ for the same seed. A study that was killed goes on where it was.
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +17,32 @@ import click
 
 from freezenet.convert.cli import variants_option
 from freezenet.convert.variants import known_variants
-from studies.command import BenchmarkCommand
-from studies.results import mean_and_spread, write_result
+from studies.command import (
+    StudyCommand,
+    data_argument,
+    hand_over,
+    numbers,
+    result_options,
+    seeds_option,
+    weights_option,
+)
+from studies.results import mean_and_spread
+from studies.tables.markdown import spread
 
 logger = logging.getLogger(__name__)
 
 
 def study(
-    data: Path, arms: list[str], seeds: list[int], weights: str, work: Path, variants: list[str]
+    data: Path, arms: list[str], *, seeds: list[int], weights: str, work: Path, variants: Sequence[str]
 ) -> dict[str, Any]:
     """Run each arm with each seed in `work`/<arm>-<seed> and return all figures with their means (JSON types)."""
     from freezenet.benchmarks.compare import compare
-    from freezenet.convert.models import FINISHED as CONVERTED
+    from freezenet.convert.folder import ModelsFolder
     from freezenet.convert.models import convert
+    from freezenet.convert.options import ConvertOptions
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.files import read_json
     from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import load_recipe
-    from freezenet.train.run import Run
     from freezenet.train.run_folder import RunFolder
     from freezenet.train.training import train
 
@@ -48,11 +56,12 @@ def study(
             if not run.finished:
                 of_seed = load_recipe(recipe, (*settings, f"seed={seed}"))
                 train(data, run.folder, recipe=of_seed, options=TrainingOptions(weights, work / "cache"))
-            if not (home / "models" / CONVERTED).is_file():
+            models = ModelsFolder(home / "models")
+            if not models.finished:
                 # Refused variants count too: what is left out would flatter the means.
-                convert(Run.open(run.folder), home / "models", variants, gate=False)
+                convert(run.folder, models.path, options=ConvertOptions(variants=tuple(variants), acceptance=False))
             metrics = run.read_metrics()
-            comparison = compare(home / "models", data)
+            comparison = compare(models.path, data=data)
             row = {
                 "arm": arm,
                 "seed": seed,
@@ -60,7 +69,7 @@ def study(
                 "fit_seconds": metrics["seconds"]["fit"],
                 "validation_accuracy": metrics["validation"]["accuracy"]["value"],
                 "validation_macro_f1": metrics["validation"]["macro_f1"]["value"],
-                "refused": _refusals(read_json(home / "models" / CONVERTED)),
+                "refused": _refusals(models.conversion()),
             }
             for name, one in comparison["variants"].items():
                 row |= {
@@ -78,15 +87,15 @@ def study(
         "data": data.name,
         "weights": Path(weights).name,
         "seeds": seeds,
-        "variants": variants,
+        "variants": list(variants),
         "summary": {arm: _summary([row for row in rows if row["arm"] == arm]) for arm in arms},
         "rows": rows,
         "environment": environment(),
     }
 
 
-def _refusals(conversion: dict[str, Any]) -> dict[str, str]:
-    """Return why the gate would have kept a variant back, for each of which it would."""
+def _refusals(conversion: Mapping[str, Any]) -> dict[str, str]:
+    """Return why acceptance would have refused a variant, for each that it would."""
     verdicts = {name: one["against_keras"]["refused"] for name, one in conversion["variants"].items()}
     return conversion["refused"] | {name: reason for name, reason in verdicts.items() if reason}
 
@@ -101,22 +110,36 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return {name: mean_and_spread([row[name] for row in rows]) for name in names}
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True, path_type=Path))
-@click.option("--arms", default="mobile-freezenet,mobile-freezenet-2023", show_default=True, metavar="LIST")
-@click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST")
-@click.option("--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE")
+@click.command(cls=StudyCommand)
+@data_argument
+@click.option(
+    "--arms",
+    default="mobile-freezenet,mobile-freezenet-2023",
+    show_default=True,
+    metavar="LIST",
+    help="Recipes, with changed keys behind +.",
+)
+@seeds_option
+@weights_option
 @variants_option
 @click.option("--work", required=True, type=click.Path(path_type=Path), help="Folder for runs and models.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
+@result_options
 @click.option("--name", default="recipes", show_default=True, help="First word of the result file's name.")
-def main(data, arms, seeds, weights, variants, work, out, name) -> None:
-    """Train, convert and compare recipes over seeds; write the figures as JSON to stdout and into OUT."""
+def main(data, arms, seeds, weights, variants, work, as_json, out, name) -> None:
+    """Train, convert and compare recipes over several seeds."""
     chosen = [arm.strip() for arm in arms.split(",")]
-    result = study(data, chosen, [int(seed) for seed in seeds.split(",")], weights, work, known_variants(variants))
-    if out is not None:
-        write_result(out, f"{name}-{data.stem}", result)
-    click.echo(json.dumps(result))
+    result = study(data, chosen, seeds=numbers(seeds), weights=weights, work=work, variants=known_variants(variants))
+    hand_over(result, f"{name}-{data.stem}", _table(result), as_json, out)
+
+
+def _table(result: dict[str, Any]) -> str:
+    """Return a line for each arm and variant: accuracy and macro-F1."""
+    return "\n".join(
+        f"{arm}\t{name}\taccuracy {spread(one[f'{name}_accuracy'])}\tmacro-F1 {spread(one[f'{name}_macro_f1'])}"
+        for arm, one in result["summary"].items()
+        for name in result["variants"]
+        if f"{name}_macro_f1" in one
+    )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
 """Images per second of training: full fine-tuning, half-frozen, and half-frozen from the cache, side by side.
 
-    python -m studies.training_speed DATA [--json]
+    python -m studies.training_speed DATA [--json] [--out results]
 
 The three arms take turns, epoch by epoch, so that a machine whose speed drifts treats them alike; the median counts.
 All arms hold their images in memory, preprocessed; building the cache is reported apart. The first two arms are Keras networks as anybody
-would train them; the third is what freezenet trains, BatchNorm folded in (`freezenet.train.network.fuse`).
+would train them; the third is what freezenet trains, BatchNorm fused (`freezenet.train.network.fuse`).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import statistics
 import tempfile
@@ -19,13 +18,13 @@ from typing import Any
 
 import click
 
-from studies.command import BenchmarkCommand
+from studies.command import StudyCommand, data_argument, hand_over, recipe_option, result_options, settings_option
 
 logger = logging.getLogger(__name__)
 
 
 def measure(
-    data: str, recipe_name: str, settings: tuple[str, ...], weights: str, images: int, rounds: int
+    data: Path, recipe_name: str, *, settings: tuple[str, ...], weights: str, images: int, rounds: int
 ) -> dict[str, Any]:
     """Measure `rounds` epochs of about `images` images for each arm.
 
@@ -115,25 +114,20 @@ def measure(
     }
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("data", type=click.Path(exists=True))
-@click.option("--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe.")
+@click.command(cls=StudyCommand)
+@data_argument
+@recipe_option
+@settings_option
 @click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
 @click.option("--images", default=640, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(data, recipe, settings, weights, images, rounds, as_json) -> None:
+@result_options
+def main(data, recipe, settings, weights, images, rounds, as_json, out) -> None:
     """Measure images per second of full fine-tuning, half-frozen training and training from the cache."""
-    result = measure(data, recipe, settings, weights, images, rounds)
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    for name, rate in result["images_per_second"].items():
-        click.echo(f"{name}\t{rate:.0f} images/s")
-    click.echo(
-        f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
-    )
+    result = measure(data, recipe, settings=settings, weights=weights, images=images, rounds=rounds)
+    lines = [f"{name}\t{rate:.0f} images/s" for name, rate in result["images_per_second"].items()]
+    ratios = f"cached to half-frozen {result['ratio_cached_to_half']:.2f}, to full {result['ratio_cached_to_full']:.2f}"
+    hand_over(result, f"training-speed-{data.stem}", "\n".join([*lines, ratios]), as_json, out)
 
 
 if __name__ == "__main__":

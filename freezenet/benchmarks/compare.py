@@ -1,7 +1,12 @@
-"""Every variant on the same test images, and the paired difference of each to float32."""
+"""Every variant on the same test images, and the paired difference of each to float32.
+
+The conversion has scored these images already, so its scores are used where they hold: for the same files, images and
+runtime. Else each image is decoded once and all variants score it.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,35 +15,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, judged_images, model_scores
+from freezenet.convert.folder import ModelsFolder
+from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.files import read_json
-from freezenet.train.metrics.figure import Figure, interval, patient_draws
-from freezenet.train.metrics.matrices import label_matrices, macro_f1, recall, subset_accuracy
+from freezenet.train.data.split import read_splits
+from freezenet.train.files import sha256_file
+from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.task import task_of
+
+logger = logging.getLogger(__name__)
 
 #: What the others are compared with.
 REFERENCE = "float32"
 
 
-def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> dict[str, Any]:
-    """Compare the variants of a MODELS folder on the test side of DATA (default: where it lay at the training).
+def compare(
+    models: str | Path, *, data: str | Path | None = None, threads: int = 1, recompute: bool = False
+) -> dict[str, Any]:
+    """Compare the variants of a MODELS folder on the test images of DATA.
 
-    Returns JSON types: "variants" (per variant: file, bytes, the figures of `freezenet.train.task.Task.evaluate`, and against float32:
-    paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images), "environment".
+    Args:
+        models: the MODELS folder.
+        data: where DATA lies now; default: where it lay at the conversion.
+        threads: CPU threads, where scores are computed.
+        recompute: score the images again, also where the scores of the conversion hold.
+
+    Returns:
+        JSON types: "variants" (per variant: file, bytes, the figures of `freezenet.train.task.Task.evaluate`, and against
+        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images), "environment".
+
+    Raises:
+        ModelError: the folder is none, or has no float32.
+        DataError: DATA is not what the models were trained on.
     """
-    conversion = read_json(models / "conversion.json")
+    folder = ModelsFolder(Path(models))
+    conversion = folder.conversion()
     names = list(conversion["variants"])
     if REFERENCE not in names:
-        raise FreezenetError(f"A folder with {REFERENCE}.tflite is required, to compare with. Got: {', '.join(names)}.")
-    classifiers = {name: Classifier(models / conversion["variants"][name]["file"], threads) for name in names}
+        raise ModelError(f"A folder with {REFERENCE}.tflite is required, to compare with. Got: {', '.join(names)}.")
+    classifiers = {name: Classifier(folder.path / conversion["variants"][name]["file"], threads) for name in names}
     card = classifiers[REFERENCE].card
     task, labels = task_of(card.content), card.labels
-    judged = judged_images(data or conversion["data"], models / "splits.csv", task.name)
+    judged = judged_images(data or conversion["data"], folder.splits, task.name)
     truth = task.truth(judged.truth, labels)
-    pixels = judged.pixels(card.preprocess)
-    found = {name: _Found.of(classifier, pixels) for name, classifier in classifiers.items()}
+    scores = _scores(folder, classifiers, judged, recompute)
+    found = {name: _Answers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
     variants = {}
     for name, classifier in classifiers.items():
@@ -49,9 +72,8 @@ def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> d
             **task.evaluate(truth, found[name].answers, labels, judged.patients),
         }
         if name != REFERENCE:
-            variants[name]["against_float32"] = paired(
-                truth, reference.answers, found[name].answers, labels, judged.patients
-            )
+            pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)
+            variants[name]["against_float32"] = pair.to_dict(labels)
             variants[name]["flipped"] = _flipped(judged, labels, reference, found[name])
     return {
         "reference": REFERENCE,
@@ -63,64 +85,67 @@ def compare(models: Path, data: str | Path | None = None, threads: int = 1) -> d
     }
 
 
+def _scores(
+    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages, recompute: bool
+) -> dict[str, NDArray[np.float32]]:
+    """Return the scores (n, classes) of each variant, in the order of the images."""
+    found = {} if recompute else _stored_scores(folder, classifiers, judged)
+    missing = {name: classifier for name, classifier in classifiers.items() if name not in found}
+    if found:
+        logger.info(f"scores of the conversion: {', '.join(found)}")
+    if missing:
+        logger.info(f"scores computed now: {', '.join(missing)}")
+    pixels: dict[Any, NDArray[np.uint8]] = {}  # one entry, unless files of several conversions lie in the folder
+    for name, classifier in missing.items():
+        spec = classifier.card.preprocess
+        if spec not in pixels:
+            pixels[spec] = judged.pixels(spec)
+        found[name] = model_scores(classifier, pixels[spec])
+    return found
+
+
+def _stored_scores(
+    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages
+) -> dict[str, NDArray[np.float32]]:
+    """Return the conversion's scores of those variants for which they hold, in the order of the images."""
+    rows = [row for row in read_splits(folder.splits) if row["split"] == "test"]
+    splits = sha256_file(folder.splits)
+    stored = {name: StoredScores.read(folder.scores(name)) for name in classifiers}
+    holding = {
+        name: one.scores
+        for name, one in stored.items()
+        if one is not None
+        and len(one.scores) == len(rows)
+        and one.hold_for(sha256_file(classifiers[name].path), splits, classifiers[name].runtime)
+    }
+    position = {row["file"]: number for number, row in enumerate(rows)}
+    order = [position[sample.file] for sample in judged.dataset.samples]
+    if not holding or any(
+        not path.is_file() or sha256_file(path) != rows[number]["sha256"]
+        for path, number in zip(judged.dataset.paths, order, strict=True)
+    ):
+        return {}
+    return {name: scores[order] for name, scores in holding.items()}
+
+
 @dataclass(frozen=True)
-class _Found:
+class _Answers:
     """answers: (n, classes) bool, which labels are answered. confidence: (n,) of the answers."""
 
     answers: NDArray[np.bool_]
     confidence: NDArray[np.float64]
 
     @classmethod
-    def of(cls, classifier: Classifier, pixels: NDArray[np.uint8]) -> _Found:
+    def of(cls, classifier: Classifier, scores: NDArray[np.float32]) -> _Answers:
         rule = classifier.rule
-        probabilities = rule.probabilities(model_scores(classifier, pixels))
+        probabilities = rule.probabilities(scores)
         answers = rule.chosen(probabilities)
         return cls(answers, rule.certainties(probabilities, answers).min(-1))
 
 
-def paired(
-    truth: NDArray[np.bool_],
-    reference: NDArray[np.bool_],
-    answer: NDArray[np.bool_],
-    labels: tuple[str, ...],
-    patients: tuple[str, ...],
-) -> dict[str, Any]:
-    """Return what changed from `reference` to `answer`, (n, classes) bool: which labels are answered for the same images.
-
-    Differences are answer - reference with 95 % intervals from a bootstrap that draws the same patients for both. An answer is
-    right where it holds exactly the labels of the truth; a multi-class answer holds one.
-    mcnemar: exact two-sided p of the images that exactly one of the two gets right (McNemar 1947).
-    """
-    draws = patient_draws(patients)
-    # The images themselves before the draws of them.
-    weights = np.concatenate([np.ones((1, len(truth))), draws])
-    before, after = (label_matrices(truth, one, weights) for one in (reference, answer))
-    right_before, right_after = ((one == truth).all(1) for one in (reference, answer))
-
-    def difference(values: NDArray) -> dict[str, float]:
-        return Figure(float(values[0]), *interval(values[1:])).to_dict()
-
-    recalls = recall(after) - recall(before)
-    only_reference = int(np.sum(right_before & ~right_after))
-    only_answer = int(np.sum(~right_before & right_after))
-    return {
-        "accuracy": difference(subset_accuracy(right_after, weights) - subset_accuracy(right_before, weights)),
-        "macro_f1": difference(macro_f1(after) - macro_f1(before)),
-        "recall": {label: difference(recalls[:, one]) for one, label in enumerate(labels)},
-        "only_float32_right": only_reference,
-        "only_this_right": only_answer,
-        "mcnemar_p": _mcnemar(only_reference, only_answer),
-        "flipped": int((reference != answer).any(1).sum()),
-    }
-
-
-def _mcnemar(first: int, second: int) -> float:
-    from scipy.stats import binomtest
-
-    return float(binomtest(first, first + second).pvalue) if first + second else 1.0
-
-
-def _flipped(judged: JudgedImages, labels: tuple[str, ...], reference: _Found, found: _Found) -> list[dict[str, Any]]:
+def _flipped(
+    judged: JudgedImages, labels: tuple[str, ...], reference: _Answers, found: _Answers
+) -> list[dict[str, Any]]:
     """Return the images with another answer; a score is the answer's confidence."""
     texts = {
         name: judged.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
@@ -128,7 +153,7 @@ def _flipped(judged: JudgedImages, labels: tuple[str, ...], reference: _Found, f
     return [
         {
             "file": judged.dataset.samples[row].file,
-            "class": judged.dataset.samples[row].label,
+            "class": judged.truth[row],
             "float32": texts["float32"][row],
             "this": texts["this"][row],
             "float32_score": round(float(reference.confidence[row]), 4),

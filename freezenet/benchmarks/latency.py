@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
 from freezenet.edge_runtime.system.child import module_command
 from freezenet.edge_runtime.system.environment import environment
@@ -24,10 +24,20 @@ from freezenet.edge_runtime.system.environment import environment
 _WARM_UP = 10
 
 
-def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | None = None) -> dict[str, Any]:
-    """Measure one model in a fresh process and return the figures (milliseconds, bytes) with device and runtime named.
+def benchmark(model: Path, *, runs: int = 200, threads: int = 1, runtime: str | None = None) -> dict[str, Any]:
+    """Measure one model in a fresh process, without which load, first inference and peak memory would mean nothing.
 
-    The fresh process is what makes load, first inference and peak memory mean something.
+    Args:
+        model: a `.tflite` file.
+        runs: timed inferences, after those that warm up.
+        threads: of one inference.
+        runtime: name of the interpreter; None takes the first that is installed.
+
+    Returns:
+        Milliseconds (keys in `_ms`) and bytes (keys in `_bytes`), with runtime and device named. JSON types.
+
+    Raises:
+        ModelError: where the file cannot be loaded or run.
     """
     request = json.dumps({"model": str(model), "runs": runs, "threads": threads, "runtime": runtime})
     done = subprocess.run(
@@ -35,7 +45,7 @@ def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | Non
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise FreezenetError(
+        raise ModelError(
             lines[-1].removeprefix("Error: ")
             if lines
             else f"{model.name} ended its process with code {done.returncode}."
@@ -44,7 +54,7 @@ def benchmark(model: Path, runs: int = 200, threads: int = 1, runtime: str | Non
 
 
 def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[str, Any]:
-    """Measure inference in this process: random pixels in, nothing decoded."""
+    """Measure inference in this process, on random pixels: nothing is decoded. Arguments as for `benchmark`."""
     before = _peak_bytes()
     started = time.perf_counter()
     interpreter = Interpreter(model, threads, runtime=runtime)

@@ -9,12 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 from jinja2 import Environment, PackageLoader, select_autoescape
+from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from freezenet.edge_runtime.images.reader import read_gray
@@ -24,7 +20,7 @@ from freezenet.train.metrics.figure import Figure
 from freezenet.train.run_folder import RunFolder
 
 _THUMBNAIL = 128
-#: Flipped images shown per variant; the rest is counted.
+#: Images with a changed answer that are shown per variant; the rest is counted.
 _FLIPPED_SHOWN = 24
 #: Shapes, because float32 and float16 often lie on one point.
 _MARKERS = {"float32": "s", "float16": "P", "dynamic": "^", "int8": "o", "int8-qat": "D", "int16x8": "v", "mixed": "X"}
@@ -37,12 +33,20 @@ _COLORS = {
     "int16x8": "#64b5cd",
     "mixed": "#937860",
 }
-#: Confusion matrices beside each other.
+#: Confusion matrices in a row.
 _COLUMNS = 4
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html` into a pipeline folder from what its stages left, and return its path."""
+    """Write `report.html` into a folder of `freezenet pipeline`, from what its stages left there.
+
+    Args:
+        folder: with `results.json`, `run/metrics.json` and `run/history.csv`; the images whose answer changed are read from where
+            `results.json` says that DATA lies.
+
+    Returns:
+        The path of the report.
+    """
     run = RunFolder(folder / "run")
     metrics = run.read_metrics()
     results = read_json(folder / "results.json")
@@ -79,8 +83,9 @@ def _history(path: Path) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items() if name != "phase"} for row in csv.DictReader(file)]
 
 
-def _curves(history: list[dict[str, float]]) -> plt.Figure:
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+def _curves(history: list[dict[str, float]]) -> Drawing:
+    figure = Drawing(figsize=(9, 3))
+    axes = figure.subplots(1, 2)
     epochs = [row["epoch"] + 1 for row in history]
     for axis, name in zip(axes, ("loss", "accuracy"), strict=True):
         axis.plot(epochs, [row[name] for row in history], marker=".", label="training")
@@ -93,13 +98,14 @@ def _curves(history: list[dict[str, float]]) -> plt.Figure:
     return figure
 
 
-def _matrices(comparison: dict[str, Any]) -> plt.Figure:
+def _matrices(comparison: dict[str, Any]) -> Drawing:
     tables = {name: _tables(name, one) for name, one in comparison["variants"].items()}
     panels = [panel for one in tables.values() for panel in one]
     of_variant = max(len(one) for one in tables.values())
     columns = min(_COLUMNS, of_variant if of_variant > 1 else len(panels))
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.6 * rows), squeeze=False, layout="constrained")
+    figure = Drawing(figsize=(3.4 * columns, 3.6 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for number, (axis, (title, names, matrix)) in enumerate(zip(axes.flat, panels, strict=False)):
@@ -137,9 +143,10 @@ def _plain(text: str) -> str:
     return text.replace("_", " ").replace("$", r"\$")
 
 
-def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure:
+def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> Drawing:
     """Macro-F1 with its interval against latency; the area of a mark is the size of the file."""
-    figure, axis = plt.subplots(figsize=(7, 4))
+    figure = Drawing(figsize=(7, 4))
+    axis = figure.subplots()
     for name, one in comparison["variants"].items():
         x, f1 = latency[name]["median_ms"], one["macro_f1"]
         color = _COLORS.get(name)
@@ -162,17 +169,16 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> plt.Figure
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.15)
     axis.set_xlabel("median latency of one inference, ms")
-    axis.set_ylabel("macro-F1 on the test side")
+    axis.set_ylabel("macro-F1 on the test images")
     axis.grid(alpha=0.3)
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), markerscale=0.6, fontsize=9)
     return figure
 
 
-def _picture(figure: plt.Figure) -> str:
+def _picture(figure: Drawing) -> str:
     """Return a figure as the content of an <img src>."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
-    plt.close(figure)
     return _png_source(content.getvalue())
 
 

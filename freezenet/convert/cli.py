@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import click
 
-from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_variants
+from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
+from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_profiles, known_variants
+from freezenet.edge_runtime.settings import Settings
 from freezenet.train.options import overwrite_option
 
 variants_option = click.option(
@@ -25,15 +28,26 @@ calibration_option = click.option(
     show_default=True,
     help="Training images to measure ranges on.",
 )
+
+
+def _names(settings: type[Settings]) -> str:
+    return ", ".join(one.name for one in fields(settings))
+
+
 limits_option = click.option(
-    "--gate",
+    "--acceptance",
     "limits",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a limit of the gate: f1_kept, recall_loss, tolerated_images, agreement, float32_difference.",
+    help=f"Change what a file must keep to be accepted: {_names(AcceptanceLimits)}. strict=true refuses also where the "
+    "images are too few to tell a loss from chance.",
 )
-no_gate_option = click.option(
-    "--no-gate", is_flag=True, help="Write refused variants too, with the verdict in their card."
+no_acceptance_option = click.option(
+    "--no-acceptance",
+    "acceptance",
+    flag_value=False,
+    default=True,
+    help="Write refused variants too, with the verdict in their card.",
 )
 
 
@@ -53,50 +67,39 @@ no_gate_option = click.option(
     "--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training."
 )
 @limits_option
-@no_gate_option
+@no_acceptance_option
 @click.option(
     "--qat",
     "training",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting of int8-qat: epochs, learning_rate, batch_size, temperature, seed, sparsity, clusters.",
+    help=f"Change a setting of int8-qat: {_names(QatSettings)}.",
 )
 @click.option(
     "--debug-layers", is_flag=True, help="Write the noise of each operator's integers: layers.csv, layers.png."
 )
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
-def convert(
-    run, out, variants, profile, calibration_images, data, limits, no_gate, training, debug_layers, overwrite, as_json
-) -> None:
+def convert(run, out, variants, profile, limits, training, as_json, **others) -> None:
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.
 
-    Exit code 3: a variant lost more than the gate allows and was kept back as <variant>.tflite.refused; the others are
-    written.
+    Exit code 3: a variant was shown to lose more than is allowed and was kept back as <variant>.tflite.refused; the others
+    are written. Where the validation images are too few to tell, the file is written and the verdict says so.
     """
     from freezenet.train.quiet import quiet
 
     with quiet():
-        from freezenet.convert.acceptance import GateLimits
-        from freezenet.convert.float.outputs import known_profiles
         from freezenet.convert.models import convert as write
         from freezenet.convert.models import refuse
-        from freezenet.convert.qat.training import QatSettings
-        from freezenet.train.run import Run
 
-    result = write(
-        Run.open(run),
-        out,
-        known_variants(variants),
-        known_profiles(profile),
-        calibration_images,
-        data,
-        GateLimits().changed(limits),
-        not no_gate,
-        QatSettings().changed(training),
-        debug_layers,
-        overwrite,
+    options = ConvertOptions(
+        variants=known_variants(variants),
+        profiles=known_profiles(profile),
+        limits=changed(AcceptanceLimits(), limits),
+        qat=changed(QatSettings(), training),
+        **others,
     )
+    result = write(run, out, options=options)
     if as_json:
         click.echo(json.dumps(result))
     else:

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.float.outputs import keep_outputs
 from freezenet.convert.ptq.bias_correction import correct_biases
 from freezenet.convert.ptq.integer import to_integer
@@ -74,12 +74,12 @@ class Converter:
     @cached_property
     def rounded(self) -> keras.Model:
         """The network without BatchNorm, its kernels on the 8-bit grid."""
-        return round_kernels(self._folded, self._batches)
+        return round_kernels(self._fused, self._batches)
 
     @cached_property
     def corrected(self) -> keras.Model:
         """`rounded` without the mean error that its kernels and 8-bit activations leave in each channel."""
-        return correct_biases(self.rounded, self._folded, np.concatenate(list(self._batches())))
+        return correct_biases(self.rounded, self._fused, np.concatenate(list(self._batches())))
 
     @cached_property
     def ranges(self) -> Ranges:
@@ -104,8 +104,8 @@ class Converter:
         )
 
     @cached_property
-    def _folded(self) -> keras.Model:
-        return fold_batchnorm(self.model)
+    def _fused(self) -> keras.Model:
+        return fuse_batchnorm(self.model)
 
     @cached_property
     def _corrected_float32(self) -> bytes:

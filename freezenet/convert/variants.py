@@ -1,4 +1,8 @@
-"""The ways to write a model; nothing heavy is imported here, so that the command can name them."""
+"""The ways to write a model, and for whom; nothing heavy is imported here, so that the command can name them.
+
+Profiles: edge  scores, a class activation map and features for the OOD gate: for this project's runtime
+          app   scores only: for clients that know nothing else, such as MediaPipe's ImageClassifier
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ VARIANTS = {
         Variant("int8-qat", "int8, its weights trained on with the rounding inside; uint8 in, float32 out", "integer"),
         Variant(
             "mixed",
-            "int8, but for the fewest operators in float that the gate asks for; uint8 in, float32 out",
+            "int8, but for the fewest operators in float with which it is accepted; uint8 in, float32 out",
             "integer",
         ),
         Variant("int16x8", "int8 weights, int16 activations; float32 in, float32 out", "integer"),
@@ -39,8 +43,15 @@ VARIANTS = {
 }
 #: What is written unless others are asked for: the rest takes longer and is for those whom `int8` does not satisfy.
 DEFAULT_VARIANTS = ("float32", "float16", "dynamic", "int8")
+#: Profile -> its outputs in file order; the scores come first in every profile.
+PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
 
 
-def known_variants(text: str) -> list[str]:
+def known_variants(text: str) -> tuple[str, ...]:
     """Read a comma-separated list of variants, or "all" of them."""
-    return chosen_names(text, VARIANTS, "Variants")
+    return tuple(dict.fromkeys(chosen_names(text, VARIANTS, "Variants")))
+
+
+def known_profiles(text: str) -> tuple[str, ...]:
+    """Read a comma-separated list of profiles."""
+    return tuple(dict.fromkeys(chosen_names(text, PROFILES, "Profiles", everything=None)))

@@ -135,7 +135,14 @@ class Classifier:
     def predict(self, image: str | Path | bytes | NDArray, overlay: bool = False) -> Prediction:
         """Classify a path, the bytes of an image file, or a decoded array (OpenCV's channel order).
 
-        overlay: also draw the class activation map of the most probable class.
+        Args:
+            image: Path, the bytes of a file, or gray (h, w) or colour (h, w, 3) values, uint8 or uint16.
+            overlay: Also draw the class activation map of the most probable class.
+
+        Raises:
+            DataError: The image cannot be used.
+            MissingExtraError: It is a DICOM file, and the extra for these is not installed.
+            ModelError: An overlay is asked for of a model without a class activation map.
         """
         if overlay:
             self.require_cam()

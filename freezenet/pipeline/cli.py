@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from freezenet.convert.cli import calibration_option, limits_option, no_gate_option, variants_option
+from freezenet.convert.cli import calibration_option, limits_option, no_acceptance_option, variants_option
+from freezenet.convert.options import AcceptanceLimits, ConvertOptions, changed
 from freezenet.convert.variants import known_variants
 from freezenet.train.options import (
     TrainingOptions,
@@ -23,10 +24,6 @@ from freezenet.train.options import (
 
 logger = logging.getLogger(__name__)
 
-#: Changed answers, of some ninety, that are no ground for refusal in the demo: a small network that is trained from random weights in
-#: half a minute is sure of little.
-_DEMO_TOLERATED = 6
-
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
@@ -36,9 +33,9 @@ _DEMO_TOLERATED = 6
 @variants_option
 @calibration_option
 @limits_option
-@no_gate_option
+@no_acceptance_option
 @json_option
-def pipeline(data, out, recipe, options, variants, calibration_images, limits, no_gate, as_json) -> None:
+def pipeline(data, out, recipe, options, variants, calibration_images, limits, acceptance, as_json) -> None:
     """Do all of it on DATA: train, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
@@ -50,10 +47,12 @@ def pipeline(data, out, recipe, options, variants, calibration_images, limits, n
         as_json,
         recipe=recipe,
         training=options,
-        variants=tuple(known_variants(variants)),
-        calibration_images=calibration_images,
-        limits=limits,
-        gate=not no_gate,
+        conversion=ConvertOptions(
+            variants=known_variants(variants),
+            calibration_images=calibration_images,
+            limits=changed(AcceptanceLimits(), limits),
+            acceptance=acceptance,
+        ),
     )
 
 
@@ -81,18 +80,17 @@ def demo(out, seed, overwrite, as_json) -> None:
         write_phantoms(data.parent, seed=seed)
     training = TrainingOptions(weights="none", cache=out / "cache")
     recipe = load_recipe("phantoms", (f"seed={seed}",))
-    _run(data, out, as_json, recipe=recipe, training=training, limits=(f"tolerated_images={_DEMO_TOLERATED}",))
+    _run(data, out, as_json, recipe=recipe, training=training)
 
 
-def _run(data: Path, out: Path, as_json: bool, limits: tuple[str, ...], **others: Any) -> None:
+def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
     """Run the pipeline and print its table; others: options of `freezenet.pipeline.stages.Options` under their own names."""
     from freezenet.train.quiet import quiet
 
     with quiet():
-        from freezenet.convert.acceptance import GateLimits
         from freezenet.pipeline.stages import Options, command_line, run_pipeline
 
-    options = Options(data=data, limits=GateLimits().changed(limits), command=command_line(sys.argv[1:]), **others)
+    options = Options(data=data, command=command_line(sys.argv[1:]), **others)
     results = run_pipeline(options, out)
     if as_json:
         click.echo(json.dumps(results))

@@ -14,13 +14,12 @@ from typing import Any
 
 from freezenet.benchmarks.compare import compare
 from freezenet.benchmarks.latency import benchmark
-from freezenet.convert.acceptance import GateLimits
-from freezenet.convert.float.outputs import PROFILES
-from freezenet.convert.models import FINISHED as CONVERTED
+from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.models import convert, refuse
+from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import NOTICE
-from freezenet.convert.variants import DEFAULT_VARIANTS
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.convert.variants import PROFILES
+from freezenet.edge_runtime.errors import ModelError, SettingError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.loading import load
 from freezenet.train.files import prepare_output, read_json, write_json
@@ -41,17 +40,14 @@ class Options:
         data: a folder or a CSV.
         recipe: what is trained by.
         training: how; its `overwrite` empties the folder of the whole pipeline.
-        variants, calibration_images, limits, gate: of the conversion.
+        conversion: how its model is converted, but for profiles and data: all profiles are written, from `data`.
         command: what was typed, for the report.
     """
 
     data: Path
     recipe: Recipe
     training: TrainingOptions = TrainingOptions()
-    variants: tuple[str, ...] = DEFAULT_VARIANTS
-    calibration_images: int = 100
-    limits: GateLimits = GateLimits()
-    gate: bool = True
+    conversion: ConvertOptions = ConvertOptions()
     command: str = ""
 
 
@@ -67,23 +63,21 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     logger.info(f"1/5 train {options.recipe.name}")
     run = _trained(options, RunFolder(out / "run"))
     logger.info("2/5 convert")
-    models = out / "models"
-    if (models / CONVERTED).is_file():
-        conversion = read_json(models / CONVERTED)
+    models = ModelsFolder(out / "models")
+    if models.finished:
+        conversion = models.conversion()
     else:
-        conversion = convert(
-            run, models, options.variants, tuple(PROFILES), options.calibration_images, options.data, options.limits,
-            options.gate,
-        )  # fmt: skip
+        wanted = replace(options.conversion, profiles=tuple(PROFILES), data=options.data, overwrite=False)
+        conversion = convert(run, models.path, options=wanted)
     if "float32" not in conversion["variants"]:
         refuse(conversion)
-        raise FreezenetError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
+        raise SettingError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
     results_file = out / "results.json"
     if not results_file.is_file():
         logger.info("3/5 compare")
-        comparison = compare(models, options.data)
+        comparison = compare(models.path, data=options.data)
         logger.info("4/5 benchmark")
-        latency = [benchmark(models / one["file"]) for one in conversion["variants"].values()]
+        latency = [benchmark(models.path / one["file"]) for one in conversion["variants"].values()]
         metrics = run.read_metrics()
         write_json(results_file, {
             "recipe": options.recipe.name,
@@ -95,6 +89,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "comparison": comparison,
             "latency": latency,
             "refused": conversion["refused"],
+            "undecided": conversion["undecided"],
             "environment": environment(),
         })  # fmt: skip
     logger.info("5/5 report")
@@ -113,7 +108,7 @@ def _trained(options: Options, files: RunFolder) -> Run:
     begun = (run.recipe, run.manifest["weights"], run.manifest["data"], run.manifest.get("not_cxr"))
     not_cxr = training.not_cxr and str(training.not_cxr.resolve())
     if begun != (options.recipe, training.weights_origin, str(options.data.resolve()), not_cxr):
-        raise FreezenetError(
+        raise ModelError(
             f"The same recipe, weights and data are required to go on with a pipeline. Got: {files.folder.parent}, begun with "
             "others; pass --overwrite or choose another name."
         )

@@ -14,7 +14,7 @@ from typing import Any
 from studies.clients.answers import ask
 from studies.clients.question import Question
 from studies.clients.runtimes import installed_version
-from studies.clients.tools import MissingToolError, executable, made, pip_install, run_tool
+from studies.tools import MissingToolError, executable, made, pip_install, run_tool
 
 #: With qemu 7.2's default processor quantized models give garbage.
 _QEMU = ("-cpu", "cortex-a72")

@@ -16,7 +16,7 @@ import numpy as np
 
 import freezenet
 from studies.clients.question import Question
-from studies.clients.tools import MissingToolError
+from studies.tools import MissingToolError
 
 PROGRAMS = Path(__file__).parent / "programs"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from studies.clients.question import Question
-from studies.clients.tools import executable, npm_packages
+from studies.tools import executable, npm_packages
 
 VERSION = "2.5.3"
 PAGE = Path(__file__).parent / "page"

@@ -14,7 +14,7 @@ from freezenet.edge_runtime.system.environment import environment
 from studies.clients import aarch64, browser, mediapipe, runtimes, support
 from studies.clients.cell import Cell
 from studies.clients.question import Question, conversion, questions
-from studies.clients.tools import MissingToolError
+from studies.tools import MissingToolError
 
 logger = logging.getLogger(__name__)
 

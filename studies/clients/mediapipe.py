@@ -8,7 +8,7 @@ from typing import Any
 
 from studies.clients.answers import ask
 from studies.clients.question import Question
-from studies.clients.tools import virtual_environment
+from studies.tools import virtual_environment
 
 #: From 1.0 on the package sends usage metrics out, which a tool for X-rays must not do.
 VERSION = "0.10.31"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.card import ModelCard, read_associated
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.interpreter import Interpreter
 
 
@@ -35,7 +35,7 @@ class Question:
         """Ask for the golden vectors inside the file: the scores that it was shipped with."""
         card = ModelCard.read(model)
         if not card.golden:
-            raise FreezenetError(f"A model with golden vectors is required. Got: {model.name} without any.")
+            raise ModelError(f"A model with golden vectors is required. Got: {model.name} without any.")
         pixels = np.stack([card.preprocess.pixels(read_associated(model, one["image"])) for one in card.golden])
         expected = np.array([[one["scores"][label] for label in card.labels] for one in card.golden], np.float32)
         return cls(variant, model, card, pixels, _tensors(model, card, pixels), expected)

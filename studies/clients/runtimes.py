@@ -11,7 +11,7 @@ from typing import Any
 
 from studies.clients.answers import ask
 from studies.clients.question import Question
-from studies.clients.tools import MissingToolError, virtual_environment
+from studies.tools import MissingToolError, virtual_environment
 
 #: The last release; what 32-bit boards have.
 TFLITE_RUNTIME = "2.14.0"

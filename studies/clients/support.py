@@ -9,7 +9,7 @@ from typing import Any
 
 from studies.clients.answers import ask
 from studies.clients.question import Question
-from studies.clients.tools import virtual_environment
+from studies.tools import virtual_environment
 
 VERSION = "0.4.4"
 

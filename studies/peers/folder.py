@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
 from studies.clients.answers import client_environment
 from studies.peers.process import ROOT, usable_cores
 
@@ -60,5 +60,5 @@ def _images_per_second(model: Path, folder: Path, cores: Sequence[int]) -> float
         assert process.stdout is not None
         moments = [time.perf_counter() for _ in process.stdout]
     if process.returncode or len(moments) < 2:
-        raise FreezenetError(f"A folder that is answered is required. Got: exit code {process.returncode}.")
+        raise ModelError(f"A folder that is answered is required. Got: exit code {process.returncode}.")
     return (len(moments) - 1) / (moments[-1] - moments[0])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.system.environment import environment
 from studies.clients.runtimes import installed_version
-from studies.clients.tools import MissingToolError
 from studies.peers.files import write_files
 from studies.peers.folder import folder_throughput
 from studies.peers.process import WayProcess, usable_cores
 from studies.peers.ways import OURS, Setting, Start, ways
+from studies.tools import MissingToolError
+
+logger = logging.getLogger(__name__)
 
 #: Packages whose versions stand in the result beside the environment's.
 _PEERS = ("pillow", "onnxruntime", "openvino", "tf2onnx", "pydicom")
@@ -31,47 +34,53 @@ _START_FILE, _MEMORY_FILE = "jpeg-512.jpg", "jpeg-2048.jpg"
 def measure(
     model: Path,
     tools: Path,
+    *,
     image: Path | None = None,
     rounds: int = 20,
     times: int = 5,
     starts: int = 7,
     folder_images: int = 200,
-    say: Callable[[str], object] = lambda text: None,
 ) -> dict[str, Any]:
     """Measure every way with one model file and return the figures (JSON types; milliseconds, bytes).
 
-    tools: folder where MediaPipe is installed. image: see `write_files`. In each of `rounds`, every way in its own
-    process answers each file `times` times, in changing order; `starts` fresh processes of each way give cold start and
-    peak memory. folder_images: of each JPEG in the folder for the throughput. All on one CPU core, the throughput on
-    one and on two. say: takes a sentence on the progress.
+    Everything runs on one CPU core, the throughput on one and on two.
+
+    Args:
+        model: a file in a MODELS folder.
+        tools: folder where MediaPipe is installed.
+        image: the X-ray that the files are made from, see `write_files`.
+        rounds: turns; in each, every way in its own process answers every file, in changing order.
+        times: timed answers to a file in a turn.
+        starts: fresh processes of each way, for cold start and peak memory.
+        folder_images: how many files are made of each JPEG in the folder for the throughput.
     """
     card = ModelCard.read(model)
-    with tempfile.TemporaryDirectory(prefix="freezenet-edge-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="freezenet-peers-") as temporary:
         work = Path(temporary)
         files = write_files(work / "files", image)
         setting = Setting(model.resolve(), card, tools, work)
         started: dict[str, Start] = {}
         figures: dict[str, dict[str, Any]] = {}
         for way in ways(card):
-            say(f"preparing {way.name}")
+            logger.info(f"preparing {way.name}")
             figures[way.name] = {"pixels": way.pixels, "network": way.network, "skipped": None}
             try:
                 started[way.name] = way.start(setting)
             except MissingToolError as error:
                 figures[way.name]["skipped"] = str(error)
         core = usable_cores()[-1:]
-        say(f"steady, {rounds} rounds")
+        logger.info(f"steady, {rounds} rounds")
         steady = _steady(started, files, rounds, times, core, DecisionRule.from_card(card))
         for name, by_file in steady.items():
             reasons = {one.get("cannot") for one in by_file.values()}
             if len(reasons) == 1 and None not in reasons:
                 figures[name].update(skipped=reasons.pop())
                 del started[name]
-        say(f"cold start, {starts} of each")
+        logger.info(f"cold start, {starts} of each")
         cold = _cold(started, files, starts, core)
         for name in started:
             figures[name].update(files=steady[name], start=cold[name])
-        say("folder")
+        logger.info("folder")
         folder = folder_throughput(model, [files[_START_FILE], files[_MEMORY_FILE]], folder_images)
     return {
         "model": model.name,

@@ -12,7 +12,7 @@ from freezenet.edge_runtime.card import ModelCard
 from studies.clients import mediapipe
 from studies.clients.question import model_files
 from studies.clients.runtimes import installed_version
-from studies.clients.tools import MissingToolError, run_tool, virtual_environment
+from studies.tools import MissingToolError, run_tool, virtual_environment
 
 #: Version of ONNX's operators.
 _OPSET = "17"

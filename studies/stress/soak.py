@@ -28,9 +28,10 @@ from typing import Any
 
 import click
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import ModelError, one_line
 from freezenet.edge_runtime.system.child import module_command
-from studies.command import BenchmarkCommand
+from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
+from studies.tools import MissingToolError
 
 #: Requests after which the server counts as warm: all buffers have seen all images.
 WARM = 500
@@ -185,7 +186,7 @@ def server(model: Path, max_bytes: int, workers: int | None) -> Iterator[tuple[s
             break
     else:
         process.wait()
-        raise FreezenetError(f"A server that starts is required. Got: {' '.join(''.join(said).split())[-300:]}")
+        raise ModelError(f"A server that starts is required. Got: {' '.join(''.join(said).split())[-300:]}")
     # A full pipe would stop the server.
     threading.Thread(target=process.stderr.read, daemon=True).start()
     try:
@@ -200,7 +201,7 @@ def memory_mb(pid: int) -> dict[str, float]:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
-        raise FreezenetError("A running server and Linux's /proc are required. Got: no such process.") from None
+        raise MissingToolError("A running server and Linux's /proc are required. Got: no such process.") from None
     found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB$", status, re.M))
     return {"now": int(found["VmRSS"]) * 1024 / 1e6, "peak": int(found["VmHWM"]) * 1024 / 1e6}
 
@@ -212,9 +213,18 @@ def percentile(values: list[float], share: float) -> float | None:
 
 
 def soak(
-    model: Path, images: list[Path], requests: int, clients: int, bad: float, workers: int | None
+    model: Path, images: list[Path], *, requests: int, clients: int, bad: float, workers: int | None
 ) -> dict[str, Any]:
-    """Run all of it; return the result (JSON types)."""
+    """Put a server of its own under load and return the result (JSON types).
+
+    Args:
+        model: the file to serve.
+        images: good requests are made of these, bad ones of the first.
+        requests: how many are sent, good and bad together.
+        clients: requests at the same time.
+        bad: share of bad requests, 0 to 1.
+        workers: of the server; None leaves it to the server.
+    """
     good = good_requests(model, images)
     max_bytes = max(len(one.body) for one in good) + 65536
     warm = min(WARM, requests // 2)
@@ -248,29 +258,21 @@ def soak(
     }  # fmt: skip
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("model", type=click.Path(exists=True, path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.command(cls=StudyCommand)
+@model_argument
+@images_argument
 @click.option("--requests", default=20_000, show_default=True, type=click.IntRange(10), help="Good and bad together.")
 @click.option("--clients", default=8, show_default=True, type=click.IntRange(1), help="Requests at the same time.")
 @click.option("--bad", default=0.05, show_default=True, type=click.FloatRange(0, 1), help="Share of bad requests.")
 @click.option("--workers", type=click.IntRange(1), help="Workers of the server; default: its own.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-def main(model, images, requests, clients, bad, workers, out, as_json) -> None:
+@result_options
+def main(model, images, requests, clients, bad, workers, as_json, out) -> None:
     """Ask a server of its own for long. Exit code 1 where a request failed or resident memory grew by more than 5 %."""
     from freezenet.edge_runtime.system.environment import environment
-    from studies.results import write_result
 
-    result = soak(model, list(images), requests, clients, bad, workers)
-    full = {**result, "environment": environment()}
-    if out is not None:
-        write_result(out, f"soak-{model.stem}", full)
-    if as_json:
-        click.echo(json.dumps(full))
-    else:
-        for key, value in result.items():
-            click.echo(f"{key}\t{value}")
+    result = soak(model, list(images), requests=requests, clients=clients, bad=bad, workers=workers)
+    text = "\n".join(f"{key}\t{value}" for key, value in result.items())
+    hand_over({**result, "environment": environment()}, f"soak-{model.stem}", text, as_json, out)
     if result["failures"] or result["memory_growth"] > 0.05 or result["exit_code"]:
         sys.exit(1)
 

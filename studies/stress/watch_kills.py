@@ -27,7 +27,7 @@ from typing import Any
 import click
 
 from freezenet.edge_runtime.system.child import module_command
-from studies.command import BenchmarkCommand
+from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
 
 #: Seconds of the watcher's life between start and SIGKILL, smallest and largest.
 _LIFE = (0.05, 1.6)
@@ -92,7 +92,7 @@ def feed(inbox: Path, files: dict[str, bytes], seconds: float, seed: int) -> Non
                 time.sleep(pause / parts)
 
 
-def watch_and_kill(model: Path, folder: Path, files: dict[str, bytes], kills: int, seed: int) -> int:
+def watch_and_kill(model: Path, folder: Path, *, files: dict[str, bytes], kills: int, seed: int) -> int:
     """Let the files arrive while the watcher is killed again and again; return the kills that left a job behind."""
     inbox, outbox = folder / "inbox", folder / "outbox"
     inbox.mkdir()
@@ -117,7 +117,7 @@ def watch_and_kill(model: Path, folder: Path, files: dict[str, bytes], kills: in
     return within
 
 
-def tally(model: Path, folder: Path, files: dict[str, bytes], kills: int, within: int, seconds: float) -> Tally:
+def tally(model: Path, folder: Path, *, files: dict[str, bytes], kills: int, within: int, seconds: float) -> Tally:
     """Compare what lies in the folders with what arrived."""
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import FreezenetError
@@ -171,39 +171,36 @@ def tally(model: Path, folder: Path, files: dict[str, bytes], kills: int, within
     )
 
 
-def measure(model: Path, images: list[Path], files: int, kills: int, seed: int = 0) -> Tally:
+def measure(model: Path, images: list[Path], *, files: int, kills: int, seed: int = 0) -> Tally:
     """Run all of it in a folder of its own."""
+    from freezenet.edge_runtime.classifier import Classifier
+
+    Classifier(model)  # or the watcher would refuse it once for every kill
     made = contents(images, files)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        within = watch_and_kill(model, Path(folder), made, kills, seed)
-        return tally(model, Path(folder), made, kills, within, time.perf_counter() - started)
+        within = watch_and_kill(model, Path(folder), files=made, kills=kills, seed=seed)
+        seconds = time.perf_counter() - started
+        return tally(model, Path(folder), files=made, kills=kills, within=within, seconds=seconds)
 
 
-@click.command(cls=BenchmarkCommand)
-@click.argument("model", type=click.Path(exists=True, path_type=Path))
-@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--files", default=500, show_default=True, type=click.IntRange(1), help="That arrive.")
+@click.command(cls=StudyCommand)
+@model_argument
+@images_argument
+@click.option("--files", default=500, show_default=True, type=click.IntRange(1), help="Files that arrive.")
 @click.option("--kills", default=50, show_default=True, type=click.IntRange(1), help="SIGKILLs while they arrive.")
-@click.option("--seed", default=0, show_default=True, help="Of the moments.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the result file.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the moments of the kills.")
+@result_options
 def main(
-    model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, out: Path | None, as_json: bool
+    model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, as_json: bool, out: Path | None
 ) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
     from freezenet.edge_runtime.system.environment import environment
-    from studies.results import write_result
 
-    found = measure(model, list(images), files, kills, seed)
+    found = measure(model, list(images), files=files, kills=kills, seed=seed)
     result = {"model": model.name, **asdict(found), "passed": found.passed}
-    full = {**result, "environment": environment()}
-    if out is not None:
-        write_result(out, f"watch-kills-{model.stem}", full)
-    if as_json:
-        click.echo(json.dumps(full))
-    else:
-        click.echo("\n".join(f"{key:<20}{value}" for key, value in result.items()))
+    text = "\n".join(f"{key:<20}{value}" for key, value in result.items())
+    hand_over({**result, "environment": environment()}, f"watch-kills-{model.stem}", text, as_json, out)
     if not found.passed:
         sys.exit(1)
 

@@ -1,1 +1,1 @@
-"""Writers of the tables in the documentation, from the files in results/."""
+"""Writers of the documentation's tables, from the files in results/: one module for each page."""

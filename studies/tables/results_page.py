@@ -1,243 +1,221 @@
-"""The README's measured table, written from the files in results/.
+"""Everything that was measured, in one page: docs/results.md.
 
-    python -m studies.tables.results_page
-
-A test compares the README with what this would write.
+python -m studies.tables.results_page
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import click
-
 from freezenet.train.files import read_json
-from studies.peers.table import table as edge_table
 from studies.results import mean_and_spread
-from studies.tables.pages import begin_mark, rewrite_page, with_part
+from studies.tables import markdown
+from studies.tables.pages import Page, each_result
+from studies.tables.peers_table import peers_table
 
-BEGIN = begin_mark("python -m studies.tables.results_page")
+_PREDICT = """## `freezenet predict`
+
+On {model}, {machine} (`python -m studies.predict MODEL IMAGE... --json`): {steady[predict_ms]:.2f} ms per image in steady state, \
+{steady[ratio]:.2f} times as long as the same steps by hand; {start[first_answer_ms]:.0f} ms from the start of the process to the first \
+answer, {start[ratio]:.2f} times as long as only importing NumPy, OpenCV and the interpreter.
+"""
+_WATCH_KILLS = """## `freezenet watch` and kills
+
+Killed {kills} times at random moments while {files} files arrived (`python -m studies.stress.watch_kills MODEL IMAGE...`): {answered} \
+answered, {rejected} bad ones rejected, {lost} lost, {doubled} answered twice, {half_written} half-written, {different} with a different answer.
+"""
 
 
-def readme_with_tables(readme: str, results: Path) -> str:
-    """Return the README's text with the part between the two marks made anew from the files in `results`."""
-    return with_part(readme, BEGIN, tables(results))
+def _filled(text: str) -> Callable[[dict[str, Any]], str]:
+    """Return a section that is the text with a result's figures in it."""
+    return lambda result: text.format(**result, machine=markdown.machine(result))
 
 
-def tables(results: Path) -> str:
+def results_part(results: Path) -> str:
     """Return the tables in Markdown, each with the command that makes its file again."""
-    parts = [
-        # Backwards: the default recipe on four classes first.
-        *(_recipes(read_json(path), _plain(results)) for path in sorted(results.glob("recipes-*.json"), reverse=True)),
-        *(_latency(read_json(path)) for path in sorted(results.glob("latency-*.json"))),
-        *(_training(read_json(path)) for path in sorted(results.glob("training-*.json"))),
-        *(_crossval(read_json(path)) for path in sorted(results.glob("crossval-*.json"))),
-        *(_gate(read_json(path)) for path in sorted(results.glob("gate-*.json"))),
-        *(_predict(read_json(path)) for path in sorted(results.glob("predict-*.json"))),
-        *(_edge(read_json(path)) for path in sorted(results.glob("edge-*.json"))),
-        *(_soak(read_json(path)) for path in sorted(results.glob("soak-*.json"))),
-        *(_watch_kills(read_json(path)) for path in sorted(results.glob("watch-kills-*.json"))),
-        *(_fuzz(read_json(path)) for path in sorted(results.glob("fuzz-*.json"))),
-    ]
-    return "\n".join(parts)
-
-
-def _plain(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return (data, recipe) -> what TensorFlow's converter makes of runs with the same seeds, from the study of techniques."""
-    studies = [read_json(path) for path in sorted(results.glob("quantization-*.json"))]
-    return {(one["data"], one["recipe"]): one["summary"]["tensorflow"] for one in studies}
+    plain = {(one["data"], one["recipe"]): one["summary"]["tensorflow"] for one in map(read_json, sorted(results.glob("quantization-*.json")))}  # fmt: skip
+    sections = (
+        # Backwards: the default recipe on four classes comes first.
+        each_result(results, "recipes", lambda result: _recipes(result, plain), backwards=True),
+        each_result(results, "latency", _latency),
+        each_result(results, "training-speed", _training_speed),
+        each_result(results, "crossval-speed", _crossval_speed),
+        each_result(results, "ood", _ood),
+        each_result(results, "predict", _filled(_PREDICT)),
+        each_result(results, "peers", _peers),
+        each_result(results, "soak", _soak),
+        each_result(results, "watch-kills", _filled(_WATCH_KILLS)),
+        each_result(results, "fuzz", _fuzz),
+    )
+    return "\n".join(section for section in sections if section)
 
 
 def _recipes(result: dict[str, Any], plain: dict[tuple[str, str], dict[str, Any]]) -> str:
     seeds = ", ".join(map(str, result["seeds"]))
     images = result["rows"][0]["test_images"]
+    rows = [row for arm, summary in result["summary"].items() for row in _variants(result, arm, summary, images)]
     lines = [
-        f"**Test figures on `{result['data']}`**, mean ± standard deviation over the seeds {seeds} (about {images} held-out test "
-        f"images each, whole patients; weights `{result['weights']}`, {_packages(result)}). One command makes them again: "
+        f"## Accuracy: {', '.join(result['summary'])} on {result['data']}",
+        "",
+        f"Mean ± standard deviation over the seeds {seeds}: about {images} held-out test images each, whole patients; weights "
+        f"`{result['weights']}`, {markdown.packages(result, 'tensorflow', 'ai-edge-litert')}. To make the figures again: "
         f"`python -m studies.recipes {result['data']} --arms {','.join(result['summary'])} --weights {result['weights']} "
         f"--variants {','.join(result['variants'])} --work DIR --out results`.",
         "",
-        "| recipe | file | accuracy | macro-F1 | less float32's of the same seed | answers changed from float32 | MB |",
-        "|---|---|---|---|---|---|---|",
+        *markdown.table(
+            [
+                "recipe",
+                "file",
+                "accuracy",
+                "macro-F1",
+                "macro-F1 against float32, same seed",
+                "answers changed from float32",
+                "MB",
+            ],
+            rows,
+        ),
     ]
-    for arm, summary in result["summary"].items():
-        for name in [
-            key.removesuffix("_macro_f1") for key in summary if key.endswith("_macro_f1") and "validation" not in key
-        ]:
-            flipped = summary[f"{name}_flipped"]["mean"] / images
-            paired = mean_and_spread(
-                [row[f"{name}_macro_f1"] - row["float32_macro_f1"] for row in result["rows"] if row["arm"] == arm]
-            )
-            against = f"{paired['mean']:+.3f} ± {paired['sd']:.3f} | {flipped:.1%}" if name != "float32" else " | "
-            lines.append(
-                f"| {arm} | {name} | {_spread(summary[f'{name}_accuracy'])} | {_spread(summary[f'{name}_macro_f1'])} | "
-                f"{against} | {summary[f'{name}_bytes']['mean'] / 1e6:.2f} |"
-            )
     refused = [
         f"{row['arm']} seed {row['seed']}: {', '.join(row['refused'])}" for row in result["rows"] if row["refused"]
     ]
     if refused:
-        lines += ["", f"The gate would keep back: {'; '.join(refused)}."]
+        lines += ["", f"When this was measured, the acceptance check would have refused {'; '.join(refused)}."]
     for arm in result["summary"]:
-        if (result["data"], arm) in plain:
-            figures = plain[result["data"], arm]
+        if figures := plain.get((result["data"], arm)):
             lines += [
                 "",
-                f"Beside them, the plain int8 file of TensorFlow's converter for other runs of {arm} with these seeds: macro-F1 "
-                f"{figures['macro_f1_difference']['mean']:+.3f} ± {figures['macro_f1_difference']['sd']:.3f} against float32, "
-                f"{figures['changed']['mean']:.1%} of the answers changed ([docs/quantization.md](docs/quantization.md)).",
+                f"For comparison, the plain int8 file of TensorFlow's converter, for other runs of {arm} with these seeds: macro-F1 "
+                f"{markdown.spread(figures['macro_f1_difference'], '+.3f')} against float32, "
+                f"{figures['changed']['mean']:.1%} of the answers changed ([quantization.md](quantization.md)).",
             ]
-    return "\n".join([*lines, "", ""])
+    return "\n".join([*lines, ""])
 
 
-def _latency(results: list[dict[str, Any]]) -> str:
+def _variants(result: dict[str, Any], arm: str, summary: dict[str, Any], images: int) -> list[list[str]]:
+    names = [key.removesuffix("_macro_f1") for key in summary if key.endswith("_macro_f1") and "validation" not in key]
+    rows = []
+    for name in names:
+        against = mean_and_spread(
+            [row[f"{name}_macro_f1"] - row["float32_macro_f1"] for row in result["rows"] if row["arm"] == arm]
+        )
+        compared = [markdown.spread(against, "+.3f"), f"{summary[f'{name}_flipped']['mean'] / images:.1%}"]
+        accuracy, macro_f1 = (markdown.spread(summary[f"{name}_{figure}"]) for figure in ("accuracy", "macro_f1"))
+        size = f"{summary[f'{name}_bytes']['mean'] / 1e6:.2f}"
+        rows.append([arm, name, accuracy, macro_f1, *(["", ""] if name == "float32" else compared), size])
+    return rows
+
+
+def _latency(results: Any) -> str:
     first = results[0]
-    lines = [
-        f"**Latency** of one inference in milliseconds, {_machine(first)}, {first['runtime']}, {first['threads']} thread, "
-        f"{first['runs']} runs (`freezenet benchmark models/*.tflite --json`):",
-        "",
-        "| file | load | first | p50 | p95 | p99 | peak memory MB |",
-        "|---|---|---|---|---|---|---|",
+    keys = ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms")
+    rows = [
+        [one["model"], *(f"{one[key]:.2f}" for key in keys), f"{one['peak_memory_bytes'] / 1e6:.0f}"] for one in results
     ]
-    for one in results:
-        figures = [one[key] for key in ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms")]
-        shown = " | ".join(f"{figure:.2f}" for figure in figures)
-        lines.append(f"| {one['model']} | {shown} | {one['peak_memory_bytes'] / 1e6:.0f} |")
-    return "\n".join([*lines, "", ""])
-
-
-def _training(result: dict[str, Any]) -> str:
-    rates = result["images_per_second"]
-    build = result["cache_build_seconds"]
-    return (
-        f"**Training** in images per second, {_machine(result)}, batch {result['batch_size']}, side by side "
-        f"(`python -m studies.training_speed DATA --json`): as plain Keras networks full fine-tuning "
-        f"{rates['full']:.0f}, half-frozen {rates['half']:.0f}; as freezenet trains from the cache {rates['cached']:.0f}; cached is "
-        f"{result['ratio_cached_to_half']:.2f} times half-frozen and "
-        f"{result['ratio_cached_to_full']:.2f} times full (medians of {len(result['rounds']['full'])} turns, the ratios those of each turn's own). "
-        f"Building the cache of {result['images']} images once: {build['keras']} s with "
-        f"Keras, {build['xnnpack']} s with XNNPACK.\n\n"
+    return "\n".join(
+        [
+            "## Latency of one inference",
+            "",
+            f"Milliseconds, {markdown.machine(first)}, {first['runtime']}, {first['threads']} thread, {first['runs']} runs: "
+            "`freezenet benchmark models/*.tflite --json`.",
+            "",
+            *markdown.table(["file", "load", "first", "p50", "p95", "p99", "peak memory MB"], rows),
+            "",
+        ]
     )
 
 
-def _crossval(result: dict[str, Any]) -> str:
+def _training_speed(result: dict[str, Any]) -> str:
+    rates, build = result["images_per_second"], result["cache_build_seconds"]
+    return (
+        f"## Speed of training\n\nImages per second, {markdown.machine(result)}, batch {result['batch_size']}, measured in turns "
+        f"(`python -m studies.training_speed DATA --json`). As plain Keras networks: full fine-tuning {rates['full']:.0f}, half-frozen "
+        f"{rates['half']:.0f}. As freezenet trains, from the cache: {rates['cached']:.0f}, which is "
+        f"{result['ratio_cached_to_half']:.2f} times half-frozen and {result['ratio_cached_to_full']:.2f} times full fine-tuning (medians of "
+        f"{len(result['rounds']['full'])} turns; each ratio is the median of the turns' own ratios). Building the cache of "
+        f"{result['images']} images, which is done once, takes {build['keras']} s with Keras and {build['xnnpack']} s with XNNPACK.\n"
+    )
+
+
+def _crossval_speed(result: dict[str, Any]) -> str:
     settings = "".join(f" --set {setting}" for setting in result["settings"])
     seconds = result["seconds"]
     return (
-        f"**Cross-validation** on `{result['data']}`, {_machine(result)}, batch {result['batch_size']}: {result['folds']} folds of "
-        f"{result['epochs']} epochs take {seconds['cached']:.0f} s with all figures of `freezenet crossval`, {seconds['plain']:.0f} s as plain "
-        "half-frozen trainings from image files with `keras.utils.image_dataset_from_directory`, the folds in turns: "
-        f"{result['ratio']:.2f} times as long (`python -m studies.crossval_speed {result['data']} --weights {result['weights']}{settings} "
-        f"--epochs {result['epochs']} --json`).\n\n"
+        f"## Speed of cross-validation\n\nOn `{result['data']}`, {markdown.machine(result)}, batch {result['batch_size']}: "
+        f"{result['folds']} folds of {result['epochs']} epochs take {seconds['cached']:.0f} s with `freezenet crossval`, all its figures "
+        f"included, and {seconds['plain']:.0f} s as plain half-frozen trainings that read the image files with "
+        f"`keras.utils.image_dataset_from_directory`; that is {result['ratio']:.2f} times as long. The folds took turns "
+        f"(`python -m studies.crossval_speed {result['data']} --weights {result['weights']}{settings} --epochs {result['epochs']} --json`).\n"
     )
 
 
-def _gate(result: dict[str, Any]) -> str:
+def _ood(result: dict[str, Any]) -> str:
     seeds = ", ".join(map(str, result["seeds"]))
-    lines = [
-        f"**Chest gate** on `{result['data']}`, mean ± standard deviation over the seeds {seeds}: half of "
-        f"{sum(result['negatives'].values())} images that are no chest X-rays teach the logistic gate, the other half and the "
-        "held-out chest X-rays are shown; then each kind of them is left out of the teaching and all of it is shown "
-        f"(`python -m studies.ood {result['data']} --not-cxr FOLDER --weights {result['weights']} --out results`; "
-        "[docs/training.md](docs/training.md)):",
-        "",
-        "| shown | gate | AUROC | chest X-rays passed | negatives refused |",
-        "|---|---|---|---|---|",
-    ]
-    for shown, summary in (("the other half", result["summary"]), *result["left_out"].items()):
+    rows = []
+    for shown, summary in (("the held-out half", result["summary"]), *result["left_out"].items()):
+        kind = shown if shown == "the held-out half" else f"{shown}, never seen in training"
         for name, one in summary.items():
-            area = f"{one['auroc']['mean']:.4f} ± {one['auroc']['sd']:.4f}"
-            shares = " | ".join(
-                f"{one[key]['mean']:.1%} ± {one[key]['sd']:.1%}" for key in ("chest_passed", "negatives_refused")
-            )
-            lines.append(
-                f"| {shown}{'' if shown == 'the other half' else ', never taught'} | {name} | {area} | {shares} |"
-            )
+            shares = (markdown.spread(one[key], ".1%") for key in ("chest_passed", "negatives_refused"))
+            rows.append([kind, name, markdown.spread(one["auroc"], ".4f"), *shares])
+    lines = [
+        f"## OOD gate: is this a chest X-ray? ({result['data']})",
+        "",
+        f"Mean ± standard deviation over the seeds {seeds}. Half of {sum(result['negatives'].values())} images that are no chest X-rays "
+        "train the logistic gate; it is tested on the other half and on the held-out chest X-rays. Then each kind of image is left out of "
+        "the training in turn and all of it is tested "
+        f"(`python -m studies.ood {result['data']} --not-cxr FOLDER --weights {result['weights']} --out results`; "
+        "[training.md](training.md#the-ood-gate)).",
+        "",
+        *markdown.table(["tested on", "gate", "AUROC", "chest X-rays passed", "other images refused"], rows),
+    ]
     if "other_cxr" in result:
-        shares = ", ".join(
-            f"{name} {result['other_cxr'][name]['mean']:.1%} ± {result['other_cxr'][name]['sd']:.1%}"
-            for name in result["summary"]
-        )
+        other = result["other_cxr"]
+        passed = ", ".join(f"{name} {markdown.spread(other[name], '.1%')}" for name in result["summary"])
         lines += [
             "",
-            f"Of {result['other_cxr']['images']} chest X-rays of a kind that is not in the training (`--other-cxr FOLDER`) pass: "
-            f"{shares}.",
+            f"Of {other['images']} chest X-rays of a kind that the training does not have (`--other-cxr FOLDER`), these pass: {passed}.",
         ]
     if "overhead" in result:
         timed = result["overhead"]
         lines += [
             "",
-            f"With the gate ({timed['gate']}) `predict` on {timed['model']} is slower by {timed['ratio'] - 1:.1%} "
-            f"(`--model {timed['model']}`, {_machine(result)}).",
+            f"With the gate ({timed['gate']}), `predict` on {timed['model']} takes {timed['ratio'] - 1:.1%} longer "
+            f"(`--model {timed['model']}`, {markdown.machine(result)}).",
         ]
-    return "\n".join([*lines, "", ""])
+    return "\n".join([*lines, ""])
 
 
-def _predict(result: dict[str, Any]) -> str:
-    steady, start = result["steady"], result["start"]
-    return (
-        f"**`freezenet predict`** on {result['model']}, {_machine(result)} (`python -m studies.predict MODEL IMAGE... --json`): steady "
-        f"{steady['predict_ms']:.2f} ms an image, {steady['ratio']:.2f} times the same steps by hand; from the start of the process to "
-        f"the first answer {start['first_answer_ms']:.0f} ms, {start['ratio']:.2f} times importing NumPy, OpenCV and the interpreter.\n\n"
-    )
-
-
-def _edge(result: dict[str, Any]) -> str:
+def _peers(result: dict[str, Any]) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
     return (
-        f"**From a file to the answer**, {result['model']}, {_machine(result)}, {peers}; one thread, milliseconds p50 / p95, then the "
-        f"time of freezenet divided by that of the row, median over {result['rounds']} turns (`python -m studies.peers MODEL --image "
-        f"IMAGE --json`; [docs/speed.md](docs/speed.md) says what each row does):\n\n{edge_table(result)}\n"
+        f"## From a file to the answer, beside other runtimes\n\n{result['model']}, {markdown.machine(result)}, {peers}; one thread. "
+        "Each cell holds milliseconds p50 / p95, then freezenet's time divided by the time of the row (below 1, freezenet is faster), the "
+        f"median over {result['rounds']} turns (`python -m studies.peers MODEL --image IMAGE --json`; [speed.md](speed.md) says what each "
+        f"row does).\n\n{peers_table(result)}"
     )
 
 
 def _soak(result: dict[str, Any]) -> str:
     times, memory = result["milliseconds"], result["memory_mb"]
     return (
-        f"**`freezenet serve`** on {result['model']}, {_machine(result)}: {result['requests']} requests over HTTP from "
-        f"{result['clients']} clients, {sum(result['refused'].values())} of them bad (`python -m studies.stress.soak MODEL IMAGE...`): "
-        f"{result['failures']} failures, {result['per_second']:.0f} requests a second, p50 {times['p50']:.0f}, p95 {times['p95']:.0f}, p99 "
-        f"{times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up, {memory['end']:.0f} MB at the end "
-        f"({result['memory_growth']:+.1%}).\n\n"
-    )
-
-
-def _watch_kills(result: dict[str, Any]) -> str:
-    return (
-        f"**`freezenet watch`** killed {result['kills']} times at random moments while {result['files']} files arrived "
-        f"(`python -m studies.stress.watch_kills MODEL IMAGE...`): {result['answered']} answered, {result['rejected']} bad ones rejected, "
-        f"{result['lost']} lost, {result['doubled']} answered twice, {result['half_written']} half-written, {result['different']} "
-        "with another answer.\n\n"
+        f"## `freezenet serve` under load\n\nOn {result['model']}, {markdown.machine(result)}: {result['requests']} requests over HTTP from "
+        f"{result['clients']} clients, {sum(result['refused'].values())} of them bad (`python -m studies.stress.soak MODEL IMAGE...`). "
+        f"{result['failures']} failures, {result['per_second']:.0f} requests per second, p50 {times['p50']:.0f} ms, p95 {times['p95']:.0f} ms, "
+        f"p99 {times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up and {memory['end']:.0f} MB at the end "
+        f"({result['memory_growth']:+.1%}).\n"
     )
 
 
 def _fuzz(result: dict[str, Any]) -> str:
     return (
-        f"**Damaged files**: {result['inputs']} mutated JPEG, PNG, TIFF, BMP, WebP and DICOM files "
-        f"(`python -m studies.stress.fuzz MODEL`; [docs/robustness.md](docs/robustness.md)): {len(result['findings'])} findings; each got an "
-        f"answer or a sentence.\n\n"
+        f"## Damaged files\n\n{result['inputs']} damaged JPEG, PNG, TIFF, BMP, WebP, DICOM and model files "
+        f"(`python -m studies.stress.fuzz MODEL`; [robustness.md](robustness.md)): {len(result['findings'])} findings; every file got an "
+        "answer or a sentence.\n"
     )
 
 
-def _machine(result: dict[str, Any]) -> str:
-    return f"{result['environment']['cpu']} with {result['environment']['cores']} cores"
-
-
-def _packages(result: dict[str, Any]) -> str:
-    packages = result["environment"]["packages"]
-    return ", ".join(f"{name} {packages[name]}" for name in ("tensorflow", "ai-edge-litert"))
-
-
-def _spread(figure: dict[str, float]) -> str:
-    return f"{figure['mean']:.3f} ± {figure['sd']:.3f}"
-
-
-@click.command()
-def main() -> None:
-    """Write the README's tables anew."""
-    rewrite_page("README.md", readme_with_tables)
-
+PAGE = Page("docs/results.md", "results_page", results_part)
 
 if __name__ == "__main__":
-    main()
+    PAGE.command()()

@@ -109,8 +109,8 @@ def test_what_a_device_answers_is_said_as_in_metrics_json(report, content):
     found = metrics["confidence"]["test"]
     for name, figure in (
         ("answered", found["coverage"]),
-        ("right, of what is answered", found["accuracy_answered"]),
-        ("pass the chest gate", metrics["gate"]["chest_passed"]),
+        ("right, of those answered", found["accuracy_answered"]),
+        ("pass the OOD gate (is this a chest X-ray?)", metrics["gate"]["chest_passed"]),
     ):
         assert page.row(name) == [[name, f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"]]
     assert f"temperature {metrics['confidence']['temperature']:.3f}" in page.text
@@ -183,7 +183,7 @@ def test_unknown_sources_and_patients_are_said(report):
     page, _ = report(change)
     assert any("names no sources" in one for one in page.notices)
     assert any("names no patients" in one for one in page.notices)
-    assert "no patient stands on two sides" not in page.text
+    assert "no patient is in two splits" not in page.text
 
 
 def renamed(value, old, new):

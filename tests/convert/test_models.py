@@ -3,18 +3,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from freezenet.convert import models as module
-from freezenet.convert.acceptance import GateLimits
 from freezenet.convert.models import convert
+from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings
 from freezenet.convert.package import card
 from freezenet.convert.ptq.calibration import Calibration
-from freezenet.convert.qat.training import QatSettings
 from freezenet.convert.variants import VARIANTS as ALL
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
@@ -24,6 +23,9 @@ from freezenet.train.run import Run
 
 VARIANTS = ("float32", "float16", "dynamic", "int8", "int16x8")
 PROFILES = ("edge", "app")
+EVERYTHING = ConvertOptions(variants=VARIANTS, profiles=PROFILES, acceptance=False)
+INT8 = replace(EVERYTHING, variants=("int8",))
+FLOAT32 = ConvertOptions(variants=("float32",))
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +92,14 @@ def test_conversion_json_tells_the_truth_about_the_files(models, run, phantoms):
         for profile, record in one["profiles"].items():
             file = models / f"{name}{'-app' if profile == 'app' else ''}.tflite"
             assert record == {"file": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
-        # The fixture converts without the gate; what the gate would say of 8 bits depends on single images of a small network.
+        # The fixture converts without acceptance; what it would say of 8 bits depends on single images of a small network.
         assert one["against_keras"]["refused"] is None or name not in ("float32", "float16")
         assert one["against_keras"]["images"] == sum(row["split"] == "validation" for row in run.splits)
     assert sorted(path.name for path in models.iterdir()) == sorted(
         [
             ".freezenet",
             "conversion.json",
+            "scores",
             "splits.csv",
             *(f"{name}{end}.tflite" for name in VARIANTS for end in ("", "-app")),
         ]
@@ -151,7 +154,7 @@ def test_written_files_pass_verification(models, name):
 
 
 def test_a_second_conversion_gives_equal_bytes(models, run, memory, tmp_path):
-    result = convert(run, tmp_path / "again", VARIANTS, PROFILES, gate=False)
+    result = convert(run, tmp_path / "again", options=EVERYTHING)
     assert tuple(result["variants"]) == VARIANTS
     files = sorted(path.name for path in models.glob("*.tflite"))
     assert len(files) == 10
@@ -160,7 +163,7 @@ def test_a_second_conversion_gives_equal_bytes(models, run, memory, tmp_path):
 
 
 def test_the_card_carries_the_decision_of_the_training_to_the_device(deciding_run, remembered, phantoms, tmp_path):
-    module.convert(deciding_run, tmp_path / "models", ("int8",), PROFILES, gate=False)
+    module.convert(deciding_run, tmp_path / "models", options=INT8)
     edge, app = (Classifier(tmp_path / "models" / name) for name in ("int8.tflite", "int8-app.tflite"))
     assert edge.card.content["confidence"] == app.card.content["confidence"] == deciding_run.decision["confidence"]
     assert edge.card.content["gate"] == deciding_run.decision["gate"]
@@ -196,7 +199,7 @@ def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembere
     (folder / "conversion.json").unlink()
     (folder / ".float16.partial.tflite").write_bytes(b"half a file")
     before = state(folder)
-    result = convert(run, folder, VARIANTS, PROFILES, gate=False)
+    result = convert(run, folder, options=EVERYTHING)
     after = state(folder)
     for name in ("float32", "dynamic", "int8", "int16x8", "float32-app"):
         file = next(path for path in before if path.name == f"{name}.tflite")
@@ -215,7 +218,7 @@ def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed
     shutil.copytree(models, folder)
     (folder / "conversion.json").unlink()
     with pytest.raises(FreezenetError, match=r"The same run and settings are required.*begun with other run; pass"):
-        convert(Run.open(collapsed), folder, ("int8",))
+        convert(Run.open(collapsed), folder, options=INT8)
     assert not (folder / "conversion.json").exists()
 
 
@@ -223,7 +226,7 @@ def test_another_run_does_not_go_on_in_the_folder_of_the_first(models, collapsed
     ("changed", "what"),
     [
         ({"calibration_images": 20}, "calibration images"),
-        ({"limits": GateLimits(agreement=0.7)}, "limits of the gate"),
+        ({"limits": AcceptanceLimits(agreement=0.7)}, "limits of acceptance"),
         ({"qat": QatSettings(epochs=7)}, "settings of int8-qat"),
     ],
 )
@@ -235,18 +238,18 @@ def test_other_settings_do_not_go_on(changed, what, models, run, tmp_path):
     trained["made"] = {"quantized_training": {"settings": asdict(QatSettings())}}
     content = card.packed((models / "int8.tflite").read_bytes(), trained, run)
     (folder / "int8.tflite").write_bytes(content)
-    assert convert(run, folder, ("int8",), PROFILES, gate=False)["variants"].keys() == {"int8"}
+    assert convert(run, folder, options=INT8)["variants"].keys() == {"int8"}
     (folder / "conversion.json").unlink()
     with pytest.raises(FreezenetError, match=rf"Got: {folder}, begun with other {what}; pass --overwrite"):
-        convert(run, folder, ("int8",), PROFILES, gate=False, **changed)
+        convert(run, folder, options=replace(INT8, **changed))
     assert (folder / "int8.tflite").read_bytes() == content
 
 
-def test_what_was_written_without_the_gate_does_not_pass_it(collapsed, remembered, tmp_path):
-    convert(Run.open(collapsed), tmp_path, ("float32",), gate=False)
+def test_what_was_written_without_acceptance_does_not_pass_it(collapsed, remembered, tmp_path):
+    convert(Run.open(collapsed), tmp_path, options=replace(FLOAT32, acceptance=False))
     (tmp_path / "conversion.json").unlink()
-    with pytest.raises(FreezenetError, match="begun with other limits of the gate"):
-        convert(Run.open(collapsed), tmp_path, ("float32",))
+    with pytest.raises(FreezenetError, match="begun with other limits of acceptance"):
+        convert(Run.open(collapsed), tmp_path, options=FLOAT32)
 
 
 def test_a_refused_model_is_kept_for_study_with_exit_code_3(collapsed, command, remembered, tmp_path):
@@ -275,9 +278,9 @@ def test_a_run_with_nan_is_refused_before_anything_is_written(run, command, tmp_
     assert not (tmp_path / "models").exists()
 
 
-def test_without_the_gate_the_file_is_written_with_the_verdict_in_its_card(collapsed, command, remembered, tmp_path):
+def test_without_acceptance_the_file_is_written_with_the_verdict_in_its_card(collapsed, command, remembered, tmp_path):
     out = tmp_path / "models"
-    code, _, _ = command("convert", collapsed, "--out", out, "--variants", "float32", "--no-gate")
+    code, _, _ = command("convert", collapsed, "--out", out, "--variants", "float32", "--no-acceptance")
     assert code == 0
     conversion = json.loads((out / "conversion.json").read_text())
     assert conversion["refused"] == {} and not list(out.glob("*.refused"))
@@ -288,14 +291,14 @@ def test_without_the_gate_the_file_is_written_with_the_verdict_in_its_card(colla
         assert verdict["refused"].startswith("the trained model itself gives one class")
 
 
-def test_a_limit_of_the_gate_is_set_on_the_command_line(run, command, remembered, tmp_path):
+def test_a_limit_of_acceptance_is_set_on_the_command_line(run, command, remembered, tmp_path):
     out = tmp_path / "models"
     code, _, err = command(
-        "convert", run.folder, "--out", out, "--variants", "float32", "--gate", "float32_difference=0"
+        "convert", run.folder, "--out", out, "--variants", "float32", "--acceptance", "float32_difference=0"
     )
     assert code == 3 and "float32: scores differ by more than 0" in error_line(err)
-    code, _, err = command("convert", run.folder, "--out", out, "--gate", "f1=1")
-    assert code == 1 and error_line(err).startswith("Error: A setting of f1_kept, recall_loss, tolerated_images,")
+    code, _, err = command("convert", run.folder, "--out", out, "--acceptance", "f1=1")
+    assert code == 1 and error_line(err).startswith("Error: A setting of f1_kept, recall_loss, agreement,")
 
 
 def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path):
@@ -324,7 +327,7 @@ def test_a_file_that_fails_its_golden_vectors_never_gets_its_name(run, remembere
     golden_vectors = card.golden_vectors
     monkeypatch.setattr(card, "golden_vectors", spoiled)
     with pytest.raises(RefusedError, match="golden vectors"):
-        convert(run, tmp_path / "models", ("float32",))
+        convert(run, tmp_path / "models", options=FLOAT32)
     assert not list((tmp_path / "models").glob("*tflite*")) and not list((tmp_path / "models").glob(".*tflite*"))
 
 
@@ -362,6 +365,7 @@ def test_overwrite_replaces_everything(run, command, models, remembered, tmp_pat
         ".freezenet",
         "conversion.json",
         "float16.tflite",
+        "scores",
         "splits.csv",
     ]
 

@@ -10,6 +10,7 @@ from freezenet.convert.converter import Converter
 from freezenet.convert.float.operators import custom_operators, read_operators
 from freezenet.convert.float.outputs import with_outputs
 from freezenet.convert.models import convert
+from freezenet.convert.options import ConvertOptions
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import VARIANTS
 from freezenet.edge_runtime.classifier import Classifier
@@ -93,7 +94,13 @@ def test_a_hidden_layer_reaches_the_device(phantoms, tmp_path):
     recipe = load_recipe("phantoms", (*settings, "batch_size=16", "pooling=max"))
     train(phantoms, tmp_path / "run", recipe=recipe, options=TrainingOptions("none"))
     run = Run.open(tmp_path / "run")
-    result = convert(run, tmp_path / "models", ("float32", "int8"), ("edge", "app"), 40, gate=False)
+    result = convert(
+        run,
+        tmp_path / "models",
+        options=ConvertOptions(
+            variants=("float32", "int8"), profiles=("edge", "app"), calibration_images=40, acceptance=False
+        ),
+    )
     assert set(result["variants"]) == {"float32", "int8"}
     test = run.paths("test")
     pixels = np.stack([run.recipe.preprocess.pixels(path) for path, _ in test])
@@ -110,7 +117,7 @@ def test_what_a_variant_cannot_hold_is_said_and_the_others_are_written(phantoms,
     train(phantoms, tmp_path / "run", recipe=load_recipe("phantoms", settings), options=TrainingOptions("none"))
     models = tmp_path / "models"
     code, out, err = command(
-        "convert", tmp_path / "run", "--out", models, "--variants", "int16x8,int8-qat,float32", "--no-gate",
+        "convert", tmp_path / "run", "--out", models, "--variants", "int16x8,int8-qat,float32", "--no-acceptance",
         "--calibration-images", "8",
     )  # fmt: skip
     assert code == 3

@@ -13,14 +13,18 @@ import numpy as np
 import pytest
 
 from freezenet.train.data.phantoms import draw_phantom
-from studies.clients.tools import MissingToolError
 from studies.install import ROUTES, install, project_wheel
+from studies.tables.pages import ROOT
+from studies.tools import MissingToolError
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory) -> Path:
-    """A wheel of the working tree."""
-    return project_wheel(tmp_path_factory.mktemp("wheel"))
+    """A wheel of the working tree, which stays as it was."""
+    before = set(ROOT.iterdir())
+    made = project_wheel(tmp_path_factory.mktemp("wheel"))
+    assert set(ROOT.iterdir()) == before
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 BENCHMARKS = {
     "studies.install": ["--route", "boat"],
     "studies.clients.__main__": [".", "--client", "nobody"],
-    "studies.quantization": ["no-run"],
+    "studies.quantization.__main__": ["no-run"],
     "studies.peers.__main__": ["no-model.tflite"],
     "studies.stress.fuzz.__main__": ["no-model.tflite"],
     "studies.stress.soak": ["setup.py", "setup.py", "--requests", "10"],

@@ -1,15 +1,11 @@
-"""What is weighed is what lies on the disk, and the page's table is that of the result files."""
+"""What is weighed is what lies on the disk."""
 
 from __future__ import annotations
 
 import subprocess
-import zipfile
-from pathlib import Path
 
-from studies.install import BEGIN, ROUTES, page_with_tables, project_wheel, table, weights
-from studies.tables.pages import END
-
-ROOT = Path(__file__).resolve().parents[2]
+from studies.install import ROUTES, weights
+from studies.tables.install_page import install_table
 
 
 def test_a_distribution_weighs_what_its_files_take_on_the_disk(tmp_path):
@@ -29,18 +25,6 @@ def test_a_distribution_weighs_what_its_files_take_on_the_disk(tmp_path):
         assert found[name] == round(sum(int(line.split()[0]) for line in counted) / 1024, 2)
 
 
-def test_the_wheel_holds_every_package_and_the_tree_stays_clean(tmp_path):
-    before = {path.name for path in ROOT.iterdir()}
-    with zipfile.ZipFile(project_wheel(tmp_path)) as wheel:
-        inside = {name for name in wheel.namelist() if name.endswith(".py")}
-    packages = ("edge_runtime", "train", "convert", "benchmarks", "pipeline")
-    expected = {str(path.relative_to(ROOT)) for package in packages for path in (ROOT / package).rglob("*.py")} | {
-        "freezenet.py"
-    }
-    assert inside == expected
-    assert {path.name for path in ROOT.iterdir()} == before
-
-
 def test_the_commands_are_shown_as_they_are_run():
     assert ROUTES["base"].shown() == "pip install ."
     assert ROUTES["dicom"].shown() == "pip install '.[dicom]'"
@@ -52,14 +36,7 @@ def test_the_commands_are_shown_as_they_are_run():
 def test_a_table_has_a_row_and_the_commands_of_each_route():
     route = {"summary": "the device", "commands": "pip install .", "seconds": 7.6, "megabytes": 291.4,
              "packages": {"opencv": 153.2, "numpy": 73.0}, "checked": ["verified"]}  # fmt: skip
-    lines = table({"routes": {"base": route}}).splitlines()
+    lines = install_table({"routes": {"base": route}}).splitlines()
     assert "| base | the device | 291 | opencv 153, numpy 73 | 8 |" in lines
     assert "pip install ." in lines
     assert "    verified" in lines
-
-
-def test_the_page_s_table_is_that_of_the_result_files():
-    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
-    assert BEGIN in page
-    assert END in page
-    assert page_with_tables(page, ROOT / "results") == page

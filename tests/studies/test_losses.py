@@ -5,14 +5,7 @@ from statistics import mean
 import pytest
 
 from freezenet.train.recipes.recipe import load_recipe
-from studies.losses import BEGIN, FREEZING, LOSSES, PAGE, page_with_tables
-from studies.tables.pages import END, ROOT
-
-
-def test_the_page_is_made_from_the_result_file():
-    page = (ROOT / PAGE).read_text(encoding="utf-8")
-    assert page_with_tables(page, ROOT / "results") == page
-    assert BEGIN in page and END in page
+from studies.losses import FREEZING, LOSSES
 
 
 def test_scaled_weights_are_the_published_ones_with_mean_1():

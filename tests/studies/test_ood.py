@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from freezenet.edge_runtime.errors import FreezenetError
 from studies.ood import kind_of, main, overhead
-from studies.tables.results_page import tables
+from studies.tables.results_page import results_part
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def result(phantoms, others, tmp_path_factory):
                  "--json", "--out", str(out)]  # fmt: skip
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 0, done.output
-    (written,) = out.glob("gate-phantoms-*.json")
+    (written,) = out.glob("ood-phantoms-*.json")
     found = json.loads(done.stdout.splitlines()[-1])
     assert json.loads(written.read_text()) == found
     return found, out
@@ -83,10 +83,10 @@ def test_other_chest_x_rays_pass_both_where_they_pass_each(result):
 
 def test_its_table_is_made_from_the_file(result):
     found, out = result
-    text = tables(out)
-    assert "**Chest gate** on `phantoms.csv`" in text
+    text = results_part(out)
+    assert "## OOD gate: is this a chest X-ray? (phantoms.csv)" in text
     mean = found["summary"]["both"]["negatives_refused"]["mean"]
-    assert f"| the other half | both | {found['summary']['both']['auroc']['mean']:.4f} " in text
+    assert f"| the held-out half | both | {found['summary']['both']['auroc']['mean']:.4f} " in text
     assert f"{mean:.1%}" in text
     assert f"Of {found['other_cxr']['images']} chest X-rays" in text
 

@@ -31,17 +31,17 @@ def builtin_code(entry: Any) -> int:
     return max(entry.builtinCode, entry.deprecatedBuiltinCode)
 
 
-def add_tensor(tree: Any, name: str, like: Any, kind: int, step: float | None = None, zero: int = 0) -> int:
+def add_tensor(tree: Any, name: str, like: Any, kind: int, scale: float | None = None, zero_point: int = 0) -> int:
     """Add a tensor without content to the model's only subgraph and return its index.
 
-    like: a tensor of the same shape. kind: of `schema.TensorType`. step, zero: scale and zero point of an integer tensor.
+    like: a tensor of the same shape. kind: of `schema.TensorType`. scale, zero_point: of an integer tensor.
     """
     (graph,) = tree.subgraphs
     tensor = schema.TensorT()
     tensor.name, tensor.shape, tensor.type, tensor.hasRank = name.encode(), like.shape, kind, True
-    if step is not None:
+    if scale is not None:
         tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale, tensor.quantization.zeroPoint = [step], [zero]
+        tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [zero_point]
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ai_edge_litert.tools.flatbuffer_utils import opcode_to_name
@@ -36,3 +37,13 @@ def custom_operators(model: bytes) -> list[str]:
     """
     codes = read_tree(model).operatorCodes or []
     return sorted({code.customCode.decode() for code in codes if code.customCode})
+
+
+def fused_layers(tensor: str) -> list[tuple[str, str]]:
+    """Return the Keras layer and the operation of each operation that was fused into a tensor, the last one first.
+
+    tensor: its name in a file of the TensorFlow converter, which holds the names of all of them, as
+    "net_1/net_1/relu_1/Relu6;net_1/net_1/conv_1/BiasAdd": Keras adds "_<number>" to each layer's. Empty for another name.
+    """
+    parts = [part.split("/") for part in tensor.split(";") if "/" in part]
+    return [(re.sub(r"_\d+$", "", part[-2]), part[-1]) for part in parts]

@@ -1,8 +1,4 @@
-"""What a model file gives beside the scores, and for whom.
-
-edge  scores, a class activation map and features for a gate: for this project's runtime
-app   scores only: for clients that know nothing else, such as MediaPipe's ImageClassifier
-"""
+"""What a model file gives beside the scores: the outputs of its profile (`freezenet.convert.variants`)."""
 
 from __future__ import annotations
 
@@ -12,16 +8,8 @@ from typing import Any
 import keras
 
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
-from freezenet.edge_runtime.names import chosen_names
+from freezenet.convert.variants import PROFILES
 from freezenet.train.frozen.cut import backbone_means
-
-#: Profile -> its outputs in file order; the scores come first in every profile.
-PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
-
-
-def known_profiles(text: str) -> tuple[str, ...]:
-    """Read a comma-separated list of profiles."""
-    return tuple(dict.fromkeys(chosen_names(text, PROFILES, "Profiles", everything=None)))
 
 
 def with_outputs(model: keras.Model) -> keras.Model:
@@ -29,8 +17,8 @@ def with_outputs(model: keras.Model) -> keras.Model:
 
     scores (1, classes). cam (1, h, w, classes): what each place of the last feature map adds to each class before pooling
     and softmax (Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016); a 1x1 convolution with the
-    classifier's kernel. features (1, channels): the mean of the frozen trunk's last tensor, for a gate that asks whether an
-    image is a chest X-ray at all; of the last feature map where nothing is frozen.
+    classifier's kernel. features (1, channels): the mean of the frozen backbone's last tensor, for the OOD gate, which asks whether
+    an image is a chest X-ray at all; of the last feature map where nothing is frozen.
     A classifier that does not stand directly on the pooled maps has no map of this kind, so there is no cam.
     """
     outputs = [model.output]

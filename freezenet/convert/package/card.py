@@ -32,23 +32,27 @@ def make_card(
     run: Run,
     variant: Variant,
     calibration: Calibration,
-    model: bytes,
-    against_keras: dict[str, Any],
+    interpreter: Interpreter,
+    verdict: dict[str, Any],
     test: list[tuple[Path, dict[str, str]]],
-    test_pixels: NDArray[np.uint8],
+    test_scores: NDArray[np.float32],
 ) -> dict[str, Any]:
-    """Return the card of a converted model (JSON types) without its outputs, with the accuracy and golden vectors of this machine.
+    """Return the card of a converted model (JSON types) without its outputs, with accuracy and golden vectors of this machine.
 
-    model: the .tflite bytes without metadata. against_keras: the gate's verdict. test: path and row of splits.csv of the
-    test images; test_pixels: (n, h, w) uint8 of them.
+    Args:
+        run: what the model was trained in.
+        variant: what the file is.
+        calibration: the images that integer ranges were measured on.
+        interpreter: of the .tflite without metadata.
+        verdict: of `freezenet.convert.acceptance`, as JSON types.
+        test: path and row of splits.csv of the n test images.
+        test_scores: (n, classes), what the model scores on them.
     """
     spec = run.recipe.preprocess
-    interpreter = Interpreter(model)
     dtype = interpreter.inputs[0]["dtype"]
-    scores = np.concatenate([interpreter.invoke(spec.network_input(image, dtype))[0] for image in test_pixels])
     rule = DecisionRule.from_dict({**run.decision, "arithmetic": variant.arithmetic}, run.labels)
     # A model that gives NaN is refused, but its figures stand in the file that is kept for study.
-    answers = rule.answers(np.nan_to_num(scores))
+    answers = rule.answers(np.nan_to_num(test_scores))
     golden = golden_vectors(interpreter, spec, run.labels)
     return {
         "card_version": CARD_VERSION,
@@ -65,7 +69,7 @@ def make_card(
         **run.decision,
         "trained_on": trained_on(run),
         "calibration": calibrated_on(variant, calibration),
-        "against_keras": against_keras,
+        "against_keras": verdict,
         "accuracy": {
             "side": "test",
             "runtime": golden["runtime"],
@@ -76,7 +80,7 @@ def make_card(
 
 
 def card_with_outputs(card: dict[str, Any], outputs: Sequence[str]) -> dict[str, Any]:
-    """Return the card of a file with these outputs: without features there is nothing for the gate to read."""
+    """Return the card of a file with these outputs: without features there is nothing for the OOD gate to read."""
     left_out = set() if "features" in outputs else {"gate"}
     return {**{key: value for key, value in card.items() if key not in left_out}, "outputs": list(outputs)}
 

@@ -15,13 +15,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from freezenet.convert.folder import ModelsFolder
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
-from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE, check_listed, sha256_file
-from freezenet.train.files import MARK, prepare_output, read_json, write_json
+from freezenet.edge_runtime.errors import MissingExtraError, ModelError
+from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
+from freezenet.train.files import MARK, prepare_output, write_json
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.task import MultiLabel
 
@@ -37,12 +39,12 @@ def export_hub(
 
     license: identifier of the hub for the weights; "other" refers to the training images' licences.
     dataset: name of the data set in the card; default: the file or folder name of DATA.
-    Raises FreezenetError where `models` is none or `out` holds something, RefusedError where a model was changed. A
+    Raises ModelError where `models` is none, DataError where `out` holds something, RefusedError where a model was changed. A
     killed export leaves no `out` that holds a part of it.
     """
-    conversion = read_json(models / CONVERSION_FILE)
+    conversion = ModelsFolder(models).conversion()
     if not conversion.get("variants"):
-        raise FreezenetError(f"A MODELS folder with at least one variant is required. Got: {models}, without any.")
+        raise ModelError(f"A MODELS folder with at least one variant is required. Got: {models}, without any.")
     dataset = dataset or Path(conversion["data"]).name
     variants = [_variant(models, name, one) for name, one in conversion["variants"].items()]
     readme = _readme(variants, dataset, license)
@@ -60,7 +62,7 @@ def export_hub(
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != MARK)
 
 
-def _variant(models: Path, name: str, converted: dict[str, Any]) -> dict[str, Any]:
+def _variant(models: Path, name: str, converted: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the folder and the card say about one variant; a changed file is refused."""
     sources = {f"{name}/model.tflite": converted["file"]}
     app = converted["profiles"].get("app")
@@ -105,7 +107,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         from huggingface_hub import EvalResult, ModelCardData
         from jinja2 import Environment, PackageLoader
     except ModuleNotFoundError as error:
-        raise FreezenetError(
+        raise MissingExtraError(
             f"The package {error.name} is required for the hub. Got: it is not installed; run: pip install 'freezenet[hub]'."
         ) from None
     shown = next((one for one in variants if one["name"] == SHOWN), variants[0])

@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError, SettingError
 from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
 from freezenet.edge_runtime.integrity.signature import (
     IGNORED,
@@ -35,7 +35,7 @@ from freezenet.edge_runtime.integrity.signature import (
 from freezenet.train.files import write_atomically
 
 
-class PassphraseRequired(FreezenetError):
+class PassphraseRequired(SettingError):
     """The private key is encrypted and no passphrase was given."""
 
 
@@ -43,21 +43,21 @@ def sign_folder(folder: Path, private_key: Path, passphrase: str | None = None, 
     """Write `model.sig` into a folder of models and return the names of the signed files.
 
     private_key: PEM file of an elliptic-curve key. passphrase: of an encrypted key.
-    Raises FreezenetError where the folder holds no model, or a signature and not `overwrite`, and where the key cannot
+    Raises ModelError where the folder holds no model, or a signature and not `overwrite`; SettingError where the key cannot
     be used; PassphraseRequired where it is encrypted; RefusedError where a model is not the one that was converted.
     """
     if not folder.is_dir():
         what = "a file" if folder.exists() else "which does not exist"
-        raise FreezenetError(f"A folder of models is required. Got: {folder}, {what}; name the folder.")
+        raise ModelError(f"A folder of models is required. Got: {folder}, {what}; name the folder.")
     files = files_to_sign(folder)
     if not any(name.endswith(".tflite") for name in files):
-        raise FreezenetError(f"A folder with .tflite files is required. Got: {folder}, without any.")
+        raise ModelError(f"A folder with .tflite files is required. Got: {folder}, without any.")
     target = folder / SIGNATURE_FILE
     if target.exists() and not overwrite:
-        raise FreezenetError(f"A folder without a signature is required. Got: {target}; pass --overwrite.")
+        raise ModelError(f"A folder without a signature is required. Got: {target}; pass --overwrite.")
     key = _read_private_key(private_key, passphrase)
     if any(path.samefile(private_key) for path in files.values()):
-        raise FreezenetError(
+        raise SettingError(
             f"A private key outside of the signed folder is required. Got: {private_key}; move it to where only you read it."
         )
     for name, path in files.items():
@@ -110,7 +110,7 @@ def _read_private_key(path: Path, passphrase: str | None) -> Any:
             raise PassphraseRequired(f"A passphrase is required for {path}. Got: none.") from None
         except ValueError:
             if passphrase:
-                raise FreezenetError(f"The passphrase of {path} is required. Got: another one.") from None
+                raise SettingError(f"The passphrase of {path} is required. Got: another one.") from None
             raise
 
     return elliptic(load, path)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.convert.ptq.ranges import SAMPLES, Observation, least_error, rounded
-from freezenet.convert.qat.graph import source_names
+from freezenet.train.network.graph import source_names
 from freezenet.train.progress import track
 
 _BATCH = 16
@@ -23,7 +23,7 @@ _PASSING = (keras.layers.InputLayer, keras.layers.ZeroPadding2D, keras.layers.Dr
 def correct_biases(network: keras.Model, reference: keras.Model, images: NDArray[np.float32]) -> keras.Model:
     """Return `network` with biases that make the mean of each layer's output, before its activation, that of `reference`.
 
-    network: flat, BatchNorm folded, kernels already rounded. reference: the same layers before rounding.
+    network: flat, BatchNorm fused, kernels already rounded. reference: the same layers before rounding.
     images: (n, h, w, 3) float32; all feature maps of two layers are held in memory.
     Layer after layer: each is corrected on the inputs that it gets from the corrected layers before it, with activations
     rounded to 8 bits in ranges of least error on these images, as the integer file does.

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.data.images import read_pixels
 from freezenet.train.data.label_sets import strata
-from freezenet.train.files import sha256_file
 from freezenet.train.run import Run
 
 
@@ -42,10 +41,10 @@ class Calibration:
 
 
 def choose_calibration(run: Run, images: int, data: Path | None = None) -> Calibration:
-    """Choose about `images` images of the training side, each class by its share and at least once; seeded by the run.
+    """Choose about `images` training images, each class by its share and at least once; seeded by the run.
 
     A class is a label set for a multi-label task; a set whose share is less than an image counts as the rarest of its labels.
-    Raises FreezenetError where an image is missing or is no longer the one that was trained on.
+    Raises DataError where an image is missing or is no longer the one that was trained on.
     """
     candidates = run.paths("train", data)
     rng = np.random.default_rng(run.recipe.seed)
@@ -65,16 +64,14 @@ def choose_calibration(run: Run, images: int, data: Path | None = None) -> Calib
 
 
 def read_checked(files: list[tuple[Path, dict[str, str]]], spec: PreprocessSpec) -> NDArray[np.uint8]:
-    """Read images (n, h, w) uint8, each only if it still has the SHA-256 of its row in splits.csv."""
-    pixels = np.empty((len(files), *spec.size), np.uint8)
-    for number, (path, row) in enumerate(files):
-        if not path.is_file():
-            raise FreezenetError(
-                f"The images of the run are required. Got: {path}, which does not exist; if the data was moved, pass --data."
-            )
-        if sha256_file(path) != row["sha256"]:
-            raise FreezenetError(
-                f"The images of the run are required. Got: {path}, which has changed since the training; train again."
-            )
-        pixels[number] = spec.pixels(path)
-    return pixels
+    """Read images (n, h, w) uint8, each only if it still has the SHA-256 of its row in splits.csv.
+
+    Args:
+        files: path and row of each, as `freezenet.train.run.Run.paths` gives them.
+        spec: of the run.
+
+    Raises:
+        DataError: an image is missing, was changed, or cannot be read.
+    """
+    paths, rows = [path for path, _ in files], [row for _, row in files]
+    return read_pixels(paths, spec, expected_sha256=[row["sha256"] for row in rows])[0]

@@ -11,7 +11,7 @@ from ai_edge_quantizer import qtyping, quantizer, recipe
 
 from freezenet.convert.float.flatbuffer import add_operator, add_tensor, builtin_code, read_tree, write_tree
 from freezenet.convert.ptq.ranges import STEPS, Ranges
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.quiet import quiet
 
 _OPERATION = qtyping.TFLOperationName
@@ -24,16 +24,16 @@ def to_integer(model: bytes, ranges: Ranges, floats: Collection[str] = ()) -> by
     model: a float .tflite with float32 input and outputs. ranges: of the input and of every operator's output, by tensor name.
     floats: names of output tensors whose operators stay in float arithmetic, with the kernels of `model`; DEQUANTIZE
     and QUANTIZE stand around them. A tensor between two operators is a float only where both are.
-    Kernels are symmetric with one step per output channel (largest weight / 127), activations asymmetric with one
-    step per tensor.
-    Raises FreezenetError where a name in `floats` is not that of an operator's output.
+    Kernels are symmetric with one scale per output channel (largest weight / 127), activations asymmetric with one
+    scale per tensor.
+    Raises SettingError where a name in `floats` is not that of an operator's output.
     """
     tree = read_tree(model)
     (graph,), (signature,) = tree.subgraphs, tree.signatureDefs
     outputs = [[graph.tensors[index].name.decode() for index in op.outputs] for op in graph.operators]
     unknown = set(floats).difference(*outputs)
     if unknown:
-        raise FreezenetError(
+        raise SettingError(
             f"Names of operators' output tensors are required. Got: {', '.join(sorted(unknown))}; take them from "
             "freezenet.convert.float.operators.read_operators."
         )
@@ -75,12 +75,12 @@ def _with_pixel_input(model: bytes, pixels: tuple[float, float]) -> bytes:
     quantizing = [
         op for op in readers if builtin_code(tree.operatorCodes[op.opcodeIndex]) == schema.BuiltinOperator.QUANTIZE
     ]
-    step = (pixels[1] - pixels[0]) / STEPS
+    scale = (pixels[1] - pixels[0]) / STEPS
     tensor.type = schema.TensorType.UINT8
     tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale, tensor.quantization.zeroPoint = [step], [round(-pixels[0] / step)]
+    tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [round(-pixels[0] / scale)]
     if quantizing:
-        # Exactly the step of the operator that made int8 of float, so that it only shifts the pixel.
+        # Exactly the scale of the operator that made int8 of float, so that it only shifts the pixel.
         integer = graph.tensors[quantizing[0].outputs[0]].quantization
         tensor.quantization.scale, tensor.quantization.zeroPoint = integer.scale, [integer.zeroPoint[0] + 128]
     if len(quantizing) < len(readers):

@@ -12,7 +12,7 @@ from freezenet.convert.float.flatbuffer import read_tree
 from freezenet.convert.float.operators import read_operators
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import Ranges
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 
 
 def mixed_precision(
@@ -26,7 +26,7 @@ def mixed_precision(
     The first k names are kept as floats for k = 0, 1, 2, 4, ... until a file passes, then the last step is bisected;
     so the answer is the least k where more floats never hurt, and always a file that passed. Where none does, it is
     the last, with all names, for the caller's gate to refuse.
-    Raises FreezenetError where a name is not that of an operator's output.
+    Raises SettingError where a name is not that of an operator's output.
     """
 
     def attempt(count: int) -> tuple[bytes, tuple[str, ...], bool]:
@@ -54,13 +54,13 @@ def around(model: bytes, tensors: Collection[str]) -> tuple[str, ...]:
 
     They are the operator that writes a tensor and all that read it: an operator of integers on either side would
     round it to the same 8 bits again.
-    Raises FreezenetError where a tensor is not an operator's output.
+    Raises SettingError where a tensor is not an operator's output.
     """
     (graph,) = read_tree(model).subgraphs
     outputs = {operator.tensor: operator.name for operator in read_operators(model)}
     unknown = set(tensors) - set(outputs.values())
     if unknown:
-        raise FreezenetError(
+        raise SettingError(
             f"Names of operators' output tensors are required. Got: {', '.join(sorted(unknown))}; take them from "
             "freezenet.convert.float.operators.read_operators."
         )

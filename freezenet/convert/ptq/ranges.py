@@ -96,17 +96,17 @@ def least_error(seen: Observation) -> tuple[float, float]:
 
 def nudged(low: float, high: float) -> tuple[float, float]:
     """Shift a range that includes 0 so that 0 is one of its integers, as TFLite wants it; the width stays."""
-    step = (high - low) / STEPS
-    if not step:
+    scale = (high - low) / STEPS
+    if not scale:
         return low, high
-    zero = round(-low / step)
-    return -zero * step, (STEPS - zero) * step
+    zero_point = round(-low / scale)
+    return -zero_point * scale, (STEPS - zero_point) * scale
 
 
 def rounded(values: NDArray, low: float, high: float) -> NDArray:
     """Return values after a trip through the 8 bits of a nudged range."""
-    step = (high - low) / STEPS
-    return np.clip(np.rint((values - low) / step), 0, STEPS) * step + low
+    scale = (high - low) / STEPS
+    return np.clip(np.rint((values - low) / scale), 0, STEPS) * scale + low
 
 
 def input_range(model: bytes, images: Sequence[NDArray[np.float32]]) -> Ranges:

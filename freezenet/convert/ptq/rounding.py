@@ -1,7 +1,7 @@
 """Round kernels to 8 bits so that each layer's output, not each weight, stays close.
 
-Rounding every weight to the nearest step undoes fine-tuning: what training added to a kernel is often smaller than half
-a step, and all of it vanishes in one direction. Here the weights of a layer are rounded one input at a time, and the error of
+Rounding every weight to the nearest integer undoes fine-tuning: what training added to a kernel is often smaller than half
+its scale, and all of it vanishes in one direction. Here the weights of a layer are rounded one input at a time, and the error of
 each is made good by the weights that are still to come, weighted by how the layer's inputs go together on real images
 (Frantar & Alistarh, Optimal Brain Compression, NeurIPS 2022; Frantar et al., GPTQ, ICLR 2023, equations 2 to 4).
 """
@@ -24,8 +24,8 @@ LIMIT = 127
 DAMPING = 0.01
 #: Positions of a feature map that are looked at in each batch; neighbours on a large map say the same twice.
 POSITIONS = 2048
-#: Smallest largest weight of a channel, as a share of its bias: the bias is a 32-bit integer of step (input step x kernel
-#: step), which a dead channel's tiny kernel would let overflow.
+#: Smallest largest weight of a channel, as a share of its bias: the bias is a 32-bit integer of scale (input scale x kernel
+#: scale), which a dead channel's tiny kernel would let overflow.
 BIAS_SHARE = 1e-4
 _TINY = 1e-30
 # Weights after which those still to come make good all errors at once (GPTQ, section 3.3, step 2): one product of matrices is far
@@ -34,10 +34,10 @@ _BLOCK = 128
 
 
 def round_kernels(model: keras.Model, batches: Callable[[], Iterable[NDArray]]) -> keras.Model:
-    """Return the network with every kernel on its 8-bit grid: per output channel, step = largest weight / 127.
+    """Return the network with every kernel in 8 bits: per output channel, multiples of scale = largest weight / 127.
 
-    model: flat, BatchNorm folded (`freezenet.convert.float.batchnorm`). batches: yields network inputs (n, h, w, 3) float32.
-    The largest weight of each channel keeps its place on the grid, so that a converter which takes the step from the
+    model: flat, BatchNorm fused (`freezenet.convert.float.batchnorm`). batches: yields network inputs (n, h, w, 3) float32.
+    The largest weight of each channel keeps its integer, so that a converter which takes the scale from the
     largest weight finds the same integers again.
     """
     rounded = keras.models.clone_model(model)
@@ -52,13 +52,13 @@ def round_kernels(model: keras.Model, batches: Callable[[], Iterable[NDArray]]) 
 
 
 def round_rows(rows: NDArray, products: NDArray, least: NDArray) -> NDArray[np.float64]:
-    """Round rows (..., out, k) on the grid step = max |row| / 127 where the inputs have products (..., k, k) = sum x x'.
+    """Round rows (..., out, k) to multiples of scale = max |row| / 127 where the inputs have products (..., k, k) = sum x x'.
 
     Leading axes are independent problems. least (..., out): smallest largest weight that a rounded row may have.
     Minimizes the sum over inputs of ((row - rounded) x)^2 greedily: column by column in the order of falling input power.
     """
     rows = rows.astype(np.float64)
-    step = np.maximum(np.abs(rows).max(-1), np.maximum(least, _TINY)) / LIMIT
+    scale = np.maximum(np.abs(rows).max(-1), np.maximum(least, _TINY)) / LIMIT
     products = products.astype(np.float64)
     size = rows.shape[-1]
     diagonal = np.einsum("...ii->...i", products)
@@ -78,9 +78,9 @@ def round_rows(rows: NDArray, products: NDArray, least: NDArray) -> NDArray[np.f
         block = slice(start, start + _BLOCK)
         errors = np.empty_like(rows[..., block])
         for column in range(start, min(start + _BLOCK, size)):
-            integer = np.clip(np.rint(rows[..., column] / step), -LIMIT, LIMIT)
+            integer = np.clip(np.rint(rows[..., column] / scale), -LIMIT, LIMIT)
             integer = np.where(largest == column, sign * LIMIT, integer)
-            result[..., column] = integer * step
+            result[..., column] = integer * scale
             error = (rows[..., column] - result[..., column]) / factor[..., column, column, None]
             errors[..., column - start] = error
             near = slice(column + 1, start + _BLOCK)

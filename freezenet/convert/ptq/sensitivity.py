@@ -7,7 +7,6 @@ of the other: at 20 dB the error is a tenth of the signal, at 0 dB as large as t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
@@ -20,10 +19,10 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from freezenet.convert.float.flatbuffer import add_operator, add_tensor, read_tree, write_tree
-from freezenet.convert.float.operators import Operator, read_operators
+from freezenet.convert.float.operators import Operator, fused_layers, read_operators
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import STEPS, Ranges
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, MissingExtraError
 from freezenet.train.files import write_atomically, write_csv
 from freezenet.train.progress import track
 from freezenet.train.quiet import quiet
@@ -75,20 +74,20 @@ class Sensitivity:
     def plot(self, path: Path) -> None:
         """Write a PNG of both ratios of every operator, in dB, with the worst by `own_snr_db` named.
 
-        Raises FreezenetError where matplotlib is not installed.
+        Raises MissingExtraError where matplotlib is not installed.
         """
         write_atomically(path, partial(_draw, self))
 
 
 def measure_sensitivity(model: bytes, ranges: Ranges, images: Sequence[NDArray[np.float32]]) -> Sensitivity:
-    """Measure every operator of a float .tflite model whose kernels lie on their 8-bit grid (`freezenet.convert.ptq.rounding`).
+    """Measure every operator of a float .tflite model whose kernels are multiples of their scale (`freezenet.convert.ptq.rounding`).
 
     ranges: as for `freezenet.convert.ptq.integer.to_integer`. images: network inputs (1, h, w, 3) float32. Every operator costs one
     float inference of every image.
-    Raises FreezenetError where there is no image.
+    Raises DataError where there is no image.
     """
     if not images:
-        raise FreezenetError("At least one image is required to measure on. Got: none; pass calibration images.")
+        raise DataError("At least one image is required to measure on. Got: none; pass calibration images.")
     operators = read_operators(model)
     integer = to_integer(model, ranges)
     outputs = _integer_outputs(integer)
@@ -99,10 +98,11 @@ def measure_sensitivity(model: bytes, ranges: Ranges, images: Sequence[NDArray[n
     clean = _run(_only_rounded(model, logits), images, centred)
     found = []
     for number, operator in enumerate(track(operators, "Measuring each operator alone", len(operators))):
-        grid, own = outputs[number].grid, np.inf
-        if grid and number <= before:
-            own = signal_to_noise(clean, _run(_only_rounded(model, logits, operator.tensor, grid), images, centred))
-        low, high = _ends(*grid) if grid else (-np.inf, np.inf)
+        quantization, own = outputs[number].quantization, np.inf
+        if quantization and number <= before:
+            rounded = _only_rounded(model, logits, operator.tensor, quantization)
+            own = signal_to_noise(clean, _run(rounded, images, centred))
+        low, high = _ends(*quantization) if quantization else (-np.inf, np.inf)
         layer = layer_name(operator.name)
         found.append(OperatorNoise(operator.kind, operator.name, layer, low, high, together[number], own))
     return Sensitivity(tuple(found), len(images))
@@ -115,23 +115,19 @@ def signal_to_noise(signal: NDArray, other: NDArray) -> float:
 
 
 def layer_name(tensor: str) -> str:
-    """Return the name of the Keras layer whose kernel or function made a tensor of a converted file, or "".
-
-    The name of a tensor holds those of the operations that were fused into it, as
-    "net_1/net_1/relu_1/Relu6;net_1/net_1/conv_1/BiasAdd": Keras adds "_1" to each layer's.
-    """
-    parts = [part.split("/") for part in tensor.split(";") if "/" in part]
+    """Return the name of the Keras layer whose kernel or function made a tensor of a converted file, or ""."""
+    layers = fused_layers(tensor)
     # An activation or a padding that was fused is named too, but has no kernel.
-    kernels = [part for part in parts if part[-1] in ("BiasAdd", "convolution", "depthwise", "MatMul")]
-    return re.sub(r"_1$", "", (kernels or parts)[0][-2]) if parts else ""
+    kernels = [one for one in layers if one[1] in ("BiasAdd", "convolution", "depthwise", "MatMul")]
+    return next(iter(kernels or layers), ("", ""))[0]
 
 
 @dataclass(frozen=True)
 class _Output:
-    """An operator's output in an integer file. tensor: its index. grid: (step, zero point), None for a float."""
+    """An operator's output in an integer file. tensor: its index. quantization: (scale, zero point), None for a float."""
 
     tensor: int
-    grid: tuple[float, int] | None
+    quantization: tuple[float, int] | None
 
 
 def _integer_outputs(model: bytes) -> list[_Output]:
@@ -148,10 +144,12 @@ def _integer_outputs(model: bytes) -> list[_Output]:
         if operator.kind not in _BETWEEN:
             index = behind.get(operator.tensor, operator.tensor)
             tensor = graph.tensors[index]
-            integer = tensor.type == schema.TensorType.INT8
-            grid = (float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])) if integer else None
-            found.append(_Output(index, grid))
+            found.append(_Output(index, _quantization(tensor) if tensor.type == schema.TensorType.INT8 else None))
     return found
+
+
+def _quantization(tensor: Any) -> tuple[float, int]:
+    return float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0])
 
 
 def _together(
@@ -160,16 +158,16 @@ def _together(
     """Return the ratio of each operator's output in the integer file to that in the float file."""
     clean, noisy = _engine(model, keep=True), _engine(integer, keep=True)
     (pixel,) = noisy.get_input_details()
-    step, zero = pixel["quantization"]
+    scale, zero_point = pixel["quantization"]
     signal, noise = np.zeros(len(operators)), np.zeros(len(operators))
     for image in track(images, "Comparing the integer file", len(images)):
         _invoke(clean, image)
-        _invoke(noisy, np.clip(np.rint(image / step + zero), 0, STEPS).astype(np.uint8))
+        _invoke(noisy, np.clip(np.rint(image / scale + zero_point), 0, STEPS).astype(np.uint8))
         for number, (operator, output) in enumerate(zip(operators, outputs, strict=True)):
             wanted = clean.get_tensor(operator.tensor).astype(np.float64)
             found = noisy.get_tensor(output.tensor).astype(np.float64)
-            if output.grid:
-                found = output.grid[0] * (found - output.grid[1])
+            if output.quantization:
+                found = output.quantization[0] * (found - output.quantization[1])
             signal[number] += np.sum(wanted**2)
             noise[number] += np.sum((wanted - found) ** 2)
     return [_decibel(*one) for one in zip(signal.tolist(), noise.tolist(), strict=True)]
@@ -182,14 +180,16 @@ def _logits(model: bytes) -> int:
     return int(graph.operators[-1].inputs[0]) if last.kind in ("SOFTMAX", "LOGISTIC") else last.tensor
 
 
-def _only_rounded(model: bytes, logits: int, tensor: int | None = None, grid: tuple[float, int] = (1.0, 0)) -> bytes:
-    """Return the float model that ends at the logits, with one tensor sent through the 8 bits of a grid (step, zero)."""
+def _only_rounded(
+    model: bytes, logits: int, tensor: int | None = None, quantization: tuple[float, int] = (1.0, 0)
+) -> bytes:
+    """Return the float model that ends at the logits, with one tensor sent through 8 bits of a (scale, zero point)."""
     tree = read_tree(model)
     (graph,) = tree.subgraphs
     if tensor is not None:
-        like, (step, zero) = graph.tensors[tensor], grid
+        like = graph.tensors[tensor]
         position = next(i for i, op in enumerate(graph.operators) if tensor in list(op.outputs)) + 1
-        narrow = add_tensor(tree, "narrow", like, schema.TensorType.INT8, step, zero)
+        narrow = add_tensor(tree, "narrow", like, schema.TensorType.INT8, *quantization)
         rounded = add_tensor(tree, "rounded", like, schema.TensorType.FLOAT32)
         for operator in graph.operators[position:]:
             operator.inputs = [rounded if one == tensor else one for one in operator.inputs]
@@ -223,8 +223,8 @@ def _invoke(engine: Any, image: NDArray) -> None:
     engine.invoke()
 
 
-def _ends(step: float, zero: int) -> tuple[float, float]:
-    return step * (_LOWEST - zero), step * (_LOWEST + STEPS - zero)
+def _ends(scale: float, zero_point: int) -> tuple[float, float]:
+    return scale * (_LOWEST - zero_point), scale * (_LOWEST + STEPS - zero_point)
 
 
 def _decibel(signal: float, noise: float) -> float:
@@ -238,7 +238,7 @@ def _draw(sensitivity: Sensitivity, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise FreezenetError(
+        raise MissingExtraError(
             "The package matplotlib is required for the picture. Got: not installed; run: pip install 'freezenet[report]'."
         ) from None
     operators = sensitivity.operators

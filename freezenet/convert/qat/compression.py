@@ -1,7 +1,7 @@
 """Which kernel weights are zero, and which integers the others may be.
 
 A kernel with many zeros, or with few different integers, makes a file that compresses well. Both are defined on the 8-bit
-integers and not on float weights: each output channel has a step of its own, so equal float weights of two channels are
+integers and not on float weights: each output channel has a scale of its own, so equal float weights of two channels are
 different integers in the file.
 """
 
@@ -15,8 +15,8 @@ LIMIT = 127
 _ROUNDS = 100
 
 
-def steps_of(kernel: NDArray, channel_axes: int) -> NDArray[np.float64]:
-    """Return the step of each output channel, largest weight / 127, shaped to divide the kernel.
+def scales_of(kernel: NDArray, channel_axes: int) -> NDArray[np.float64]:
+    """Return the scale of each output channel, largest weight / 127, shaped to divide the kernel.
 
     channel_axes: how many of the last axes count output channels: 1, for a depthwise kernel (h, w, c, multiplier) 2.
     """
@@ -27,7 +27,7 @@ def steps_of(kernel: NDArray, channel_axes: int) -> NDArray[np.float64]:
 def smallest_mask(kernel: NDArray, share: float) -> NDArray[np.float32]:
     """Return 1 for weights to keep and 0 for the `share` of smallest magnitude (Zhu & Gupta, To Prune or Not to Prune, 2017).
 
-    kernel: (..., out). The largest weight of each output channel is kept, since the channel's step comes from it; where that
+    kernel: (..., out). The largest weight of each output channel is kept, since the channel's scale comes from it; where that
     would leave too few weights to drop, fewer are dropped.
     """
     size = np.abs(kernel)
@@ -45,7 +45,7 @@ def codebook(integers: NDArray, clusters: int) -> NDArray[np.int64]:
     """Return at most `clusters` integers with small squared distance to the given ones, in rising order.
 
     integers: of a kernel, -127 to 127, not all 0. clusters: at least 4. -127, 0 and 127 are always among them: the largest
-    weight of a channel stays where the step comes from, and a pruned weight stays zero. The others are found by k-means
+    weight of a channel stays where the scale comes from, and a pruned weight stays zero. The others are found by k-means
     (Lloyd 1982).
     """
     values = np.arange(-LIMIT, LIMIT + 1)

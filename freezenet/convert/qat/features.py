@@ -37,16 +37,16 @@ class Features:
         if prefix is None or limits is None:
             return
         low, high = limits
-        step = (high - low) / 255
+        scale = (high - low) / 255
         # The floats that the rounding itself gives, so that features from memory are the computed ones to the last bit.
-        grid = tf.constant(low + step * np.arange(256), tf.float32)
+        grid = tf.constant(low + scale * np.arange(256), tf.float32)
         self._table = tf.quantization.fake_quant_with_min_max_args(grid, low, high).numpy()
         run = tf.function(lambda images: prefix(images, training=False), reduce_retracing=True)
         self.values = np.empty((len(pixels), *prefix.output_shape[1:]), np.uint8)
         starts = range(0, len(pixels), _BATCH)
         for start in progress(starts, "Computing the frozen half", len(starts)):
             found = run(tf.constant(spec.normalized(pixels[start : start + _BATCH]))).numpy()
-            self.values[start : start + _BATCH] = np.rint((found - low) / step)
+            self.values[start : start + _BATCH] = np.rint((found - low) / scale)
 
     def batch(self, rows: NDArray[np.integer] | slice) -> NDArray[np.float32]:
         """Return the floats of some rows."""

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tf_keras
 from numpy.typing import NDArray
 
 from freezenet.convert.qat.features import Features
 from freezenet.convert.qat.network import Network
 from freezenet.convert.qat.schedule import Compression
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 
 _BATCH = 64
 
@@ -23,8 +24,8 @@ Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Side:
-    """Images of one side: features, and the teacher's log-probabilities (n, classes) float32."""
+class TaughtFeatures:
+    """Images of one split: features, and the teacher's log-probabilities (n, classes) float32."""
 
     features: Features
     teacher: NDArray[np.float32]
@@ -51,36 +52,37 @@ class _Epoch:
     weights: dict[str, list[NDArray[np.float32]]]
 
 
-class StepAdam:
-    """Adam (Kingma & Ba 2015, algorithm 1) that counts in steps of the 8-bit grid.
+class ScaledAdam:
+    """Keras' Adam on weights that are counted in multiples of a unit, with half a cosine from the given rate to 0.
 
-    A folded kernel's channels differ in size by orders of magnitude, and with them what a change by the same amount does:
+    A fused kernel's channels differ in size by orders of magnitude, and with them what a change by the same amount does:
     where one weight jumps over many integers another never reaches the next. So a learning rate of r moves each weight by
-    about r of its own channel's steps, and each bias by r steps of the activation it is added to. Only the given variables
-    are changed.
+    about r of its own channel's scales, and each bias by r scales of the activation it is added to. Only the given variables
+    are changed. Adam: Kingma & Ba 2015; cosine: Loshchilov & Hutter 2017, equation 5.
     """
 
-    BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+    def __init__(self, variables: list[Any], units: list[NDArray[np.float32]], rate: float, updates: int) -> None:
+        """Keep the variables and a second set of them, in units.
 
-    def __init__(self, variables: list[Any], units: list[NDArray[np.float32]]) -> None:
-        """Keep the variables and, for each, the size of a step, of a shape that broadcasts to the variable's."""
+        Args:
+            variables: what is trained.
+            units: the unit of each, of a shape that broadcasts to the variable's.
+            rate: learning rate at the start.
+            updates: number of updates after which it is 0.
+        """
         self._variables = variables
         self._units = [tf.constant(unit, tf.float32) for unit in units]
-        self._first = [tf.Variable(tf.zeros_like(one)) for one in variables]
-        self._second = [tf.Variable(tf.zeros_like(one)) for one in variables]
-        self._count = tf.Variable(0.0)
+        self._counts = [tf.Variable(variable / unit) for variable, unit in zip(variables, self._units, strict=True)]
+        schedule = tf_keras.optimizers.schedules.CosineDecay(rate, updates)
+        self._adam = tf_keras.optimizers.Adam(schedule, epsilon=1e-8, jit_compile=False)
+        self._adam.build(self._counts)  # outside of the traced step, which may make no variables
 
-    def apply(self, gradients: list[Any], rate: Any) -> None:
+    def apply(self, gradients: list[Any]) -> None:
         """Change the variables by one update."""
-        count = self._count.assign_add(1.0)
-        rate = rate * tf.sqrt(1 - self.BETA_2**count) / (1 - self.BETA_1**count)
-        for variable, unit, first, second, gradient in zip(
-            self._variables, self._units, self._first, self._second, gradients, strict=True
-        ):
-            gradient = gradient * unit
-            first.assign(self.BETA_1 * first + (1 - self.BETA_1) * gradient)
-            second.assign(self.BETA_2 * second + (1 - self.BETA_2) * gradient**2)
-            variable.assign_sub(rate * unit * first / (tf.sqrt(second) + self.EPSILON))
+        scaled = [gradient * unit for gradient, unit in zip(gradients, self._units, strict=True)]
+        self._adam.apply_gradients(zip(scaled, self._counts, strict=True))
+        for variable, unit, count in zip(self._variables, self._units, self._counts, strict=True):
+            variable.assign(count * unit)
 
 
 def options(logits: Any, head: str) -> Any:
@@ -106,30 +108,30 @@ def distance(logits: Any, teacher: Any, temperature: float) -> Any:
 def fit(
     network: Network,
     cut: str,
-    training: Side,
-    validation: Side,
+    training: TaughtFeatures,
+    validation: TaughtFeatures,
     settings: dict[str, Any],
     head: str,
     report: Callable[[str], None],
 ) -> Outcome:
     """Train the network's trained layers above the cut and return the weights of the best epoch.
 
-    settings: see `freezenet.convert.qat.training.QatSettings`. head: "softmax" or "sigmoid". The best epoch is the one of least validation loss among those that agree with
+    settings: see `freezenet.convert.options.QatSettings`. head: "softmax" or "sigmoid". The best epoch is the one of least validation loss among those that agree with
     the teacher on at least as many validation images as the start does, the start being one of them. Of a network that is
     to be pruned or clustered it is the one of least validation loss once it is.
     """
     _, suffix = network.split(cut)
     steps = math.ceil(len(training.teacher) / settings["batch_size"])
     total = steps * settings["epochs"]
-    optimizer = StepAdam(network.trained, network.units())
+    optimizer = ScaledAdam(network.trained, network.units(), settings["learning_rate"], total)
     answer = tf.function(lambda inputs: suffix(inputs, training=False), reduce_retracing=True)
 
     @tf.function(reduce_retracing=True)
-    def step(inputs, teacher, rate):
+    def step(inputs, teacher):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(network.trained)
             value = distance(options(suffix(inputs, training=False), head), teacher, settings["temperature"])
-        optimizer.apply(tape.gradient(value, network.trained), rate)
+        optimizer.apply(tape.gradient(value, network.trained))
         return value
 
     def validate(epoch: int, trained_loss: float | None) -> tuple[Figures, NDArray[np.float32]]:
@@ -161,19 +163,14 @@ def fit(
         for first in range(0, len(order), settings["batch_size"]):
             compression.before(done)
             rows = order[first : first + settings["batch_size"]]
-            value = step(
-                tf.constant(training.features.batch(rows)),
-                tf.constant(training.teacher[rows]),
-                # Half a cosine from the given rate to 0 (Loshchilov & Hutter 2017, equation 5).
-                tf.constant(settings["learning_rate"] * (1 + math.cos(math.pi * done / total)) / 2, tf.float32),
-            )
+            value = step(tf.constant(training.features.batch(rows)), tf.constant(training.teacher[rows]))
             sum_of_losses += float(value) * len(rows)
             done += 1
         figures, logits = validate(epoch, sum_of_losses / len(order))
         history.append(figures)
         report(_line(figures))
         if not np.isfinite(logits).all() or not math.isfinite(sum_of_losses):
-            raise FreezenetError(
+            raise SettingError(
                 f"A finite loss is required in quantization-aware training. Got: NaN or infinity in epoch {epoch}; lower "
                 f"learning_rate ({settings['learning_rate']:g})."
             )

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from freezenet.convert.variants import UnsupportedError
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import ModelError
+from freezenet.train.network.graph import bottlenecks, layer_sources
 
 #: Layer class -> the keys of its configuration that decide what it computes.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -29,7 +31,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 PASSING = ("ZeroPadding2D", "GlobalMaxPooling2D")
 #: Activations that the scores may have: one class, or any number of labels.
 HEADS = ("softmax", "sigmoid")
-#: Largest distance of a zero point from an integer, in steps.
+#: Largest distance of a zero point from an integer, in units of the scale.
 _ZERO_POINT_TOLERANCE = 1e-2
 
 
@@ -53,13 +55,13 @@ def describe(
     model: a flat functional Keras network. ranges: layer name -> range of its output as the 8-bit file quantizes it; a
     name that is no layer is ignored. trainable: names of the layers that are trained.
     Dropout is left out: where the answers of a trained network are matched it would be noise far above that of the rounding.
-    Raises UnsupportedError for a layer of an unknown class, FreezenetError where a tensor that is computed with has no range.
+    Raises UnsupportedError for a layer of an unknown class, ModelError where a tensor that is computed with has no range.
     """
     if target not in {layer.name for layer in model.layers}:
-        raise FreezenetError(
+        raise ModelError(
             f"A network with a layer {target} is required. Got: {model.name}, which has none; name its classifier so."
         )
-    sources = {layer.name: source_names(layer) for layer in model.layers}
+    sources = layer_sources(model)
     wanted, open_names = {target}, [target]
     while open_names:
         new = [name for name in sources[open_names.pop()] if name not in wanted]
@@ -85,19 +87,9 @@ def cut_of(nodes: list[Node]) -> str:
 
     The input node where the first kernel is trained already. See `freezenet.train.frozen.cut`, which does the same for Keras layers.
     """
-    position = {node.name: index for index, node in enumerate(nodes)}
-    last_use = [0] * len(nodes)
-    for index, node in enumerate(nodes):
-        for name in node.inputs:
-            last_use[position[name]] = index
-    found, reach = nodes[0].name, 0
-    for index, node in enumerate(nodes[:-1]):
-        if node.trained:
-            break
-        if reach <= index and node.limits is not None:
-            found = node.name
-        reach = max(reach, last_use[index])
-    return found
+    frozen = list(takewhile(lambda node: not node.trained, nodes))
+    narrow = set(bottlenecks({node.name: node.inputs for node in nodes}))
+    return next((node.name for node in reversed(frozen) if node.name in narrow and node.limits), nodes[0].name)
 
 
 def _node_of(
@@ -115,7 +107,7 @@ def _node_of(
         )
     full = layer.get_config()
     if full.get("activation", activations[0]) not in activations:
-        raise FreezenetError(
+        raise ModelError(
             f"The activation {' or '.join(activations)} is required for quantization-aware training. Got: {full['activation']} in layer "
             f"{name}; give it a layer of its own."
         )
@@ -133,29 +125,22 @@ def _check(nodes: list[Node]) -> None:
         missing = [name for name in node.inputs if name not in exact]
         # ReLU behind a convolution is part of it: what comes between them is never rounded.
         if missing and node.kind != "ReLU":
-            raise FreezenetError(
+            raise ModelError(
                 f"A range for the output of {missing[0]} is required, because {node.name} computes with it. Got: none; "
                 "measure the ranges on this network."
             )
         if node.limits is not None or node.kind == "InputLayer" or node.kind in PASSING:
             exact.add(node.name)
     if nodes[-1].name not in exact:
-        raise FreezenetError(
+        raise ModelError(
             f"A range for the output of {nodes[-1].name} is required. Got: none; measure the ranges on this network."
         )
 
 
 def _check_limits(name: str, low: float, high: float) -> None:
-    step = (high - low) / 255
-    if not low <= 0 <= high or not step > 0 or abs(low / step - round(low / step)) > _ZERO_POINT_TOLERANCE:
-        raise FreezenetError(
+    scale = (high - low) / 255
+    if not low <= 0 <= high or not scale > 0 or abs(low / scale - round(low / scale)) > _ZERO_POINT_TOLERANCE:
+        raise ModelError(
             f"A range from low <= 0 to high >= 0 that has 0 as one of its 256 values is required. Got: {low:g} to "
             f"{high:g} for {name}; shift it as `freezenet.convert.ptq.ranges.nudged` does."
         )
-
-
-def source_names(layer: Any) -> tuple[str, ...]:
-    """Return the names of the layers that a layer of a flat network takes its inputs from."""
-    if not layer._inbound_nodes:
-        return ()
-    return tuple(tensor._keras_history.operation.name for tensor in layer._inbound_nodes[0].input_tensors)

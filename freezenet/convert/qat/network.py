@@ -16,7 +16,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 from numpy.typing import NDArray
 
-from freezenet.convert.qat.compression import steps_of
+from freezenet.convert.qat.compression import scales_of
 from freezenet.convert.qat.graph import Node
 from freezenet.convert.qat.quantizers import KERNELS, FixedConfig
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
@@ -66,7 +66,7 @@ class Network:
         return tf_keras.Model(self._image, middle), tf_keras.Model(middle, self._logits)
 
     def weights(self) -> dict[str, list[NDArray[np.float32]]]:
-        """Return the trained layers' weights, kernels rounded: a writer with step = largest / 127 finds the integers."""
+        """Return the trained layers' weights, kernels rounded: a writer with scale = largest / 127 finds the integers."""
         found = {}
         for node in self._trained:
             kernel, *bias = self._variables(node.name)
@@ -76,12 +76,12 @@ class Network:
         return found
 
     def units(self) -> list[NDArray[np.float32]]:
-        """Return one step of the 8-bit grid for each of `trained`: of a kernel per channel, of a bias the activation's."""
+        """Return the unit in which each of `trained` is counted, one scale: of a kernel per channel, of a bias the activation's."""
         rounded_by = {name: node for node in self.nodes.values() for name in node.inputs}
         found = []
         for node in self._trained:
             kernel, *bias = self._variables(node.name)
-            found.append(steps_of(kernel.numpy(), KERNELS[node.kind][1]).astype(np.float32))
+            found.append(scales_of(kernel.numpy(), KERNELS[node.kind][1]).astype(np.float32))
             limits = node.limits or rounded_by[node.name].limits
             assert limits is not None  # `describe` refuses a network without
             found += [np.full(1, (limits[1] - limits[0]) / 255, np.float32) for _ in bias]

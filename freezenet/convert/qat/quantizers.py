@@ -22,7 +22,7 @@ KERNELS = {"Conv2D": ("kernel", 1), "DepthwiseConv2D": ("depthwise_kernel", 2), 
 
 
 class KernelQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
-    """Round a kernel symmetrically: step = largest weight / 127 of each output channel, always of the weights as they are.
+    """Round a kernel symmetrically: scale = largest weight / 127 of each output channel, always of the weights as they are.
 
     channel_axes: how many of its last axes count output channels. compressed: multiply it with a mask first, and replace
     each integer by one of a table.
@@ -49,22 +49,22 @@ class KernelQuantizer(tfmot.quantization.keras.quantizers.Quantizer):
 
         @tf.custom_gradient
         def rounded(values):
-            integers, step = self.integers(values, weights)
-            return integers * step, lambda upstream: upstream
+            integers, scale = self.integers(values, weights)
+            return integers * scale, lambda upstream: upstream
 
         return rounded(inputs * weights["mask"] if weights else inputs)
 
     def integers(self, values, weights):
-        """Return (integers, step of each output channel) of a kernel; both float32.
+        """Return (integers, scale of each output channel) of a kernel; both float32.
 
         values: with the mask's zeros. weights: what `build` returned.
         """
         inner = list(range(len(values.shape) - self._channel_axes))
-        step = tf.maximum(tf.reduce_max(tf.abs(values), inner, keepdims=True), 1e-30) / LIMIT
-        integers = tf.round(values / step)
+        scale = tf.maximum(tf.reduce_max(tf.abs(values), inner, keepdims=True), 1e-30) / LIMIT
+        integers = tf.round(values / scale)
         if weights:
             integers = tf.gather(weights["table"], tf.cast(integers, tf.int32) + LIMIT)
-        return integers, step
+        return integers, scale
 
     def get_config(self):
         """Return what rebuilds the quantizer."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
@@ -22,11 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
+from freezenet.convert.float.operators import fused_layers
+from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat.graph import HEADS, describe
 from freezenet.convert.qat.worker import packed, unpacked
-from freezenet.convert.settings import Settings, setting
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import DataError, ModelError, one_line
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.system.child import module_command
 from freezenet.train.files import read_json, write_json
@@ -38,38 +38,8 @@ _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class QatSettings(Settings):
-    """How to train.
-
-    epochs: passes over the training images. learning_rate: how far a weight moves in an update at the start, in steps of
-    its 8-bit grid; half a cosine takes it to 0. temperature: softens the answers of both networks before they are compared,
-    so that classes of small probability count. sparsity: share of zeros in the kernels of trained convolutions that are not
-    depthwise, reached half-way; 0 for none. clusters: largest number of different integers in such a kernel, at least 4; 0
-    for no limit. Kernels that are to lose much need more epochs and a higher rate, such as 10 and 0.02 to 0.05.
-    """
-
-    epochs: int = setting(4, 1, 1000)
-    learning_rate: float = setting(0.005, 1e-9, 1)
-    batch_size: int = setting(16, 1, 65536)
-    temperature: float = setting(4.0, 0.1, 100)
-    seed: int = setting(0, 0, 2**31 - 1)
-    sparsity: float = setting(0.0, 0, 0.95)
-    clusters: int = setting(0, 0, 255)
-
-    def __post_init__(self) -> None:
-        """Refuse values that cannot be."""
-        super().__post_init__()
-        if 0 < self.clusters < 4:
-            raise FreezenetError(f"Setting clusters must be 0 or at least 4. Got: {self.clusters}.")
-        if self.sparsity and self.epochs < 2:
-            raise FreezenetError(
-                f"Setting epochs must be at least 2 with a sparsity, which is reached half-way. Got: {self.epochs}."
-            )
-
-
-@dataclass(frozen=True)
-class QatSide:
-    """Images of one side.
+class TaughtImages:
+    """Images of one split, and what the float network says of them.
 
     pixels: (n, h, w) uint8. teacher_scores: (n, classes) scores of the float network. Labels are not needed.
     """
@@ -78,9 +48,9 @@ class QatSide:
     teacher_scores: NDArray[np.floating]
 
     def __post_init__(self) -> None:
-        """Refuse sides whose parts do not fit."""
+        """Refuse parts that do not fit."""
         if len(self.pixels) != len(self.teacher_scores) or not len(self.pixels):
-            raise FreezenetError(
+            raise DataError(
                 f"As many images as teacher scores, and at least one, are required. Got: {len(self.pixels)} and "
                 f"{len(self.teacher_scores)}."
             )
@@ -108,8 +78,8 @@ class QatResult:
 def train_quantized(
     model: keras.Model,
     ranges: Mapping[str, tuple[float, float]],
-    training: QatSide,
-    validation: QatSide,
+    training: TaughtImages,
+    validation: TaughtImages,
     trainable: Collection[str],
     settings: QatSettings,
     preprocess: PreprocessSpec,
@@ -117,7 +87,7 @@ def train_quantized(
 ) -> QatResult:
     """Train a network with the rounding of its 8-bit file inside; `model` keeps its weights.
 
-    model: flat, BatchNorm folded (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
+    model: flat, BatchNorm fused (`freezenet.convert.float.batchnorm`), kernels rounded (`freezenet.convert.ptq.rounding`). Its layer "scores", dense with
     softmax or sigmoid, is trained towards the teacher; layers that do not lead there (other outputs) are copied.
     ranges: layer name -> (low, high) of its output in the 8-bit file, zero on the grid, as `by_layer` gives them: of each
     ReLU, of each convolution without one, of additions and pooling, and of the logits of "scores".
@@ -127,11 +97,11 @@ def train_quantized(
     """
     nodes = describe(model, TARGET, ranges, trainable)
     if not any(node.trained for node in nodes):
-        raise FreezenetError(f"A layer to train that leads to {TARGET} is required. Got: {_shown(trainable)}.")
+        raise ModelError(f"A layer to train that leads to {TARGET} is required. Got: {_shown(trainable)}.")
     count = model.get_layer(TARGET).units
     head = model.get_layer(TARGET).get_config()["activation"]
-    for side in (training, validation):
-        _check_side(side, count, preprocess)
+    for images in (training, validation):
+        _check_images(images, count, preprocess)
     layers = [model.get_layer(node.name) for node in nodes]
     task = {
         "nodes": [asdict(node) for node in nodes],
@@ -145,12 +115,12 @@ def train_quantized(
         write_json(folder / "task.json", task)
         weights = {layer.name: layer.get_weights() for layer in layers if layer.weights}
         np.savez(folder / "weights.npz", allow_pickle=False, **packed(weights))
-        for side_name, side in (("train", training), ("validation", validation)):
-            scores = side.teacher_scores
+        for split, images in (("train", training), ("validation", validation)):
+            scores = images.teacher_scores
             options = scores if head == "softmax" else np.stack([scores, 1 - scores], -1)
             teacher = np.log(np.maximum(options, _SMALLEST))
-            np.save(folder / f"{side_name}-teacher.npy", teacher.astype(np.float32))
-            np.save(folder / f"{side_name}-pixels.npy", side.pixels)
+            np.save(folder / f"{split}-teacher.npy", teacher.astype(np.float32))
+            np.save(folder / f"{split}-pixels.npy", images.pixels)
         _work(folder)
         return _read_result(folder, model, head)
 
@@ -158,15 +128,14 @@ def train_quantized(
 def by_layer(ranges: Ranges) -> dict[str, tuple[float, float]]:
     """Return the ranges of `freezenet.convert.ptq.ranges` by the name of the Keras layer whose output the tensor is.
 
-    ranges: by tensor name of a float .tflite. The TensorFlow converter names the output of fused operators
-    "net_1/layer_1/Operator;...", the last operator first; Keras adds "_<number>" to the layer's name.
+    ranges: by tensor name of a float .tflite.
     Tensors without a layer's name (the model's outputs) and those of the heads, whose range the file format fixes, are left out.
     """
     found = {}
     for tensor, (low, high) in ranges.items():
-        *_, layer, operator = ["", "", *tensor.partition(";")[0].split("/")]
-        if layer and operator.lower() not in HEADS:
-            found[re.sub(r"_\d+$", "", layer)] = (float(low), float(high))
+        layer, operation = next(iter(fused_layers(tensor)), ("", ""))
+        if layer and operation.lower() not in HEADS:
+            found[layer] = (float(low), float(high))
     return found
 
 
@@ -180,28 +149,28 @@ def quantized_scores(logits: NDArray[np.float32], head: str) -> NDArray[np.float
     return (np.clip(np.rint(exact * 256), 0, 255) / 256).astype(np.float32)
 
 
-def _check_side(side: QatSide, classes: int, spec: PreprocessSpec) -> None:
-    if side.pixels.dtype != np.uint8 or side.pixels.shape[1:] != spec.size:
-        raise FreezenetError(
-            f"Pixels (n, {spec.size[0]}, {spec.size[1]}) uint8 are required. Got: {side.pixels.shape} {side.pixels.dtype}."
+def _check_images(images: TaughtImages, classes: int, spec: PreprocessSpec) -> None:
+    if images.pixels.dtype != np.uint8 or images.pixels.shape[1:] != spec.size:
+        raise DataError(
+            f"Pixels (n, {spec.size[0]}, {spec.size[1]}) uint8 are required. Got: {images.pixels.shape} {images.pixels.dtype}."
         )
-    if side.teacher_scores.shape[1:] != (classes,) or not np.isfinite(side.teacher_scores).all():
-        raise FreezenetError(
-            f"Finite teacher scores of {classes} classes are required. Got: shape {side.teacher_scores.shape}"
-            f"{'' if np.isfinite(side.teacher_scores).all() else ' with NaN or infinity'}."
+    if images.teacher_scores.shape[1:] != (classes,) or not np.isfinite(images.teacher_scores).all():
+        raise DataError(
+            f"Finite teacher scores of {classes} classes are required. Got: shape {images.teacher_scores.shape}"
+            f"{'' if np.isfinite(images.teacher_scores).all() else ' with NaN or infinity'}."
         )
 
 
 def _work(folder: Path) -> None:
-    """Run the worker on a folder; FreezenetError with its reason where it fails."""
+    """Run the worker on a folder; ModelError with its reason where it fails."""
     with _worker(folder) as process:
         code = process.wait()
     if (folder / "error.json").is_file():
         error = read_json(folder / "error.json")
         if error["foreseen"]:
-            raise FreezenetError(error["reason"])
+            raise ModelError(error["reason"])
         reason = one_line(error["reason"])
-        raise FreezenetError(
+        raise ModelError(
             f"Quantization-aware training that runs to its end is required. Got: {reason}; leave out int8-qat, or report "
             "it with the output of FREEZENET_DEBUG=1."
         )
@@ -209,7 +178,7 @@ def _work(folder: Path) -> None:
         raise KeyboardInterrupt
     if code or not (folder / "result.json").is_file():
         ended = f"signal {-code}, most likely too little memory" if code < 0 else f"exit code {code}"
-        raise FreezenetError(
+        raise ModelError(
             f"Quantization-aware training that runs to its end is required. Got: its process ended with {ended}; free "
             "memory, or leave out int8-qat."
         )

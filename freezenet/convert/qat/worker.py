@@ -3,7 +3,7 @@
 tensorflow-model-optimization knows tf_keras only, and TensorFlow decides on its first import which Keras it uses; so this
 runs in a process of its own. Nothing here may import Keras 3.
 
-Read from FOLDER     task.json (nodes, settings, preprocessing), weights.npz, and of both sides
+Read from FOLDER     task.json (nodes, settings, preprocessing), weights.npz, and of both splits
                      train-pixels.npy, train-teacher.npy, validation-pixels.npy, validation-teacher.npy
 Written to FOLDER    result.json and result.npz, or error.json with one sentence
 """
@@ -55,20 +55,20 @@ def run(folder: Path) -> tuple[Any, Any]:
     settings, spec = task["settings"], PreprocessSpec.from_dict(task["preprocess"])
     import_tf_keras()
     from freezenet.convert.qat.features import Features
-    from freezenet.convert.qat.fit import Side, fit
+    from freezenet.convert.qat.fit import TaughtFeatures, fit
     from freezenet.convert.qat.graph import cut_of
 
     network = build(folder, task)
     cut = cut_of(list(network.nodes.values())) if task["cache"] else next(iter(network.nodes))
 
-    def side(name: str) -> Side:
+    def taught(name: str) -> TaughtFeatures:
         pixels = np.load(folder / f"{name}-pixels.npy")
         # Whenever this process is killed from now on, no image is left behind.
         (folder / f"{name}-pixels.npy").unlink()
         teacher = np.load(folder / f"{name}-teacher.npy")
-        return Side(Features(network, cut, pixels, spec, track), teacher)
+        return TaughtFeatures(Features(network, cut, pixels, spec, track), teacher)
 
-    return network, fit(network, cut, side("train"), side("validation"), settings, task["head"], logger.info)
+    return network, fit(network, cut, taught("train"), taught("validation"), settings, task["head"], logger.info)
 
 
 def build(folder: Path, task: dict[str, Any]) -> Any:

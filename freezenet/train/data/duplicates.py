@@ -36,7 +36,12 @@ _BORDER = np.ones((9, 9), np.uint8)
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images that show one picture. rows: their numbers, at least two. exact: whether their files are equal byte by byte."""
+    """Images that show one picture.
+
+    Args:
+        rows: their numbers, at least two.
+        exact: whether their files are equal byte by byte.
+    """
 
     rows: tuple[int, ...]
     exact: bool
@@ -45,7 +50,11 @@ class Duplicates:
 def find_duplicates(thumbnails: NDArray[np.uint8], hashes: Sequence[str]) -> list[Duplicates]:
     """Return the groups of images that show one picture, in the order of their first images.
 
-    thumbnails: (n, 128, 128) uint8, pixels of THUMBNAIL. hashes: SHA-256 of the n files. An image stands in one group at most.
+    An image stands in one group at most.
+
+    Args:
+        thumbnails: (n, 128, 128) uint8, pixels of THUMBNAIL.
+        hashes: SHA-256 of the n files.
     """
     groups = DisjointSet(range(len(hashes)))
     first: dict[str, int] = {}

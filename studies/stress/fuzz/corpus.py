@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import MissingExtraError
 from freezenet.train.data.phantoms import draw_phantom
 from studies.stress.fuzz import dicom, png, tiff
 from studies.stress.fuzz.model import small_model
@@ -43,7 +43,7 @@ def _pillow_files(gray: NDArray, color: NDArray) -> Iterator[tuple[str, bytes]]:
     try:
         from PIL import Image
     except ModuleNotFoundError:
-        raise FreezenetError(
+        raise MissingExtraError(
             "The package pillow is required for the corpus. Got: it is not installed; run: pip install 'freezenet[dev]'."
         ) from None
 

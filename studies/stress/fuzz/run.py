@@ -19,11 +19,16 @@ _KEPT = 5
 
 
 def fuzz(
-    model: Path, files: Mapping[str, bytes], numbers: Iterable[int], seed: int, keep: Path | None = None
+    model: Path, files: Mapping[str, bytes], *, numbers: Iterable[int], seed: int, keep: Path | None = None
 ) -> dict[str, Any]:
     """Run inputs by number and return what came of them (JSON types).
 
-    files: the corpus. keep: folder for the inputs that are findings, named by seed and number.
+    Args:
+        model: the file that answers, and is damaged itself.
+        files: the corpus, name to content.
+        numbers: of the inputs.
+        seed: of the damage.
+        keep: folder for the inputs that are findings, named by seed and number.
     """
     tally = _Tally()
     with Watch(model) as watch:

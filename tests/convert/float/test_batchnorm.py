@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 
 
 def shaken(model: keras.Model) -> keras.Model:
@@ -24,15 +24,15 @@ def images():
 
 def test_a_folded_run_gives_the_same_scores_without_batchnorm(run, images):
     model = shaken(run.model())
-    folded = fold_batchnorm(model)
-    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in folded.layers)
-    np.testing.assert_allclose(folded.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
+    fused = fuse_batchnorm(model)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in fused.layers)
+    np.testing.assert_allclose(fused.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
 
 
 def test_the_trained_model_keeps_its_weights(run):
     model = run.model()
     before = [weight.copy() for weight in model.get_weights()]
-    fold_batchnorm(model)
+    fuse_batchnorm(model)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -45,7 +45,7 @@ def test_one_kernel_by_hand():
     norm.set_weights(
         [np.array([2.0]), np.array([0.5]), np.array([4.0]), np.array([16.0])]
     )  # scale, shift, mean, variance
-    kernel, bias = fold_batchnorm(model).get_layer("c").get_weights()
+    kernel, bias = fuse_batchnorm(model).get_layer("c").get_weights()
     assert kernel.item() == 3 * 2 / 4
     assert bias.item() == 0.5 + (1 - 4) * 2 / 4
 
@@ -62,11 +62,11 @@ def test_a_batchnorm_without_a_convolution_of_its_own_becomes_a_depthwise_one(ki
     if kind == "used twice":
         y = keras.layers.Add()([x, y])
     model = shaken(keras.Model(image, y))
-    folded = fold_batchnorm(model)
-    assert kinds(folded) == ["Conv2D", *(["ReLU"] if kind == "activated" else []), "DepthwiseConv2D",
+    fused = fuse_batchnorm(model)
+    assert kinds(fused) == ["Conv2D", *(["ReLU"] if kind == "activated" else []), "DepthwiseConv2D",
                              *(["Add"] if kind == "used twice" else [])]  # fmt: skip
-    assert folded.get_layer("norm").kernel_size == (1, 1)
-    np.testing.assert_allclose(folded.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
+    assert fused.get_layer("norm").kernel_size == (1, 1)
+    np.testing.assert_allclose(fused.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
 
 
 def test_a_block_of_densenet_and_a_head_with_batchnorm(images):
@@ -80,12 +80,10 @@ def test_a_block_of_densenet_and_a_head_with_batchnorm(images):
     x = keras.layers.Dense(5, activation="relu", name="hidden")(x)
     x = keras.layers.BatchNormalization(name="head_norm", scale=False)(keras.layers.Dropout(0.3, name="drop")(x))
     model = shaken(keras.Model(image, keras.layers.Dense(3, activation="softmax", use_bias=False, name="scores")(x)))
-    folded = fold_batchnorm(model)
-    assert [layer.name for layer in folded.layers[1:]] == [
+    fused = fuse_batchnorm(model)
+    assert [layer.name for layer in fused.layers[1:]] == [
         "first", "norm", "relu", "grown", "grown_activation", "join", "pool", "hidden", "hidden_activation", "drop", "scores",
     ]  # fmt: skip
-    assert isinstance(
-        folded.get_layer("relu"), keras.layers.ReLU
-    )  # what is fused in a file is looked for by this class
-    assert folded.get_layer("scores").activation is keras.activations.softmax  # an output's own stays
-    np.testing.assert_allclose(folded.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)
+    assert isinstance(fused.get_layer("relu"), keras.layers.ReLU)  # what is fused in a file is looked for by this class
+    assert fused.get_layer("scores").activation is keras.activations.softmax  # an output's own stays
+    np.testing.assert_allclose(fused.predict(images, verbose=0), model.predict(images, verbose=0), atol=1e-5)

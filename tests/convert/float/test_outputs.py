@@ -11,9 +11,8 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from freezenet.convert.float.outputs import keep_outputs, known_profiles, outputs_of, show_classifier, with_outputs
+from freezenet.convert.float.outputs import keep_outputs, outputs_of, show_classifier, with_outputs
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import FreezenetError
 
 INTEGER = ["dynamic", "int8", "int16x8"]
 VARIANTS = ["float32", "float16", *INTEGER]
@@ -151,12 +150,3 @@ def test_outputs_can_be_kept_in_another_order(models, answers, pixels, run):
     first, second = (engine.get_tensor(one["index"]) for one in engine.get_output_details())
     np.testing.assert_array_equal(first[0], answers["float32"][2][0])
     np.testing.assert_array_equal(second[0], answers["float32"][0][0])
-
-
-def test_known_profiles():
-    assert known_profiles("edge") == ("edge",)
-    assert known_profiles(" app, edge,app") == ("app", "edge")
-    with pytest.raises(FreezenetError, match=r"Profiles of edge, app are required. Got: phone."):
-        known_profiles("edge,phone")
-    with pytest.raises(FreezenetError, match="Got: none"):
-        known_profiles(",")

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.ptq.rounding import BIAS_SHARE, input_products, round_kernels, round_rows
 
 
@@ -118,12 +118,12 @@ def test_products_are_those_of_the_layers_inputs(side):
 
 
 def test_a_network_keeps_its_answers_better_than_with_nearest_rounding(run):
-    folded = fold_batchnorm(run.model())
+    fused = fuse_batchnorm(run.model())
     pixels = np.stack([run.recipe.preprocess.pixels(path) for path, _ in run.paths("train")[:64]])
     inputs = run.recipe.preprocess.normalized(pixels)
-    found = round_kernels(folded, lambda: [inputs[:32], inputs[32:]])
-    plain = keras.models.clone_model(folded)
-    plain.set_weights(folded.get_weights())
+    found = round_kernels(fused, lambda: [inputs[:32], inputs[32:]])
+    plain = keras.models.clone_model(fused)
+    plain.set_weights(fused.get_weights())
     for layer in plain.layers:
         if layer.weights:
             kernel, *bias = layer.get_weights()
@@ -133,13 +133,13 @@ def test_a_network_keeps_its_answers_better_than_with_nearest_rounding(run):
     test = run.recipe.preprocess.normalized(
         np.stack([run.recipe.preprocess.pixels(path) for path, _ in run.paths("test")])
     )
-    scores = [network.predict(test, verbose=0) for network in (folded, found, plain)]
+    scores = [network.predict(test, verbose=0) for network in (fused, found, plain)]
     assert np.abs(scores[1] - scores[0]).mean() < np.abs(scores[2] - scores[0]).mean()
 
 
 def test_a_broken_network_stays_as_it_is(run):
-    folded = fold_batchnorm(run.model())
-    kernel, bias = folded.get_layer("scores").get_weights()
-    folded.get_layer("scores").set_weights([np.full_like(kernel, np.nan), bias])
-    found = round_kernels(folded, lambda: [np.zeros((1, 96, 96, 3), np.float32)])
+    fused = fuse_batchnorm(run.model())
+    kernel, bias = fused.get_layer("scores").get_weights()
+    fused.get_layer("scores").set_weights([np.full_like(kernel, np.nan), bias])
+    found = round_kernels(fused, lambda: [np.zeros((1, 96, 96, 3), np.float32)])
     assert np.isnan(found.get_layer("scores").get_weights()[0]).all()

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from freezenet.convert.qat.compression import codebook, nearest_table, smallest_mask, steps_of
+from freezenet.convert.qat.compression import codebook, nearest_table, scales_of, smallest_mask
 
 
 def test_one_step_for_each_output_channel():
     kernel = np.array([[[[1.27, 0.5]], [[-0.3, -2.54]]]])  # (1, 2, 1, 2)
-    np.testing.assert_allclose(steps_of(kernel, 1), [[[[0.01, 0.02]]]])
-    assert steps_of(kernel, 2).shape == (1, 1, 1, 2)
+    np.testing.assert_allclose(scales_of(kernel, 1), [[[[0.01, 0.02]]]])
+    assert scales_of(kernel, 2).shape == (1, 1, 1, 2)
     depthwise = np.arange(1.0, 9.0).reshape(2, 2, 2, 1)  # the channels are the last axis but one
-    np.testing.assert_allclose(steps_of(depthwise, 2), np.array([7.0, 8.0]).reshape(1, 1, 2, 1) / 127)
+    np.testing.assert_allclose(scales_of(depthwise, 2), np.array([7.0, 8.0]).reshape(1, 1, 2, 1) / 127)
 
 
 def test_a_dead_channel_has_a_step():
-    assert (steps_of(np.zeros((1, 1, 3, 2)), 1) > 0).all()
+    assert (scales_of(np.zeros((1, 1, 3, 2)), 1) > 0).all()
 
 
 def test_the_smallest_weights_go():

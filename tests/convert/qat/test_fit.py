@@ -19,7 +19,7 @@ import numpy as np
 from freezenet.convert.qat.worker import import_tf_keras
 import_tf_keras()
 import tensorflow as tf, tf_keras
-from freezenet.convert.qat.fit import StepAdam, distance, logit_rms, options
+from freezenet.convert.qat.fit import ScaledAdam, distance, logit_rms, options
 from freezenet.convert.qat.quantizers import KernelQuantizer
 from freezenet.convert.qat.schedule import Compression
 
@@ -36,9 +36,10 @@ def descend(make):
     return variable.numpy().tolist()
 
 ones = np.ones((1, 1), np.float32)
-ours = lambda units: lambda variable: (lambda adam: lambda gradient: adam.apply([gradient], 0.1))(StepAdam([variable], [units]))
+ours = lambda units: lambda variable: (lambda adam: lambda gradient: adam.apply([gradient]))(ScaledAdam([variable], [units], 0.1, 100))
 theirs = lambda variable: (lambda adam: lambda gradient: adam.apply_gradients([(gradient, variable)]))(
-    tf_keras.optimizers.Adam(0.1, epsilon=1e-8, jit_compile=False))
+    tf_keras.optimizers.Adam(
+        tf_keras.optimizers.schedules.CosineDecay(0.1, 100), epsilon=1e-8, jit_compile=False))
 found["ours"], found["theirs"] = descend(ours(ones)), descend(theirs)
 found["halves"] = descend(ours(ones / 2))
 
@@ -96,11 +97,11 @@ def found(given):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_with_steps_of_one_it_is_the_adam_of_keras(found):
+def test_with_units_of_one_it_is_the_adam_of_keras(found):
     np.testing.assert_allclose(found["ours"], found["theirs"], rtol=1e-5)
 
 
-def test_half_the_step_is_half_the_way(given, found):
+def test_half_the_unit_is_half_the_way(given, found):
     """Adam does not see the size of the gradient: as long as its sign stays, the way is the rate times the number of updates."""
     far = np.abs(given["kernel"] - 1) > 1
     for name, way in (("ours", 0.5), ("halves", 0.25)):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import keras
 import pytest
 
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.qat.graph import cut_of, describe
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.frozen.cut import find_cut
@@ -57,11 +57,11 @@ def test_the_cut_is_after_what_is_frozen_and_flows_through_one_tensor():
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 def test_the_cut_is_the_one_of_the_training(share):
-    """The project's other implementation, on Keras layers and before BatchNorm is folded."""
+    """The project's other implementation, on Keras layers and before BatchNorm is fused."""
     model = build_model(load_recipe("phantoms", (f"freeze_fraction={share}",)), ("a", "b"), "none")
     trainable = [layer.name for layer in model.layers if layer.trainable_weights]
-    folded = fold_batchnorm(model)
-    nodes = describe(folded, "scores", {layer.name: RANGE for layer in folded.layers}, trainable)
+    fused = fuse_batchnorm(model)
+    nodes = describe(fused, "scores", {layer.name: RANGE for layer in fused.layers}, trainable)
     expected = find_cut(model)
     assert cut_of(nodes) == (expected.name if expected else nodes[0].name)
 

@@ -16,13 +16,14 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from freezenet.convert.converter import Converter, to_float32
-from freezenet.convert.float.batchnorm import fold_batchnorm
+from freezenet.convert.float.batchnorm import fuse_batchnorm
 from freezenet.convert.float.operators import read_operators
+from freezenet.convert.options import QatSettings
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import Ranges
 from freezenet.convert.qat import training as module
-from freezenet.convert.qat.training import QatSettings, QatSide, by_layer, quantized_scores, train_quantized
+from freezenet.convert.qat.training import TaughtImages, by_layer, quantized_scores, train_quantized
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
@@ -43,8 +44,8 @@ class Prepared:
 
     model: keras.Model
     ranges: Ranges
-    training: QatSide
-    validation: QatSide
+    training: TaughtImages
+    validation: TaughtImages
     trainable: list[str]
 
     def train(self, settings, work, **changed):
@@ -77,9 +78,9 @@ def small_network() -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def prepared(phantoms) -> Prepared:
+def prepared(plain_phantoms) -> Prepared:
     keras.utils.set_random_seed(0)
-    dataset = load(phantoms)
+    dataset = load(plain_phantoms)
     pixels = read_images(dataset, SPEC).pixels
     classes = np.array([dataset.labels.index(sample.label) for sample in dataset.samples])
     order = np.random.default_rng(0).permutation(len(pixels))
@@ -89,8 +90,8 @@ def prepared(phantoms) -> Prepared:
     model.fit(SPEC.normalized(pixels[:160]), classes[:160], batch_size=16, epochs=12, verbose=0)
     converter = Converter(model, Calibration(pixels[:40], ()).representative(SPEC))
 
-    def side(rows) -> QatSide:
-        return QatSide(pixels[rows], model.predict(SPEC.normalized(pixels[rows]), verbose=0))
+    def side(rows) -> TaughtImages:
+        return TaughtImages(pixels[rows], model.predict(SPEC.normalized(pixels[rows]), verbose=0))
 
     trainable = [layer.name for layer in model.layers if layer.trainable and layer.weights]
     trainable = [name for name in trainable if not name.startswith(("Conv1", "one")) and not name.endswith("_BN")]
@@ -271,9 +272,9 @@ def with_further_outputs(model: keras.Model) -> keras.Model:
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_tensor_names_become_layer_names(mobilenet, outputs):
     """Each operator's range is its number, so that a mix-up shows; all layers that the graph needs have the right one."""
-    folded = fold_batchnorm(mobilenet)
-    folded = with_further_outputs(folded) if outputs == 3 else folded
-    operators = read_operators(to_float32(folded))
+    fused = fuse_batchnorm(mobilenet)
+    fused = with_further_outputs(fused) if outputs == 3 else fused
+    operators = read_operators(to_float32(fused))
     kinds = [operator.kind for operator in operators]
     assert kinds.count("SOFTMAX") == 1 and kinds.count("MEAN") == (2 if outputs == 3 else 1)
     found = by_layer({operator.name: (-128.0, 127.0 + 255 * number) for number, operator in enumerate(operators)})

@@ -19,12 +19,21 @@ from freezenet.edge_runtime.integrity.verify import verify
 def folder(run, tmp_path_factory):
     """MODELS with int8, int8-qat and mixed, by the functions behind the command."""
     from freezenet.convert.models import convert
-    from freezenet.convert.qat.training import QatSettings
+    from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
 
     out = tmp_path_factory.mktemp("quantized") / "models"
     # Pruned, so that the start cannot be the best epoch, whatever this small net makes of the training.
-    settings = QatSettings().changed(["epochs=2", "sparsity=0.25"])
-    convert(run, out, ("int8", "int8-qat", "mixed"), ("edge", "app"), gate=False, qat=settings, debug_layers=True)
+    settings = changed(QatSettings(), ["epochs=2", "sparsity=0.25"])
+    options = ConvertOptions(
+        variants=("int8", "int8-qat", "mixed"),
+        profiles=("edge", "app"),
+        acceptance=False,
+        # Whatever the small net lost to its integers, `mixed` accepts it.
+        limits=AcceptanceLimits(f1_kept=0, recall_loss=1, agreement=0),
+        qat=settings,
+        debug_layers=True,
+    )
+    convert(run, out, options=options)
     return out
 
 
@@ -65,7 +74,7 @@ def test_files_pass_verification_in_both_profiles(folder):
         assert Classifier(file).interpreter.inputs[0]["dtype"] == np.uint8
 
 
-def test_the_account_tells_float_fake_quantized_and_file_apart(folder, run):
+def test_the_manifest_tells_float_fake_quantized_and_file_apart(folder, run):
     card = ModelCard.read(folder / "int8-qat.tflite").content
     made, verdict = card["made"]["quantized_training"], card["against_keras"]
     validation = run.paths("validation")

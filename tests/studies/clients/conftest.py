@@ -9,7 +9,7 @@ import pytest
 
 from studies.clients.matrix import CLIENTS
 from studies.clients.question import questions
-from studies.clients.tools import MissingToolError
+from studies.tools import MissingToolError
 
 
 def available(ask):

@@ -8,7 +8,7 @@ import pytest
 
 from studies.clients import answers
 from studies.clients.question import questions
-from studies.clients.tools import MissingToolError
+from studies.tools import MissingToolError
 
 #: Dies at one variant, raises at another, and answers the rest.
 PROGRAM = f"""

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from freezenet import FreezenetError
 from studies.clients.__main__ import main
 from studies.clients.matrix import CLIENTS, Client, known_clients
-from studies.clients.tools import MissingToolError
+from studies.tools import MissingToolError
 
 
 @pytest.fixture

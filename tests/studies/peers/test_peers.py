@@ -17,15 +17,15 @@ from click.testing import CliRunner
 
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
-from studies.clients.tools import MissingToolError
 from studies.peers import __main__ as command
 from studies.peers.files import SIDES, write_files
 from studies.peers.folder import folder_throughput
 from studies.peers.measure import _paired_ratio, measure
 from studies.peers.process import WayProcess, usable_cores
-from studies.peers.table import table
 from studies.peers.ways import OURS, Setting, Start, ways
-from studies.tables.results_page import tables
+from studies.tables.peers_table import peers_table
+from studies.tables.results_page import results_part
+from studies.tools import MissingToolError
 
 PLAIN, BY_HAND, MEDIAPIPE = "Pillow + numpy + Interpreter", "decode and invoke by hand", "MediaPipe Tasks 0.10.31"
 PICTURES = [name for name in SIDES if not name.endswith(".dcm")]
@@ -110,7 +110,7 @@ def test_the_paired_ratio_is_the_median_over_the_rounds():
 
 
 def test_the_table_holds_every_way_and_reason(result):
-    text = table(result)
+    text = peers_table(result)
     for name, way in result["ways"].items():
         assert f"| {name} |" in text
         assert way["skipped"] is None or " ".join(way["skipped"].split()) in text
@@ -118,10 +118,10 @@ def test_the_table_holds_every_way_and_reason(result):
     assert len({row.count("|") for row in rows}) == 1
 
 
-def test_the_readme_s_table_is_made_from_the_result_file(result, tmp_path):
-    (tmp_path / "edge-int8-somewhere.json").write_text(json.dumps(result))
-    assert table(result) in tables(tmp_path)
-    assert tables(tmp_path / "nowhere") == ""
+def test_the_page_s_table_is_made_from_the_result_file(result, tmp_path):
+    (tmp_path / "peers-int8-somewhere.json").write_text(json.dumps(result))
+    assert peers_table(result) in results_part(tmp_path)
+    assert results_part(tmp_path / "nowhere") == ""
 
 
 # ---- the files
@@ -208,8 +208,8 @@ def test_the_command_prints_json_or_a_table_and_writes_the_result_file(result, m
     model = str(models / "int8.tflite")
     assert json.loads(CliRunner().invoke(command.main, [model, "--json"]).stdout) == result
     done = CliRunner().invoke(command.main, [model, "--out", str(tmp_path)])
-    assert done.stdout == table(result)
-    (written,) = tmp_path.glob("edge-int8-*.json")
+    assert done.stdout == peers_table(result)
+    (written,) = tmp_path.glob("peers-int8-*.json")
     assert json.loads(written.read_text()) == result
 
 

@@ -36,6 +36,6 @@ def test_the_tally_sees_what_is_wrong(models, images, tmp_path):
     (tmp_path / "outbox" / "0000.png.json").write_text(json.dumps({"file": "0000.png", "input_sha256": "0"}))
     (tmp_path / "outbox" / "0000-2.png.json").write_text(json.dumps({"file": "0000.png", "input_sha256": "0"}))
     (tmp_path / "outbox" / "0002.png.json").write_text('{"file": ')
-    found = tally(models / "int8.tflite", tmp_path, made, 0, 0, 0.0)
+    found = tally(models / "int8.tflite", tmp_path, files=made, kills=0, within=0, seconds=0.0)
     assert (found.lost, found.doubled, found.half_written, found.different, found.left_over) == (2, 1, 3, 2, 2)
     assert not found.passed

@@ -139,7 +139,7 @@ def test_half_of_every_backbone(name):
     assert not prefix.trainable_weights
 
 
-def test_trunk_means_are_those_of_the_last_map_or_what_is_pooled_already():
+def test_backbone_means_are_those_of_the_last_map_or_what_is_pooled_already():
     x = np.random.default_rng(0).normal(size=(3, 32, 32, 3)).astype(np.float32)
     for fraction in (0.0, 0.5, 1.0):
         model = network(fraction)

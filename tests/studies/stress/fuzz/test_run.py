@@ -12,9 +12,8 @@ from studies.stress.fuzz.__main__ import main
 from studies.stress.fuzz.memory import MEMORY_BOUND
 from studies.stress.fuzz.mutation import mutated
 from studies.stress.fuzz.run import fuzz
-from studies.stress.fuzz.table import BEGIN, page_with_tables, table
 from studies.stress.fuzz.watch import SECONDS_BOUND
-from studies.tables.pages import END, ROOT
+from studies.tables.robustness_page import fuzz_table
 
 INPUTS = 2000
 
@@ -23,7 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the worker's me
 
 @pytest.fixture(scope="module")
 def result(models, corpus_files, tmp_path_factory):
-    return fuzz(models / "int8.tflite", corpus_files, range(INPUTS), seed=0, keep=tmp_path_factory.mktemp("findings"))
+    return fuzz(
+        models / "int8.tflite", corpus_files, numbers=range(INPUTS), seed=0, keep=tmp_path_factory.mktemp("findings")
+    )
 
 
 def test_every_damaged_file_gets_an_answer_or_a_sentence(result):
@@ -53,11 +54,4 @@ def test_one_input_is_run_again_and_kept(models, corpus_files, tmp_path):
 
 def test_a_finding_is_shown_with_its_inputs(result):
     found = {"count": 3, "first": "printed: a\nb", "inputs": [{"number": 5}, {"number": 9}]}
-    assert "- 3 x printed: a b (inputs 5, 9)" in table({**result, "findings": [found]})
-
-
-def test_the_page_s_table_is_that_of_the_result_files():
-    page = (ROOT / "docs" / "robustness.md").read_text(encoding="utf-8")
-    assert BEGIN in page
-    assert END in page
-    assert page_with_tables(page, ROOT / "results") == page
+    assert "- 3 x printed: a b (inputs 5, 9)" in fuzz_table({**result, "findings": [found]})

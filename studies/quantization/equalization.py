@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.qat.graph import source_names
+from freezenet.train.network.graph import source_names
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
 #: A round that scales no channel by more than this share is the last.
@@ -39,7 +39,7 @@ def without_cap(model: keras.Model) -> keras.Model:
 def equalize(model: keras.Model) -> keras.Model:
     """Return a network of the same function whose neighbouring convolutions have equal weight ranges in each channel.
 
-    model: flat, BatchNorm folded, ReLU without cap (`without_cap`). Channel i between two layers with largest weights
+    model: flat, BatchNorm fused, ReLU without cap (`without_cap`). Channel i between two layers with largest weights
     r1, r2 is divided by s = sqrt(r1 / r2) in the first and multiplied by it in the second (equation 11: s = sqrt(r1 r2) / r2);
     repeated over all pairs until nothing moves.
     """

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,10 +14,14 @@ from sklearn.metrics import f1_score
 from freezenet.convert.converter import Converter
 from freezenet.convert.ptq.ranges import Observation
 from freezenet.convert.variants import VARIANTS
-from freezenet.edge_runtime.errors import FreezenetError
-from studies.quantization import ARMS, Bench, answers, extremes, main, measure, percentile, table, with_beta
+from freezenet.edge_runtime.errors import DataError
+from studies.quantization.__main__ import main
+from studies.quantization.answers import answers, with_beta
+from studies.quantization.arms import ARMS, extremes, percentile
+from studies.quantization.bench import Bench
+from studies.quantization.measure import measure
+from studies.tables.quantization_page import quantization_table
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("tensorflow", "nearest-minmax", "rounded-least-error", "rounded-least-error-bias-correction")
 
 
@@ -58,7 +61,7 @@ def by_tensorflow(file, pixels, spec):
 
 @pytest.mark.parametrize("arm", SMALL)
 def test_figures_are_those_of_tensorflows_interpreter(bench, files, result, arm):
-    pixels, truth = bench.sides["test"]
+    pixels, truth = bench.splits["test"]
     found = by_tensorflow(files[arm], pixels, bench.spec)
     wanted = bench.model.predict(bench.spec.normalized(pixels), verbose=0)
     (row,) = (row for row in result["rows"] if row["arm"] == arm)
@@ -70,7 +73,7 @@ def test_figures_are_those_of_tensorflows_interpreter(bench, files, result, arm)
 
 
 def test_logits_are_those_before_the_softmax(bench, files):
-    pixels = bench.sides["validation"][0][:4]
+    pixels = bench.splits["validation"][0][:4]
     found = answers(bench.trained.file, pixels, bench.spec)
     np.testing.assert_allclose(tf.nn.softmax(found.logits), found.scores, atol=1e-6)
     integer = answers(files["rounded-least-error"], pixels, bench.spec)
@@ -79,7 +82,7 @@ def test_logits_are_those_before_the_softmax(bench, files):
 
 def test_the_arm_with_every_gain_is_the_file_that_is_shipped(bench, files):
     converter = Converter(bench.model, bench.calibration.representative(bench.spec))
-    pixels = bench.sides["validation"][0]
+    pixels = bench.splits["validation"][0]
     shipped = answers(converter.to_tflite(VARIANTS["int8"]), pixels, bench.spec)
     ours = answers(files["rounded-least-error-bias-correction"], pixels, bench.spec)
     np.testing.assert_array_equal(ours.scores, shipped.scores)
@@ -91,7 +94,7 @@ def test_minmax_ranges_are_the_extremes_of_the_float_tensors(bench, files):
     (graph,) = tree.subgraphs
     (softmax,) = (one for one in graph.operators if isinstance(one.builtinOptions, schema.SoftmaxOptionsT))
     step = float(graph.tensors[softmax.inputs[0]].quantization.scale[0])
-    images = np.concatenate(bench.folded.images)
+    images = np.concatenate(bench.fused.images)
     pooled = keras.Model(bench.model.input, bench.model.get_layer("pool").output).predict(images, verbose=0)
     kernel, bias = bench.model.get_layer("scores").get_weights()
     logits = pooled @ kernel + bias
@@ -109,7 +112,7 @@ def test_ranges_by_hand():
 
 
 def test_beta_scales_the_logits_of_an_integer_file(bench, files):
-    pixels = bench.sides["validation"][0][:6]
+    pixels = bench.splits["validation"][0][:6]
     file = files["rounded-least-error"]
     plain, scaled = (answers(one, pixels, bench.spec) for one in (file, with_beta(file, 0.5)))
     np.testing.assert_allclose(scaled.logits, plain.logits / 2, atol=1e-6)
@@ -117,28 +120,20 @@ def test_beta_scales_the_logits_of_an_integer_file(bench, files):
 
 
 def test_the_table_names_what_it_stands_on(result):
-    shown = table(result)
+    shown = quantization_table(result)
     assert "phantoms.csv" in shown
     assert "--arms tensorflow,nearest-minmax,rounded-least-error,rounded-least-error-bias-correction" in shown
     assert [line.split(" | ")[0] for line in shown.splitlines()[4:]] == [f"| {arm}" for arm in SMALL]
 
 
-def test_the_page_holds_the_tables_of_the_result_files():
-    page = (ROOT / "docs" / "quantization.md").read_text(encoding="utf-8")
-    files = sorted((ROOT / "results").glob("quantization-*.json"))
-    assert files
-    for file in files:
-        assert table(json.loads(file.read_text())) in page, file.name
-
-
 def test_runs_on_other_images_have_no_mean(run):
     other = replace(run, manifest={**run.manifest, "data_sha256": "0"})
-    with pytest.raises(FreezenetError, match="same images"):
+    with pytest.raises(DataError, match="same images"):
         measure([run, other], ["rounded-least-error"])
 
 
 def test_one_temperature_scales_the_logits_and_nothing_else(bench, files):
-    pixels = bench.sides["test"][0]
+    pixels = bench.splits["test"][0]
     plain, scaled = (
         answers(one, pixels, bench.spec) for one in (files["rounded-least-error"], ARMS["temperature"].make(bench))
     )

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from freezenet.convert.float.batchnorm import fold_batchnorm
-from studies.equalization import equalize, pairs, without_cap
+from freezenet.convert.float.batchnorm import fuse_batchnorm
+from studies.quantization.equalization import equalize, pairs, without_cap
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def images():
 
 @pytest.fixture(scope="module")
 def uncapped(run):
-    return without_cap(fold_batchnorm(run.model()))
+    return without_cap(fuse_batchnorm(run.model()))
 
 
 def test_the_function_of_a_relu_network_stays(uncapped, images):
@@ -46,10 +46,10 @@ def test_both_sides_of_a_pair_have_equal_largest_weights(uncapped):
 
 def test_a_relu6_network_is_left_alone_between_its_caps(run, images):
     """Scaling through a cap would change the function."""
-    folded = fold_batchnorm(run.model())
-    assert not [one for one in pairs(folded) if not one[0].name.endswith("_project")]
-    after = equalize(folded).predict(images, verbose=0)
-    np.testing.assert_allclose(after, folded.predict(images, verbose=0), atol=1e-5)
+    fused = fuse_batchnorm(run.model())
+    assert not [one for one in pairs(fused) if not one[0].name.endswith("_project")]
+    after = equalize(fused).predict(images, verbose=0)
+    np.testing.assert_allclose(after, fused.predict(images, verbose=0), atol=1e-5)
 
 
 def test_one_pair_by_hand():

@@ -1,4 +1,4 @@
-"""What a client needs, made once in a cache folder: virtual environments, npm packages, programs of the system."""
+"""What a study needs beside this environment, made once in a cache folder: virtual environments, npm packages, programs of the system."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READY = ".ready"
 
 
 class MissingToolError(FreezenetError):
-    """A client cannot be run here; the message says what is required and what came.
+    """A tool cannot be had here; the message says what is required and what came.
 
     installable: whether the project's own set-up (`.ci/run` on Debian, as root) should have made it possible.
     """

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from studies.clients import tools
+from studies import tools
 
 
 def test_a_tool_is_made_once(tmp_path):

@@ -1,0 +1,27 @@
+"""Write all tables of the documentation: `python -m studies.tables`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from studies.command import StudyCommand
+
+#: Modules here that have a PAGE.
+MODULES = (
+    "clients_page", "install_page", "losses_page", "quantization_page", "readme_page", "results_page", "robustness_page",
+)  # fmt: skip
+
+
+@click.command(cls=StudyCommand)
+def main() -> None:
+    """Write every table of the documentation anew from the files in results/."""
+    for name in MODULES:
+        page = import_module(f"studies.tables.{name}").PAGE
+        page.write()
+        click.echo(page.path)
+
+
+if __name__ == "__main__":
+    main()
