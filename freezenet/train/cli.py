@@ -69,9 +69,9 @@ def _shown(figure: dict[str, float]) -> str:
 @set_option
 @json_option
 def recipes(name, settings, as_json) -> None:
-    """List the recipes, or write the one called NAME as TOML: every key, also those at their default.
+    """List the recipes, or write the one called NAME as TOML: every key, defaults included.
 
-    A recipe of one's own begins with: freezenet recipes NAME > mine.toml, and is trained with --recipe mine.toml.
+    Start your own recipe with: freezenet recipes NAME > mine.toml, and train it with --recipe mine.toml.
     """
     from dataclasses import asdict
 

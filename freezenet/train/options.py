@@ -84,7 +84,7 @@ _not_cxr_option = click.option(
     "--not-cxr",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Images that are no chest X-rays: half of them teach the OOD gate, half test it.",
+    help="Images that are no chest X-rays: half train the OOD gate, half test it.",
 )
 
 
