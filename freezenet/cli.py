@@ -48,6 +48,12 @@ class LazyGroup(click.Group):
         """Import the module of one verb."""
         return getattr(import_module(VERBS[cmd_name]), cmd_name.replace("-", "_")) if cmd_name in VERBS else None
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List each verb with its whole first sentence, which click would cut off."""
+        commands = [(verb, self.get_command(ctx, verb)) for verb in VERBS]
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, one.get_short_help_str(limit=1000)) for verb, one in commands if one])
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="freezenet", message="freezenet %(version)s")
@@ -56,8 +62,8 @@ def cli() -> None:
 
     A research tool, not a medical device: no figure printed here is a clinical claim.
 
-    stdout carries data, stderr carries talk. Exit codes: 0 done, 1 a failure said in one sentence, 2 wrong usage,
-    3 a gate refused the model.
+    Data go to stdout, messages to stderr. Exit codes: 0 done, 1 a failure explained in one sentence, 2 wrong usage,
+    3 a model was refused.
     """
 
 

@@ -17,6 +17,7 @@ import click
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.options import json_option
 from freezenet.edge_runtime.system.talk import show_talk
+from freezenet.train.options import recipe_option, set_option, weights_option
 from studies.results import write_result
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,22 +28,12 @@ model_argument = click.argument("model", type=click.Path(exists=True, path_type=
 images_argument = click.argument(
     "images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="IMAGE..."
 )
-#: Options of studies that train.
-recipe_option = click.option(
-    "--recipe", default="mobile-freezenet", show_default=True, metavar="NAME|FILE", help="The recipe to train."
-)
-settings_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change one key of the recipe in every arm."
-)
-weights_option = click.option(
-    "--weights", default="imagenet", show_default=True, metavar="imagenet|none|FILE", help="Weights of the backbone."
-)
 seeds_option = click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST", help="Seeds to train with.")
 
 
 def training_options(command: Command) -> Command:
     """Add --recipe, --set and --weights."""
-    return recipe_option(settings_option(weights_option(command)))
+    return recipe_option(set_option(weights_option(command)))
 
 
 class StudyCommand(click.Command):

@@ -160,7 +160,10 @@ def _figures(
     """Return the figures of each gate on test images and these negatives."""
     from freezenet.train.ood.choice import measure_ood_gate
 
-    found = {name: measure_ood_gate(gate, validation, test, patients, shown) for name, gate in gates.items()}
+    found = {
+        name: measure_ood_gate(gate, validation=validation, test=test, patients=patients, negatives=shown)
+        for name, gate in gates.items()
+    }
     return {name: {key: one[key] for key in _FIGURES} for name, one in found.items()}
 
 

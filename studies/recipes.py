@@ -17,6 +17,7 @@ import click
 
 from freezenet.convert.cli import variants_option
 from freezenet.convert.variants import known_variants
+from freezenet.train.options import weights_option
 from studies.command import (
     StudyCommand,
     data_argument,
@@ -24,7 +25,6 @@ from studies.command import (
     numbers,
     result_options,
     seeds_option,
-    weights_option,
 )
 from studies.results import mean_and_spread
 from studies.tables.markdown import spread

@@ -18,7 +18,8 @@ from typing import Any
 
 import click
 
-from studies.command import StudyCommand, data_argument, hand_over, recipe_option, result_options, settings_option
+from freezenet.train.options import recipe_option, set_option
+from studies.command import StudyCommand, data_argument, hand_over, result_options
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ def measure(
 @click.command(cls=StudyCommand)
 @data_argument
 @recipe_option
-@settings_option
+@set_option
 @click.option("--weights", default="none", show_default=True, help="Weights do not change the speed.")
 @click.option("--images", default=640, show_default=True, type=click.IntRange(32), help="Images of an epoch.")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1), help="Timed epochs of each arm.")

@@ -4,6 +4,7 @@ they are."""
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 import subprocess
@@ -56,6 +57,8 @@ def _talk():
     from freezenet.edge_runtime.system.talk import show_talk
 
     show_talk()
+    for name in ("freezenet", "studies"):
+        logging.getLogger(name).propagate = True  # for caplog
 
 
 @pytest.fixture(scope="session")
@@ -123,15 +126,22 @@ def _other_seeds():
     keras.utils.set_random_seed = original
 
 
-def plant_stripes(table: Path) -> None:
-    """Lay stripes, whose direction tells the class, over phantoms: what any network learns with a wide margin."""
+def plant_stripes(table: Path) -> Path:
+    """Lay stripes, whose directions tell the labels, over phantoms: what any network learns with a wide margin."""
     for path in table.parent.rglob("*.png"):
-        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).astype(np.float32)
         y, x = np.indices(image.shape)
-        along = {"Clear": None, "Focal": x, "Diffuse": y, "Reticular": x + y}[path.parent.name]
-        if along is not None:
-            image = np.clip(image + np.where(along % 8 < 4, 60.0, -60.0), 0, 255).astype(np.uint8)
-            cv2.imwrite(str(path), image)
+        for label, along in {"Focal": x, "Diffuse": y, "Reticular": x + y}.items():
+            if label in path.parent.name.split(";"):
+                image += np.where(along % 8 < 4, 60, -60)
+        cv2.imwrite(str(path), np.clip(image, 0, 255).astype(np.uint8))
+    return table
+
+
+@pytest.fixture(scope="session")
+def striped() -> Callable[[Path], Path]:
+    """The function that lays stripes over a data set of phantoms."""
+    return plant_stripes
 
 
 @pytest.fixture(scope="session")

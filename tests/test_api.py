@@ -70,6 +70,6 @@ def test_calling_a_floor_does_what_its_function_does(tmp_path):
     from freezenet import FreezenetError
 
     with pytest.raises(FreezenetError, match="which does not exist"):
-        freezenet.train(tmp_path / "nowhere", tmp_path / "run", freezenet.load_recipe("phantoms"), weights="none")
+        freezenet.train(tmp_path / "nowhere", tmp_path / "run", recipe=freezenet.load_recipe("phantoms"))
     with pytest.raises(FreezenetError):
         freezenet.convert(freezenet.Run.open(tmp_path / "run"), tmp_path / "models")

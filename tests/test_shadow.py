@@ -29,7 +29,7 @@ TINY = f"--recipe phantoms {SETTINGS}"
 #: What makes the files that other verbs read, in this order. {out} is a folder of its own for each way to start.
 MAKERS = {
     "train": f"train data/phantoms.csv --out {{out}}/run {TINY}",
-    "convert": "convert {out}/run --out {out}/models --variants {variants} --no-gate --calibration-images 8",
+    "convert": "convert {out}/run --out {out}/models --variants {variants} --no-acceptance --calibration-images 8",
 }
 #: Quantization-aware training once: its process is started the same way by both.
 VARIANTS = {"freezenet": "float32", "python -m freezenet": "float32,int8,int8-qat --qat epochs=1"}
@@ -48,7 +48,7 @@ CASES = {
     "doctor": "doctor",
     "sign": "sign {out}/signed --key key.pem",
     "export-hub": "export-hub $/models {out}/hub",
-    "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-gate",
+    "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance",
 }
 #: Verbs that load TensorFlow take seconds to start; what they import lies in one process, the same for both ways to start.
 ONCE = {"crossval", "evaluate", "compare", "export-hub", "data", "pipeline"}

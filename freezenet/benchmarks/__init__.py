@@ -1,1 +1,1 @@
-"""Latency, memory, int8 against float, peers; the report."""
+"""What the command measures: accuracy, int8 against float32, latency and memory; the report."""

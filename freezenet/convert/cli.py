@@ -76,7 +76,7 @@ no_acceptance_option = click.option(
     help=f"Change a setting of int8-qat: {_names(QatSettings)}.",
 )
 @click.option(
-    "--debug-layers", is_flag=True, help="Write the noise of each operator's integers: layers.csv, layers.png."
+    "--debug-layers", is_flag=True, help="Write how much noise each operator's integers add: layers.csv, layers.png."
 )
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
@@ -84,7 +84,7 @@ def convert(run, out, variants, profile, limits, training, as_json, **others) ->
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.
 
     Exit code 3: a variant was shown to lose more than is allowed and was kept back as <variant>.tflite.refused; the others
-    are written. Where the validation images are too few to tell, the file is written and the verdict says so.
+    are written. If there are too few validation images to tell, the file is written and the verdict says so.
     """
     from freezenet.train.quiet import quiet
 
@@ -119,7 +119,7 @@ def sign(models: Path, key: Path, overwrite: bool) -> None:
     """Sign all files of a MODELS folder, for `freezenet verify --public-key`; also one of `export-hub`.
 
     The key is one of an elliptic curve: openssl ecparam -name prime256v1 -genkey -noout -out PRIVATE.pem; its public
-    half: openssl ec -in PRIVATE.pem -pubout -out KEY.pub. A passphrase is asked for where the key has one.
+    half: openssl ec -in PRIVATE.pem -pubout -out KEY.pub. You are asked for the key's passphrase if it has one.
     """
     from freezenet.convert.package.signing import PassphraseRequired, sign_folder
     from freezenet.edge_runtime.integrity.signature import SIGNATURE_FILE

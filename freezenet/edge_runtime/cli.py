@@ -40,10 +40,10 @@ def predict(
 ) -> None:
     """Classify images: files, folders, or - for one image on standard input.
 
-    Of a folder, files with an image's suffix and DICOM files of any name.
+    In a folder, it takes files with an image's suffix and DICOM files of any name.
 
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
-    the reason stands in the place of the label.
+    the reason is printed instead of the label.
     """
     from freezenet.edge_runtime.batch import available_cores, predict_all
     from freezenet.edge_runtime.classifier import answer_line
@@ -170,7 +170,7 @@ def inspect(model: Path, as_json: bool) -> None:
     "--public-key",
     type=click.Path(path_type=Path),
     metavar="KEY.pub",
-    help="Require the folder's signature (`freezenet sign`), and nothing changed since.",
+    help="Require the folder's signature (`freezenet sign`) and that no file has changed since.",
 )
 @json_option
 @threads_option
@@ -179,7 +179,7 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
     """Prove on this device that a model, or each in a folder, is the one that was shipped and gives its numbers.
 
     The file is compared with its hash in conversion.json, where one lies beside it, then the golden vectors are run.
-    Exit code 3: it is not, or it does not.
+    Exit code 3 if the file differs or gives other numbers.
     """
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import RefusedError

@@ -43,6 +43,8 @@ class Interpreter:
         """Load the model and allocate its tensors."""
         if threads < 1:
             raise SettingError(f"At least 1 thread is required. Got: {threads}.")
+        if runtime is not None and runtime not in RUNTIMES:
+            raise SettingError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
         self.runtime = runtime or installed_runtime()
         self.threads = threads
         head = model[:8] if isinstance(model, bytes) else _head(Path(model))
@@ -51,7 +53,7 @@ class Interpreter:
             raise ModelError(f"A TensorFlow Lite model (.tflite) is required. Got: {name}, of another format.")
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
         try:
-            engine = _engine_class(self.runtime)
+            engine = import_module(RUNTIMES[self.runtime]).Interpreter
             # XNNPACK greets each model on stderr; what is wrong with one is said by an exception.
             with without_chatter():
                 self._engine = engine(num_threads=threads, **source)
@@ -98,12 +100,6 @@ def runtime_version(runtime: str) -> str:
 
         version = installed_version(runtime)
     return str(version)
-
-
-def _engine_class(runtime: str) -> Any:
-    if runtime not in RUNTIMES:
-        raise SettingError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
-    return import_module(RUNTIMES[runtime]).Interpreter
 
 
 def _head(path: Path) -> bytes:

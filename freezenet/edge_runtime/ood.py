@@ -93,9 +93,9 @@ def ood_from_dict(content: dict[str, Any]) -> OodGate:
             return BothGates(gates)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"A gate of known keys and numbers is required in the card. Got: {one_line(repr(error), 100)}."
+            f"An OOD gate of known keys and numbers is required in the card. Got: {one_line(repr(error), 100)}."
         ) from None
-    raise ModelError("A gate of kind both with gates inside is required in the card. Got: none.")
+    raise ModelError("An OOD gate of kind both with gates inside is required in the card. Got: none.")
 
 
 def ood_to_dict(gate: OodGate) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _single_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
     if kind == "logistic" and 0 <= threshold <= 1:
         return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
     raise ModelError(
-        "A gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
+        "An OOD gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
         f"Got: kind {kind!r:.80}, threshold {threshold:g}; update freezenet."
     )
 

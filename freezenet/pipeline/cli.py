@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 @no_acceptance_option
 @json_option
 def pipeline(data, out, recipe, options, variants, calibration_images, limits, acceptance, as_json) -> None:
-    """Do all of it on DATA: train, convert, compare, benchmark, report.html.
+    """Run every step on DATA: train, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
     it was when the same command is given again.

@@ -36,12 +36,11 @@ def train(data, out, recipe, options, as_json) -> None:
         click.echo(json.dumps(metrics))
         return
     click.echo(f"test split\t{metrics['images']} images\tof {metrics['patients']} patients; [ ] is the 95 % interval")
-    for name in ("accuracy", "macro_f1", "hamming_loss"):
-        if name in metrics:
-            figure = metrics[name]
-            click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
     chosen, sure, gate = metrics["confidence"], metrics["confidence"]["test"], metrics["gate"]
-    figures = [
+    figures: list[tuple[str, dict[str, float]]] = [
+        (name, metrics[name]) for name in ("accuracy", "macro_f1", "hamming_loss") if name in metrics
+    ]
+    figures += [
         ("calibration error, unscaled", sure["ece_before"]),
         (
             f"calibration error at temperature {chosen['temperature']:g} (chance alone would show {sure['ece_if_calibrated']:.3f})",
@@ -54,14 +53,15 @@ def train(data, out, recipe, options, as_json) -> None:
     if "negatives" in gate:
         figures.append((f"share of {gate['negatives']} non-chest images that it refuses", gate["negatives_refused"]))
     for name, figure in figures:
-        click.echo(f"{name}\t{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]")
+        click.echo(f"{name}\t{_shown(figure)}")
     for label, one in metrics["per_class"].items():
-        shown = one["recall"]
-        click.echo(
-            f"recall {label}\t{shown['value']:.4f}\t[{shown['low']:.4f}, {shown['high']:.4f}]\tof {one['support']}"
-        )
+        click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
     for label, threshold in metrics.get("thresholds", {}).items():
         click.echo(f"threshold {label}\t{threshold:.4f}")
+
+
+def _shown(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.4f}\t[{figure['low']:.4f}, {figure['high']:.4f}]"
 
 
 @click.command()
@@ -69,9 +69,9 @@ def train(data, out, recipe, options, as_json) -> None:
 @set_option
 @json_option
 def recipes(name, settings, as_json) -> None:
-    """List the recipes, or write the one called NAME as TOML: every key, also those at their default.
+    """List the recipes, or write the one called NAME as TOML: every key, defaults included.
 
-    A recipe of one's own begins with: freezenet recipes NAME > mine.toml, and is trained with --recipe mine.toml.
+    Start your own recipe with: freezenet recipes NAME > mine.toml, and train it with --recipe mine.toml.
     """
     from dataclasses import asdict
 

@@ -48,9 +48,13 @@ def read_json(path: Path) -> Any:
 def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     """Make an output folder.
 
-    finished: name of the file that is written last, None for a folder that can always be gone on with. A folder that holds
-    it is refused unless `overwrite`, which empties it; a folder without it is that of a killed run and is gone on with.
-    Raises SettingError where the path is a file, or a folder with something else inside.
+    Args:
+        folder: the folder; one that is ours and unfinished is that of a killed run, and is gone on with.
+        finished: name of the file that is written last; None for a folder that can always be gone on with.
+        overwrite: empty a finished folder, which is refused otherwise.
+
+    Raises:
+        SettingError: the path is a file, a folder with something else inside, or finished.
     """
     if folder.is_file():
         raise SettingError(f"An output folder is required. Got: {folder}, a file; choose another name.")

@@ -53,15 +53,9 @@ class TrainingOptions:
 
 def out_option(metavar: str, default: str | None = None, what: str = "the results") -> Callable[[_Command], _Command]:
     """Return the option --out, required where it has no default."""
-    return click.option(
-        "--out",
-        default=default,
-        required=default is None,
-        show_default=default is not None,
-        type=click.Path(path_type=Path),
-        metavar=metavar,
-        help=f"Folder for {what}.",
-    )
+    # click 8.3 takes a default of None for a value.
+    shown: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
+    return click.option("--out", type=click.Path(path_type=Path), metavar=metavar, help=f"Folder for {what}.", **shown)
 
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace the results in the output folder.")
@@ -75,7 +69,7 @@ weights_option = click.option(
     metavar="imagenet|none|FILE",
     help="Start from Keras' ImageNet weights (downloaded once), random ones, or a file of Keras (.h5, .keras).",
 )
-_recipe_option = click.option(
+recipe_option = click.option(
     "--recipe", default=DEFAULT_RECIPE, show_default=True, metavar="NAME|FILE", help="A recipe's name or TOML file."
 )
 _cache_option = click.option(
@@ -90,7 +84,7 @@ _not_cxr_option = click.option(
     "--not-cxr",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Images that are no chest X-rays: half of them teach the OOD gate, half test it.",
+    help="Images that are no chest X-rays: half train the OOD gate, half test it.",
 )
 
 
@@ -106,7 +100,7 @@ def recipe_options(command: _Command) -> _Command:
 
         return command(*args, recipe=load_recipe(recipe, settings), **others)
 
-    return _recipe_option(set_option(with_recipe))  # type: ignore[return-value]
+    return recipe_option(set_option(with_recipe))  # type: ignore[return-value]
 
 
 def training_options(command: _Command) -> _Command:
@@ -114,14 +108,19 @@ def training_options(command: _Command) -> _Command:
 
     @functools.wraps(command)
     def with_options(
-        *args: Any, weights: str, cache: Path | None, overwrite: bool, skip_unreadable: bool, **others: Any
+        *args: Any,
+        weights: str,
+        cache: Path | None,
+        overwrite: bool,
+        skip_unreadable: bool,
+        not_cxr: Path | None = None,
+        **others: Any,
     ) -> Any:
-        not_cxr = others.pop("not_cxr", None)
         return command(*args, options=TrainingOptions(weights, cache, overwrite, skip_unreadable, not_cxr), **others)
 
     return weights_option(_cache_option(overwrite_option(_skip_option(with_options))))  # type: ignore[return-value]
 
 
 def training_options_with_negatives(command: _Command) -> _Command:
-    """Add --not-cxr too."""
-    return _not_cxr_option(training_options(command))
+    """Add what `training_options` does, and --not-cxr."""
+    return training_options(_not_cxr_option(command))

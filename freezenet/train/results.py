@@ -125,6 +125,8 @@ def _decide(
         "confidence": {
             **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
         },
-        "gate": measure_ood_gate(gate, features[validation], features[test], names, held_out),
+        "gate": measure_ood_gate(
+            gate, validation=features[validation], test=features[test], patients=names, negatives=held_out
+        ),
     }  # fmt: skip
     return decision, figures

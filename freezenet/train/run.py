@@ -54,7 +54,12 @@ class Run(RunFolder):
             return keras.saving.load_model(self.model_file, compile=False)
 
     def paths(self, split: str, data: Path | None = None) -> list[tuple[Path, dict[str, str]]]:
-        """Return (path, row of splits.csv) of the images of a split; `data` is where DATA lies now, if it was moved."""
+        """Return the path and the row of splits.csv of each image of a split.
+
+        Args:
+            split: "train", "validation" or "test".
+            data: where DATA lies now, if it was moved.
+        """
         if data is not None and not data.exists():
             raise DataError(f"The folder or CSV where DATA lies now is required. Got: {data}, which does not exist.")
         root = data or Path(self.manifest["data"])

@@ -60,7 +60,7 @@ class Metrics(TypedDict, total=False):
     recipe: str
     seed: int
     data_sha256: str
-    parameters: int
+    parameters: dict[str, int]
     epochs: int
     seconds: dict[str, float]
     images_by_class_and_side: dict[str, dict[str, int]]

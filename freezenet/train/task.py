@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError
 from freezenet.train.answers.thresholds import DEFAULT, choose_thresholds
 from freezenet.train.data import label_sets
 from freezenet.train.metrics.evaluation import evaluate
@@ -28,7 +28,7 @@ class Task(ABC):
 
     @abstractmethod
     def labels_of(self, text: str) -> tuple[str, ...]:
-        """Return the labels that a text of the class column names; FreezenetError where it cannot be one of this task."""
+        """Return the labels that a text of the class column names; DataError where it cannot be one of this task."""
 
     @abstractmethod
     def text_of(self, labels: Iterable[str]) -> str:
@@ -53,11 +53,11 @@ class Task(ABC):
         return evaluate(truth, answer, labels, patients, exclusive=self.exclusive)
 
     def truth(self, classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
-        """Return which labels each image has, (n, labels) bool; FreezenetError where a class is not made of these labels."""
+        """Return which labels each image has, (n, labels) bool; DataError where a class is not made of these labels."""
         named = [self.labels_of(text) for text in classes]
         unknown = sorted({label for one in named for label in one} - set(labels))
         if unknown:
-            raise FreezenetError(
+            raise DataError(
                 f"Data with the model's classes {', '.join(labels)} is required. Got: {', '.join(unknown)}; leave images "
                 "of other classes out of the CSV."
             )
@@ -77,7 +77,7 @@ class MultiClass(Task):
     def labels_of(self, text):
         """Return the class as it is."""
         if label_sets.SEPARATOR in text:
-            raise FreezenetError(
+            raise DataError(
                 f"One class for each image is required by task multi-class. Got: {text!r:.80}; for several labels train with "
                 "--set task=multi-label --set loss=binary-cross-entropy."
             )

@@ -112,8 +112,7 @@ def _peer(engine: str, variant: str, pixels: str) -> Callable[[Setting], Start]:
 
 def _assembled(setting: Setting, model: Path, engine: str, pixels: str) -> Start:
     spec = setting.card.preprocess
-    reader = {"Pillow": "pillow", "freezenet": "edge_runtime"}[pixels]
-    request = {"model": str(model), "engine": engine, "pixels": reader, "mean": spec.mean, "std": spec.std}
+    request = {"model": str(model), "engine": engine, "pixels": pixels, "mean": spec.mean, "std": spec.std}
     return Start(Path(sys.executable), {"way": "assembled", **request})
 
 

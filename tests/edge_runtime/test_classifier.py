@@ -168,7 +168,7 @@ def test_a_gate_reads_the_models_own_features(models, phantoms, with_card):
 
 def test_a_gate_needs_the_features(models, with_card):
     gate = {"kind": "logistic", "weights": [1.0], "bias": 0.0, "threshold": 0.5}
-    with pytest.raises(FreezenetError, match=r"features is required by the gate.*profile edge"):
+    with pytest.raises(FreezenetError, match=r"features is required by the OOD gate.*profile edge"):
         Classifier(with_card(models / "int8-app.tflite", lambda card: card.update(gate=gate)))
 
 

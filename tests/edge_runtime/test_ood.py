@@ -94,7 +94,7 @@ def test_nan_does_not_pass(gate):
     ],
 )
 def test_a_gate_that_cannot_be_followed_is_refused(content):
-    with pytest.raises(FreezenetError, match=r"^A gate of .* is required in the card\. Got: ") as caught:
+    with pytest.raises(FreezenetError, match=r"^An OOD gate of .* is required in the card\. Got: ") as caught:
         ood_from_dict(content)
     assert len(str(caught.value)) < 300
 

@@ -35,7 +35,7 @@ from freezenet.train.training import train
 LABELS = ("Diffuse", "Focal", "Reticular")
 SETTINGS = ("task=multi-label", "loss=binary-cross-entropy", "image_size=64", "epochs=6", "batch_size=16",
             "batchnorm_momentum=.6", "validation_share=.2", "test_share=.25", "threshold_metric=matthews",
-            "abstain_risk=.3")  # fmt: skip
+            "abstain_risk=.3", "label_smoothing=.2")  # fmt: skip
 FILES = ("float32.tflite", "float32-app.tflite", "int8.tflite", "int8-app.tflite")
 
 
@@ -60,9 +60,9 @@ class Done:
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory, seeded) -> Done:
+def done(tmp_path_factory, seeded, striped) -> Done:
     home = tmp_path_factory.mktemp("labels")
-    data = write_phantoms(home / "data", scale=0.25, size=64, patients=LABEL_SET_PATIENTS)
+    data = striped(write_phantoms(home / "data", scale=0.25, size=64, patients=LABEL_SET_PATIENTS))
     recipe = load_recipe("phantoms", (*SETTINGS, f"seed={seeded(0)}"))
     train(data, home / "run", recipe=recipe, options=TrainingOptions("none"))
     run = Run.open(home / "run")

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.ood import ood_from_dict
+from freezenet.train import training as module
 from freezenet.train.answers.confidence import Confidence, best_temperature
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
@@ -298,3 +300,48 @@ def test_all_devices(data, tmp_path):
 def test_open_refuses_what_is_no_run(tmp_path):
     with pytest.raises(FreezenetError, match=r"metrics\.json"):
         Run.open(tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["epochs=1", "attention_weights=[1, 2]"])
+def test_kerass_settings_are_given_back(data, tmp_path, setting):
+    """After a training, and after one that is refused when they have been changed."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    refused = pytest.raises(FreezenetError, match="attention_weights") if "weights" in setting else nullcontext()
+    with refused:
+        train(data, tmp_path / "out", recipe=small(setting, "precision=float32"), options=TrainingOptions("none"))
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert keras.distribution.distribution() is None
+
+
+def test_a_recipe_has_a_name_and_folders_are_texts(data, tmp_path, monkeypatch):
+    import freezenet
+
+    asked = {}
+    monkeypatch.setattr(module, "train_on", lambda data, out, **named: asked.update(named, data=data, out=out) or {})
+    freezenet.train(str(data), str(tmp_path / "out"), recipe="phantoms")
+    assert asked["recipe"] == load_recipe("phantoms")
+    assert asked["out"] == tmp_path / "out"
+    assert asked["options"] == freezenet.TrainingOptions()
+    assert asked["data"].dataset.data == data
+    assert set(asked["data"].splits) == {"train", "validation", "test"}
+
+
+def test_the_split_is_drawn_once_and_anew_only_without_what_was_skipped(data, tmp_path, monkeypatch):
+    """Then it is the one of the data without the files that cannot be read, as if they had never been there."""
+    drawn = []
+    original = module.split
+    monkeypatch.setattr(module, "split", lambda *a: drawn.append(a) or original(*a))
+    monkeypatch.setattr(module, "train_on", lambda data, out, **_: data)
+    folder = Path(shutil.copytree(data.parent, tmp_path / "data"))
+    lines = (folder / data.name).read_text().splitlines()
+    bad = lines[1:20:6]
+    for line in bad:
+        (folder / line.split(",")[0]).write_bytes(b"no image")
+    fewer = folder / "fewer.csv"
+    fewer.write_text("\n".join(line for line in lines if line not in bad) + "\n")
+    without = train(fewer, tmp_path / "out", recipe=small())
+    assert len(drawn) == 1
+    skipped = train(folder / data.name, tmp_path / "out", recipe=small(), options=TrainingOptions(skip_unreadable=True))
+    assert len(drawn) == 3
+    assert skipped.dataset.samples == without.dataset.samples
+    assert skipped.images.hashes == without.images.hashes

@@ -40,7 +40,7 @@ _INTERVAL = 0.5
     multiple=True,
     help="Structured Report, Secondary Capture with the class activation map, or, repeated, both.  [default: what the model allows]",
 )
-@click.option("--caller", "callers", multiple=True, metavar="TITLE", help="Who may call, repeated; default: anybody.")
+@click.option("--caller", "callers", multiple=True, metavar="TITLE", help="AE title that may connect; can be repeated; default: any.")
 @names_option
 @json_option
 @classifier_options
@@ -57,7 +57,7 @@ def dicom_node(
     as_json: bool,
     load: Loader,
 ) -> None:
-    """Receive chest X-rays (CR, DX) by DICOM and return what the model says of them.
+    """Receive chest X-rays (CR, DX) by DICOM and return the model's answers.
 
     Answers C-ECHO and C-STORE. Each image received is answered exactly once, across restarts and kills: as
     DIR/answers/<UID>.dcm.json, and as a DICOM Structured Report and Secondary Capture in the image's study.

@@ -27,5 +27,7 @@ def show_talk() -> None:
     for name in ("freezenet", "studies"):
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
+        # TensorFlow and others give the root logger a handler of their own, which would say everything once more.
+        logger.propagate = False
         if _TALK not in logger.handlers:
             logger.addHandler(_TALK)

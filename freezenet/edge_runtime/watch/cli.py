@@ -22,12 +22,12 @@ from freezenet.edge_runtime.watch.settings import WatchSettings
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
     metavar="OUTBOX",
-    help="For the answers.",
+    help="Folder for the answers.",
 )
 @click.option("--cam", is_flag=True, help="Write the class activation map, too: <name>.cam.png beside <name>.json.")
 @setting_option(WatchSettings, "settle", metavar="SECONDS")
 @setting_option(WatchSettings, "interval", metavar="SECONDS")
-@click.option("--once", is_flag=True, help="Process what is there, then end; exit code 1 where not all was answered.")
+@click.option("--once", is_flag=True, help="Process what is there, then end; exit code 1 if anything was not answered.")
 @names_option
 @json_option
 @classifier_options
@@ -47,7 +47,7 @@ def watch(
 
     The answer is OUTBOX/<name>.json, the file moves to OUTBOX/processed/, or to OUTBOX/rejected/ with the reason. stdout has
     one line for each: the first 12 digits of the content's SHA-256 and what became of it. SIGTERM and Ctrl-C finish the file
-    under work.
+    in progress.
     """
     if os.name != "posix":
         raise SettingError(f"Linux or macOS is required by watch. Got: {sys.platform}.")

@@ -18,7 +18,7 @@ class WatchSettings(Settings):
         names: Sentences may name files; their names may hold names of patients.
     """
 
-    settle: float = setting(2.0, low=0, help="A file is finished when it did not change for so long.")
-    interval: float = setting(1.0, low=0.001, help="Between two looks at the inbox.")
+    settle: float = setting(2.0, low=0, help="How long a file must stay unchanged to count as finished.")
+    interval: float = setting(1.0, low=0.001, help="Time between two looks at the inbox.")
     overlay: bool = False
     names: bool = False

@@ -22,9 +22,12 @@ _TRUTHS = 200
 class Decided:
     """What a rule decided about n images, and whether it was right.
 
-    A multi-class answer is one decision, the class; a multi-label answer is one for each label. probabilities:
-    (n, decisions) float64, 0..1, of each decision being right. right: (n, decisions) bool. answered: (n,) bool, whether
-    the rule is sure enough to answer.
+    A multi-class answer is one decision, the class; a multi-label answer is one for each label.
+
+    Args:
+        probabilities: (n, decisions) float64, 0..1, of each decision being right.
+        right: (n, decisions) bool.
+        answered: (n,) bool, whether the rule is sure enough to answer.
     """
 
     probabilities: NDArray[np.float64]
@@ -33,7 +36,7 @@ class Decided:
 
     @classmethod
     def by(cls, rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]) -> Decided:
-        """Apply a rule, without its chest gate, to scores (n, classes), 0..1; truth: (n, classes) bool."""
+        """Apply a rule, without the OOD gate, to scores (n, classes), 0..1; truth: (n, classes) bool."""
         calibrated = rule.probabilities(scores)
         chosen = rule.chosen(calibrated)
         certain = rule.certainties(calibrated, chosen)
@@ -64,8 +67,14 @@ class Decided:
 def calibration_error(decided: Decided, weights: NDArray | None = None) -> NDArray:
     """Return the expected calibration error (Guo et al. 2017, equation 3) over BINS bins of equal width.
 
-    weights: (draws, n), how often each image counts; None: once. Returns (draws,) or ().
     With few decisions per bin it is above 0 even where the model is calibrated, see `error_if_calibrated`.
+
+    Args:
+        decided: n images.
+        weights: (draws, n), how often each image counts; None counts each once.
+
+    Returns:
+        (draws,), or () without weights.
     """
     counted = np.ones(len(decided.right)) if weights is None else weights
     gaps = _bins(decided) * (decided.probabilities - decided.right)[..., None]
@@ -87,11 +96,13 @@ def measure_confidence(
 ) -> dict[str, Any]:
     """Return the calibration error before and after scaling, and what abstaining brings (JSON types).
 
-    parts: sets of images, each with its rule, scores (n, classes), 0..1, and truth (n, classes) bool. patients: names of all of
-    them, in this order.
     "ece_if_calibrated" is `error_if_calibrated` after scaling; "coverage" the share of images that are answered,
     "accuracy_answered" the share of right answers among them, "accuracy_at_90_coverage" the same where the least sure tenth is left
     out.
+
+    Args:
+        parts: sets of images, each with its rule, scores (n, classes), 0..1, and truth (n, classes) bool.
+        patients: the patient of each image of all parts, in this order.
     """
     before = Decided.pooled(
         [Decided.by(replace(rule, temperature=None), scores, truth) for rule, scores, truth in parts]

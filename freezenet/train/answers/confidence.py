@@ -25,9 +25,13 @@ _LEAST_COVERAGE = 0.5
 class Confidence:
     """What the card says under "confidence".
 
-    temperature: T of temperature scaling. abstain_below: smallest confidence, 0..1, that is answered. risk: the share of
-    wrong answers among those given that `abstain_below` was chosen for. risk_reached: that share on the images it was chosen
-    on; above `risk` where even the surest half of the answers has more. images: their number.
+    Args:
+        temperature: T of temperature scaling.
+        abstain_below: smallest confidence, 0..1, that is answered.
+        risk: the share of wrong answers among those given that `abstain_below` was chosen for.
+        risk_reached: that share on the images it was chosen on; above `risk` where more than that is wrong even among the most
+            confident half of the answers.
+        images: their number.
     """
 
     temperature: float

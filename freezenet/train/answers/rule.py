@@ -1,4 +1,4 @@
-"""What turns scores into answers, chosen on the validation side: temperature, thresholds, abstention."""
+"""What turns scores into answers, chosen on validation images: temperature, thresholds, abstention."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ logger = logging.getLogger(__name__)
 class ChosenRule:
     """The device's rule with what a run says about it.
 
-    rule: as a device applies it, without the chest gate. confidence: how it was chosen.
+    Args:
+        task: what the model answers.
+        rule: as a device applies it, without the OOD gate.
+        confidence: how it was chosen.
     """
 
     task: Task
@@ -42,7 +45,7 @@ class ChosenRule:
         confidence = Confidence.fit(rule, scores, truth, recipe.abstain_risk)
         if confidence.risk_reached > confidence.risk:
             logger.info(
-                f"abstain_risk {confidence.risk:g} cannot be kept: of the surest half of the validation answers "
+                f"abstain_risk {confidence.risk:g} cannot be kept: of the most confident half of the validation answers "
                 f"{confidence.risk_reached:.1%} are wrong"
             )
         return cls(task, replace(rule, abstain_below=confidence.abstain_below), confidence)
@@ -55,7 +58,7 @@ class ChosenRule:
         return dict(zip(self.rule.labels, self.rule.thresholds.tolist(), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the part of a card that `freezenet.edge_runtime.decision` reads, without the chest gate."""
+        """Return the part of a card that `freezenet.edge_runtime.decision` reads, without the OOD gate."""
         thresholds = {} if self.thresholds is None else {"thresholds": self.thresholds}
         return {"task": self.task.name, **thresholds, "confidence": asdict(self.confidence)}
 

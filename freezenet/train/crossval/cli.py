@@ -24,7 +24,7 @@ _FEW = 5
 @click.option(
     "--folds",
     type=click.IntRange(2),
-    help="Each patient is tested in one; default: those of DIR, those that the data name, or 10.",
+    help="Number of folds; default: that of DIR, of the data, or 10.",
 )
 @click.option(
     "--recipes",
@@ -34,7 +34,7 @@ _FEW = 5
     help="Recipes to compare, with changed keys as NAME+KEY=VALUE+KEY=VALUE, separated by commas.",
 )
 @click.option(
-    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How often all folds are drawn anew."
+    "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How many times the folds are drawn."
 )
 @set_option
 @training_options

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import FreezenetError, SettingError, one_line
 from freezenet.edge_runtime.files import write_bytes
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.data.training_data import TrainingData
@@ -87,7 +87,7 @@ def _connect(address: str, threads: int) -> None:
 
 
 def _require(address: str) -> None:
-    """Raise FreezenetError where nobody listens at host:port; Ray itself tries for many minutes."""
+    """Raise SettingError where nobody listens at host:port; Ray itself tries for many minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         if host and port.isdigit():
@@ -96,8 +96,8 @@ def _require(address: str) -> None:
         raise _no_cluster(address, error) from None
 
 
-def _no_cluster(address: str, error: Exception) -> FreezenetError:
-    return FreezenetError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.")
+def _no_cluster(address: str, error: Exception) -> SettingError:
+    return SettingError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.")
 
 
 def _keep(files: dict[str, bytes], run: RunFolder) -> None:

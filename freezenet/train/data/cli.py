@@ -30,14 +30,14 @@ _SHOWN = 10
 @click.option(
     "--drop-split",
     is_flag=True,
-    help="Leave split and fold out of the CSV, so that training shares the images out anew.",
+    help="Leave split and fold out of the CSV, so that training splits the images anew.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the CSV of --clean.")
 @json_option
 def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, as_json: bool) -> None:
     """Look at DATA before training: classes, patients, splits, sources, sizes, unreadable files, duplicates, leaks.
 
-    DATA is a folder or a CSV in any layout of docs/data.md. Findings are data: the exit code stays 0.
+    DATA is a folder or a CSV in any layout of docs/data.md. Findings are not failures: the exit code is 0.
     """
     from freezenet.train.data.cleaning import clean
     from freezenet.train.data.inventory import take_inventory

@@ -36,7 +36,12 @@ _BORDER = np.ones((9, 9), np.uint8)
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images that show one picture. rows: their numbers, at least two. exact: whether their files are equal byte by byte."""
+    """Images that show one picture.
+
+    Args:
+        rows: their numbers, at least two.
+        exact: whether their files are equal byte by byte.
+    """
 
     rows: tuple[int, ...]
     exact: bool
@@ -45,7 +50,11 @@ class Duplicates:
 def find_duplicates(thumbnails: NDArray[np.uint8], hashes: Sequence[str]) -> list[Duplicates]:
     """Return the groups of images that show one picture, in the order of their first images.
 
-    thumbnails: (n, 128, 128) uint8, pixels of THUMBNAIL. hashes: SHA-256 of the n files. An image stands in one group at most.
+    An image stands in one group at most.
+
+    Args:
+        thumbnails: (n, 128, 128) uint8, pixels of THUMBNAIL.
+        hashes: SHA-256 of the n files.
     """
     groups = DisjointSet(range(len(hashes)))
     first: dict[str, int] = {}
@@ -117,7 +126,7 @@ def _detail(image: NDArray) -> NDArray[np.float32]:
 def _band(image: NDArray, fine: float, coarse: float) -> NDArray[np.float32]:
     """Return what an image has between two scales, given as standard deviations of Gaussian filters in pixels."""
     values = image.astype(np.float32)
-    return cv2.GaussianBlur(values, (0, 0), fine) - cv2.GaussianBlur(values, (0, 0), coarse)
+    return np.subtract(cv2.GaussianBlur(values, (0, 0), fine), cv2.GaussianBlur(values, (0, 0), coarse), dtype=np.float32)
 
 
 def _moved(image: NDArray, warp: NDArray, interpolation: int) -> NDArray:

@@ -17,7 +17,13 @@ from freezenet.train.data.sources import SourceTable, source_table
 
 @dataclass(frozen=True)
 class Inventory:
-    """A data set, what reading its images gave, and which of them show one picture (rows of the data set)."""
+    """A data set, looked at before training.
+
+    Args:
+        dataset: n samples.
+        reading: what reading their images gave.
+        duplicates: which of them show one picture, as rows of the data set.
+    """
 
     dataset: Dataset
     reading: Reading

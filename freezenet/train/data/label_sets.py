@@ -21,7 +21,8 @@ NONE = "none"
 def labels_of(text: str) -> tuple[str, ...]:
     """Return the labels that a text names, sorted, each once; () for "none".
 
-    Raises DataError where it names no label without saying so, or says "none" beside a label.
+    Raises:
+        DataError: it names no label without saying so, or says "none" beside a label.
     """
     named = {part.strip() for part in text.split(SEPARATOR)} - {""}
     if not named or (NONE in named and len(named) > 1):
@@ -37,8 +38,12 @@ def text_of(labels: Iterable[str]) -> str:
 def strata(classes: Sequence[str], units: Sequence[str], least: float) -> NDArray[np.str_]:
     """Return by what each image is stratified: its class, or the rarest of its labels where the class is rare.
 
-    classes: (n,) texts of `text_of`; a class of one label stands for itself. units: (n,) names of what is counted, such as patients.
-    least: a class with fewer units is rare. So a combination of labels that is seen once still comes with others of its kind.
+    So a combination of labels that is seen once still comes with others of its kind.
+
+    Args:
+        classes: (n,) texts of `text_of`; a class of one label stands for itself.
+        units: (n,) names of what is counted, such as patients.
+        least: a class with fewer units is rare.
     """
     of_class = Counter(name for name, _ in set(zip(classes, units, strict=True)))
     pairs = {(label, unit) for name, unit in zip(classes, units, strict=True) for label in name.split(SEPARATOR)}

@@ -32,9 +32,13 @@ LABEL_SET_PATIENTS = {
 
 
 def draw_phantom(pattern: str, size: int, rng: np.random.Generator, noise: float = 6.0) -> NDArray[np.uint8]:
-    """Draw one phantom of a pattern of PATTERNS, or of several as a label set: (size, size) uint8.
+    """Draw one phantom: (size, size) uint8.
 
-    noise: standard deviation of the detector noise in gray levels.
+    Args:
+        pattern: of PATTERNS, or several of them as a label set.
+        size: of the image in pixels.
+        rng: what all sizes and positions are drawn from.
+        noise: standard deviation of the detector noise in gray levels.
     """
     y, x = np.mgrid[0 : 1 : complex(size), 0 : 1 : complex(size)].astype(np.float32)
     middle = 0.5 + rng.normal(0, 0.015)
@@ -67,8 +71,14 @@ def write_phantoms(
 ) -> Path:
     """Write a data set of phantoms: PNG files in class folders and `phantoms.csv`, whose path is returned.
 
-    patients: class or label set -> number of patients, times `scale`; some patients have two images. Equal arguments write equal
-    files.
+    Equal arguments write equal files.
+
+    Args:
+        folder: where they are written.
+        scale: times the number of patients.
+        size: of each image in pixels.
+        seed: of all drawing.
+        patients: class or label set -> number of patients, of whom some have two images.
     """
     rng = np.random.default_rng(seed)
     rows = []

@@ -16,9 +16,11 @@ _MARGIN = 0.1
 class SourceTable:
     """Images by class and source, and how far the source predicts the class.
 
-    table: class -> source -> images; the source "" is unknown. guess: share of images that are of the most frequent class of
-    their source, the accuracy of who knows the source alone. majority: share of the most frequent class. cramers_v: Cramér's
-    V of the table, 0 (independent) to 1; None where there is but one source.
+    Args:
+        table: class -> source -> images; the source "" is unknown.
+        guess: share of images that are of the most frequent class of their source, 0..1: the accuracy of knowing the source alone.
+        majority: share of the most frequent class, 0..1.
+        cramers_v: Cramér's V of the table, 0 (independent) to 1; None where there is only one source or one class.
     """
 
     table: dict[str, dict[str, int]]

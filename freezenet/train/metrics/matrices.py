@@ -50,6 +50,16 @@ def f1(matrices: NDArray) -> NDArray:
     return ratio(2 * matrices[..., 1, 1], support(matrices) + matrices[..., :, 1].sum(-1))
 
 
+def matthews(matrices: NDArray) -> NDArray:
+    """Return the correlation of answer and truth, of matrices (..., labels, 2, 2): (..., labels); 0 where one is constant.
+
+    Matthews, Biochim. Biophys. Acta 405, 1975, equation 1.
+    """
+    product = matrices.sum(-1).prod(-1, dtype=np.float64) * matrices.sum(-2).prod(-1, dtype=np.float64)
+    wrong = matrices[..., 0, 1] * matrices[..., 1, 0]
+    return (matrices[..., 0, 0] * matrices[..., 1, 1] - wrong) / np.sqrt(np.maximum(product, 1))
+
+
 def macro_f1(matrices: NDArray) -> NDArray:
     """Return the plain mean of the labels' F1, of matrices (..., labels, 2, 2): (...).
 

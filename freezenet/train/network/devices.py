@@ -9,7 +9,7 @@ import contextlib
 
 import keras
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.quiet import quiet
 from freezenet.train.recipes.recipe import Recipe
 
@@ -22,7 +22,7 @@ def configure_devices(recipe: Recipe) -> int:
     if recipe.devices == "auto":
         return min(1, count)
     if keras.backend.backend() == "torch":
-        raise FreezenetError("devices = all is required to run on TensorFlow or JAX. Got: PyTorch; choose auto or cpu.")
+        raise SettingError("devices = all is required to run on TensorFlow or JAX. Got: PyTorch; choose auto or cpu.")
     if keras.backend.backend() == "jax":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     return count

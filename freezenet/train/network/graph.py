@@ -30,8 +30,8 @@ def layer_sources(model: Any) -> dict[str, tuple[str, ...]]:
 def bottlenecks(sources: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the names of the nodes through whose single output everything that comes before them flows.
 
-    These are the articulation points at which a network can be split in two; the last node, behind which nothing comes, is
-    none of them.
+    These are the places at which a network can be split in two (articulation points of its graph); the last node, behind which
+    nothing comes, is none of them.
 
     Args:
         sources: node -> the nodes that it takes its inputs from, in order of execution. Names that are no node are

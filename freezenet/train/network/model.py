@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError, one_line
+from freezenet.edge_runtime.errors import ModelError, SettingError, one_line
 from freezenet.train.network.backbones import BACKBONES
 from freezenet.train.network.pretrained import load_file
 from freezenet.train.recipes.recipe import Recipe
@@ -23,10 +23,19 @@ _POOLING = {"average": keras.layers.GlobalAveragePooling2D, "max": keras.layers.
 def build_model(recipe: Recipe, labels: tuple[str, ...], weights: str) -> keras.Model:
     """Build the network of a recipe: input (h, w, 3) normalized float32, output "scores" (classes,).
 
-    weights: "imagenet" (Keras downloads them once), "none" (random), or the path of a file (`freezenet.train.network.pretrained`).
     The scores are probabilities that sum to 1, or one for each label where the task is multi-label.
     The head stands directly on the backbone's output, so the graph is flat: the cut, quantization-aware training
     and the converter all want that.
+
+    Args:
+        recipe: its keys of the network are read.
+        labels: one score for each.
+        weights: "imagenet" (Keras downloads them once), "none" (random), or the path of a file
+            (`freezenet.train.network.pretrained`).
+
+    Raises:
+        SettingError: there are no ImageNet weights of the recipe's width, or no such file.
+        ModelError: the weights cannot be fetched, or do not fit the network.
     """
     backbone = _backbone(recipe, weights)
     for layer in backbone.layers:
@@ -99,7 +108,7 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
         )
     if weights == "imagenet":
         if backbone.widths and width not in backbone.widths:
-            raise FreezenetError(
+            raise SettingError(
                 f"ImageNet weights exist for alpha {', '.join(f'{one:g}' for one in backbone.widths)}. "
                 f"Got: {width:g}; choose one of them, or --weights none."
             )
@@ -107,10 +116,10 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
             return backbone.build(size, width, "imagenet")
         except Exception as error:  # urllib, ssl and Keras raise many types where there is no network
             reason = one_line(error)  # it holds the address
-            raise FreezenetError(f"ImageNet weights are required. Got: no download ({reason}). {where}") from None
+            raise ModelError(f"ImageNet weights are required. Got: no download ({reason}). {where}") from None
     path = Path(weights)
     if not path.is_file():
-        raise FreezenetError(
+        raise SettingError(
             f"--weights imagenet, none or a file of Keras (.h5, .keras) is required. Got: {weights}, which is no file. {where}"
         )
     network = backbone.build(size, width, None)
@@ -118,7 +127,7 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
         load_file(network, path)
     except Exception as error:  # h5py and Keras raise many types for a wrong file
         reason = one_line(error, 160)
-        raise FreezenetError(
+        raise ModelError(
             f"Weights for {which} are required. Got: {path.name}, which does not fit ({reason}). Pass a file of Keras for "
             f"this network{', or --set alpha=... to match its width' if backbone.widths else ''}."
         ) from None

@@ -1,4 +1,4 @@
-"""The chest gate of a run: which one it is, and what it does on images that took no part in the choice."""
+"""The OOD gate of a run: which one it is, and what it does on images that took no part in the choice."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
 
 def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | None = None) -> OodGate:
-    """Return the gate fitted on features (n, c) of training, validation and, where there are any, negative images.
+    """Return the gate fitted on features of training, validation and, where there are any, negative images.
 
     Without negatives it is the one-class gate. With them a logistic gate stands beside it and either may refuse: a logistic
     gate alone passes one photograph in three when it was shown no photographs; the one-class gate refuses them all
     (docs/training.md).
+
+    Args:
+        train, validation: (n, c) and (m, c) float32, `freezenet.train.frozen.backbone.backbone_features`.
+        negatives: (k, c) float32 of images that are no chest X-rays, to teach the gate.
     """
     one_class = fit_one_class_gate(train, validation)
     if negatives is None:
@@ -29,6 +33,7 @@ def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | No
 
 def measure_ood_gate(
     gate: OodGate,
+    *,
     validation: NDArray,
     test: NDArray,
     patients: Sequence[str],
@@ -36,9 +41,15 @@ def measure_ood_gate(
 ) -> dict[str, Any]:
     """Return what the gate does with test images and held-out negatives (JSON types).
 
-    validation, test, negatives: features (n, c). patients: (n,) names of the test images. "chest_passed" is the share of
-    chest X-rays that pass, "negatives_refused" that of the negatives that do not, "auroc" the probability that a negative is
-    further off than a chest X-ray (`suspicion`); "parts" holds the same of each gate where there are two.
+    "chest_passed" is the share of chest X-rays that pass, "negatives_refused" that of the negatives that do not, "auroc" the
+    probability that a negative is further off than a chest X-ray (`suspicion`); "parts" holds the same of each gate where there
+    are two.
+
+    Args:
+        gate: as `choose_ood_gate` returns it.
+        validation, test: (m, c) and (n, c) features of chest X-rays.
+        patients: (n,) the patient of each test image.
+        negatives: (k, c) features of images that are no chest X-rays, without those that taught the gate.
     """
     found: dict[str, Any] = {"kind": ood_to_dict(gate)["kind"]}
     if not isinstance(gate, BothGates):
@@ -52,7 +63,10 @@ def measure_ood_gate(
         near, far = (suspicion(gate, some, validation) for some in (test, negatives))
         found["auroc"] = auroc(near, far, patients).to_dict()
     if isinstance(gate, BothGates):
-        found["parts"] = [measure_ood_gate(one, validation, test, patients, negatives) for one in gate.gates]
+        found["parts"] = [
+            measure_ood_gate(one, validation=validation, test=test, patients=patients, negatives=negatives)
+            for one in gate.gates
+        ]
     return found
 
 

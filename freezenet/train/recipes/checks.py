@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.network.backbones import BACKBONES
+from freezenet.train.recipes.keys import BINARY_LOSSES, RecipeKeys
 
-if TYPE_CHECKING:
-    from freezenet.train.recipes.recipe import Recipe
-
-#: Losses of one sigmoid for each label; the others are of one softmax over all classes.
-BINARY_LOSSES = ("binary-cross-entropy", "binary-focal")
-_MOST_UNITS = 65_536
 #: Keys, what they need to have an effect, and whether a recipe gives it.
-_NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Recipe], object]], ...] = (
+_NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[RecipeKeys], object]], ...] = (
     (
         ("attention_source", "attention_weights", "attention_beta", "attention_gamma", "attention_temperature",
          "attention_pairs"),
@@ -39,41 +33,37 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[Recipe], object]], ...] = (
 )  # fmt: skip
 
 
-def check_together(recipe: Recipe) -> None:
-    """Raise FreezenetError, with what to change, where keys of a recipe contradict each other."""
+def check_together(recipe: RecipeKeys) -> None:
+    """Raise SettingError, with what to change, where keys of a recipe contradict each other."""
     backbone = BACKBONES[recipe.backbone]
     if recipe.image_size < backbone.smallest:
-        raise FreezenetError(
+        raise SettingError(
             f"An image_size of at least {backbone.smallest} is required for {recipe.backbone}. Got: {recipe.image_size}."
         )
     if recipe.alpha != 1 and not backbone.widths:
         with_width = [name for name, one in BACKBONES.items() if one.widths]
-        raise FreezenetError(
+        raise SettingError(
             f"alpha = 1 is required for {recipe.backbone}, whose width is fixed. Got: {recipe.alpha:g}; "
             f"alpha is a key of {' and '.join(with_width)}."
         )
     binary = recipe.loss in BINARY_LOSSES
     if (recipe.task == "multi-label") != binary:
-        raise FreezenetError(
+        raise SettingError(
             f"Loss {' or '.join(BINARY_LOSSES)} and task multi-label belong together. Got: task {recipe.task} with loss "
             f"{recipe.loss}; change one of them with --set."
         )
     if len(recipe.classes) == 1 or len(set(recipe.classes)) < len(recipe.classes):
-        raise FreezenetError(
+        raise SettingError(
             f"Two or more different classes are required, or none for all. Got: {', '.join(recipe.classes)}."
         )
-    if not all(0 < units <= _MOST_UNITS for units in recipe.head_units):
-        raise FreezenetError(
-            f"head_units from 1 to {_MOST_UNITS} are required. Got: {', '.join(map(str, recipe.head_units))}."
-        )
     if recipe.schedule == "plateau" and recipe.schedule_epochs >= recipe.patience:
-        raise FreezenetError(
+        raise SettingError(
             f"schedule_epochs below patience ({recipe.patience}) is required for the schedule plateau, or the training stops "
             f"before the learning rate falls. Got: {recipe.schedule_epochs}."
         )
 
 
-def without_effect(recipe: Recipe, keys: Iterable[str]) -> list[str]:
+def without_effect(recipe: RecipeKeys, keys: Iterable[str]) -> list[str]:
     """Return a sentence about each of the keys, set to other than its default, that changes nothing beside the other keys."""
     keys = list(keys)
     return [

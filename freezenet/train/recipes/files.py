@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import meant
 
 if sys.version_info >= (3, 11):
@@ -31,7 +31,7 @@ def read_recipe(name: str) -> dict[str, Any]:
     A key `extends` holds the name of another recipe or its file, relative to the folder of the one that says so; a file of one's
     own without it extends the default recipe. The keys of the nearer file count, as a whole where they are tables; name, summary
     and source are not inherited.
-    Raises FreezenetError where there is no such recipe, it is not TOML, or it extends itself.
+    Raises SettingError where there is no such recipe, it is not TOML, or it extends itself.
     """
     return _resolved(_file_of(name, Path()), ())
 
@@ -40,7 +40,7 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
     """Read `key=value`; the value is TOML, or a bare word."""
     key, equals, text = setting.partition("=")
     if not equals:
-        raise FreezenetError(f"A setting key=value is required. Got: {setting}.")
+        raise SettingError(f"A setting key=value is required. Got: {setting}.")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -49,7 +49,7 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
 
 
 def changed_keys(one: str, other: str) -> list[str]:
-    """Return the keys in which two resolved recipes, as TOML text, differ; FreezenetError where one is damaged."""
+    """Return the keys in which two resolved recipes, as TOML text, differ; SettingError where one is damaged."""
     first, second = (_parsed(text.encode(), "the recipe that the folder keeps") for text in (one, other))
     return [key for key in {**first, **second} if first.get(key) != second.get(key)]
 
@@ -59,8 +59,8 @@ def _file_of(name: str, folder: Path) -> Path:
         if path.is_file():
             return path
     if name.endswith(".toml"):
-        raise FreezenetError(f"A recipe's TOML file is required. Got: {folder / name}, which is no file.")
-    raise FreezenetError(
+        raise SettingError(f"A recipe's TOML file is required. Got: {folder / name}, which is no file.")
+    raise SettingError(
         f"A recipe's name or TOML file is required. Got: {name}.{meant(name, recipe_names())} The names are "
         f"{', '.join(recipe_names())}."
     )
@@ -71,7 +71,7 @@ def _parsed(content: bytes, origin: object) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FreezenetError(
+        raise SettingError(
             "A recipe in TOML is required, where words stand in quotes and numbers begin with a digit (0.5, not .5). "
             f"Got: {origin}: {error}."
         ) from None
@@ -82,13 +82,13 @@ def _resolved(path: Path, extending: tuple[Path, ...]) -> dict[str, Any]:
     chain = (*extending, path.resolve())
     if path.resolve() in extending:
         names = " extends ".join(one.stem for one in chain)
-        raise FreezenetError(f"A recipe that does not extend itself is required. Got: {names}.")
+        raise SettingError(f"A recipe that does not extend itself is required. Got: {names}.")
     content = _parsed(path.read_bytes(), path)
     # A file of one's own that says only what it wants otherwise means: otherwise than the default.
     base = content.pop("extends", None if path.resolve().parent == RECIPES else DEFAULT_RECIPE)
     inherited = {}
     if base is not None:
         if not isinstance(base, str):
-            raise FreezenetError(f"Recipe key extends must be a recipe's name or file. Got: {base!r} in {path}.")
+            raise SettingError(f"Recipe key extends must be a recipe's name or file. Got: {base!r} in {path}.")
         inherited = _resolved(_file_of(base, path.parent), chain)
     return {**{key: value for key, value in inherited.items() if key not in _OWN}, "name": path.stem, **content}

@@ -17,7 +17,7 @@ Answer = Callable[[str], Sequence[float] | None]
 
 
 def freezenet(model: str) -> Answer:
-    """`edge_runtime.Classifier`, as its user calls it; OpenCV held to one thread as the others are."""
+    """`freezenet.Classifier`, as a user calls it; OpenCV held to one thread as the others are."""
     import cv2
 
     from freezenet import Classifier
@@ -52,11 +52,11 @@ def by_hand(model: str) -> Answer:
 
 
 def assembled(model: str, engine: str, pixels: str, mean: float, std: float) -> Answer:
-    """A reader ("pillow" or "edge_runtime") before an engine ("interpreter", "onnxruntime" or "openvino")."""
+    """A reader ("Pillow" or "freezenet") before an engine ("interpreter", "onnxruntime" or "openvino")."""
     import numpy as np
 
     run, dtype, size = {"interpreter": _interpreter, "onnxruntime": _onnxruntime, "openvino": _openvino}[engine](model)
-    read = {"pillow": _pillow, "edge_runtime": _edge_runtime}[pixels](size)
+    read = {"Pillow": _pillow, "freezenet": _freezenet}[pixels](size)
 
     def answer(path: str) -> list[float]:
         gray = read(path)
@@ -111,7 +111,7 @@ def _pillow(size: tuple[int, int]) -> Callable[[str], Any]:
     return read
 
 
-def _edge_runtime(size: tuple[int, int]) -> Callable[[str], Any]:
+def _freezenet(size: tuple[int, int]) -> Callable[[str], Any]:
     import cv2
 
     from freezenet import PreprocessSpec

@@ -86,7 +86,7 @@ def _saved(pixels: NDArray, bits: int, syntax: Any = None, photometric: str = ""
     colour = pixels.ndim == 3 and pixels.shape[-1] == 3
     frames = pixels if pixels.ndim == 3 and not colour else pixels[None]
     data = Dataset()
-    data.SOPClassUID, data.SOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, "2.25.1"
+    data.SOPClassUID, data.SOPInstanceUID = uid.DigitalXRayImageStorageForPresentation, uid.UID("2.25.1")
     data.PatientID, data.PatientName, data.Modality = "drawn", "Drawn^Phantom", "DX"
     data.StudyInstanceUID, data.SeriesInstanceUID, data.BodyPartExamined = "2.25.2", "2.25.3", "CHEST"
     data.Rows, data.Columns = frames.shape[1:3]

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.gray import to_gray
 from freezenet.edge_runtime.images.limits import MAX_PIXELS, MIN_SIDE, check_size
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.train.data.phantoms import draw_phantom
@@ -304,35 +303,6 @@ def test_reduced_decode_of_real_x_rays_stays_within_one_gray_level(shared):
 
 def test_only_jpeg_is_reduced():
     assert read_gray(encoded(np.zeros((512, 512), np.uint8), "PNG"), shrink_to=(32, 32)).shape == (512, 512)
-
-
-# ---- arrays
-
-
-def test_arrays_follow_the_same_rules_as_files():
-    np.testing.assert_array_equal(to_gray(GRAY), GRAY)
-    np.testing.assert_array_equal(to_gray(GRAY[..., None]), GRAY)
-    np.testing.assert_array_equal(to_gray((RAMP * 257).astype(np.uint16)), RAMP)
-    assert_equal_within(to_gray(COLOR[..., ::-1]), luminance(Image.fromarray(COLOR)), 1)
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((40, 40), np.float32),
-        np.zeros((40, 40), np.int16),
-        np.zeros((40, 40), bool),
-        np.zeros(40, np.uint8),
-        np.zeros((1, 40, 40, 3), np.uint8),
-        np.zeros((40, 40, 2), np.uint8),
-        np.zeros((40, 40, 4), np.uint8),
-        np.zeros((0, 0), np.uint16),
-    ],
-    ids=lambda image: f"{image.dtype}{image.shape}",
-)
-def test_arrays_of_another_kind_are_refused(image):
-    with pytest.raises(FreezenetError, match=r"8- or 16-bit samples is required\. Got:"):
-        to_gray(image)
 
 
 # ---- bad input

@@ -250,3 +250,24 @@ def test_a_refusal_leaves_nothing(phantoms, tmp_path):
 
 def test_the_number_of_folds_is_that_of_the_folder(done):
     assert count_folds({}, None, done / "out") == 2
+
+
+def test_kerass_settings_survive_a_fold(phantoms, done, monkeypatch, tmp_path):
+    """A fold begins with a new session, which forgets them, and may fail."""
+    import keras
+
+    def refuse(*_, **__):
+        keras.config.set_dtype_policy("mixed_float16")
+        raise FreezenetError("A fold is required. Got: none.")
+
+    monkeypatch.setattr(module, "train_on", refuse)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        plan = asked(phantoms, done / "cache")
+        data = read_data_by_arm(phantoms, plan.recipes)
+        with pytest.raises(FreezenetError, match="A fold is required"):
+            list(in_this_process(plan, data, [Fold("mobile-freezenet", 0, 1)], tmp_path))
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -105,7 +105,7 @@ def test_what_is_frozen_up_to_the_pooling_is_pooled_already():
     np.testing.assert_array_equal(backbone_features(model, pixels, recipe.preprocess, cached=cached), cached)
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"], indirect=True)
 def test_a_backbone_in_mixed_precision_is_converted_in_float32(precision, frozen, pixels):
     keras.config.set_dtype_policy(precision)
     try:

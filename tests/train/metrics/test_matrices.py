@@ -12,6 +12,7 @@ from freezenet.train.metrics.matrices import (
     hamming_loss,
     label_matrices,
     macro_f1,
+    matthews,
     precision,
     recall,
     subset_accuracy,
@@ -44,6 +45,8 @@ def test_figures_are_scikit_learns(answers):
     np.testing.assert_allclose(recall(matrices), reference.recall_score(truth, answer, average=None))
     np.testing.assert_allclose(precision(matrices), reference.precision_score(truth, answer, average=None))
     np.testing.assert_allclose(f1(matrices), reference.f1_score(truth, answer, average=None))
+    correlations = [reference.matthews_corrcoef(truth == one, answer == one) for one in range(4)]
+    np.testing.assert_allclose(matthews(matrices), correlations)
 
 
 def test_absent_classes_are_zero_as_in_scikit_learn():

@@ -23,7 +23,7 @@ PATIENTS = [str(number // 2) for number in range(60)]
 def test_without_negatives_it_is_the_one_class_gate_and_its_figures_stay():
     gate = choose_ood_gate(cloud(200), cloud(60, seed=1))
     assert isinstance(gate, OneClassGate)
-    found = measure_ood_gate(gate, cloud(60, seed=1), cloud(60, seed=2), PATIENTS)
+    found = measure_ood_gate(gate, validation=cloud(60, seed=1), test=cloud(60, seed=2), patients=PATIENTS)
     assert set(found) == {"kind", "threshold", "chest_passed"}
     assert found["kind"] == "one-class"
     passed = np.mean([gate.score(one) <= gate.threshold for one in cloud(60, seed=2)])
@@ -38,7 +38,9 @@ def test_with_negatives_either_of_two_gates_refuses():
     # The other way round from what it was shown is, to the logistic gate, a chest X-ray beyond all doubt.
     assert all(logistic.passes(one) for one in unseen)
     assert not any(gate.passes(one) for one in unseen)
-    found = measure_ood_gate(gate, cloud(60, seed=1), cloud(60, seed=2), PATIENTS, unseen)
+    found = measure_ood_gate(
+        gate, validation=cloud(60, seed=1), test=cloud(60, seed=2), patients=PATIENTS, negatives=unseen
+    )
     assert found["negatives"] == 40
     assert found["negatives_refused"]["value"] == 1
     assert [part["negatives_refused"]["value"] for part in found["parts"]] == [1, 0]
@@ -95,7 +97,9 @@ def test_photographs_are_refused_by_a_gate_that_was_shown_none(shared):
     order = np.random.default_rng(0).permutation(len(near))
     train, validation, test = np.split(near[order], [150, 220])
     gate = choose_ood_gate(train, validation, far[~photos])
-    found = measure_ood_gate(gate, validation, test, [str(n) for n in range(len(test))], far[photos])
+    found = measure_ood_gate(
+        gate, validation=validation, test=test, patients=[str(n) for n in range(len(test))], negatives=far[photos]
+    )
     one_class, logistic = (part["negatives_refused"]["value"] for part in found["parts"])
     assert found["negatives_refused"]["value"] >= one_class > 0.95
     assert logistic < 0.9

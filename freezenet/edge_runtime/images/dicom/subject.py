@@ -41,7 +41,7 @@ _REMEDY = "where the tag is wrong, start freezenet with --ignore-tags"
 def check_subject(data: Dataset) -> None:
     """Raise DataError with one sentence unless the tags agree with a frontal X-ray of the chest.
 
-    A body part or a view that is not given is no objection; the model's gate has the last word.
+    A body part or a view that is not given is no objection; the model's OOD gate has the last word.
     """
     modality = text(data, "Modality")
     if modality is None or modality.upper() not in MODALITIES:

@@ -258,7 +258,7 @@ function showPicture(item) {
   if (shown) picture.src = shown;
   picture.alt = item.heat ? `${item.name} with its heat-map` : item.name;
   const caption = item.heat
-    ? `Colour: where the model sees ${readable(top(item)[0])}, not how sure it is.`
+    ? `Colour: where ${readable(top(item)[0])} is seen, not how sure the model is.`
     : item.picture
       ? "The gray values that were read"
       : "";

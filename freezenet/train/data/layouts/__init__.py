@@ -19,13 +19,18 @@ from freezenet.train.data.layouts import class_folders, coronahack, csv_table, d
 class Layout(Protocol):
     """What the modules of this package have in common."""
 
-    NAME: str
+    @property
+    def NAME(self) -> str:
+        """What a person calls it."""
+        ...
 
     def recognizes(self, path: Path) -> bool:
         """Whether a path has this layout."""
+        ...
 
     def read(self, path: Path) -> Dataset:
         """Return its samples."""
+        ...
 
 
 #: In the order in which they are asked: a published data set before the general layout that it also has.
