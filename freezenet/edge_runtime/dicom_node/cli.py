@@ -40,7 +40,13 @@ _INTERVAL = 0.5
     multiple=True,
     help="Structured Report, Secondary Capture with the class activation map, or, repeated, both.  [default: what the model allows]",
 )
-@click.option("--caller", "callers", multiple=True, metavar="TITLE", help="AE title that may connect; can be repeated; default: any.")
+@click.option(
+    "--caller",
+    "callers",
+    multiple=True,
+    metavar="TITLE",
+    help="AE title that may connect; can be repeated; default: any.",
+)
 @names_option
 @json_option
 @classifier_options

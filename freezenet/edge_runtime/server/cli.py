@@ -19,7 +19,10 @@ PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; anything but loopback requires a token."
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; anything but loopback requires a token.",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free port.")
 @click.option("--workers", type=click.IntRange(1), help="Images classified at the same time; default: the cores.")

@@ -126,7 +126,9 @@ def _detail(image: NDArray) -> NDArray[np.float32]:
 def _band(image: NDArray, fine: float, coarse: float) -> NDArray[np.float32]:
     """Return what an image has between two scales, given as standard deviations of Gaussian filters in pixels."""
     values = image.astype(np.float32)
-    return np.subtract(cv2.GaussianBlur(values, (0, 0), fine), cv2.GaussianBlur(values, (0, 0), coarse), dtype=np.float32)
+    return np.subtract(
+        cv2.GaussianBlur(values, (0, 0), fine), cv2.GaussianBlur(values, (0, 0), coarse), dtype=np.float32
+    )
 
 
 def _moved(image: NDArray, warp: NDArray, interpolation: int) -> NDArray:
