@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import errno
 import json
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +18,6 @@ from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 #: Version of the card's layout; a reader refuses a newer one.
 CARD_VERSION = 1
 CARD_FILE = "card.json"
-#: What zipfile raises for a damaged archive: of its own, for features it does not know (NotImplementedError is a
-#: RuntimeError), from decompression, from numbers out of range, and from a seek before the start (EINVAL).
-_DAMAGED = (zipfile.BadZipFile, RuntimeError, zlib.error, EOFError, ValueError, OverflowError, struct.error, OSError)
 
 
 class GoldenVector(TypedDict):
@@ -147,6 +141,14 @@ def read_associated(model: Path, name: str) -> bytes:
 
     Raises KeyError where the model has no such file, ModelError where there is no model.
     """
+    # Here, because it takes as long to import as the rest of this module.
+    import struct
+    import zipfile
+    import zlib
+
+    # What zipfile raises for a damaged archive: of its own, for features it does not know (NotImplementedError is a
+    # RuntimeError), from decompression, from numbers out of range, and from a seek before the start (EINVAL).
+    damaged = (zipfile.BadZipFile, RuntimeError, zlib.error, EOFError, ValueError, OverflowError, struct.error, OSError)
     try:
         file = model.open("rb")
     except FileNotFoundError:
@@ -156,7 +158,7 @@ def read_associated(model: Path, name: str) -> bytes:
     try:
         with file, zipfile.ZipFile(file) as archive:
             return archive.read(name)
-    except _DAMAGED as error:
+    except damaged as error:
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         if model.read_bytes()[4:8] != b"TFL3":

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
 from freezenet.edge_runtime.errors import ModelError
-from freezenet.edge_runtime.images.overlay import overlay_png
-from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -125,6 +124,10 @@ class Classifier:
     @cached_property
     def identity(self) -> dict[str, str]:
         """What stands beside every answer, so that it can be traced: file name and SHA-256 of model and card, runtime."""
+        import hashlib
+
+        from freezenet.edge_runtime.integrity.hashes import sha256_file
+
         return {
             "model": self.path.name,
             "model_sha256": sha256_file(self.path),
@@ -167,6 +170,8 @@ class Classifier:
         picture = None
         if overlay and reason != NOT_CHEST:
             strongest = int(decision.probabilities.argmax())
+            from freezenet.edge_runtime.images.overlay import overlay_png
+
             picture = overlay_png(gray, outputs[self._outputs["cam"]][0, ..., strongest])
             timings["overlay"] = (time.perf_counter() - answered) * 1e3
         return Prediction(

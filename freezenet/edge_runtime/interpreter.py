@@ -6,13 +6,15 @@ import os
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import MissingExtraError, ModelError, SettingError, one_line
 from freezenet.edge_runtime.system.chatter import without_chatter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Interpreters in order of preference: name -> module that holds `Interpreter`.
 RUNTIMES = {

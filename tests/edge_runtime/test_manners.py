@@ -95,14 +95,11 @@ def test_the_public_names_load_nothing_heavy():
     assert {name.split(".")[1] for name in rooms} == {"edge_runtime"}
 
 
-def test_the_public_names_cost_less_than_what_they_stand_on():
-    """Importing them costs less on top than NumPy, OpenCV and the interpreter do; the best of some tries counts."""
-    code = (
-        "import time; a = time.perf_counter(); import numpy, cv2, ai_edge_litert.interpreter; b = time.perf_counter()\n"
-        "from freezenet import Classifier, Prediction; c = time.perf_counter(); print(b - a, c - b)"
-    )
-    tries = [tuple(map(float, ran(code).split())) for _ in range(3)]
-    assert min(own for _, own in tries) < min(below for below, _ in tries)
+def test_the_public_names_load_less_than_what_they_stand_on():
+    """What makes them quicker to import than NumPy, OpenCV and the interpreter: OpenCV and archives wait for their first use."""
+    loaded = set(ran("import sys; from freezenet import Classifier, Prediction; print(*sys.modules, sep='\\n')").split())
+    assert "numpy" in loaded
+    assert not loaded & {"cv2", "zipfile", "hashlib", "ai_edge_litert", "tflite_runtime"}
 
 
 def test_a_filter_of_warnings_lasts_while_a_thread_needs_it():

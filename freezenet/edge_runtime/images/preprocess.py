@@ -6,18 +6,13 @@ language do the same: read gray values (`freezenet.edge_runtime.images.reader`),
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from freezenet.edge_runtime.errors import ModelError
-from freezenet.edge_runtime.images.gray import to_gray
-from freezenet.edge_runtime.images.limits import check_size
-from freezenet.edge_runtime.images.reader import read_gray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +76,11 @@ class PreprocessSpec:
             image: Path, bytes, or array.
             trust_tags: See `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         """
+        # OpenCV comes with the first image, so that `from freezenet import Classifier` takes less time than its import.
+        from freezenet.edge_runtime.images.gray import to_gray
+        from freezenet.edge_runtime.images.limits import check_size
+        from freezenet.edge_runtime.images.reader import read_gray
+
         if isinstance(image, np.ndarray):
             gray = to_gray(image)
             check_size(gray.shape[1], gray.shape[0])
@@ -89,6 +89,8 @@ class PreprocessSpec:
 
     def resized(self, gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize gray values (h, w) to `size`; uint8 in, uint8 out."""
+        import cv2
+
         if gray.shape == self.size:
             return gray
         return np.asarray(cv2.resize(gray, (self.size[1], self.size[0]), interpolation=cv2.INTER_AREA), np.uint8)
@@ -107,6 +109,8 @@ class PreprocessSpec:
 
         float32: normalized. uint8: the raw pixels; the model's own input scale does the rest, so that no client rounds.
         """
+        import cv2
+
         if np.dtype(dtype) == np.uint8:
             return cv2.merge((pixels, pixels, pixels))[None]
         if np.dtype(dtype) == np.float32:
@@ -116,4 +120,6 @@ class PreprocessSpec:
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:
     """SHA-256 of the pixels (h, w) in row order, in hexadecimal: equal hashes mean an equal network input."""
+    import hashlib
+
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
