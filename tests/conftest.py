@@ -77,7 +77,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
-    """Keep the frozen-half cache out of the user's own."""
+    """Keep the cache of the frozen backbone out of the user's own."""
     os.environ["FREEZENET_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     yield
     del os.environ["FREEZENET_CACHE"]

@@ -44,7 +44,7 @@ class Features:
         run = tf.function(lambda images: prefix(images, training=False), reduce_retracing=True)
         self.values = np.empty((len(pixels), *prefix.output_shape[1:]), np.uint8)
         starts = range(0, len(pixels), _BATCH)
-        for start in progress(starts, "Computing the frozen half", len(starts)):
+        for start in progress(starts, "Computing the frozen backbone", len(starts)):
             found = run(tf.constant(spec.normalized(pixels[start : start + _BATCH]))).numpy()
             self.values[start : start + _BATCH] = np.rint((found - low) / scale)
 
