@@ -157,7 +157,7 @@ def test_other_encodings_are_refused(tmp_path):
         "UTF-8",
         "data.csv",
     )
-    refused(table(tmp_path, "file,class\na.png,A\nb.png,B\n", "a.png", "b.png", encoding="utf-16"), "UTF-8")
+    refused(table(tmp_path, "file,class\na.png,A\nb.png,B\n", "a.png", "b.png", encoding="utf-32"), "UTF-8")
 
 
 def test_unknown_split_is_named(tmp_path):

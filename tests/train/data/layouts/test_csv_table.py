@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.data.layouts.csv_table import read, read_rows, recognizes, split_of
+from freezenet.train.data.layouts.csv_rows import read_rows
+from freezenet.train.data.layouts.csv_table import read, recognizes, split_of
 
 
 def test_every_column_arrives(touch):

@@ -54,8 +54,8 @@ def test_other_columns_and_what_is_left_out(export, capsys):
         ("north", "train", "F1"), ("north", "train", "F1"), ("", "test", "F2"),
     ]  # fmt: skip
     assert capsys.readouterr().err.splitlines() == [
-        "1 of 4 files have no class in labels.csv and are left out.",
         "1 of 3 rows of labels.csv have a PatientID of no file.",
+        "Not used: 1 of 5 files: 1 without a class in labels.csv.",
     ]
 
 
