@@ -12,7 +12,7 @@ import numpy as np
 from freezenet.train.data.dataset import SPLITS, Dataset, Sample, spelling_warning
 from freezenet.train.data.duplicates import THUMBNAIL, Duplicates, find_duplicates
 from freezenet.train.data.images import Reading, read_what_can_be_read
-from freezenet.train.data.sources import SourceTable, source_table
+from freezenet.train.metrics.sources import SourceTable, source_table
 
 
 @dataclass(frozen=True)
