@@ -106,9 +106,7 @@ def _files(console: Console, files: dict[str, Any]) -> None:
     if not files["unused"]:
         return
     tables = f", {len(files['tables'])} as tables" if files["tables"] else ""
-    console.print(
-        f"{files['files']} files: {files['images']} are used as images{tables}; {files['unused']} are not used, being"
-    )
+    console.print(f"{files['files']} files: {files['images']} used as images{tables}, {files['unused']} not used:")
     examples: dict[str, list[str]] = {}
     for one in files["unused_files"]:
         examples.setdefault(one["reason"], []).append(one["file"])

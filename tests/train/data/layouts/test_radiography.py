@@ -120,3 +120,16 @@ def test_labels_of_folds_are_the_four_numbers(database, row):
 def test_columns_of_folds_are_named(database):
     write_fold(database, 1, "COVID-1,0", header="file,label")
     refused(database, "FILE NAME,label", "Fold1.csv with file, label")
+
+
+@pytest.mark.parametrize("home", [".", "folds"])
+def test_a_class_folder_of_ones_own_is_a_class(database, touch, home, caplog):
+    touch("Tuberculosis/1.png", "Tuberculosis/Masks/1.png")
+    found = load(database)
+    assert found.layout == radiography.NAME
+    assert "Tuberculosis" in found.labels
+    assert "which are classes too: Tuberculosis." in caplog.text
+    write_fold(database / home, 1, "COVID-1,0\nNORMAL-12,1")
+    found = load(database)
+    assert (len(found.samples), found.manifest.unused["Tuberculosis/1.png"]) == (2, "in none of the 1 folds")
+    assert found.manifest.files == sum(path.is_file() for path in database.rglob("*"))
