@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from freezenet.edge_runtime.errors import DataError
@@ -38,7 +37,6 @@ _NAMES = {
 _MEANING = {name: column for column, names in _NAMES.items() for name in names}
 #: A column that is missing and may be meant by one that is written nearly like it.
 _OPTIONAL = ("patient_id", "source", "split", "fold")
-_NEAR = 0.82
 _WHAT = {"patient_id": "patient", "fold": "fold"}
 
 
@@ -126,13 +124,30 @@ def _meanings(header: list[str], path: Path) -> dict[str, str]:
             )
         chosen[column] = exact or names[0]
     for name in header:
-        near = get_close_matches(_plain(name), [_plain(one) for one in _OPTIONAL if one not in chosen], 1, _NEAR)
+        near = next((one for one in _OPTIONAL if one not in chosen and _is_typo(_plain(name), _plain(one))), None)
         if near and name not in chosen.values():
             raise DataError(
-                f"Columns of known names are required. Got: {name!r} in {path.name}, nearly {_MEANING[near[0]]}; rename it to that, or "
-                "to something else."
+                f"Columns of known names are required. Got: {name!r} in {path.name}, nearly {near}; rename it to that, or to "
+                "something else."
             )
     return chosen
+
+
+def _is_typo(name: str, known: str) -> bool:
+    """Whether one letter is too many, missing, another, or two have changed places; in a short word, another letter is another word."""
+    start = _shared(name, known)
+    one, other = name[start:], known[start:]
+    end = _shared(one[::-1], other[::-1])
+    one, other = one[: len(one) - end], other[: len(other) - end]
+    differ = max(len(one), len(other)) == 1 and (len(one) != len(other) or len(known) > 4)
+    return differ or (len(one) == 2 and one == other[::-1])
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many letters two words have in common at their beginning."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _plain(name: str) -> str:

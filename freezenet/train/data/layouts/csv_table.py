@@ -37,7 +37,7 @@ def read(path: Path) -> Dataset:
             label=row["class"],
             patient=row.get("patient_id") or file,
             source=row.get("source") or "",
-            split=split_of(row, path),
+            split=split_of(row, path, table.names.get("split", "split")),
             fold=row.get("fold") or "",
         )
         for file, row in zip(files, table.rows, strict=True)
@@ -61,11 +61,12 @@ def read(path: Path) -> Dataset:
     )
 
 
-def split_of(row: dict[str, str], path: Path) -> str:
-    """Return the split that a row's column `split` names, "" where there is none."""
+def split_of(row: dict[str, str], path: Path, column: str = "split") -> str:
+    """Return the split that a row names, "" where there is none. column: as the file writes it."""
     name = row.get("split") or ""
     if name and name.lower() not in SPLIT_NAMES:
-        raise DataError(f"A split of train, validation or test is required. Got: {name!r} in {path.name}.")
+        taken = "" if column == "split" else f", whose column {column!r} is taken for split; rename it if it is none"
+        raise DataError(f"A split of train, validation or test is required. Got: {name!r} in {path.name}{taken}.")
     return SPLIT_NAMES.get(name.lower(), "")
 
 

@@ -54,7 +54,7 @@ def read(path: Path) -> Dataset:
             row["class"],
             file,
             row.get("source") or "",
-            csv_table.split_of(row, table.path),
+            csv_table.split_of(row, table.path, table.names.get("split", "split")),
             row.get("fold") or "",
         )
         for file, key in zip(images, keys, strict=True)

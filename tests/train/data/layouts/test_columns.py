@@ -36,13 +36,29 @@ def test_columns_however_they_are_written(table, name, column):
     assert "Columns of x.csv that are not used: age." in found.notes
 
 
-@pytest.mark.parametrize("name", ["splitt", "patiend_id", "soruce", "sources", "patient_ids"])
+@pytest.mark.parametrize("name", ["splitt", "spilt", "patiend_id", "soruce", "sources", "patient_ids", "fod", "fold1"])
 def test_a_column_that_is_nearly_one_is_refused(table, name):
     with pytest.raises(DataError, match=f"Got: '{name}' in x.csv, nearly "):
         table(f"file,class,{name}", "a.png,A,x")
 
 
-@pytest.mark.parametrize("name", ["age", "sex", "patient_age", "view", "note", "label", "folder_date", "site"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "age",
+        "sex",
+        "patient_age",
+        "view",
+        "note",
+        "label",
+        "folder_date",
+        "site",
+        "gold",
+        "hold",
+        "source_id",
+        "patient_sex",
+    ],
+)
 def test_other_columns_are_named_as_not_used(table, name):
     assert table(f"file,class,{name}", "a.png,A,x").notes == (f"Columns of x.csv that are not used: {name}.",)
 

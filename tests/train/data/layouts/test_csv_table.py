@@ -42,6 +42,8 @@ def test_a_split_that_is_none_is_named(tmp_path):
     assert split_of({}, tmp_path / "x.csv") == ""
     with pytest.raises(FreezenetError, match=r"'dev' in x\.csv"):
         split_of({"split": "dev"}, tmp_path / "x.csv")
+    with pytest.raises(FreezenetError, match=r"'NIH' in x\.csv, whose column 'subset' is taken for split"):
+        split_of({"split": "NIH"}, tmp_path / "x.csv", "subset")
 
 
 @pytest.mark.parametrize("name", ["./a.png", "sub/../a.png", "sub\\..\\a.png", " a.png ", ".//a.png"])
