@@ -71,11 +71,10 @@ def split_of(row: dict[str, str], path: Path, column: str = "split") -> str:
 
 
 def gaps(table: Table) -> tuple[str, ...]:
-    """Return a sentence about each column in which some rows, but not all, name nothing."""
+    """Return a sentence about each column in which some rows, but not all, name nothing; a cross-validation speaks of its folds."""
     said = {
         "patient_id": "no patient, so each of their images counts as its own",
         "split": "no split, so the training shares them out",
-        "fold": "no fold, so each fold of a cross-validation trains on them and none tests them",
     }
     empty = {column: sum(not row.get(column) for row in table.rows) for column in said if column in table.names}
     return tuple(

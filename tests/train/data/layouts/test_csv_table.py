@@ -66,7 +66,7 @@ def test_gaps_in_columns_are_said(touch):
     folder = touch("a.png", "b.png")
     (folder / "x.csv").write_text("file,class,patient_id,split,fold\na.png,A,p,train,1\nb.png,B,,,\n")
     found = read(folder / "x.csv")
-    assert [note.partition(": ")[2].partition(",")[0] for note in found.notes] == ["no patient", "no split", "no fold"]
+    assert [note.partition(": ")[2].partition(",")[0] for note in found.notes] == ["no patient", "no split"]
     assert (found.manifest.images, found.manifest.tables, found.manifest.unused) == (2, ("x.csv",), {})
     (folder / "x.csv").write_text("file,class,patient_id,split,fold\na.png,A,nan,,\nb.png,B,,,\n")
     assert not read(folder / "x.csv").has_patients
