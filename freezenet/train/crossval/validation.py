@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import counted
-from freezenet.train.crossval.folds import fold_numbers, fold_splits
+from freezenet.train.crossval.folds import fold_numbers, fold_splits, own_folds
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
@@ -144,7 +144,7 @@ def tested_images(asked: CrossValidation, dataset: Dataset, fold: Fold) -> NDArr
     """Return which images (n,) the fold tests."""
     own = dataset.folds
     if len(own) == asked.folds:
-        return np.array([sample.fold == own[fold.number - 1] for sample in dataset.samples])
+        return own_folds(dataset) == own[fold.number - 1]
     return fold_numbers(dataset, asked.folds, fold.seed) == fold.number - 1
 
 
