@@ -14,9 +14,9 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from freezenet.edge_runtime.images.reader import read_gray
-from freezenet.train.data.sources import source_table
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
+from freezenet.train.metrics.sources import source_table
 from freezenet.train.run_folder import RunFolder
 
 _THUMBNAIL = 128

@@ -40,6 +40,24 @@ def fold_numbers(dataset: Dataset, folds: int, seed: int) -> NDArray[np.integer]
     return numbers
 
 
+def own_folds(dataset: Dataset) -> NDArray[np.str_]:
+    """Return the name (n,) of the data's own fold of each image, "" where it has none.
+
+    Raises:
+        DataError: images of one patient differ in it, so that a fold would be trained and tested on one person.
+    """
+    found: dict[str, set[str]] = {}
+    for sample in dataset.samples:
+        found.setdefault(sample.patient, set()).add(sample.fold)
+    torn = sorted(patient for patient, names in found.items() if len(names) > 1)
+    if torn:
+        raise DataError(
+            f"Each patient in one fold is required. Got: {len(torn)} in several or partly in none, first {torn[0]}; mend the fold "
+            "column, or pass another number of --folds to have them drawn."
+        )
+    return np.array([sample.fold for sample in dataset.samples])
+
+
 def fold_splits(dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int) -> NDArray[np.str_]:
     """Return the split (n,) of each image where the tested ones are the test split.
 

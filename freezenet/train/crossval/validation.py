@@ -15,7 +15,8 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.train.crossval.folds import fold_numbers, fold_splits
+from freezenet.edge_runtime.names import counted
+from freezenet.train.crossval.folds import fold_numbers, fold_splits, own_folds
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.crossval.table import write_table
-from freezenet.train.data.dataset import Dataset, content_hash
+from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import MARK, prepare_output, read_json, write_json
 from freezenet.train.recipes.files import changed_keys
@@ -46,8 +48,11 @@ def count_folds(data: dict[str, TrainingData], folds: int | None, out: Path) -> 
     if folds is None and (out / PLAN).is_file():
         return int(read_json(out / PLAN)["folds"])
     own = max(len(one.dataset.folds) for one in data.values())
+    if own == 1:
+        logger.warning("The data names one fold only, so it is set aside.")
+        own = 0
     if folds is None:
-        return own or _FOLDS
+        folds = own or _FOLDS
     if own and own != folds:
         logger.warning(f"The data's own {own} folds are set aside for {folds} others.")
     return folds
@@ -75,6 +80,7 @@ def cross_validate(
         tested_images(asked, data[arm].dataset, Fold(arm, 0, 1))  # a refusal comes before anything is written
     prepare_output(out, None, overwrite)
     _begin(asked, data, out)
+    _say_what_is_not_tested(asked, {id(data[arm]): data[arm].dataset for arm in asked.recipes}.values())
     open_folds = [fold for fold in asked.all_folds() if not fold.run(out).finished]
     total = len(asked.recipes) * len(asked.seeds) * asked.folds
     done = total - len(open_folds)
@@ -138,8 +144,25 @@ def tested_images(asked: CrossValidation, dataset: Dataset, fold: Fold) -> NDArr
     """Return which images (n,) the fold tests."""
     own = dataset.folds
     if len(own) == asked.folds:
-        return np.array([sample.fold == own[fold.number - 1] for sample in dataset.samples])
+        return own_folds(dataset) == own[fold.number - 1]
     return fold_numbers(dataset, asked.folds, fold.seed) == fold.number - 1
+
+
+def _say_what_is_not_tested(asked: CrossValidation, datasets: Iterable[Dataset]) -> None:
+    """Say what becomes of the splits and folds that data sets name."""
+    for dataset in datasets:
+        splits = Counter(sample.split for sample in dataset.samples if sample.split)
+        if splits:
+            shown = ", ".join(f"{name} {splits[name]}" for name in SPLITS if splits[name])
+            logger.warning(
+                f"The data's own split ({shown} images) is set aside: each image is tested in one fold, so figures of its test split are "
+                "others."
+            )
+        without = sum(not sample.fold for sample in dataset.samples)
+        if without and len(dataset.folds) == asked.folds:
+            logger.warning(
+                f"{counted(without, 'image')} of {len(dataset.samples)} in no fold: every fold trains on them and none tests them."
+            )
 
 
 def refuse_other_verbs(out: Path) -> None:
@@ -173,6 +196,8 @@ def _begin(asked: CrossValidation, data: dict[str, TrainingData], out: Path) -> 
             ("recipes", "recipe settings"),
         ):
             changed = [arm for arm in plan[key] if before[key].get(arm, plan[key][arm]) != plan[key][arm]]
+            if key == "samples_sha256":
+                changed = list(dict.fromkeys([*changed, *_on_other_data(before, plan)]))
             if changed:
                 raise SettingError(
                     f"The same {what} are required to go on. Got: others for {', '.join(changed)} than {out} was begun "
@@ -184,6 +209,20 @@ def _begin(asked: CrossValidation, data: dict[str, TrainingData], out: Path) -> 
     left_out = [arm for arm in plan["recipes"] if arm not in asked.recipes]
     if left_out:
         logger.info(f"{out} also holds {', '.join(left_out)}: add them to --recipes to see them in the tables too.")
+
+
+def _on_other_data(before: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+    """Return the arms that are new and meet other samples than the earlier arms of the same classes and task did."""
+
+    choice = {"classes", "task"}
+    return [
+        arm
+        for arm, digest in plan["samples_sha256"].items()
+        for earlier, known in before["samples_sha256"].items()
+        if arm not in before["recipes"]
+        and digest != known
+        and choice.isdisjoint(changed_keys(before["recipes"][earlier], plan["recipes"][arm]))
+    ]
 
 
 def _keys(arms: list[str], before: dict[str, str], now: dict[str, str]) -> str:

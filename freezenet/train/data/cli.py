@@ -12,10 +12,13 @@ import click
 from freezenet.edge_runtime.options import json_option
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 #: Groups of duplicates and unreadable files that are named; the rest is counted, `--json` has all.
 _SHOWN = 10
+#: Files that are named as examples of one reason.
+_EXAMPLES = 3
 
 
 @click.command()
@@ -48,7 +51,7 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
         raise click.UsageError("--drop-split needs --clean CSV.")
     if clean_file is not None:
         prepare_file(clean_file, overwrite, Path(data))
-    inventory = take_inventory(load(data, task=None))
+    inventory = take_inventory(load(data, task=None, say=False))  # what it would say is shown in its place
     found = {"data": str(data), **inventory.to_dict()}
     if clean_file is not None:
         cleaning = clean(inventory, splits=not drop_split)
@@ -78,6 +81,7 @@ def _print(found: dict[str, Any]) -> None:
     for title, table in (("source", sources), ("split", found["splits"]), ("fold", found["folds"])):
         if table:
             console.print(_crossed(title, table), "")
+    _files(console, found["files"])
     for one in found["unreadable"][:_SHOWN]:
         console.print(f"unreadable: {one['file']}: {one['reason']}")
     _rest(console, found["unreadable"], "unreadable files")
@@ -85,6 +89,8 @@ def _print(found: dict[str, Any]) -> None:
         across = "".join(f"; {', '.join(group[key])}" for key in ("classes", "splits", "folds") if len(group[key]) > 1)
         console.print(f"{'equal files' if group['exact'] else 'same picture'}: {' = '.join(group['files'])}{across}")
     _rest(console, found["duplicates"], "groups of duplicates")
+    for note in found["notes"]:
+        console.print(f"- {note}")
     for warning in found["warnings"]:
         console.print(f"! {warning}")
     if "clean" in found:
@@ -93,6 +99,21 @@ def _print(found: dict[str, Any]) -> None:
         console.print(
             f"{found['clean']['file']}: {found['clean']['images']} of {counted(found['images'], 'image')}{left_out}"
         )
+
+
+def _files(console: Console, files: dict[str, Any]) -> None:
+    """Say of each file of DATA that is not used why, with examples."""
+    if not files["unused"]:
+        return
+    tables = f", {len(files['tables'])} as tables" if files["tables"] else ""
+    console.print(f"{files['files']} files: {files['images']} used as images{tables}, {files['unused']} not used:")
+    examples: dict[str, list[str]] = {}
+    for one in files["unused_files"]:
+        examples.setdefault(one["reason"], []).append(one["file"])
+    for reason, count in files["reasons"].items():
+        shown = ", ".join(examples[reason][:_EXAMPLES]) + (", ..." if count > _EXAMPLES else "")
+        console.print(f"  {count} {reason}: {shown}")
+    console.print()
 
 
 def _classes(found: dict[str, Any]) -> Table:

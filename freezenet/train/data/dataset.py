@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from freezenet.train.task import TASKS, MultiClass, Task
 SPLITS = ("train", "validation", "test")
 #: Names that people give the splits, in small letters -> split.
 SPLIT_NAMES = {"train": "train", "training": "train", "val": "validation", "valid": "validation",
-               "validation": "validation", "test": "test"}  # fmt: skip
+               "validation": "validation", "test": "test", "testing": "test"}  # fmt: skip
+#: Reasons that a sentence names; the rest is counted.
+_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,62 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Manifest:
+    """What became of the files of DATA: each is an image, a table that was read, or not used for a reason.
+
+    Args:
+        images: number of files that are samples.
+        tables: files that were read for what they say about images.
+        unused: every other file -> why it is not used.
+    """
+
+    images: int = 0
+    tables: tuple[str, ...] = ()
+    unused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> int:
+        """How many files there are."""
+        return self.images + len(self.tables) + len(self.unused)
+
+    @property
+    def reasons(self) -> dict[str, list[str]]:
+        """Reason -> the files that are not used for it; the most frequent reason first."""
+        found: dict[str, list[str]] = {}
+        for file, reason in self.unused.items():
+            found.setdefault(reason, []).append(file)
+        return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
+
+    @property
+    def sentence(self) -> str:
+        """One sentence about the files that are not used, "" where there are none."""
+        if not self.unused:
+            return ""
+        shown = [f"{len(files)} {reason}" for reason, files in list(self.reasons.items())[:_SHOWN]]
+        more = len(self.reasons) - len(shown)
+        rest = f"; and {more} more reasons, which freezenet data names" if more else ""
+        return f"Not used: {len(self.unused)} of {self.files} files: {'; '.join(shown)}{rest}."
+
+    def with_tables(self, files: Iterable[str]) -> Manifest:
+        """Return the manifest in which these files have been read as tables."""
+        read = tuple(files)
+        unused = {file: reason for file, reason in self.unused.items() if file not in read}
+        return replace(self, tables=self.tables + read, unused=unused)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts and every file that is not used (JSON types only)."""
+        return {
+            "files": self.files,
+            "used": self.images + len(self.tables),
+            "images": self.images,
+            "tables": list(self.tables),
+            "unused": len(self.unused),
+            "reasons": {reason: len(files) for reason, files in self.reasons.items()},
+            "unused_files": [{"file": file, "reason": reason} for file, reason in self.unused.items()],
+        }
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The samples of a data set in a fixed order; labels in alphabetical order give the class numbers.
 
@@ -61,6 +120,7 @@ class Dataset:
         layout: what DATA was recognized as.
         notes: a sentence about each thing that was found in DATA and is no sample.
         data: DATA as it was given; None for samples that were put together otherwise.
+        manifest: what became of the files of DATA.
     """
 
     root: Path
@@ -70,6 +130,7 @@ class Dataset:
     layout: str = ""
     notes: tuple[str, ...] = ()
     data: Path | None = None
+    manifest: Manifest = Manifest()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -116,6 +177,12 @@ class Dataset:
     def only(self, indices: Iterable[int]) -> Dataset:
         """Return the data set with these samples only."""
         return replace(self, samples=tuple(self.samples[i] for i in indices))
+
+    def leaving_out(self, reasons: Mapping[str, str]) -> Dataset:
+        """Return the data set without these files, which its manifest then counts as not used. reasons: file -> why."""
+        kept = tuple(sample for sample in self.samples if sample.file not in reasons)
+        unused = {**self.manifest.unused, **reasons}
+        return replace(self, samples=kept, manifest=replace(self.manifest, images=len(kept), unused=unused))
 
     def with_splits(self, splits: Iterable[str]) -> Dataset:
         """Return the data set with the split (n,) of each sample set to these; "" leaves it open."""

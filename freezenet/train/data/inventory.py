@@ -12,7 +12,7 @@ import numpy as np
 from freezenet.train.data.dataset import SPLITS, Dataset, Sample, spelling_warning
 from freezenet.train.data.duplicates import THUMBNAIL, Duplicates, find_duplicates
 from freezenet.train.data.images import Reading, read_what_can_be_read
-from freezenet.train.data.sources import SourceTable, source_table
+from freezenet.train.metrics.sources import SourceTable, source_table
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,15 @@ class Inventory:
         found += [
             f"No image of {', '.join(labels)} in the {split} split." for split, labels in self.missing_classes.items()
         ]
+        found += [
+            f"No readable image of {label}."
+            for label, row in self.classes().items()
+            if row["images"] == row["unreadable"]
+        ]
+        if self.dataset.folds and (outside := sum(not sample.fold for sample in self.dataset.samples)):
+            found.append(
+                f"Images in no fold, which every fold of a cross-validation trains on and none tests: {outside}."
+            )
         found += [spelling_warning(names) for names in self.dataset.spellings]
         if not self.sources.known:
             found.append(
@@ -115,7 +124,8 @@ class Inventory:
             "folds": dataset.table("fold") if dataset.folds else {},
             "sources": self.sources.to_dict(),
             "sizes": self.sizes(),
-            "left_out": list(dataset.notes),
+            "notes": list(dataset.notes),
+            "files": dataset.manifest.to_dict(),
             "unreadable": [
                 {"file": samples[row].file, "reason": reason} for row, reason in self.reading.failures.items()
             ],

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import csv
-import warnings
+import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.data.dataset import SPLITS, Dataset
-from freezenet.train.data.label_sets import strata
+from freezenet.train.data.share import Wanted, choose, patients_per_label, tolerance
 from freezenet.train.files import write_csv
 
 COLUMNS = ("file", "class", "patient_id", "source", "split", "sha256")
 
 #: The split of a sample that has none yet.
 _OPEN = "open"
-#: Shuffles that are tried for one in which every label is in each split; with scarce labels not every one does.
-_SHUFFLES = 20
+logger = logging.getLogger(__name__)
 
 
 def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArray[np.str_]:
@@ -41,7 +37,9 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
         seed: of the shuffle.
 
     Raises:
-        DataError: a label would be missing in a split, or the data has a patient in two.
+        DataError: a label would be missing in a split, the data has a patient in two, or a share is more than is left for it.
+
+    A share is met as closely as whole patients allow; where one patient of each class is more than the share, a warning says so.
     """
     images = _Images.of(dataset)
     splits = np.array([sample.split or _OPEN for sample in dataset.samples], dtype="<U10")
@@ -52,9 +50,7 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
         unfilled = tuple(name for name in SPLITS if name != "validation" or name not in given)
         _take(splits, images, "test", test, seed, unfilled)
     if "validation" not in given:
-        rest = float(np.mean(splits == _OPEN))
-        share = min(validation / rest, 0.5) if rest else validation
-        _take(splits, images, "validation", share, seed, ("train", "validation"))
+        _take(splits, images, "validation", validation, seed, ("train", "validation"))
     splits[splits == _OPEN] = "train"
     _check(images, splits)
     return splits
@@ -82,12 +78,11 @@ class _Images:
         return _Images(self.classes[rows], self.labels[rows], self.patients[rows])
 
     def patients_per_label(self) -> Counter[str]:
-        pairs = zip(self.labels, self.patients, strict=True)
-        return Counter(label for label, _ in {(label, patient) for one, patient in pairs for label in one})
+        return patients_per_label(self.labels, self.patients)
 
 
 def _take(splits: NDArray, images: _Images, name: str, share: float, seed: int, unfilled: tuple[str, ...]) -> None:
-    """Put about `share` of the samples without a split into the split `name`, whole patients at a time.
+    """Put images without a split into the split `name`, whole patients at a time: `share` of all images, 0 to .5.
 
     unfilled: the splits that are still to be filled from those samples, train among them.
     """
@@ -102,34 +97,20 @@ def _take(splits: NDArray, images: _Images, name: str, share: float, seed: int, 
             f"At least {len(unfilled)} patients in every class are required, one for each of {', '.join(unfilled)}. "
             f"Got: {', '.join(scarce)}."
         )
-    everything = set(images.patients_per_label())
-    candidates = _candidates(there, share, seed)
-    first = next(candidates)
-    # The first choice that holds every label and leaves enough of every label behind.
-    for taken in chain([first], candidates):
-        chosen = there.only(taken).patients_per_label()
-        behind = there.only(np.setdiff1d(np.arange(len(pool)), taken)).patients_per_label()
-        if set(chosen) == everything == set(behind) and min(behind.values()) >= len(unfilled) - 1:
-            splits[pool[taken]] = name
-            return
-    splits[pool[first]] = name
-
-
-def _candidates(images: _Images, share: float, seed: int) -> Iterator[NDArray[np.integer]]:
-    """Yield choices of about `share` of the images, as row numbers, whole patients at a time."""
-    # Of fewer patients than this the share would hold not even one.
-    kinds = strata(images.classes.tolist(), images.patients.tolist(), 1 / share)
-    # The share as a number of equal folds: .2 is one of 5, .4 two of 5.
-    ratio = Fraction(share).limit_denominator(min(20, max(Counter(kinds).values())))
-    ratio = ratio if 0 < ratio < 1 else Fraction(1, 2)
-    for shuffle in range(_SHUFFLES):
-        with warnings.catch_warnings():
-            # A class with fewer patients than folds is spread as far as it goes; the warning adds nothing to _check.
-            warnings.simplefilter("ignore", UserWarning)
-            splitter = StratifiedGroupKFold(ratio.denominator, shuffle=True, random_state=seed + shuffle)
-            folds = [taken for _, taken in splitter.split(kinds, kinds, images.patients)]
-        for first in range(len(folds)):
-            yield np.concatenate([folds[(first + more) % len(folds)] for more in range(ratio.numerator)])
+    rest = len(pool) / len(splits)
+    if share >= rest:
+        raise DataError(
+            f"A {name} share below {rest:.3g} is required, which is what is left for it and for the training. Got: {share:.3g}; "
+            "choose a smaller share."
+        )
+    wanted = Wanted(share / rest, seed, len(unfilled) - 1, frozenset(images.patients_per_label()))
+    taken = choose(there.classes, there.labels, there.patients, wanted)
+    if abs(len(taken) - share * len(splits)) > tolerance(len(pool), len(set(there.patients)), wanted):
+        logger.warning(
+            f"The {name} split has {len(taken)} of {len(splits)} images ({len(taken) / len(splits):.1%}) for a share of {share:.1%}: "
+            "whole patients, of every class, allow no closer."
+        )
+    splits[pool[taken]] = name
 
 
 def _check(images: _Images, splits: NDArray) -> None:

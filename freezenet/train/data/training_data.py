@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.images import Images, failure_lines, read_what_can_be_read, refuse_failures
@@ -42,7 +43,7 @@ class TrainingData:
             trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
 
         Raises:
-            DataError: an image cannot be read and is not to be skipped.
+            DataError: an image cannot be read and is not to be skipped, or no image of a class can be read.
         """
         reading = read_what_can_be_read(dataset.paths, spec, trust_tags=trust_tags)
         if not skip_unreadable:
@@ -52,8 +53,11 @@ class TrainingData:
         if not reading.failures:  # a selection would copy all pixels
             return cls(dataset, Images(reading.pixels, reading.hashes))
         good = [row for row in range(len(dataset.samples)) if row not in reading.failures]
-        images = Images(reading.pixels[good], tuple(reading.hashes[row] for row in good))
-        return cls(dataset.only(good), images)
+        left = dataset.only(good)
+        lost = sorted(set(dataset.labels) - set(left.labels))
+        if lost:
+            raise DataError(f"A readable image of every class is required. Got: none of {', '.join(lost)}.")
+        return cls(left, Images(reading.pixels[good], tuple(reading.hashes[row] for row in good)))
 
     def with_splits(self, splits: Iterable[str]) -> TrainingData:
         """Return the same images with the split (n,) of each set to these."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.inputs import images_below
-from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.data.dataset import Dataset, Manifest, Sample
+from freezenet.train.data.layouts.tree import walk
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.recipes.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 #: With fewer, neither a gate nor its figures would mean anything.
 LEAST = 10
@@ -69,9 +71,13 @@ def read_negatives(folder: Path, recipe: Recipe, skip_unreadable: bool = False) 
 
 
 def all_below(folder: Path, label: str) -> Dataset:
-    """Return all images below a folder as samples of one label, each its own patient."""
-    files = [os.path.relpath(path, folder) for path in images_below(str(folder))]
-    return Dataset(folder, tuple(Sample(file, label, file, "") for file in files), has_patients=False)
+    """Return all images below a folder as samples of one label, each its own patient; say what is not used."""
+    found = dict(walk(folder))
+    samples = tuple(Sample(file, label, file, "") for file, reason in found.items() if not reason)
+    manifest = Manifest(len(samples), unused={file: reason for file, reason in found.items() if reason})
+    if manifest.sentence:
+        logger.info(f"{folder}: {manifest.sentence}")
+    return Dataset(folder, samples, has_patients=False, manifest=manifest)
 
 
 def splits_of(hashes: Sequence[str], seed: int) -> NDArray[np.str_]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.train.crossval.folds import fold_numbers, fold_splits
+from freezenet.train.crossval.folds import fold_numbers, fold_splits, own_folds
 from freezenet.train.data.dataset import Dataset, Sample
 
 
@@ -58,3 +59,21 @@ def test_splits_of_a_fold():
 def test_too_few_patients_are_one_sentence():
     with pytest.raises(FreezenetError, match=r"At least 30 patients in every class.*Got: 20 in B"):
         fold_numbers(dataset(), 30, 0)
+
+
+@pytest.mark.parametrize("other", ["2", ""])
+def test_a_patient_in_two_folds_of_the_data_is_refused(other):
+    data = dataset(patients=4)
+    names = ["12"[number // 3 % 2] for number in range(len(data.samples))]
+
+    def folded() -> Dataset:
+        return replace(
+            data, samples=tuple(replace(one, fold=name) for one, name in zip(data.samples, names, strict=True))
+        )
+
+    assert own_folds(folded()).tolist() == names
+    names[0] = other
+    with pytest.raises(
+        FreezenetError, match=r"Each patient in one fold is required\. Got: 1 in several or partly in none, first A0"
+    ):
+        own_folds(folded())

@@ -15,6 +15,8 @@ from freezenet.train.crossval import validation as module
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.ray_cluster import on_ray
 from freezenet.train.crossval.validation import count_folds, cross_validate, in_this_process, read_data_by_arm
+from freezenet.train.data.images import Images
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_arms
 
@@ -198,9 +200,37 @@ def test_the_datas_own_folds(tmp_path, capsys):
     assert "own 3 folds are set aside for 2" in capsys.readouterr().err
 
 
+def test_one_fold_is_none_and_images_of_none_are_said(tmp_path, monkeypatch, caplog, touch):
+    touch(*(f"{number}.png" for number in range(12)))
+    monkeypatch.setattr(module, "write_table", lambda *_: {})  # nothing is trained
+    monkeypatch.setattr(module, "read_data", lambda dataset, *_, **__: TrainingData(dataset, Images(None, ("",) * 12)))
+
+    def begin(column: str, values: list[str], folds: int | None) -> int:
+        rows = [f"{number}.png,{'AB'[number % 2]},{value}" for number, value in enumerate(values)]
+        path = tmp_path / "data.csv"
+        path.write_text("\n".join([f"file,class,{column}", *rows, ""]))
+        plan = asked(path, tmp_path)
+        by_arm = read_data_by_arm(path, plan.recipes)
+        found = count_folds(by_arm, folds, tmp_path / column)
+        cross_validate(plan, tmp_path / column, data=by_arm, engine=lambda *_: iter(()))
+        return found
+
+    assert begin("fold", ["1", "1.0"] * 4 + ["2"] * 2 + ["nan"] * 2, None) == 2
+    assert "2 images of 12 in no fold: every fold trains on them and none tests them." in caplog.text
+    caplog.clear()
+    begin("split", ["train"] * 8 + ["val"] * 2 + ["test"] * 2, 2)
+    assert "The data's own split (train 8, validation 2, test 2 images) is set aside" in caplog.text
+    assert "no fold" not in caplog.text
+    monkeypatch.setattr(module, "_FOLDS", 2)
+    assert begin("Fold", ["1"] * 12, None) == 2
+    assert "names one fold only" in caplog.text
+
+
+@pytest.mark.parametrize("arm", ["mobile-freezenet", "mobile-freezenet+epochs=2"])
 @pytest.mark.parametrize("changed", ["class", "patient_id"])
-def test_corrected_data_are_other_data(tmp_path, changed, monkeypatch):
-    """The same images with another class, or another patient, may not be mixed with what was trained before."""
+def test_corrected_data_are_other_data(tmp_path, changed, arm, monkeypatch):
+    """The same images with another class, or another patient, may not be mixed with what was trained before; not by a recipe that is
+    added either."""
     import cv2
 
     rows = [{"file": f"{n}.png", "class": "AB"[n % 2], "patient_id": f"p{n}"} for n in range(12)]
@@ -215,8 +245,8 @@ def test_corrected_data_are_other_data(tmp_path, changed, monkeypatch):
             writer.writerows(rows)
         return path
 
-    def begin(path: Path) -> None:
-        plan = asked(path, tmp_path)
+    def begin(path: Path, arm: str = "mobile-freezenet") -> None:
+        plan = asked(path, tmp_path, arm)
         data = read_data_by_arm(path, plan.recipes)
         cross_validate(plan, tmp_path / "out", data=data, engine=lambda *_: iter(()))
 
@@ -225,7 +255,7 @@ def test_corrected_data_are_other_data(tmp_path, changed, monkeypatch):
     begin(data("same.csv"))
     rows[3][changed], rows[4][changed] = rows[4][changed], rows[3][changed]
     with pytest.raises(FreezenetError, match=r"The same data \(images, classes, patients and folds\) are required"):
-        begin(data("corrected.csv"))
+        begin(data("corrected.csv"), arm)
 
 
 def test_a_folder_of_another_verb_is_refused_and_left_alone(phantoms, tmp_path, command):

@@ -47,6 +47,79 @@ def test_what_a_program_reads(command, faulty):
     assert "clean" not in found
 
 
+@pytest.fixture
+def disorder(draw):
+    """A folder with every fault that a layout can have: file -> what `data` says of it."""
+    faults = {
+        "holdout/A/0.png": "in holdout/, which is of no split",
+        "C/0.png": "in C/, which is of no split",
+        "beside.png": "beside the folders of splits",
+        "Training/beside.png": "in Training/, beside its class folders",
+        "Training/A/annotated/0.png": "in Training/A/annotated/, beside images/",
+        "Training/A/Masks/0.png": "in Training/A/Masks/, a folder of masks",
+        "Training/B/masks/0.png": "in Training/B/masks/, a folder of masks",
+        "Training/A/0_mask.png": "named as a mask",
+        "Training/A/.Trash-1000/files/0.png": "in Training/A/.Trash-1000/, a hidden or service folder",
+        "Training/B/.ipynb_checkpoints/0.png": "in Training/B/.ipynb_checkpoints/, a hidden or service folder",
+        "Testing/B/@eaDir/0.png": "in Testing/B/@eaDir/, a hidden or service folder",
+        "$RECYCLE.BIN/0.png": "in $RECYCLE.BIN/, a hidden or service folder",
+        "__MACOSX/A/0.png": "in __MACOSX/, a hidden or service folder",
+        "lost+found/0.png": "in lost+found/, a hidden or service folder",
+        "Training/A/.0.png": "hidden by a dot",
+    }
+    files = ("Training/A/images/0.png", "Training/A/1.png", "Training/B/2.png", "Testing/A/3.png", "Testing/B/4.png",
+             "outside/5.png")  # fmt: skip
+    folder = draw(*(f"set/{file}" for file in files)) / "set"
+    (folder / "outside").rename(folder.parent / "outside")
+    for file in faults:
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "Training/B/2.png", folder / file)
+    (folder / "Training/A/1.png").rename(folder / "Training/A/1.jfif")
+    (folder / "Training/B/2.png").rename(folder / "Training/B/2")
+    (folder / "Training/A/notes.txt").write_text("none")
+    (folder / "Training/B/linked").symlink_to(folder.parent / "outside")
+    (folder / "Training/A/around").symlink_to(folder)
+    return folder, faults | {
+        "Training/A/notes.txt": "of no format that is read",
+        "Training/A/around": "a link to a folder that is read already",
+    }
+
+
+def test_every_fault_of_a_folder_is_named_and_every_file_counted(command, disorder):
+    folder, faults = disorder
+    code, out, err = command("data", folder, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)["files"]
+    said = {one["file"]: one["reason"] for one in found["unused_files"]}
+    assert said.keys() == faults.keys()
+    assert all(said[file].startswith(reason) for file, reason in faults.items())
+    assert found["used"] == found["images"] == 6  # the linked one too
+    # Counted in another way: files and links below the folder; the one file behind the link that is followed stands for that link.
+    everything = [path for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+    assert found["files"] == found["used"] + found["unused"] == len(everything)
+    assert sum(found["reasons"].values()) == found["unused"]
+    _, out, err = command("data", folder)
+    assert err == ""
+    assert f"{len(everything)} files: 6 used as images, {len(faults)} not used:" in out
+    for file, reason in faults.items():
+        assert any(reason in line and file in line for line in out.splitlines())
+
+
+def test_what_is_taken_for_something_else_is_said(command, draw):
+    folder = draw("0.png", "1.png", "2.png")
+    (folder / "x.csv").write_text("file;class;Patient ID;Fold\n0.png;A;7;1\n.\\1.png;B;007;1.0\n2.png;B;nan;\n")
+    code, out, err = command("data", folder / "x.csv")
+    assert (code, err) == (0, "")
+    for sentence in (
+        "- The column 'Patient ID' of x.csv is taken for patient_id.",
+        "- Taken for empty in the column 'Patient ID' of x.csv: nan, in 1 row.",
+        "- Written two ways and taken for one patient each: '7' and '007'.",
+        "- Written two ways and taken for one fold each: '1' and '1.0'.",
+        "! Images in no fold, which every fold of a cross-validation trains on and none tests: 1.",
+    ):
+        assert sentence in out
+
+
 def test_label_sets_are_counted_by_label_too(command, draw):
     folder = draw("0.png", "1.png", "2.png")
     (folder / "sets.csv").write_text("file,class\n0.png,covid;edema\n1.png,edema\n2.png,none\n")

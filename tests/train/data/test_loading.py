@@ -7,8 +7,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.train.data.dataset import content_hash
 from freezenet.train.data.loading import load
 
@@ -157,7 +159,7 @@ def test_other_encodings_are_refused(tmp_path):
         "UTF-8",
         "data.csv",
     )
-    refused(table(tmp_path, "file,class\na.png,A\nb.png,B\n", "a.png", "b.png", encoding="utf-16"), "UTF-8")
+    refused(table(tmp_path, "file,class\na.png,A\nb.png,B\n", "a.png", "b.png", encoding="utf-32"), "UTF-8")
 
 
 def test_unknown_split_is_named(tmp_path):
@@ -244,3 +246,34 @@ def test_label_sets_that_cannot_be(tmp_path, label, task, message):
     data = table(tmp_path, f"file,class\na.png,{label}\nb.png,B\n", "a.png", "b.png")
     with pytest.raises(FreezenetError, match=message):
         load(data, task)
+
+
+_FOLDERS = st.sampled_from(["A", "B", "COVID", "Normal", "Viral Pneumonia", "NORMAL", "PNEUMONIA", "train", "Training", "val", "TEST", "holdout", "images",
+                            "Masks", ".trash", "@eaDir", "deep"])  # fmt: skip
+_NAMES = st.sampled_from(
+    ["1.png", "2.jpg", "IM1", "notes.txt", "1_mask.png", ".hidden.png", "Fold1.csv", "labels.csv", "x.metadata.xlsx"]
+)
+
+
+@given(
+    st.sets(
+        st.tuples(st.lists(_FOLDERS, max_size=4), _NAMES).map(lambda one: "/".join([*one[0], one[1]])),
+        min_size=1,
+        max_size=40,
+    )
+)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_property_used_and_unused_files_are_all_files(tmp_path_factory, files):
+    """Whatever lies below a folder: it is refused in a sentence, or every file is counted once."""
+    folder = touch(tmp_path_factory.mktemp("any"), *sorted(files))
+    try:
+        found = load(folder, least_classes=1)
+    except DataError as error:
+        assert "\n" not in str(error)
+        return
+    used = {sample.file for sample in found.samples}
+    assert len(used) == found.manifest.images
+    assert used | set(found.manifest.tables) | set(found.manifest.unused) == files
+    assert found.manifest.files == len(files)

@@ -50,3 +50,10 @@ def test_everything_is_in_the_order_of_the_samples(folder):
     assert data.truth.tolist() == [[True, False]] * 3 + [[False, True]] * 3
     assert data.targets.dtype == np.float32
     assert data.patients.tolist() == [f"{label}/{number}.png" for label in "AB" for number in range(3)]
+
+
+def test_a_class_whose_images_are_all_skipped_is_refused(folder):
+    for image in (folder / "B").iterdir():
+        image.write_bytes(b"no image")
+    with pytest.raises(FreezenetError, match=r"A readable image of every class is required\. Got: none of B\."):
+        TrainingData.read(load(folder), SPEC, skip_unreadable=True)

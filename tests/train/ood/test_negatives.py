@@ -58,6 +58,20 @@ def test_equal_content_is_in_one_split(folder):
     assert [split_of[one] for one in found.images.hashes] == found.splits.tolist()
 
 
+def test_what_is_thrown_away_teaches_nothing_and_is_said(folder, caplog):
+    caplog.set_level("INFO")
+    first = folder / "photos/01.png"
+    for name in (".Trash-1000/files/x.png", "photos/.hidden.png", "notes.txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(first, folder / name)
+    (folder / "notes.txt").write_text("none")
+    first.rename(first.with_suffix(".jpe"))  # an image by its content
+    found = read_negatives(folder, RECIPE)
+    assert len(found.dataset.samples) == 24
+    assert f"{folder}: Not used: 3 of 27 files: " in caplog.text
+    assert ".Trash-1000/, a hidden or service folder" in caplog.text
+
+
 def test_splits_do_not_depend_on_the_order():
     hashes = [f"{number:064x}" for number in range(40)]
     splits = splits_of(hashes, 3)

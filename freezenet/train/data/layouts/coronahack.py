@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.train.data.dataset import Dataset, Sample
-from freezenet.train.data.layouts.csv_table import read_rows
+from freezenet.train.data.dataset import Dataset, Manifest, Sample
+from freezenet.train.data.layouts.csv_rows import read_rows
 from freezenet.train.data.layouts.kermany import patient_of
+from freezenet.train.data.layouts.tree import walk
 
 NAME = "CoronaHack as on Kaggle (Chest_xray_Corona_Metadata.csv beside its images)"
 
@@ -41,26 +41,33 @@ def read(path: Path) -> Dataset:
     if missing:
         raise DataError(f"The columns {','.join(COLUMNS)} in {METADATA} are required. Got: no {', '.join(missing)}.")
     home = path / _HOME / _HOME if (path / _HOME / _HOME).is_dir() else path / _HOME
-    others: Counter[str] = Counter()
+    others: dict[str, str] = {}
     samples = []
-    for number, row in enumerate(rows, 2):
+    for row in rows:
         split = _SPLITS.get(row["Dataset_type"])
         if split is None or not row["X_ray_image_name"]:
             raise DataError(
-                f"An image name and a Dataset_type of {', '.join(_SPLITS)} in every row are required. Got: line {number} of {METADATA}."
+                f"An image name and a Dataset_type of {', '.join(_SPLITS)} in every row are required. Got: line {row.line} of {METADATA}."
             )
+        file = (home / split / row["X_ray_image_name"]).relative_to(path).as_posix()
         label = CLASSES.get((row["Label"], row["Label_1_Virus_category"]))
         if label is None:
-            others[" ".join(filter(None, (row["Label"], row["Label_1_Virus_category"])))] += 1
+            kind = " ".join(filter(None, (row["Label"], row["Label_1_Virus_category"])))
+            others[file] = f"of {kind}, which is no class here"
             continue
         label = "COVID" if label == "Virus" and row["Label_2_Virus_category"] == _COVID else label
-        file = (home / split / row["X_ray_image_name"]).relative_to(path)
-        samples.append(Sample(str(file), label, patient_of(file.name) or str(file), "", split))
+        samples.append(Sample(file, label, patient_of(file) or file, "", split))
     absent = [sample.file for sample in samples if not (path / sample.file).is_file()]
     if absent:
         raise DataError(
             f"Every image that {METADATA} names is required. Got: {len(absent)} of {len(samples)} missing, first "
             f"{path / absent[0]}; download the data set again."
         )
-    notes = tuple(f"{count} images of {name} are left out." for name, count in sorted(others.items()))
-    return Dataset(path, tuple(samples), any(one.patient != one.file for one in samples), notes=notes)
+    used = {sample.file for sample in samples}
+    unused = {
+        file: others.get(file) or reason or f"named in no row of {METADATA}"
+        for file, reason in walk(path)
+        if file not in used
+    }
+    manifest = Manifest(len(samples), unused=unused).with_tables([METADATA])
+    return Dataset(path, tuple(samples), any(one.patient != one.file for one in samples), manifest=manifest)

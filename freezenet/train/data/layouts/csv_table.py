@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import csv
+import os
+import posixpath
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.train.data.dataset import SPLIT_NAMES, Dataset, Sample
+from freezenet.edge_runtime.names import counted
+from freezenet.train.data.dataset import SPLIT_NAMES, Dataset, Manifest, Sample
+from freezenet.train.data.layouts.columns import Table, missing_columns, read_table
 
 NAME = "a CSV with the columns file,class[,patient_id,source,split,fold]"
 
@@ -19,53 +23,72 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Dataset:
     """Read the CSV; every file that it names must be there, once."""
-    columns, rows = read_rows(path)
-    missing = [column for column in ("file", "class") if column not in columns]
+    table = read_table(path)
+    missing = missing_columns(table, ("file", "class"))
     if missing:
-        raise DataError(
-            f"A CSV with the columns file,class is required. Got: {path.name} without {' and '.join(missing)} "
-            f"(it has: {', '.join(columns) or 'nothing'}{'; separate them by commas' if len(columns) == 1 else ''})."
-        )
-    incomplete = next((n for n, row in enumerate(rows, 2) if not row["file"] or not row["class"]), None)
+        raise DataError(f"A CSV with the columns file,class is required. Got: {path.name} without {missing}.")
+    incomplete = next((row.line for row in table.rows if not row["file"] or not row["class"]), None)
     if incomplete is not None:
         raise DataError(f"A file and a class in every row are required. Got: line {incomplete} of {path.name}.")
+    files = [_file(path.parent, row["file"]) for row in table.rows]
     samples = tuple(
         Sample(
-            file=row["file"],
+            file=file,
             label=row["class"],
-            patient=row.get("patient_id") or row["file"],
+            patient=row.get("patient_id") or file,
             source=row.get("source") or "",
-            split=split_of(row, path),
+            split=split_of(row, path, table.names.get("split", "split")),
             fold=row.get("fold") or "",
         )
-        for row in rows
+        for file, row in zip(files, table.rows, strict=True)
     )
-    repeated = [file for file, count in Counter(sample.file for sample in samples).items() if count > 1]
+    repeated = [file for file, count in Counter(files).items() if count > 1]
     if repeated:
         more = f"and {len(repeated) - 1} more " if len(repeated) > 1 else ""
         raise DataError(f"Each file once is required. Got: {repeated[0]} {more}twice in {path.name}.")
-    absent = [sample.file for sample in samples if not (path.parent / sample.file).is_file()]
+    absent = [file for file in files if not (path.parent / file).is_file()]
     if absent:
         raise DataError(
             f"Every file that the CSV names is required. Got: {len(absent)} of {len(samples)} missing, first "
             f"{path.parent / absent[0]}; paths are relative to the CSV."
         )
-    return Dataset(path.parent, samples, has_patients="patient_id" in columns)
+    return Dataset(
+        path.parent,
+        samples,
+        has_patients=any(row.get("patient_id") for row in table.rows),
+        notes=table.notes + gaps(table),
+        manifest=Manifest(len(samples), (path.name,)),
+    )
 
 
-def read_rows(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the columns and the rows of a CSV; DataError where the file is none in UTF-8."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            return list(reader.fieldnames or []), list(reader)
-    except (UnicodeDecodeError, csv.Error):
-        raise DataError(f"A CSV in UTF-8, or a folder, is required. Got: {path}, which is none.") from None
-
-
-def split_of(row: dict[str, str], path: Path) -> str:
-    """Return the split that a row's column `split` names, "" where there is none."""
+def split_of(row: dict[str, str], path: Path, column: str = "split") -> str:
+    """Return the split that a row names, "" where there is none. column: as the file writes it."""
     name = row.get("split") or ""
     if name and name.lower() not in SPLIT_NAMES:
-        raise DataError(f"A split of train, validation or test is required. Got: {name!r} in {path.name}.")
+        taken = "" if column == "split" else f", whose column {column!r} is taken for split; rename it if it is none"
+        raise DataError(f"A split of train, validation or test is required. Got: {name!r} in {path.name}{taken}.")
     return SPLIT_NAMES.get(name.lower(), "")
+
+
+def gaps(table: Table) -> tuple[str, ...]:
+    """Return a sentence about each column in which some rows, but not all, name nothing; a cross-validation speaks of its folds."""
+    said = {
+        "patient_id": "no patient, so each of their images counts as its own",
+        "split": "no split, so the training shares them out",
+    }
+    empty = {column: sum(not row.get(column) for row in table.rows) for column in said if column in table.names}
+    return tuple(
+        f"{counted(count, 'row')} of {len(table.rows)} in {table.path.name}: {said[column]}."
+        for column, count in empty.items()
+        if 0 < count < len(table.rows)
+    )
+
+
+def _file(root: Path, text: str) -> str:
+    """Return the path of a file as the data set names it: as written, or as another system would write it where that is there."""
+    plain = posixpath.normpath(text)
+    if os.path.isfile(root / plain):
+        return plain
+    slashes = posixpath.normpath(text.replace("\\", "/"))
+    composed = (unicodedata.normalize(form, slashes) for form in ("NFC", "NFD"))
+    return next((one for one in (slashes, *composed) if os.path.isfile(root / one)), plain)

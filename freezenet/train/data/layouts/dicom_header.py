@@ -13,6 +13,7 @@ from freezenet.edge_runtime.images.dicom import missing_extra
 from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.data.layouts.patients import other_spellings
 from freezenet.train.progress import track
 
 #: Files with these suffixes are not opened to see whether they are DICOM.
@@ -32,11 +33,16 @@ def with_headers(dataset: Dataset) -> Dataset:
     if not rows:
         return dataset
     headers = read_headers([dataset.root / dataset.samples[row].file for row in rows], (_PERSON, *_PLACES))
+    # An export of several systems may write one PatientID in two ways.
+    others = other_spellings(header[_PERSON] for header in headers if _PERSON in header)
     samples = list(dataset.samples)
     for row, header in zip(rows, headers, strict=True):
-        samples[row] = _completed(samples[row], header)
+        samples[row] = _completed(samples[row], header, others)
     known = any(sample.patient != sample.file for sample in samples)
-    return replace(dataset, samples=tuple(samples), has_patients=dataset.has_patients or known)
+    notes = dataset.notes
+    if others:  # without the numbers of persons
+        notes += (f"Written two ways in the DICOM headers and taken for one patient each: {len(others)} PatientID.",)
+    return replace(dataset, samples=tuple(samples), has_patients=dataset.has_patients or known, notes=notes)
 
 
 def is_dicom_file(path: Path) -> bool:
@@ -82,10 +88,10 @@ def pseudonym(patient_id: str) -> str:
     return f"dicom-{hashlib.sha256(patient_id.encode()).hexdigest()[:12]}"
 
 
-def _completed(sample: Sample, header: dict[str, str]) -> Sample:
+def _completed(sample: Sample, header: dict[str, str], others: dict[str, str]) -> Sample:
     known = sample.patient != sample.file or _PERSON not in header
     return replace(
         sample,
-        patient=sample.patient if known else pseudonym(header[_PERSON]),
+        patient=sample.patient if known else pseudonym(others.get(header[_PERSON], header[_PERSON])),
         source=sample.source or next((header[place] for place in _PLACES if place in header), ""),
     )

@@ -7,20 +7,24 @@ The CSV has the column `class`, one of the columns of KEYS that says which image
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.inputs import images_below
-from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.data.dataset import Dataset, Manifest, Sample
 from freezenet.train.data.layouts import csv_table
+from freezenet.train.data.layouts.columns import Table, read_table
+from freezenet.train.data.layouts.csv_rows import Row
 from freezenet.train.data.layouts.dicom_header import is_dicom_file, read_headers
+from freezenet.train.data.layouts.patients import spelling_key
+from freezenet.train.data.layouts.tree import walk
 
 NAME = "a tree of DICOM files with one CSV of class and file, patient_id, AccessionNumber or a UID in its first folder"
 
 #: Column of the CSV -> keyword of the tag that it is compared with; the first that the CSV has.
 KEYS = {"SOPInstanceUID": "SOPInstanceUID", "SeriesInstanceUID": "SeriesInstanceUID", "StudyInstanceUID": "StudyInstanceUID",
-        "AccessionNumber": "AccessionNumber", "PatientID": "PatientID", "patient_id": "PatientID"}  # fmt: skip
+        "AccessionNumber": "AccessionNumber", "patient_id": "PatientID"}  # fmt: skip
 
 # Exports may hold a preview of each study beside its DICOM files.
 _LOOKED_AT = 20
@@ -28,63 +32,76 @@ _LOOKED_AT = 20
 
 def recognizes(path: Path) -> bool:
     """Whether the folder holds exactly one CSV of classes, and images that are DICOM."""
-    first = islice(images_below(str(path)), _LOOKED_AT)
-    return len(_tables(path)) == 1 and any(is_dicom_file(Path(image)) for image in first)
+    if not path.is_dir() or len(_tables(path)) != 1:
+        return False
+    images = (path / file for file, reason in walk(path) if not reason)
+    return any(is_dicom_file(image) for image in islice(images, _LOOKED_AT))
 
 
 def read(path: Path) -> Dataset:
-    """Read the images that the CSV gives a class; others are left out and counted."""
+    """Read the images that the CSV gives a class; others are not used."""
     (table,) = _tables(path)
-    columns, rows = csv_table.read_rows(table)
-    if "file" in columns:
-        return csv_table.read(table)
-    column = next(name for name in KEYS if name in columns)
-    by_key = _by_key(rows, column, table)
-    images = [Path(image) for image in images_below(str(path))]
-    headers = read_headers(images, (KEYS[column],))
-    keys = [header.get(KEYS[column], "") for header in headers]
-    samples = [
-        Sample(file, row["class"], file, row.get("source") or "", csv_table.split_of(row, table), row.get("fold") or "")
-        for image, key in zip(images, keys, strict=True)
+    if "file" in table.names:
+        return _with_rest(csv_table.read(table.path), path, table)
+    column = next(name for name in KEYS if name in table.names)
+    by_key = _by_key(table, column)
+    images = [file for file, reason in walk(path) if not reason]
+    headers = read_headers([path / file for file in images], (KEYS[column],))
+    keys = [spelling_key(header.get(KEYS[column], "")) for header in headers]
+    samples = tuple(
+        Sample(
+            file,
+            row["class"],
+            file,
+            row.get("source") or "",
+            csv_table.split_of(row, table.path, table.names.get("split", "split")),
+            row.get("fold") or "",
+        )
+        for file, key in zip(images, keys, strict=True)
         if key in by_key
-        for file, row in [(str(image.relative_to(path)), by_key[key])]
-    ]
+        for row in [by_key[key]]
+    )
     if not samples:
         raise DataError(
-            f"DICOM files with a {KEYS[column]} of the column {column} in {table.name} are required. Got: none among {len(images)}."
+            f"DICOM files with a {KEYS[column]} of the column {table.names[column]} in {table.path.name} are required. Got: none "
+            f"among {len(images)}."
         )
-    return Dataset(path, tuple(samples), has_patients=False, notes=_notes(table, column, keys, by_key))
+    notes = table.notes
+    unused = len(set(by_key) - set(keys))
+    if unused:
+        notes += (f"{unused} of {len(by_key)} rows of {table.path.name} have a {table.names[column]} of no file.",)
+    return _with_rest(Dataset(path, samples, has_patients=False, notes=notes), path, table)
 
 
-def _tables(path: Path) -> list[Path]:
+def _with_rest(dataset: Dataset, path: Path, table: Table) -> Dataset:
+    """Count the files that the CSV does not name."""
+    used = {sample.file for sample in dataset.samples}
+    without = f"without a class in {table.path.name}"
+    unused = {file: reason or without for file, reason in walk(path) if file not in used}
+    manifest = Manifest(len(dataset.samples), unused=unused).with_tables([table.path.name])
+    return replace(dataset, manifest=manifest)
+
+
+def _tables(path: Path) -> list[Table]:
     """Return the CSV files in the folder that say classes of images."""
     found = []
     for file in sorted(path.glob("*.csv")):
         try:
-            columns = set(csv_table.read_rows(file)[0])
+            table = read_table(file)
         except DataError:  # a file of somebody else's
             continue
-        if "class" in columns and columns & {"file", *KEYS}:
-            found.append(file)
+        if "class" in table.names and table.names.keys() & {"file", *KEYS}:
+            found.append(table)
     return found
 
 
-def _by_key(rows: list[dict[str, str]], column: str, table: Path) -> dict[str, dict[str, str]]:
-    incomplete = next((n for n, row in enumerate(rows, 2) if not row[column] or not row["class"]), None)
+def _by_key(table: Table, column: str) -> dict[str, Row]:
+    incomplete = next((row.line for row in table.rows if not row[column] or not row["class"]), None)
+    name, file = table.names[column], table.path.name
     if incomplete is not None:
-        raise DataError(f"A {column} and a class in every row are required. Got: line {incomplete} of {table.name}.")
-    counts = Counter(row[column].strip() for row in rows)
+        raise DataError(f"A {name} and a class in every row are required. Got: line {incomplete} of {file}.")
+    counts = Counter(spelling_key(row[column]) for row in table.rows)
     repeated = sum(count > 1 for count in counts.values())
     if repeated:
-        raise DataError(f"Each {column} once is required. Got: {repeated} repeated in {table.name}.")
-    return {row[column].strip(): row for row in rows}
-
-
-def _notes(table: Path, column: str, keys: list[str], by_key: dict[str, dict[str, str]]) -> tuple[str, ...]:
-    unnamed, unused = sum(key not in by_key for key in keys), len(set(by_key) - set(keys))
-    found = []
-    if unnamed:
-        found.append(f"{unnamed} of {len(keys)} files have no class in {table.name} and are left out.")
-    if unused:
-        found.append(f"{unused} of {len(by_key)} rows of {table.name} have a {column} of no file.")
-    return tuple(found)
+        raise DataError(f"Each {name} once is required. Got: {repeated} repeated in {file}.")
+    return {spelling_key(row[column]): row for row in table.rows}

@@ -18,7 +18,8 @@ from zipfile import BadZipFile
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.layouts import class_folders
-from freezenet.train.data.layouts.csv_table import read_rows
+from freezenet.train.data.layouts.csv_rows import read_rows
+from freezenet.train.data.layouts.tree import no_data
 
 NAME = "the COVID-19 Radiography Database as downloaded (COVID, Lung_Opacity, Normal, Viral Pneumonia)"
 
@@ -35,23 +36,31 @@ def recognizes(path: Path) -> bool:
 
 def read(path: Path) -> Dataset:
     """Read images, sources and folds; an image that stands in no fold is left out."""
-    dataset = class_folders.read(path)
-    dataset = dataset.only(i for i, sample in enumerate(dataset.samples) if sample.label in CLASSES)
-    dataset = _with_sources(dataset)
     files = _fold_files(path)
+    dataset = class_folders.read(path, no_classes={file.parent.name for file in files if file.parent != path})
+    own = [label for label in dataset.classes if label not in CLASSES]
+    if own:
+        note = (
+            f"Beside the classes of the database there are folders of others, which are classes too: {', '.join(own)}."
+        )
+        dataset = replace(dataset, notes=(note,))
+    dataset = _with_sources(dataset)
     return _with_folds(dataset, files) if files else dataset
 
 
 def _with_sources(dataset: Dataset) -> Dataset:
     sources: dict[str, str] = {}
-    notes = []
+    notes, read = [], []
     for sheet in sorted(dataset.root.glob("*.metadata.xlsx")):
         try:
             sources |= _urls(sheet)
+            read.append(sheet.name)
         except (BadZipFile, KeyError, ValueError, OSError):
             notes.append(f"{sheet.name} cannot be read, so the sources of its images are not known.")
     samples = tuple(replace(sample, source=sources.get(_key(sample.file), "")) for sample in dataset.samples)
-    return replace(dataset, samples=samples, notes=tuple(notes))
+    return replace(
+        dataset, samples=samples, notes=dataset.notes + tuple(notes), manifest=dataset.manifest.with_tables(read)
+    )
 
 
 def _urls(sheet: Path) -> dict[str, str]:
@@ -73,7 +82,7 @@ def _short(url: str) -> str:
 
 
 def _fold_files(path: Path) -> list[Path]:
-    homes = [path, *(child for child in sorted(path.iterdir()) if child.is_dir() and child.name not in CLASSES)]
+    homes = [path, *(child for child in sorted(path.iterdir()) if child.is_dir() and not no_data(child.name))]
     found = ([child for child in home.iterdir() if _FOLD.fullmatch(child.name)] for home in homes)
     return sorted(next((files for files in found if files), []))
 
@@ -99,10 +108,11 @@ def _with_folds(dataset: Dataset, files: list[Path]) -> Dataset:
             f"Every image that the folds name is required. Got: {len(absent)} missing, first {absent[0]}; download the "
             "data set again, or take the folds away."
         )
-    left = len(dataset.samples) - len(folds)
-    note = (f"{left} of {len(dataset.samples)} images stand in none of the {len(files)} folds and are left out.",)
-    samples = tuple(replace(dataset.samples[row], fold=folds[row]) for row in sorted(folds))
-    return replace(dataset, samples=samples, notes=dataset.notes + (note if left else ()))
+    reason = f"in none of the {len(files)} folds"
+    left = {sample.file: reason for row, sample in enumerate(dataset.samples) if row not in folds}
+    samples = tuple(replace(sample, fold=folds.get(row, "")) for row, sample in enumerate(dataset.samples))
+    tables = [file.relative_to(dataset.root).as_posix() for file in files]
+    return replace(dataset, samples=samples, manifest=dataset.manifest.with_tables(tables)).leaving_out(left)
 
 
 def _names(file: Path) -> list[tuple[str, str]]:

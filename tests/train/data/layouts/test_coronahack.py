@@ -52,7 +52,11 @@ def test_classes_splits_and_patients(coronahack_set, home, capsys):
     ]
     assert found.has_patients
     assert all(path.is_file() for path in found.paths)
-    assert capsys.readouterr().err == "1 images of Pnemonia Stress-Smoking are left out.\n"
+    assert found.manifest.tables == (coronahack.METADATA,)
+    assert capsys.readouterr().err == (
+        "Not used: 2 of 11 files: 1 of Pnemonia Stress-Smoking, which is no class here; 1 of no format that is read "
+        "(JPEG, PNG, TIFF, BMP, WebP, DICOM).\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,8 @@ def test_other_columns_and_what_is_left_out(export, capsys):
         ("north", "train", "F1"), ("north", "train", "F1"), ("", "test", "F2"),
     ]  # fmt: skip
     assert capsys.readouterr().err.splitlines() == [
-        "1 of 4 files have no class in labels.csv and are left out.",
         "1 of 3 rows of labels.csv have a PatientID of no file.",
+        "Not used: 1 of 5 files: 1 without a class in labels.csv.",
     ]
 
 
@@ -93,3 +93,24 @@ def test_class_folders_need_no_table(tmp_path, touch):
     touch("A/1.png", "B/2.png")
     (tmp_path / "labels.csv").write_text("PatientID,class\nP1,Sick\n")
     assert load(tmp_path).layout == class_folders.NAME
+
+
+def test_a_number_that_a_spreadsheet_has_rewritten_is_found(tmp_path, dicom, touch):
+    touch("A/.trash/IM1", "notes.txt")
+    for number, patient in enumerate(("007", "12")):
+        (tmp_path / f"IM{number}").write_bytes(dicom(SMALL, PatientID=patient))
+    (tmp_path / "labels.csv").write_text("Patient ID;Class\n7;Sick\n12.0;Healthy\n")
+    found = load(tmp_path)
+    assert found.layout == dicom_tree.NAME
+    assert classes(found) == {"IM0": "Sick", "IM1": "Healthy"}
+    assert (found.manifest.files, found.manifest.tables) == (5, ("labels.csv",))
+
+
+def test_one_patient_id_in_two_spellings_is_one_patient(tmp_path, dicom):
+    for number, patient in enumerate(("P1", "p1", "P2")):
+        file = tmp_path / "AB"[number % 2] / f"IM{number}"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(dicom(SMALL, PatientID=patient))
+    found = load(tmp_path)
+    assert [sample.patient for sample in found.samples] == [pseudonym("P1"), pseudonym("P2"), pseudonym("P1")]
+    assert found.notes == ("Written two ways in the DICOM headers and taken for one patient each: 1 PatientID.",)

@@ -92,7 +92,13 @@ def test_folds_are_honoured_and_the_rest_is_left_out(database, home, capsys):
         "Lung_Opacity/images/Lung_Opacity-1.png": "Fold10",
         "Viral Pneumonia/images/Viral Pneumonia-2.png": "Fold10",
     }
-    assert capsys.readouterr().err == "1 of 7 images stand in none of the 3 folds and are left out.\n"
+    assert found.manifest.unused["Normal/images/Normal-1.png"] == "in none of the 3 folds"
+    assert (found.manifest.files, found.manifest.images, len(found.manifest.tables)) == (18, 6, 3)
+    assert capsys.readouterr().err == (
+        "Not used: 9 of 18 files: 2 in COVID/masks/, a folder of masks; 2 in Normal/masks/, a folder of masks; 2 in Viral "
+        "Pneumonia/masks/, a folder of masks; 1 in Lung_Opacity/masks/, a folder of masks; 1 in none of the 3 folds; 1 of no "
+        "format that is read (JPEG, PNG, TIFF, BMP, WebP, DICOM).\n"
+    )
 
 
 def test_folds_that_contradict_the_data_are_refused(database):
@@ -114,3 +120,16 @@ def test_labels_of_folds_are_the_four_numbers(database, row):
 def test_columns_of_folds_are_named(database):
     write_fold(database, 1, "COVID-1,0", header="file,label")
     refused(database, "FILE NAME,label", "Fold1.csv with file, label")
+
+
+@pytest.mark.parametrize("home", [".", "folds"])
+def test_a_class_folder_of_ones_own_is_a_class(database, touch, home, caplog):
+    touch("Tuberculosis/1.png", "Tuberculosis/Masks/1.png")
+    found = load(database)
+    assert found.layout == radiography.NAME
+    assert "Tuberculosis" in found.labels
+    assert "which are classes too: Tuberculosis." in caplog.text
+    write_fold(database / home, 1, "COVID-1,0\nNORMAL-12,1")
+    found = load(database)
+    assert (len(found.samples), found.manifest.unused["Tuberculosis/1.png"]) == (2, "in none of the 1 folds")
+    assert found.manifest.files == sum(path.is_file() for path in database.rglob("*"))

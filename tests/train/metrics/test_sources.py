@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from freezenet.train.data.sources import source_table
+from freezenet.train.metrics.sources import source_table
 
 
 def test_figures_of_a_small_table():
