@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -84,11 +83,9 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
                 continue
         content = writer.checked_card(VARIANTS[name], next(iter(targets.values())))
         written[name] = _entry(content, targets, time.perf_counter() - started)
-    shutil.copyfile(run.splits_file, folder.splits)
+    calibration.write(run.calibration_file(calibration.sha256))
     conversion: Conversion = {
-        "run": str(run.folder.resolve()),
         "recipe": run.recipe.name,
-        "data": str((options.data or Path(run.manifest["data"])).resolve()),
         "data_sha256": run.manifest["data_sha256"],
         "calibration_images": len(calibration.images),
         "variants": written,

@@ -67,7 +67,7 @@ def content(models, run):
         "command": "freezenet pipeline DATA --out here",
         "has_patients": True,
         "notice": "Research use only.",
-        "comparison": compare(models),
+        "comparison": compare(models, run=run.folder),
         "latency": [
             benchmark(models / f"{name}.tflite", runs=20)
             for name in ("float32", "float16", "dynamic", "int8", "int16x8")
