@@ -188,7 +188,9 @@ def test_without_a_run_it_says_so(models, command):
     """The fixture's RUN does not lie beside its models."""
     code, _, err = command("compare", models)
     assert code == 1
-    assert "The RUN folder, which knows the test images, is required. Got: none beside the models; pass --run RUN" in err
+    assert (
+        "The RUN folder, which knows the test images, is required. Got: none beside the models; pass --run RUN" in err
+    )
 
 
 def test_the_run_beside_the_models_is_found(models, run, command, tmp_path):
