@@ -145,12 +145,13 @@ class _Writer:
             write_bytes(self.folder.refused(variant.name), next(iter(files.values())))
             return verdict.refused
         assert scores is not None  # what has none is kept back
-        digests = tuple(hashlib.sha256(one).hexdigest() for one in files.values())
-        splits = sha256_file(self.run.splits_file)
-        StoredScores(scores, digests, splits, runtime_name(interpreter)).write(self.folder.scores(variant.name))
         # The first last, since it stands for the variant.
         for profile in reversed(files):
             write_atomically(targets[profile], partial(_write_verified, content=files[profile]))
+        # After the files: without them scores are of no use, and without scores a comparison computes them.
+        digests = tuple(hashlib.sha256(one).hexdigest() for one in files.values())
+        splits = sha256_file(self.run.splits_file)
+        StoredScores(scores, digests, splits, runtime_name(interpreter)).write(self.folder.scores(variant.name))
         return None
 
     def checked_card(self, variant: Variant, model: Path) -> dict[str, Any]:
