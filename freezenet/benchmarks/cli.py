@@ -3,36 +3,52 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from pathlib import Path
 
 import click
 
 from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
 
+logger = logging.getLogger(__name__)
+
+run_option = click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="The run that the models were converted from, which knows the test images; default: the one beside the models.",
+)
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option(
-    "--all", "everything", is_flag=True, help="Use all images of DATA, not only those that splits.csv calls test."
+    "--all", "everything", is_flag=True, help="Use all images of DATA, not only the test images of the training."
 )
+@run_option
 @threads_option
 @json_option
-def evaluate(model, data, everything, threads, as_json) -> None:
+def evaluate(model, data, everything, run, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
-    If a splits.csv lies beside the model, only its test images are used, because the others took part in the training. With
-    --all every image is used: for data from another hospital, say, which may lack some of the model's classes.
+    Only the test images of the training are used, because the others took part in it. They are found in DATA by their
+    content; RUN, the folder of the training, is found beside that of the models. With --all every image is used: for data
+    from another hospital, say, which may lack some of the model's classes.
     """
-    from freezenet.benchmarks.evaluate import evaluate_model, judged_images
+    from freezenet.benchmarks.evaluate import evaluate_model, judged_images, took_part_sentence
+    from freezenet.benchmarks.origin import find_run
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.tables import print_table
     from freezenet.train.task import task_of
 
     classifier = Classifier(model, threads)
-    splits = model.parent / "splits.csv"
-    beside = splits if splits.is_file() and not everything else None
-    figures = evaluate_model(classifier, judged_images(data, beside, task_of(classifier.card.content).name))
+    card = classifier.card
+    origin = find_run(model.parent, card, run)
+    judged = judged_images(data, origin, task=task_of(card.content).name, everything=everything)
+    figures = evaluate_model(classifier, judged)
+    logger.info(took_part_sentence(figures["images"], judged.took_part))
     if as_json:
         click.echo(json.dumps(figures))
         return
@@ -51,20 +67,24 @@ def evaluate(model, data, everything, threads, as_json) -> None:
 @click.command()
 @click.argument("models", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
+@run_option
 @threads_option
 @click.option(
     "--recompute", is_flag=True, help="Score the images again instead of using the scores that the conversion stored."
 )
 @json_option
-def compare(models, data, threads, recompute, as_json) -> None:
+def compare(models, data, run, threads, recompute, as_json) -> None:
     """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.
 
-    Without DATA, the data of the training are read from where they were then.
+    The test images are found in DATA by their content; RUN, the folder of the training, is found beside MODELS. Without
+    DATA, the data of the training are read from where they were then.
     """
-    from freezenet.benchmarks.compare import compare as run
+    from freezenet.benchmarks.compare import compare as compare_models
+    from freezenet.benchmarks.evaluate import took_part_sentence
     from freezenet.train.tables import print_table
 
-    result = run(models, data=data, threads=threads, recompute=recompute)
+    result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute)
+    logger.info(took_part_sentence(result["images"], result["took_part"]))
     if as_json:
         click.echo(json.dumps(result))
         return
@@ -81,31 +101,59 @@ def _compared(name: str, one: dict) -> list[str]:
     return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), f"{against['mcnemar_p']:.3f}"]
 
 
+def _input_size(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
+    if not sides:
+        raise click.BadParameter(f"Height and width are required, such as 224x224. Got: {text}.")
+    return int(sides[1]), int(sides[2])
+
+
 @click.command()
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
 @click.option("--runs", type=click.IntRange(20), default=200, show_default=True, help="How many inferences are timed.")
 @threads_option
 @runtime_option
+@click.option(
+    "--input-size",
+    callback=_input_size,
+    metavar="HxW",
+    help="Height and width of the image, for a file that leaves them open: 224x224, say.",
+)
 @json_option
-def benchmark(models, runs, threads, runtime, as_json) -> None:
-    """Measure how long model files take to load and to run, and their peak memory, each file in a fresh process."""
+def benchmark(models, runs, threads, runtime, input_size, as_json) -> None:
+    """Measure how long model files take to load and to run, and their peak memory, each file in a fresh process.
+
+    Figures have three significant digits. Whatever makes them mean less is said: more threads than cores, a busy machine,
+    a processor that saves power or is too hot.
+    """
+    from freezenet.benchmarks.conditions import conditions_line
+    from freezenet.benchmarks.figures import three_digits
     from freezenet.benchmarks.latency import benchmark as run
     from freezenet.train.tables import print_table
 
-    results = [run(model, runs=runs, threads=threads, runtime=runtime) for model in models]
+    results = [run(model, runs=runs, threads=threads, runtime=runtime, input_size=input_size) for model in models]
+    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one["notes"]):
+        logger.warning(note)
     if as_json:
         click.echo(json.dumps(results))
         return
     machine = results[0]["environment"]
     click.echo(
         f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {threads} thread(s), {results[0]['runs']} runs; "
-        "milliseconds"
+        f"milliseconds; {conditions_line(results[0]['conditions'])}"
     )
     timed = ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms")
     print_table(
-        ("model", "load", "first", "p50", "p95", "p99", "min", "peak MB"),
+        ("model", "input", "load", "first", "p50", "p95", "p99", "min", "peak MB"),
         [
-            [one["model"], *(f"{one[key]:.2f}" for key in timed), f"{one['peak_memory_bytes'] / 1e6:.0f}"]
+            [
+                one["model"],
+                "x".join(map(str, one["input_shape"])),
+                *(three_digits(one[key]) for key in timed),
+                three_digits(one["peak_memory_bytes"] / 1e6),
+            ]
             for one in results
         ],
     )

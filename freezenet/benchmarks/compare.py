@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, judged_images, model_scores
+from freezenet.benchmarks.origin import find_run
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.data.split import read_splits
 from freezenet.train.files import sha256_file
 from freezenet.train.metrics.paired import PairedAnswers
+from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
 
 logger = logging.getLogger(__name__)
@@ -32,13 +33,19 @@ REFERENCE = "float32"
 
 
 def compare(
-    models: str | Path, *, data: str | Path | None = None, threads: int = 1, recompute: bool = False
+    models: str | Path,
+    *,
+    data: str | Path | None = None,
+    run: str | Path | None = None,
+    threads: int = 1,
+    recompute: bool = False,
 ) -> dict[str, Any]:
     """Compare the variants of a MODELS folder on the test images of DATA.
 
     Args:
         models: the MODELS folder.
-        data: where DATA lies now; default: where it lay at the conversion.
+        data: where DATA lies now; default: where it lay at the training.
+        run: the RUN folder that they were converted from; default: the one beside the models.
         threads: CPU threads, where scores are computed.
         recompute: score the images again, also where the scores of the conversion hold.
 
@@ -48,7 +55,7 @@ def compare(
 
     Raises:
         ModelError: the folder is none, or has no float32.
-        DataError: DATA is not what the models were trained on.
+        DataError: DATA is not what the models were trained on, or RUN is not found.
     """
     folder = ModelsFolder(Path(models))
     conversion = folder.conversion()
@@ -58,9 +65,11 @@ def compare(
     classifiers = {name: Classifier(folder.path / conversion["variants"][name]["file"], threads) for name in names}
     card = classifiers[REFERENCE].card
     task, labels = task_of(card.content), card.labels
-    judged = judged_images(data or conversion["data"], folder.splits, task.name)
+    origin = find_run(folder.path, card, Path(run) if run else None)
+    judged = judged_images(data or _data_of(origin), origin, task=task.name)
     truth = task.truth(judged.truth, labels)
-    scores = _scores(folder, classifiers, judged, recompute)
+    splits = card.content["trained_on"]["splits_sha256"]
+    scores = _scores(folder, classifiers, judged, splits, recompute)
     found = {name: _Answers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
     variants = {}
@@ -79,6 +88,7 @@ def compare(
         "reference": REFERENCE,
         "side": judged.split,
         "images": len(truth),
+        "took_part": judged.took_part,
         "data_root": str(judged.dataset.root.resolve()),
         "variants": variants,
         "environment": environment(),
@@ -86,10 +96,10 @@ def compare(
 
 
 def _scores(
-    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages, recompute: bool
+    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages, splits: str, recompute: bool
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the scores (n, classes) of each variant, in the order of the images."""
-    found = {} if recompute else _stored_scores(folder, classifiers, judged)
+    """Return the scores (n, classes) of each variant, in the order of the images; splits: SHA-256 of splits.csv."""
+    found = {} if recompute else _stored_scores(folder, classifiers, len(judged.truth), splits)
     missing = {name: classifier for name, classifier in classifiers.items() if name not in found}
     if found:
         logger.info(f"scores of the conversion: {', '.join(found)}")
@@ -105,27 +115,21 @@ def _scores(
 
 
 def _stored_scores(
-    folder: ModelsFolder, classifiers: dict[str, Classifier], judged: JudgedImages
+    folder: ModelsFolder, classifiers: dict[str, Classifier], images: int, splits: str
 ) -> dict[str, NDArray[np.float32]]:
-    """Return the conversion's scores of those variants for which they hold, in the order of the images."""
-    rows = [row for row in read_splits(folder.splits) if row["split"] == "test"]
-    splits = sha256_file(folder.splits)
+    """Return the conversion's scores of those variants for which they hold, in the order of the test images."""
     stored = {name: StoredScores.read(folder.scores(name)) for name in classifiers}
-    holding = {
+    return {
         name: one.scores
         for name, one in stored.items()
         if one is not None
-        and len(one.scores) == len(rows)
+        and len(one.scores) == images
         and one.hold_for(sha256_file(classifiers[name].path), splits, classifiers[name].runtime)
     }
-    position = {row["file"]: number for number, row in enumerate(rows)}
-    order = [position[sample.file] for sample in judged.dataset.samples]
-    if not holding or any(
-        not path.is_file() or sha256_file(path) != rows[number]["sha256"]
-        for path, number in zip(judged.dataset.paths, order, strict=True)
-    ):
-        return {}
-    return {name: scores[order] for name, scores in holding.items()}
+
+
+def _data_of(run: RunFolder | None) -> str:
+    return run.read_manifest()["data"] if run else ""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,14 @@
-"""Accuracy of one `.tflite` file through the edge runtime."""
+"""Accuracy of one `.tflite` file through the edge runtime.
+
+Which images are those of the test split is told by their content, the SHA-256 of each file: another picture may have the
+name of a test image.
+"""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +19,12 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.train.data.dataset import Dataset
+from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
-from freezenet.train.data.split import read_splits
+from freezenet.train.files import sha256_file
 from freezenet.train.progress import track
+from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import MultiClass
 
 
@@ -25,12 +33,15 @@ class JudgedImages:
     """The images that a model is judged on.
 
     Args:
-        dataset: n of them.
-        split: "test", or "all" where none of them took part in the training.
+        dataset: n of them; of a test split in the order of its rows.
+        split: "test" or "all".
+        took_part: how many of them, by content, are in each split of the run; None where the run is not known. An image that
+            lies in two splits counts for both.
     """
 
     dataset: Dataset
     split: str
+    took_part: dict[str, int] | None = None
 
     @property
     def truth(self) -> tuple[str, ...]:
@@ -47,28 +58,96 @@ class JudgedImages:
         return read_images(self.dataset, spec).pixels
 
 
-def judged_images(data: str | Path, splits: Path | None, task: str = MultiClass.name) -> JudgedImages:
-    """Return the test images of DATA by a splits.csv, or all of DATA; one class is enough.
+def judged_images(
+    data: str | Path, run: RunFolder | None, *, task: str = MultiClass.name, everything: bool = False
+) -> JudgedImages:
+    """Return the images of DATA that are the test images of a run, or all of DATA; one class is enough.
 
     Args:
         data: a folder or a CSV.
-        splits: a splits.csv; None: all images count.
+        run: what the model was trained in; None where that is not known.
         task: of the model, see `freezenet.train.task`.
+        everything: take all images.
 
     Raises:
-        DataError: a test image of the split is not in DATA.
+        DataError: a test image of the run is not in DATA, or there is no run to say which images are.
     """
-    dataset = load(data, task, least_classes=1)
-    if splits is None:
-        return JudgedImages(dataset, "all")
-    test = {row["file"] for row in read_splits(splits) if row["split"] == "test"}
-    rows = [number for number, sample in enumerate(dataset.samples) if sample.file in test]
-    if len(rows) != len(test):
+    if run is None and not everything:
         raise DataError(
-            f"The data that the model was trained on is required. Got: {data} with {len(rows)} of the {len(test)} test "
-            f"images in {splits}; freezenet evaluate --all takes all images of other data."
+            "The RUN folder, which knows the test images, is required. Got: none beside the models; pass --run RUN, or "
+            "--all to freezenet evaluate for all images of other data."
         )
-    return JudgedImages(dataset.only(rows), "test")
+    dataset = load(data, task, least_classes=1)
+    if run is None:
+        return JudgedImages(dataset, "all")
+    rows = run.read_splits()
+    hashes = _hashes(dataset.paths)
+    if everything:
+        return JudgedImages(dataset, "all", _took_part(hashes, rows))
+    test = [row for row in rows if row["split"] == "test"]
+    found = _matched(test, dataset, hashes)
+    if len(found) != len(test):
+        raise DataError(
+            f"The data that the model was trained on is required. Got: {data} with {len(found)} of the {len(test)} test "
+            f"images of {run.folder}, compared by content; freezenet evaluate --all takes all images of other data."
+        )
+    return JudgedImages(dataset.only(found), "test", _took_part([hashes[number] for number in found], rows))
+
+
+def _hashes(paths: Sequence[Path]) -> list[str]:
+    """Return the SHA-256 of each file, "" for one that cannot be read: it is no image of any split."""
+
+    def digest(path: Path) -> str:
+        try:
+            return sha256_file(path)
+        except OSError:
+            return ""
+
+    with ThreadPoolExecutor() as pool:
+        return list(track(pool.map(digest, paths), "Comparing images", len(paths)))
+
+
+def _matched(rows: Sequence[dict[str, str]], dataset: Dataset, hashes: Sequence[str]) -> list[int]:
+    """Return the number of a sample with the content of each row, no sample twice; rows without one are left out."""
+    same: dict[str, list[int]] = defaultdict(list)
+    for number, digest in enumerate(hashes):
+        same[digest].append(number)
+    found = []
+    for row in rows:
+        candidates = same[row["sha256"]]
+        if candidates:
+            # Of equal files the one of the same name, which may have another patient than the others.
+            best = next((one for one in candidates if dataset.samples[one].file == row["file"]), candidates[0])
+            candidates.remove(best)
+            found.append(best)
+    return found
+
+
+def _took_part(hashes: Sequence[str], rows: Sequence[dict[str, str]]) -> dict[str, int]:
+    contents = {name: {row["sha256"] for row in rows if row["split"] == name} for name in SPLITS}
+    counts = Counter(name for digest in hashes for name, known in contents.items() if digest in known)
+    return {name: counts[name] for name in SPLITS}
+
+
+def took_part_sentence(images: int, took_part: dict[str, int] | None) -> str:
+    """Return the sentence that says how many of the judged images took part in the training.
+
+    Args:
+        images: how many were judged.
+        took_part: see `JudgedImages`.
+    """
+    if took_part is None:
+        return (
+            "Whether any of these images took part in the training is not known: no RUN folder of the model lies beside "
+            "it; pass --run RUN."
+        )
+    seen = {name: took_part[name] for name in ("train", "validation") if took_part[name]}
+    parts = ", ".join(f"{count} in the {name} split" for name, count in seen.items())
+    if not seen:
+        return f"None of these {images} files took part in the training (compared by content)."
+    return (
+        f"Of these {images} files, {sum(seen.values())} took part in the training ({parts}): the figures are too good."
+    )
 
 
 def model_scores(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -89,5 +168,6 @@ def evaluate_model(classifier: Classifier, judged: JudgedImages) -> dict[str, An
         "model": classifier.path.name,
         "runtime": classifier.runtime,
         "side": judged.split,
+        "took_part": judged.took_part,
         **task.evaluate(truth, answers, labels, judged.patients),
     }

@@ -6,6 +6,7 @@ Field names are those of `litert-benchmark` where both have the figure.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.benchmarks.conditions import conditions, notes
+from freezenet.benchmarks.shape import open_shape, shape_to_measure
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
 from freezenet.edge_runtime.system.child import module_command
@@ -24,7 +27,14 @@ from freezenet.edge_runtime.system.environment import environment
 _WARM_UP = 10
 
 
-def benchmark(model: Path, *, runs: int = 200, threads: int = 1, runtime: str | None = None) -> dict[str, Any]:
+def benchmark(
+    model: Path,
+    *,
+    runs: int = 200,
+    threads: int = 1,
+    runtime: str | None = None,
+    input_size: tuple[int, int] | None = None,
+) -> dict[str, Any]:
     """Measure one model in a fresh process, without which load, first inference and peak memory would mean nothing.
 
     Args:
@@ -32,14 +42,19 @@ def benchmark(model: Path, *, runs: int = 200, threads: int = 1, runtime: str | 
         runs: timed inferences, after those that warm up.
         threads: of one inference.
         runtime: name of the interpreter; None takes the first that is installed.
+        input_size: height and width of the image, for a file that leaves them open.
 
     Returns:
-        Milliseconds (keys in `_ms`) and bytes (keys in `_bytes`), with runtime and device named. JSON types.
+        Milliseconds (keys in `_ms`) and bytes (keys in `_bytes`), with runtime and device named; "conditions" of the machine
+        (`freezenet.benchmarks.conditions.conditions`), and under "notes" a sentence for each that makes the figures mean
+        less. JSON types.
 
     Raises:
-        ModelError: where the file cannot be loaded or run.
+        ModelError: where the file cannot be loaded or run, or leaves its input's size open and none is given.
     """
-    request = json.dumps({"model": str(model), "runs": runs, "threads": threads, "runtime": runtime})
+    request = json.dumps(
+        {"model": str(model), "runs": runs, "threads": threads, "runtime": runtime, "input_size": input_size}
+    )
     done = subprocess.run(
         module_command("freezenet.benchmarks.latency", request), capture_output=True, text=True, check=False
     )
@@ -53,15 +68,21 @@ def benchmark(model: Path, *, runs: int = 200, threads: int = 1, runtime: str | 
     return {**json.loads(done.stdout), "environment": environment()}
 
 
-def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[str, Any]:
+def measure(
+    model: Path, runs: int, threads: int, runtime: str | None, input_size: tuple[int, int] | None = None
+) -> dict[str, Any]:
     """Measure inference in this process, on random pixels: nothing is decoded. Arguments as for `benchmark`."""
+    conditions_before = conditions()
     before = _peak_bytes()
     started = time.perf_counter()
     interpreter = Interpreter(model, threads, runtime=runtime)
     init = time.perf_counter() - started
     one = interpreter.inputs[0]
+    shape = shape_to_measure(one, model.name, input_size)
+    if open_shape(one):
+        interpreter.resize(shape)
     rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, one["shape"])
+    pixels = rng.integers(0, 256, shape)
     tensor = pixels.astype(one["dtype"]) if one["dtype"] == np.uint8 else ((pixels - 128) / 127.5).astype(one["dtype"])
     times = []
     # Inferences that come right after the first still warm the caches.
@@ -76,15 +97,23 @@ def measure(model: Path, runs: int, threads: int, runtime: str | None) -> dict[s
         "runtime": f"{interpreter.runtime} {runtime_version(interpreter.runtime)}",
         "threads": threads,
         "runs": len(steady),
-        "init_ms": round(init * 1e3, 3),
-        "warmup_first_ms": round(first, 3),
-        "avg_ms": round(float(steady.mean()), 4),
-        "median_ms": round(float(np.median(steady)), 4),
-        "min_ms": round(float(steady.min()), 4),
-        **{f"p{share}_ms": round(float(np.percentile(steady, share)), 4) for share in (5, 50, 95, 99)},
+        "input_shape": list(shape),
+        "init_ms": _rounded(init * 1e3),
+        "warmup_first_ms": _rounded(first),
+        "avg_ms": _rounded(steady.mean()),
+        "median_ms": _rounded(np.median(steady)),
+        "min_ms": _rounded(steady.min()),
+        **{f"p{share}_ms": _rounded(np.percentile(steady, share)) for share in (5, 50, 95, 99)},
         "peak_memory_bytes": _peak_bytes(),
         "model_memory_bytes": max(0, _peak_bytes() - before),
+        "conditions": conditions_before,
+        "notes": notes(threads, os.cpu_count() or 1, conditions_before, conditions(), steady.tolist()),
     }
+
+
+def _rounded(milliseconds: float) -> float:
+    # Digits that count, not places: a small network takes microseconds.
+    return float(f"{milliseconds:.5g}")
 
 
 def peak_memory(process: int | str) -> int | None:
@@ -108,7 +137,7 @@ def _peak_bytes() -> int:
 def _main() -> None:
     request = json.loads(sys.argv[1])
     try:
-        print(json.dumps(measure(Path(request["model"]), request["runs"], request["threads"], request["runtime"])))
+        print(json.dumps(measure(**{**request, "model": Path(request["model"])})))
     except FreezenetError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

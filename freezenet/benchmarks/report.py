@@ -1,4 +1,7 @@
-"""The report of a pipeline folder: one HTML file that needs nothing else, readable offline."""
+"""The report of a pipeline folder: one HTML file that needs nothing else, readable offline.
+
+There are two: `report.html` for the house, and one to hand on, without pictures, names and paths.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,14 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
+from freezenet.benchmarks.figures import three_digits
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.metrics.sources import source_table
 from freezenet.train.run_folder import RunFolder
 
+REPORT, SHARED_REPORT = "report.html", "report-share.html"
 _THUMBNAIL = 128
 #: Images with a changed answer that are shown per variant; the rest is counted.
 _FLIPPED_SHOWN = 24
@@ -37,12 +42,15 @@ _COLORS = {
 _COLUMNS = 4
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, *, share: bool = False) -> Path:
     """Write `report.html` into a folder of `freezenet pipeline`, from what its stages left there.
+
+    With `share` it is `report-share.html`: without images, names of files and sources, paths and the command.
 
     Args:
         folder: with `results.json`, `run/metrics.json` and `run/history.csv`; the images whose answer changed are read from where
             `results.json` says that DATA lies.
+        share: write the report that may leave the house.
 
     Returns:
         The path of the report.
@@ -58,6 +66,8 @@ def write_report(folder: Path) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    sources = source_table(metrics["images_by_class_and_source"])
+    environment.filters["digits"] = three_digits
     environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
     page = environment.get_template("report.html").render(
@@ -65,15 +75,23 @@ def write_report(folder: Path) -> Path:
         metrics=metrics,
         comparison=comparison,
         latency=latency,
-        sources=source_table(metrics["images_by_class_and_source"]),
+        share=share,
+        sources=sources,
+        # A source is a hospital or a device: its number says as much about the figures.
+        source_names={
+            name: f"source {number}" if share and name else name or "unknown"
+            for number, name in enumerate(sources.names, 1)
+        },
         curves=_picture(_curves(_history(run.history_file))),
         matrices=_picture(_matrices(comparison)),
         tradeoff=_picture(_tradeoff(comparison, latency)),
         flipped={
-            name: _flipped(comparison, name) for name in comparison["variants"] if name != comparison["reference"]
+            name: _flipped(comparison, name, 0 if share else _FLIPPED_SHOWN)
+            for name in comparison["variants"]
+            if name != comparison["reference"]
         },
     )
-    path = folder / "report.html"
+    path = folder / (SHARED_REPORT if share else REPORT)
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return path
 
@@ -182,10 +200,10 @@ def _picture(figure: Drawing) -> str:
     return _png_source(content.getvalue())
 
 
-def _flipped(comparison: dict[str, Any], name: str) -> dict[str, Any]:
+def _flipped(comparison: dict[str, Any], name: str, most: int) -> dict[str, Any]:
     found = comparison["variants"][name]["flipped"]
     root = Path(comparison["data_root"])
-    shown = [{**one, "image": _thumbnail(root / one["file"])} for one in found[:_FLIPPED_SHOWN]]
+    shown = [{**one, "image": _thumbnail(root / one["file"])} for one in found[:most]]
     return {"count": len(found), "shown": shown}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import fields
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSetti
 from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_profiles, known_variants
 from freezenet.edge_runtime.settings import Settings
 from freezenet.train.options import overwrite_option
+
+logger = logging.getLogger(__name__)
 
 variants_option = click.option(
     "--variants",
@@ -60,7 +63,8 @@ no_acceptance_option = click.option(
     default="edge",
     show_default=True,
     metavar="LIST",
-    help="edge: scores, class activation map, features; app: scores only, for MediaPipe; or edge,app.",
+    help="edge: scores, class activation map, and the features that the OOD gate reads; for phones, too. app: scores "
+    "only, for clients such as MediaPipe that can take one output only: no OOD gate in this file. Or edge,app.",
 )
 @calibration_option
 @click.option(
@@ -89,8 +93,10 @@ def convert(run, out, variants, profile, limits, training, as_json, **others) ->
     from freezenet.train.quiet import quiet
 
     with quiet():
+        from freezenet.convert.folder import ModelsFolder
         from freezenet.convert.models import convert as write
         from freezenet.convert.models import refuse
+        from freezenet.convert.phone import for_phone
 
     options = ConvertOptions(
         variants=known_variants(variants),
@@ -108,6 +114,8 @@ def convert(run, out, variants, profile, limits, training, as_json, **others) ->
             same = f"{verdict['agreement']:.1%} of {verdict['images']} validation images answered as by Keras"
             for file in one["profiles"].values():
                 click.echo(f"{out / file['file']}\t{file['bytes'] / 1e6:.2f} MB\t{same}")
+    if sentence := for_phone(ModelsFolder(out), result):
+        logger.info(sentence)
     refuse(result)
 
 
@@ -142,7 +150,7 @@ def sign(models: Path, key: Path, overwrite: bool) -> None:
     metavar="ID",
     help="The hub's identifier of the weights' licence; other: that of the training images.",
 )
-@click.option("--dataset", metavar="NAME", help="Name of the data set in the card; default: the name of DATA.")
+@click.option("--dataset", metavar="NAME", help="Name of the data set in the card; default: unnamed.")
 @overwrite_option
 def export_hub(models: Path, out: Path, license: str, dataset: str | None, overwrite: bool) -> None:
     """Write a Hugging Face model folder DIR from a MODELS folder; nothing is uploaded.

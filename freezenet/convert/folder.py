@@ -6,7 +6,8 @@
 layers.csv, layers.png      with --debug-layers: what the integers of each operator do
 scores/<variant>.npz        what each variant scores on the test images, so that comparisons need not compute it again
 conversion.json             figures, hashes, refusals; written last, so its presence means that the conversion is finished
-splits.csv                  that of the run, so that comparisons use the same test images
+
+The folder is made to be handed on: it holds counts and digests of the data, but no path, and no name or hash of an image.
 """
 
 from __future__ import annotations
@@ -55,9 +56,7 @@ class Conversion(TypedDict):
     """What stands in conversion.json.
 
     Args:
-        run: the RUN folder.
-        recipe: name of its recipe.
-        data: where DATA lay.
+        recipe: name of the run's recipe.
         data_sha256: digest of DATA.
         calibration_images: number of them.
         variants: by name, in the order in which they were asked for.
@@ -66,9 +65,7 @@ class Conversion(TypedDict):
         environment: machine and versions.
     """
 
-    run: str
     recipe: str
-    data: str
     data_sha256: str
     calibration_images: int
     variants: dict[str, ConvertedVariant]
@@ -90,11 +87,6 @@ class ModelsFolder:
     def finished(self) -> bool:
         """Whether a conversion into this folder came to its end."""
         return (self.path / self.FINISHED).is_file()
-
-    @property
-    def splits(self) -> Path:
-        """The table of which image was used for what."""
-        return self.path / "splits.csv"
 
     @property
     def layers_table(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -84,11 +83,9 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
                 continue
         content = writer.checked_card(VARIANTS[name], next(iter(targets.values())))
         written[name] = _entry(content, targets, time.perf_counter() - started)
-    shutil.copyfile(run.splits_file, folder.splits)
+    calibration.write(run.calibration_file(calibration.sha256))
     conversion: Conversion = {
-        "run": str(run.folder.resolve()),
         "recipe": run.recipe.name,
-        "data": str((options.data or Path(run.manifest["data"])).resolve()),
         "data_sha256": run.manifest["data_sha256"],
         "calibration_images": len(calibration.images),
         "variants": written,
@@ -148,12 +145,13 @@ class _Writer:
             write_bytes(self.folder.refused(variant.name), next(iter(files.values())))
             return verdict.refused
         assert scores is not None  # what has none is kept back
-        digests = tuple(hashlib.sha256(one).hexdigest() for one in files.values())
-        splits = sha256_file(self.run.splits_file)
-        StoredScores(scores, digests, splits, runtime_name(interpreter)).write(self.folder.scores(variant.name))
         # The first last, since it stands for the variant.
         for profile in reversed(files):
             write_atomically(targets[profile], partial(_write_verified, content=files[profile]))
+        # After the files: without them scores are of no use, and without scores a comparison computes them.
+        digests = tuple(hashlib.sha256(one).hexdigest() for one in files.values())
+        splits = sha256_file(self.run.splits_file)
+        StoredScores(scores, digests, splits, runtime_name(interpreter)).write(self.folder.scores(variant.name))
         return None
 
     def checked_card(self, variant: Variant, model: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The ways to write a model, and for whom; nothing heavy is imported here, so that the command can name them.
 
-Profiles: edge  scores, a class activation map and features for the OOD gate: for this project's runtime
-          app   scores only: for clients that know nothing else, such as MediaPipe's ImageClassifier
+Profiles: edge  scores, a class activation map and the features that the OOD gate reads: for devices, phones among them
+          app   scores only: for clients that can take one output only, such as MediaPipe's ImageClassifier; no OOD gate
 """
 
 from __future__ import annotations

@@ -46,6 +46,16 @@ class TrainedOn(TypedDict):
     model_sha256: str
 
 
+class CalibratedOn(TypedDict, total=False):
+    """How many training images the integer ranges were measured on, and one digest over all of their hashes.
+
+    No image can be told from it; the list stays in the RUN folder. Without images there is no digest.
+    """
+
+    images: int
+    sha256: str
+
+
 class CardContent(TypedDict, total=False):
     """`card.json`, in the order in which it is written.
 
@@ -66,7 +76,7 @@ class CardContent(TypedDict, total=False):
     confidence: dict[str, Any]
     gate: dict[str, Any]
     trained_on: TrainedOn
-    calibration: dict[str, list[str]]
+    calibration: CalibratedOn
     against_keras: dict[str, Any]
     accuracy: dict[str, Any]
     golden: Golden

@@ -139,7 +139,7 @@ def inspect(model: Path, as_json: bool) -> None:
     click.echo(
         f"trained on  {trained['images']} images, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
     )
-    click.echo(f"calibration {len(content['calibration']['images'])} images")
+    click.echo(f"calibration {content['calibration']['images']} images")
     accuracy = content["accuracy"]
     for name in ("accuracy", "macro_f1"):
         figure = accuracy[name]
@@ -160,6 +160,8 @@ def inspect(model: Path, as_json: bool) -> None:
         )
     for gate in (ood.get("gates") or [ood]) if ood else []:
         click.echo(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
+    if not ood:
+        click.echo("OOD gate    no OOD gate in this file")
     click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
     click.echo(content["notice"])
 

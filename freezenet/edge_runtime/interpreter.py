@@ -77,6 +77,17 @@ class Interpreter:
         self._engine.invoke()
         return [self._engine.get_tensor(output["index"]) for output in self.outputs]
 
+    def resize(self, shape: tuple[int, ...]) -> None:
+        """Give the input a shape, of a model that leaves sides of it open; ModelError where the network cannot have it."""
+        try:
+            self._engine.resize_tensor_input(self.inputs[0]["index"], shape)
+            self._engine.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"A size that the model can take is required. Got: {' x '.join(map(str, shape))}: {one_line(error, 200)}."
+            ) from None
+        self.inputs, self.outputs = self._engine.get_input_details(), self._engine.get_output_details()
+
     def operators(self) -> list[dict[str, Any]]:
         """Return a dictionary for each operator of the model, with its name under "op_name"."""
         return self._engine._get_ops_details()  # the runtimes offer no public way

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from freezenet.benchmarks.figures import three_digits
 from freezenet.convert.cli import calibration_option, limits_option, no_acceptance_option, variants_option
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, changed
 from freezenet.convert.variants import known_variants
@@ -34,8 +35,13 @@ logger = logging.getLogger(__name__)
 @calibration_option
 @limits_option
 @no_acceptance_option
+@click.option(
+    "--share",
+    is_flag=True,
+    help="Also write report-share.html, the report without pictures, names and paths; of a finished pipeline, that alone.",
+)
 @json_option
-def pipeline(data, out, recipe, options, variants, calibration_images, limits, acceptance, as_json) -> None:
+def pipeline(data, out, recipe, options, variants, calibration_images, limits, acceptance, share, as_json) -> None:
     """Run every step on DATA: train, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
@@ -47,6 +53,7 @@ def pipeline(data, out, recipe, options, variants, calibration_images, limits, a
         as_json,
         recipe=recipe,
         training=options,
+        share=share,
         conversion=ConvertOptions(
             variants=known_variants(variants),
             calibration_images=calibration_images,
@@ -102,6 +109,8 @@ def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
         flipped = one["against_float32"]["flipped"] if "against_float32" in one else 0
         click.echo(
             f"{one['file']}\t{one['bytes'] / 1e6:.2f}\t{f1['value']:.4f}\t[{f1['low']:.4f}, {f1['high']:.4f}]\t{flipped}\t"
-            f"{latency[one['file']]['p50_ms']:.2f}"
+            f"{three_digits(latency[one['file']]['p50_ms'])}"
         )
     click.echo(str(out / "report.html"))
+    if options.share:
+        click.echo(str(out / "report-share.html"))

@@ -1,7 +1,10 @@
 """The stages of the pipeline, each of which leaves its result on disk and is not done twice.
 
-run/           train: the RUN folder            results.json    compare and benchmark
-models/        convert: the MODELS folder       report.html     the report
+run/           train: the RUN folder            results.json        compare and benchmark
+models/        convert: the MODELS folder       report.html         the report
+                                                report-share.html   with --share: the report without names and pictures
+
+Made to be handed on are models/ and report-share.html; all else names files, patients or paths.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.models import convert, refuse
 from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import NOTICE
+from freezenet.convert.phone import for_phone
 from freezenet.convert.variants import PROFILES
 from freezenet.edge_runtime.errors import ModelError, SettingError
 from freezenet.edge_runtime.system.environment import environment
@@ -42,6 +46,7 @@ class Options:
         training: how; its `overwrite` empties the folder of the whole pipeline.
         conversion: how its model is converted, but for profiles and data: all profiles are written, from `data`.
         command: what was typed, for the report.
+        share: also write the report that may be handed on; of a finished pipeline, write it from the results.
     """
 
     data: Path
@@ -49,6 +54,7 @@ class Options:
     training: TrainingOptions = TrainingOptions()
     conversion: ConvertOptions = ConvertOptions()
     command: str = ""
+    share: bool = False
 
 
 def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
@@ -56,10 +62,11 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
 
     Raises RefusedError after the report where a variant was refused, and at once where float32 was.
     """
-    from freezenet.benchmarks.report import write_report  # checks early that [report] is installed
+    from freezenet.benchmarks.report import REPORT, write_report  # checks early that [report] is installed
 
     load(options.data, options.recipe.task)  # before earlier results are overwritten
-    prepare_output(out, "report.html", options.training.overwrite)
+    finished = None if options.share and not options.training.overwrite else REPORT
+    prepare_output(out, finished, options.training.overwrite)
     logger.info(f"1/5 train {options.recipe.name}")
     run = _trained(options, RunFolder(out / "run"))
     logger.info("2/5 convert")
@@ -75,7 +82,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     results_file = out / "results.json"
     if not results_file.is_file():
         logger.info("3/5 compare")
-        comparison = compare(models.path, data=options.data)
+        comparison = compare(models.path, data=options.data, run=run.folder)
         logger.info("4/5 benchmark")
         latency = [benchmark(models.path / one["file"]) for one in conversion["variants"].values()]
         metrics = run.read_metrics()
@@ -93,8 +100,14 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "environment": environment(),
         })  # fmt: skip
     logger.info("5/5 report")
-    report = write_report(out)
+    report = out / REPORT
+    if not report.is_file():
+        write_report(out)
     logger.info(f"report: {report.resolve()}")
+    if options.share:
+        logger.info(f"report for handing on: {write_report(out, share=True).resolve()}")
+    if sentence := for_phone(models, conversion):
+        logger.info(sentence)
     refuse(conversion)
     return read_json(results_file)
 

@@ -5,7 +5,7 @@ run.json          the manifest: data, weights,   metrics.json      figures of th
                   versions                       predictions.csv   scores of every image
 splits.csv        every image and its split      decision.json     confidence and OOD gate, for the model's card
 model.keras       the trained model              negatives.csv     with --not-cxr: its images and their splits
-events/           for TensorBoard
+events/           for TensorBoard               calibration-<digest>.csv  by `convert`: the images it calibrated with
 """
 
 from __future__ import annotations
@@ -133,6 +133,10 @@ class RunFolder:
     def first_run(self) -> Path:
         """The folder of the first short run, where the loss asks for one; gone when the run is finished."""
         return self.folder / "first-run"
+
+    def calibration_file(self, digest: str) -> Path:
+        """Return the list of the training images that a conversion calibrated with, by the digest in its card."""
+        return self.folder / f"calibration-{digest[:12]}.csv"
 
     @property
     def finished(self) -> bool:

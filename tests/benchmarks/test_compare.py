@@ -12,13 +12,13 @@ import tensorflow as tf
 from scipy.stats import binomtest
 
 from freezenet.benchmarks.compare import compare
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 
 @pytest.fixture(scope="module")
-def result(models):
-    return compare(models)
+def result(models, run):
+    return compare(models, run=run.folder)
 
 
 def test_intervals_hold_the_value(result):
@@ -96,21 +96,21 @@ def test_a_folder_that_freezenet_did_not_write_is_refused(tmp_path):
         compare(tmp_path)
 
 
-def test_moved_data_gives_the_same_result(result, models, phantoms, tmp_path):
+def test_moved_data_gives_the_same_result(result, models, run, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "moved")
-    found = compare(models, data=tmp_path / "moved" / phantoms.name)
+    found = compare(models, run=run.folder, data=tmp_path / "moved" / phantoms.name)
     assert found["variants"] == result["variants"]
     assert found["data_root"] == str(tmp_path / "moved")
 
 
-def test_other_data_is_refused(models, phantoms, tmp_path):
+def test_other_data_is_refused(models, run, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "moved")
     with phantoms.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     with (tmp_path / "moved" / "some.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows[: len(rows) // 2] + rows[-8:])
     with pytest.raises(FreezenetError, match="The data that the model was trained on is required"):
-        compare(models, data=tmp_path / "moved" / "some.csv")
+        compare(models, run=run.folder, data=tmp_path / "moved" / "some.csv")
 
 
 @pytest.fixture
@@ -127,42 +127,79 @@ def scoring(monkeypatch):
     return names
 
 
-def test_the_scores_of_the_conversion_give_the_same_figures_as_computing_them(models, scoring, caplog):
+def test_the_scores_of_the_conversion_give_the_same_figures_as_computing_them(models, run, scoring, caplog):
     caplog.set_level("INFO", "freezenet")
-    stored = compare(models)
+    stored = compare(models, run=run.folder)
     assert scoring == [] and "scores of the conversion: float32, float16, dynamic, int8, int16x8" in caplog.messages
-    computed = compare(models, recompute=True)
+    computed = compare(models, run=run.folder, recompute=True)
     assert scoring == [f"{name}.tflite" for name in stored["variants"]]
     assert "scores computed now: float32, float16, dynamic, int8, int16x8" in caplog.messages
     assert {**stored, "environment": {}} == {**computed, "environment": {}}
 
 
-def test_each_image_is_decoded_once_for_all_variants(models, monkeypatch):
+def test_each_image_is_decoded_once_for_all_variants(models, run, monkeypatch):
     decoded = []
     real = PreprocessSpec.decode
     monkeypatch.setattr(PreprocessSpec, "decode", lambda self, *rest: decoded.append(1) or real(self, *rest))
-    result = compare(models, recompute=True)
+    result = compare(models, run=run.folder, recompute=True)
     assert len(decoded) == result["images"]
 
 
-def test_the_scores_of_another_file_do_not_count(own_models, scoring):
+def test_the_scores_of_another_file_do_not_count(own_models, run, scoring):
     shutil.copyfile(own_models / "float16.tflite", own_models / "dynamic.tflite")
     (own_models / "scores" / "int8.npz").unlink()
     (own_models / "scores" / "int16x8.npz").write_bytes(b"damaged")
-    result = compare(own_models)
+    result = compare(own_models, run=run.folder)
     assert scoring == ["dynamic.tflite", "int8.tflite", "int16x8.tflite"]
     figures = result["variants"]
     assert figures["dynamic"]["macro_f1"] == figures["float16"]["macro_f1"]
 
 
-def test_the_scores_of_other_images_do_not_count(models, phantoms, scoring, tmp_path):
+def test_other_pictures_under_the_names_of_test_images_are_not_compared(models, run, phantoms, tmp_path):
+    """One of them is enough, whatever its file is called."""
     shutil.copytree(phantoms.parent, tmp_path / "moved")
-    with (models / "splits.csv").open(newline="", encoding="utf-8") as file:
-        changed = next(row["file"] for row in csv.DictReader(file) if row["split"] == "test")
+    changed = next(row["file"] for row in run.splits if row["split"] == "test")
     path = tmp_path / "moved" / changed
     cv2.imwrite(str(path), 255 - cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
-    compare(models, data=tmp_path / "moved" / phantoms.name)
-    assert len(scoring) == 5
+    count = sum(row["split"] == "test" for row in run.splits)
+    with pytest.raises(DataError, match=rf"with {count - 1} of the {count} test images of .*, compared by content"):
+        compare(models, run=run.folder, data=tmp_path / "moved" / phantoms.name)
+
+
+def test_the_scores_of_the_conversion_hold_for_images_of_other_names(models, run, phantoms, scoring, result, tmp_path):
+    """The same contents under the names of others: compared by content, and nothing is computed again."""
+    with phantoms.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    (tmp_path / "moved").mkdir()
+    for number, row in enumerate(reversed(rows)):
+        shutil.copyfile(phantoms.parent / row["file"], tmp_path / "moved" / f"{number}.png")
+        row["file"] = f"{number}.png"
+    with (tmp_path / "moved" / "all.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    found = compare(models, run=run.folder, data=tmp_path / "moved" / "all.csv")
+    assert scoring == []
+    for name, one in found["variants"].items():
+        assert one["confusion_matrix"] == result["variants"][name]["confusion_matrix"]
+
+
+def test_without_a_run_it_says_so(models, command):
+    """The fixture's RUN does not lie beside its models."""
+    code, _, err = command("compare", models)
+    assert code == 1
+    assert (
+        "The RUN folder, which knows the test images, is required. Got: none beside the models; pass --run RUN" in err
+    )
+
+
+def test_the_run_beside_the_models_is_found(models, run, command, tmp_path):
+    shutil.copytree(models, tmp_path / "models")
+    shutil.copytree(run.folder, tmp_path / "whatever its name")
+    code, out, err = command("compare", tmp_path / "models", "--json")
+    assert code == 0
+    assert json.loads(out)["took_part"]["train"] == 0
+    assert "files took part in the training (compared by content)" in err
 
 
 def test_stored_scores_name_no_image(models, run):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
@@ -13,6 +14,7 @@ from freezenet.edge_runtime.errors import FreezenetError
 FIELDS = {
     "model", "bytes", "runtime", "threads", "runs", "init_ms", "warmup_first_ms", "avg_ms", "median_ms",
     "min_ms", "p5_ms", "p50_ms", "p95_ms", "p99_ms", "peak_memory_bytes", "model_memory_bytes", "environment",
+    "input_shape", "conditions", "notes",
 }  # fmt: skip
 
 
@@ -77,6 +79,46 @@ def test_the_verb_measures_each_model(models):
     done = CliRunner().invoke(cli, ["benchmark", *files, "--runs", "20", "--json"])
     assert done.exit_code == 0, done.output
     assert [one["model"] for one in json.loads(done.stdout)] == ["float32.tflite", "int8.tflite"]
+
+
+def test_a_file_that_leaves_its_size_open_is_measured_at_a_stated_size(shared):
+    """At 1 x 1, which the interpreter takes for open sides, it would take no time."""
+    file = shared / "cases" / "models" / "dynamic-shape.tflite"
+    with pytest.raises(FreezenetError, match=r"leaves it open \(1 x \? x \? x 3\); pass --input-size HxW"):
+        benchmark(file, runs=20)
+    small, large = (benchmark(file, runs=20, input_size=size) for size in ((32, 32), (224, 192)))
+    assert (small["input_shape"], large["input_shape"]) == ([1, 32, 32, 3], [1, 224, 192, 3])
+    assert 0 < small["min_ms"] < large["min_ms"]
+    done = CliRunner().invoke(cli, ["benchmark", str(file), "--runs", "20", "--input-size", "224x192"])
+    assert done.exit_code == 0 and "1x224x192x3" in done.stdout
+
+
+def test_a_size_that_the_network_cannot_take_is_one_sentence(models):
+    with pytest.raises(FreezenetError, match="leave the option out"):
+        benchmark(models / "int8.tflite", runs=20, input_size=(32, 32))
+    for text in ("0x5", "224", "axb", "-1x4"):
+        done = CliRunner().invoke(cli, ["benchmark", str(models / "int8.tflite"), f"--input-size={text}"])
+        assert done.exit_code == 2 and "224x224" in done.output
+
+
+def test_more_threads_than_cores_are_said(models, caplog):
+    threads = 2 * (os.cpu_count() or 1)
+    done = CliRunner().invoke(
+        cli, ["benchmark", str(models / "int8.tflite"), "--runs", "20", "--threads", str(threads)]
+    )
+    assert done.exit_code == 0
+    assert any(f"int8.tflite: {threads} threads on " in one for one in caplog.messages)
+    assert "load average" in done.stdout and "governor" in done.stdout
+
+
+def test_figures_have_three_significant_digits(models):
+    """However short an inference is."""
+    done = CliRunner().invoke(cli, ["benchmark", str(models / "int8.tflite"), "--runs", "20"])
+    row = next(line for line in done.stdout.splitlines() if line.startswith("int8.tflite"))
+    figures = row.split("\t")[2:-1]
+    assert len(figures) == 6
+    for one in figures:
+        assert len(one.replace(".", "").lstrip("0")) == 3 or float(one) >= 1000
 
 
 def test_the_verb_refuses_too_few_runs(models):

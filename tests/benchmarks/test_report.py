@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from freezenet.benchmarks.compare import compare
+from freezenet.benchmarks.figures import three_digits
 from freezenet.benchmarks.latency import benchmark
 from freezenet.benchmarks.report import write_report
 from freezenet.edge_runtime.errors import FreezenetError
@@ -67,7 +68,7 @@ def content(models, run):
         "command": "freezenet pipeline DATA --out here",
         "has_patients": True,
         "notice": "Research use only.",
-        "comparison": compare(models),
+        "comparison": compare(models, run=run.folder),
         "latency": [
             benchmark(models / f"{name}.tflite", runs=20)
             for name in ("float32", "float16", "dynamic", "int8", "int16x8")
@@ -82,14 +83,14 @@ def content(models, run):
 def report(run, content, tmp_path):
     """Write a report after a change to (metrics, results); returns (page, its text)."""
 
-    def write(change=lambda metrics, results: None):
+    def write(change=lambda metrics, results: None, share=False):
         metrics, results = copy.deepcopy(content)
         change(metrics, results)
         (tmp_path / "run").mkdir(exist_ok=True)
         shutil.copy(run.folder / "history.csv", tmp_path / "run" / "history.csv")
         (tmp_path / "run" / "metrics.json").write_text(json.dumps(metrics))
         (tmp_path / "results.json").write_text(json.dumps(results))
-        text = write_report(tmp_path).read_text(encoding="utf-8")
+        text = write_report(tmp_path, share=share).read_text(encoding="utf-8")
         return Page(text), text
 
     return write
@@ -133,10 +134,10 @@ def test_figures_of_every_variant_are_those_of_results_json(report, content):
             assert row[5:7] == [str(against["flipped"]), f"{against['mcnemar_p']:.3f}"]
         else:
             assert row[4:7] == ["", "", ""]
-        assert row[7] == f"{latency[one['file']]['p50_ms']:.2f}"
+        assert row[7] == three_digits(latency[one["file"]]["p50_ms"])
         measured = page.row(one["file"])[1]
         assert measured[4] == row[7]
-        assert measured[7] == f"{latency[one['file']]['peak_memory_bytes'] / 1e6:.0f}"
+        assert measured[7] == three_digits(latency[one["file"]]["peak_memory_bytes"] / 1e6)
 
 
 def test_recall_of_each_class(report, content):
@@ -227,6 +228,40 @@ def test_flipped_images_are_shown_with_both_answers(report, content, phantoms):
     assert f"int8: 30 of {content[1]['comparison']['images']}" in page.text
     assert page.text.count("truth Clear float32 Focal 0.61 int8 Diffuse 0.47") == 24
     assert "and 6 more, in results.json" in page.text
+
+
+def test_a_report_for_others_names_and_shows_nobody(report, content, phantoms):
+    """Counts remain; sources are numbers; no picture is of a patient."""
+    file = str(next(phantoms.parent.rglob("*.png")).relative_to(phantoms.parent))
+
+    def change(metrics, results):
+        with_sources(metrics, results)
+        results["data"], results["command"] = "/wards/Jane_Doe", "freezenet pipeline /wards/Jane_Doe"
+        one = {"file": file, "class": "Clear", "float32": "Focal", "this": "Diffuse"}
+        results["comparison"]["variants"]["int8"]["flipped"] = [{**one, "float32_score": 0.61, "this_score": 0.47}] * 30
+
+    page, text = report(change, share=True)
+    for name in (
+        "Jane_Doe",
+        "wards",
+        file,
+        file.rsplit("/", 1)[-1],
+        "north",
+        "south",
+        content[1]["comparison"]["data_root"],
+    ):
+        assert name not in text
+    assert page.row("class", "source 1", "source 2") and page.row("Clear", "90", "10")
+    assert f"int8: 30 of {content[1]['comparison']['images']}" in page.text
+    assert len(page.links) == 3  # trade-off, matrices, curves
+    assert len(report(change)[0].links) == 3 + 24
+
+
+def test_notes_on_the_measurement_stand_in_the_report(report):
+    page, _ = report(
+        lambda metrics, results: results["latency"][0].update(notes=["8 threads on 2 usable cores", "hot"])
+    )
+    assert any("float32.tflite: 8 threads on 2 usable cores; hot." in one for one in page.notices)
 
 
 def test_a_refusal_stands_in_the_report(report):

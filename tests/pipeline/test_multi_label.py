@@ -134,7 +134,7 @@ def test_the_card_holds_the_rule_of_decision_json_and_every_file_proves_itself(d
 def test_a_device_answers_by_the_thresholds_and_its_figures_are_those_of_the_card(done, comparison, name, smallest):
     classifier = Classifier(done.models / f"{name}.tflite")
     decision = done.json("decision.json")
-    judged = judged_images(done.data, done.models / "splits.csv", "multi-label")
+    judged = judged_images(done.data, done.run, task="multi-label")
     pixels = np.stack([done.run.recipe.preprocess.pixels(path) for path in judged.dataset.paths])
     answers = by_hand(classifier.scores(pixels), decision, smallest)
     truth = np.array([[label in text.split(";") for label in LABELS] for text in judged.truth])
@@ -155,7 +155,7 @@ def test_a_device_answers_by_the_thresholds_and_its_figures_are_those_of_the_car
 
 def test_what_changed_from_float32_is_counted_by_label_sets(done, comparison):
     one = comparison["variants"]["int8"]
-    judged = judged_images(done.data, done.models / "splits.csv", "multi-label")
+    judged = judged_images(done.data, done.run, task="multi-label")
     before, after = (
         Classifier(done.models / f"{name}.tflite").rule.answers(
             np.concatenate([

@@ -104,7 +104,7 @@ def test_everything_is_there_and_nothing_half_written(done):
         "report.html",
     }
     assert {path.name for path in (out / "models").iterdir()} == {
-        ".freezenet", "conversion.json", "scores", "splits.csv",
+        ".freezenet", "conversion.json", "scores",
         "float32.tflite", "float32-app.tflite", "int8.tflite", "int8-app.tflite",
     }  # fmt: skip
     assert not list(out.rglob("*partial*"))

@@ -15,7 +15,7 @@ from freezenet.convert.package.golden import golden_images, golden_vectors
 from freezenet.convert.package.metadata import LABELS_FILE, Description, with_metadata
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
-from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CardContent, TrainedOn
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CalibratedOn, CardContent, TrainedOn
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.files import sha256_file
@@ -26,6 +26,9 @@ NOTICE = (
     "Research use only; not a medical device. Figures hold for the data named here; where class and source of the images "
     "go together, a high figure may mean that the source was recognized."
 )
+
+#: What a file says in addition that cannot tell a chest X-ray from other pictures.
+NO_OOD_GATE = "No OOD gate in this file: it also names a class for a picture that is no chest X-ray."
 
 
 def make_card(
@@ -85,6 +88,8 @@ def card_with_outputs(card: CardContent, outputs: Sequence[str]) -> CardContent:
     kept = card.copy()
     if "features" not in outputs:
         kept.pop("gate", None)
+    if "gate" not in kept:
+        kept["notice"] = f"{kept['notice']} {NO_OOD_GATE}"
     kept["outputs"] = list(outputs)
     return kept
 
@@ -101,9 +106,11 @@ def trained_on(run: Run) -> TrainedOn:
     }
 
 
-def calibrated_on(variant: Variant, calibration: Calibration) -> dict[str, Any]:
-    """Return the calibration images of a variant; float variants have none."""
-    return {"images": list(calibration.images) if variant.arithmetic == "integer" else []}
+def calibrated_on(variant: Variant, calibration: Calibration) -> CalibratedOn:
+    """Return how many calibration images a variant has, and the digest of them all; float variants have none."""
+    if variant.arithmetic != "integer":
+        return {"images": 0}
+    return {"images": len(calibration.images), "sha256": calibration.sha256}
 
 
 def packed(model: bytes, card: CardContent, run: Run) -> bytes:
@@ -113,7 +120,7 @@ def packed(model: bytes, card: CardContent, run: Run) -> bytes:
     """
     text = Description(
         name=card["name"],
-        description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {NOTICE}",
+        description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {card['notice']}",
         version=hashlib.sha256(model).hexdigest()[:12],
         license="The trained weights are the user's; the training images' licences apply.",
     )

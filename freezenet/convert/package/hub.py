@@ -30,6 +30,8 @@ from freezenet.train.task import MultiLabel
 README = "README.md"
 #: Model that the examples of the card name, where it is there.
 SHOWN = "int8"
+#: Stands for the data set where nobody gave its name.
+UNNAMED = "unnamed data set"
 
 
 def export_hub(
@@ -38,14 +40,14 @@ def export_hub(
     """Write the folder `out` from the MODELS folder `models` and return the names of its files, with slashes.
 
     license: identifier of the hub for the weights; "other" refers to the training images' licences.
-    dataset: name of the data set in the card; default: the file or folder name of DATA.
+    dataset: name of the data set in the card; default: none, because the name of a file or folder is not for the world.
     Raises ModelError where `models` is none, DataError where `out` holds something, RefusedError where a model was changed. A
     killed export leaves no `out` that holds a part of it.
     """
     conversion = ModelsFolder(models).conversion()
     if not conversion.get("variants"):
         raise ModelError(f"A MODELS folder with at least one variant is required. Got: {models}, without any.")
-    dataset = dataset or Path(conversion["data"]).name
+    dataset = dataset or UNNAMED
     variants = [_variant(models, name, one) for name, one in conversion["variants"].items()]
     readme = _readme(variants, dataset, license)
     # Only now, so that a MODELS folder that cannot be exported costs no earlier export.
@@ -83,6 +85,7 @@ def _described(target: str, source: Path) -> dict[str, Any]:
         "sha256": sha256_file(source),
         "card": card,
         "input": f"{card.content['input']['dtype']}, {card.content['input']['meaning']}",
+        "ood_gate": "gate" in card.content,
         "accuracy": figures["accuracy"],
         "macro_f1": figures["macro_f1"],
         "per_class": figures["per_class"],
@@ -148,7 +151,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         dataset=dataset,
         test=content["accuracy"],
         trained_on=content["trained_on"],
-        calibration_images=max(len(one["card"].content["calibration"]["images"]) for one in variants),
+        calibration_images=max(one["card"].content["calibration"]["images"] for one in variants),
         preprocess=content["preprocess"],
     )
     return f"---\n{data.to_yaml().strip()}\n---\n\n{body}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.train.data.dataset import content_hash
 from freezenet.train.data.images import read_pixels
 from freezenet.train.data.label_sets import strata
+from freezenet.train.files import write_csv
 from freezenet.train.run import Run
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """pixels: (n, h, w) uint8. images: file and SHA-256 of each, in order."""
+    """pixels: (n, h, w) uint8. images: file and SHA-256 of each, in order; they stay with the run."""
 
     pixels: NDArray[np.uint8]
     images: tuple[dict[str, str], ...]
+
+    @property
+    def sha256(self) -> str:
+        """One digest over the sorted SHA-256 of all images: it tells another choice, and no single image."""
+        return content_hash(sorted(one["sha256"] for one in self.images))
+
+    def write(self, path: Path) -> None:
+        """Write the list of the images; where the folder cannot be written, say so and do without."""
+        if path.is_file():
+            return
+        try:
+            write_csv(path, ("file", "sha256"), [(one["file"], one["sha256"]) for one in self.images])
+        except OSError as error:
+            logger.warning(
+                f"The list of calibration images was not written: {path.parent} cannot be written to ({error.strerror}). "
+                "The same conversion chooses the same images again."
+            )
 
     def representative(self, spec: PreprocessSpec) -> Callable[[], Iterator[list[NDArray[np.float32]]]]:
         """Return the generator function that the TensorFlow converter asks for.

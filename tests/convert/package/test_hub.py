@@ -76,7 +76,7 @@ def test_the_front_matter_holds_every_measured_figure(models, exported):
     (entry,) = front["model-index"]
     (result,) = entry["results"]
     assert result["task"] == {"type": "image-classification"}
-    assert result["dataset"] == {"name": "phantoms.csv", "type": "phantoms", "split": "test"}
+    assert result["dataset"] == {"name": "unnamed data set", "type": "unnamed-data-set", "split": "test"}
     found = {(one["type"], one["name"]): one["value"] for one in result["metrics"]}
     expected = {}
     for path in main_files(models):

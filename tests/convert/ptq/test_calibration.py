@@ -4,6 +4,7 @@ import csv
 import hashlib
 import shutil
 from collections import Counter
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -35,6 +36,28 @@ def test_only_training_images_are_chosen_by_file_and_by_hash(run, calibration):
     assert {sides[one["file"]] for one in calibration.images} == {"train"}
     assert not {one["sha256"] for one in calibration.images} & held_out
     assert len({one["file"] for one in calibration.images}) == len(calibration.images)
+
+
+def test_the_list_stays_with_the_run_under_one_digest_of_all(run, calibration, tmp_path, caplog, monkeypatch):
+    """No single image is told by the digest, which is that of the sorted hashes; another choice has another."""
+    digest = hashlib.sha256("\n".join(sorted(one["sha256"] for one in calibration.images)).encode()).hexdigest()
+    assert calibration.sha256 == digest != choose_calibration(run, 20).sha256
+    (one,) = choose_calibration(run, 1).images[:1]
+    assert replace(calibration, images=(one,)).sha256 != one["sha256"]
+    path = tmp_path / run.calibration_file(digest).name
+    calibration.write(path)
+    with path.open(newline="", encoding="utf-8") as file:
+        assert tuple(csv.DictReader(file)) == calibration.images
+    path.write_text("as it was")
+    calibration.write(path)
+    assert path.read_text() == "as it was"
+
+    def refuse(*_):
+        raise PermissionError(30, "Read-only file system")
+
+    monkeypatch.setattr("freezenet.convert.ptq.calibration.write_csv", refuse)
+    calibration.write(tmp_path / "read-only" / "calibration.csv")
+    assert "cannot be written to (Read-only file system). The same conversion chooses the same images" in caplog.text
 
 
 def test_each_class_has_its_share(run, calibration):

@@ -100,10 +100,10 @@ def test_an_added_file_is_refused(signed, said, name):
 
 def test_a_removed_and_a_renamed_file_are_refused(signed, said):
     folder, public = signed
-    (folder / "splits.csv").unlink()
+    (folder / "conversion.json").unlink()
     (folder / "float16.tflite").rename(folder / "other.tflite")
     code, line = said(folder / "int8.tflite", "--public-key", public)
-    assert code == 3 and "other.tflite added; float16.tflite, splits.csv removed since" in line
+    assert code == 3 and "other.tflite added; conversion.json, float16.tflite removed since" in line
 
 
 def test_what_git_and_the_hub_leave_beside_the_files_does_not_matter_but_is_no_signed_model(signed, said):
@@ -262,6 +262,6 @@ def test_what_model_signing_signed_is_verified_here(own_models, make_key):
         (own_models / "model.sig").unlink(missing_ok=True)
         signing.Config().use_elliptic_key_signer(private_key=private).sign(own_models, own_models / "model.sig")
         assert "int8.tflite" in check_signature(own_models, public)
-    (own_models / "splits.csv").write_text("changed")
-    with pytest.raises(FreezenetError, match=r"splits\.csv changed since"):
+    (own_models / "conversion.json").write_text("changed")
+    with pytest.raises(FreezenetError, match=r"conversion\.json changed since"):
         check_signature(own_models, public)
