@@ -300,7 +300,7 @@ def test_imagenet_weights_without_a_network(refused, data, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("setting", "named"),
     [
-        ("epochs=0", "between 1 and"),
+        ("epochs=0", "from 1 to"),
         ("epochs=many", "a whole number"),
         ("epoch=3", "'epoch'"),
         ("epochs", "key=value"),

@@ -97,7 +97,9 @@ def test_the_public_names_load_nothing_heavy():
 
 def test_the_public_names_load_less_than_what_they_stand_on():
     """What makes them quicker to import than NumPy, OpenCV and the interpreter: OpenCV and archives wait for their first use."""
-    loaded = set(ran("import sys; from freezenet import Classifier, Prediction; print(*sys.modules, sep='\\n')").split())
+    loaded = set(
+        ran("import sys; from freezenet import Classifier, Prediction; print(*sys.modules, sep='\\n')").split()
+    )
     assert "numpy" in loaded
     assert not loaded & {"cv2", "zipfile", "hashlib", "ai_edge_litert", "tflite_runtime"}
 
