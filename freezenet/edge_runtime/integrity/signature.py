@@ -128,6 +128,8 @@ def elliptic(load: Callable[[], Any], path: Path) -> Any:
         raise SettingError(f"A key file is required. Got: {path}, which does not exist.") from None
     except IsADirectoryError:
         raise SettingError(f"A key file is required. Got: {path}, a folder.") from None
+    except SettingError:  # a ValueError too, but it says what is wrong: a passphrase
+        raise
     # What cryptography raises for a key of a kind that it does not know.
     except (ValueError, library("exceptions").UnsupportedAlgorithm):
         key = None

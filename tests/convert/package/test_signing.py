@@ -21,7 +21,7 @@ from freezenet.edge_runtime.integrity.signature import check_signature
 
 def test_the_command_signs_and_says_where(own_models, make_key, command):
     private, public = make_key()
-    count = sum(path.name != ".freezenet" for path in own_models.iterdir())
+    count = sum(path.is_file() and path.name != ".freezenet" for path in own_models.rglob("*"))
     assert command("sign", own_models, "--key", private) == (0, f"{own_models / 'model.sig'}\t{count} files\n", "")
     assert command("verify", own_models, "--public-key", public)[0] == 0
     assert not list(own_models.glob(".*partial*"))
@@ -32,8 +32,10 @@ def test_every_file_is_listed_with_its_hash(own_models, make_key):
     bundle = json.loads((own_models / "model.sig").read_text())
     statement = json.loads(base64.b64decode(bundle["dsseEnvelope"]["payload"]))
     listed = {one["name"]: one["digest"] for one in statement["predicate"]["resources"]}
-    files = [path for path in own_models.iterdir() if path.name not in {".freezenet", "model.sig"}]
-    assert listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    files = [path for path in own_models.rglob("*") if path.is_file() and path.name not in {".freezenet", "model.sig"}]
+    assert listed == {
+        path.relative_to(own_models).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
     assert names == sorted(listed)
     assert str(own_models.parent) not in json.dumps(statement)
 
