@@ -151,7 +151,9 @@ def inspect(model: Path, as_json: bool) -> None:
     passed = (
         f"passed: {verdict['agreement']:.1%} of {verdict['images']} validation images keep the trained network's class"
     )
-    click.echo(f"acceptance  {'refused: ' + verdict['refused'] if verdict['refused'] else passed}")
+    # A card of an earlier version knows two outcomes.
+    question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
+    click.echo(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
     confidence, ood = content.get("confidence"), content.get("gate")
     if confidence:
         click.echo(

@@ -74,6 +74,7 @@ def content(models, run):
             for name in ("float32", "float16", "dynamic", "int8", "int16x8")
         ],
         "refused": {},
+        "undecided": {},
         "environment": environment(),
     }
     return json.loads((run.folder / "metrics.json").read_text()), results
@@ -267,6 +268,11 @@ def test_notes_on_the_measurement_stand_in_the_report(report):
 def test_a_refusal_stands_in_the_report(report):
     page, _ = report(lambda metrics, results: results["refused"].update(int8="it gives NaN & <more>"))
     assert any("int8: it gives NaN & <more>." in " ".join(one.split()) for one in page.notices)
+
+
+def test_an_open_question_of_acceptance_stands_in_the_report(report):
+    page, _ = report(lambda metrics, results: results["undecided"].update(int8="34 images are too few"))
+    assert any("int8: 34 images are too few." in " ".join(one.split()) for one in page.notices)
 
 
 def test_the_command_and_the_machine_are_named(report, content):

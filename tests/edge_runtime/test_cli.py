@@ -270,6 +270,14 @@ def test_inspect_prints_what_a_person_asks_for(models, run):
         assert "not a medical device" in done.stdout
 
 
+@pytest.mark.parametrize("outcome", ["refused", "undecided"])
+def test_inspect_tells_what_acceptance_found(int8, with_card, outcome):
+    def change(content):
+        content["against_keras"].update({"refused": None, "undecided": None, outcome: "the reason"})
+
+    assert f"acceptance  {outcome}: the reason\n" in invoke("inspect", with_card(int8, change)).stdout
+
+
 # ---- verify
 
 
