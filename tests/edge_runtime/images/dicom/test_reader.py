@@ -258,6 +258,7 @@ def test_a_folder_gives_dicom_files_of_any_name_and_not_their_index(dicom, tmp_p
         "DICOM/PAT1/IM0001": dicom(SMALL),
         "DICOM/PAT1/1.2.840.113619.2.5": dicom(SMALL),
         "DICOM/x.img": dicom(SMALL),
+        "DICOM/xray.jfif": b"\xff\xd8\xff",
         "a.DCM": b"x",
         "b.dicom": b"x",
         "DICOMDIR": bytes(128) + b"DICM" + meta + stream.getvalue(),
@@ -269,7 +270,14 @@ def test_a_folder_gives_dicom_files_of_any_name_and_not_their_index(dicom, tmp_p
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     found = [Path(path).relative_to(tmp_path).as_posix() for path in images_below(str(tmp_path))]
-    assert found == ["DICOM/PAT1/1.2.840.113619.2.5", "DICOM/PAT1/IM0001", "DICOM/x.img", "a.DCM", "b.dicom"]
+    assert found == [
+        "DICOM/PAT1/1.2.840.113619.2.5",
+        "DICOM/PAT1/IM0001",
+        "DICOM/x.img",
+        "DICOM/xray.jfif",
+        "a.DCM",
+        "b.dicom",
+    ]
     assert {".dcm", ".dicom"} <= IMAGE_SUFFIXES
     assert "Media Storage Directory Storage" in refusal(tmp_path / "DICOMDIR")
 
