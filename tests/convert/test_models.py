@@ -121,7 +121,7 @@ def test_the_card_keeps_its_contract(models, run, name):
     assert card["input"]["dtype"] == ("uint8" if name == "int8" else "float32")
     assert card["labels"] == ["Clear", "Diffuse", "Focal", "Reticular"]
     assert card["preprocess"] == {
-        "size": [96, 96], "mean": 128.0, "std": 127.5, "color": "gray", "resize": "area", "version": 1,
+        "size": [96, 96], "mean": 128.0, "std": 127.5, "color": "gray", "resize": "area", "version": 2,
     }  # fmt: skip
     assert card["trained_on"]["model_sha256"] == sha256(run.folder / "model.keras")
     assert card["trained_on"]["splits_sha256"] == sha256(run.folder / "splits.csv")

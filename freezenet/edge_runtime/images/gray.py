@@ -1,12 +1,13 @@
-"""Samples as 8-bit gray values: the rules for colour, alpha and 16 bits, and the decoder that gives the samples.
+"""Samples as 8-bit gray values: the rules for colour, alpha and 16 bits.
 
 The rules, in this order:
 
 1. Alpha is composited onto black, the background of an X-ray.
-2. Colour becomes luminance (ITU-R BT.601: .299 R + .587 G + .114 B).
-3. 16-bit samples: the bit depth is the smallest of 8, 10, 12, 14, 16 that holds the largest sample, and the
-   full range of that depth becomes 0..255. Detectors store 10 to 14 bits in 16-bit files; dividing those by
-   257 would hand a nearly black image to the network.
+2. 16-bit samples: the bit depth is the smallest of 8, 10, 12, 14, 16 that holds all samples but one in a thousand, and the
+   full range of that depth becomes 0..255; what lies above is white. Detectors store 10 to 14 bits in 16-bit files; dividing
+   those by 257 would hand a nearly black image to the network, and so would one defective pixel or line, or a mark that
+   was written over the image, if the largest sample alone decided.
+3. Colour becomes luminance (ITU-R BT.601: .299 R + .587 G + .114 B).
 """
 
 from __future__ import annotations
@@ -17,32 +18,15 @@ import cv2
 import numpy as np
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.system.chatter import without_chatter, without_opencv_log
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: One sample in so many may lie above the range of the bit depth.
+ONE_IN = 1000
+_BIT_DEPTHS = (8, 10, 12, 14, 16)
 #: Alpha is composited in blocks of rows, because in floats the whole image would take 16 bytes for each pixel.
 _ROWS_AT_ONCE = 64
-_BIT_DEPTHS = (8, 10, 12, 14, 16)
-
-
-def decoded(data: bytes, flags: int) -> NDArray | None:
-    """Decode a file with OpenCV, which must have been told from its header to be within the limits.
-
-    Args:
-        data: The bytes of the file.
-        flags: OpenCV's, such as `cv2.IMREAD_GRAYSCALE`.
-
-    Returns:
-        The samples (h, w) or (h, w, channels), blue first; None where OpenCV cannot decode them.
-    """
-    try:
-        # A damaged file is said once, by our own sentence.
-        with without_opencv_log(), without_chatter():
-            return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
-        return None
 
 
 def to_gray(image: NDArray) -> NDArray[np.uint8]:
@@ -59,35 +43,51 @@ def to_gray(image: NDArray) -> NDArray[np.uint8]:
         raise DataError(
             f"A gray or colour image with 8- or 16-bit samples is required. Got: {image.dtype} of shape {image.shape}."
         )
+    depth = bit_depth(sample_counts(image)) if image.dtype == np.uint16 else 8
     if image.ndim == 3:
         image = image[..., 0] if image.shape[2] == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    if image.dtype == np.uint16:
-        peak = int(image.max())
-        depth = next(bits for bits in _BIT_DEPTHS if peak < 1 << bits)
-        image = cv2.convertScaleAbs(image, alpha=255.0 / ((1 << depth) - 1))
-    return image
+    return image if image.dtype == np.uint8 else scaled(image, depth)
 
 
-def on_black(upright: NDArray, stored: NDArray) -> NDArray:
-    """Composite the stored image's alpha (if any) onto black.
+def sample_counts(samples: NDArray) -> NDArray[np.float32]:
+    """Return how often each possible sample occurs in an image of any number of channels, uint8 or uint16."""
+    possible = 1 << (8 * samples.itemsize)
+    flat = samples.reshape(len(samples), -1)
+    return np.asarray(cv2.calcHist([flat], [0], None, [possible], [0, possible]).ravel(), np.float32)
 
-    OpenCV drops alpha when it applies EXIF and ignores EXIF when it keeps alpha, hence the two decodes.
+
+def bit_depth(counts: NDArray) -> int:
+    """Return the smallest of 8, 10, 12, 14, 16 bits that holds all samples but one in ONE_IN.
 
     Args:
-        upright: The image with EXIF applied and without alpha; (h, w, 3) where the other has alpha. It is written to.
-        stored: The image as stored, (h, w) or (h, w, channels).
+        counts: How often each sample from 0 on occurs; at most 65,536.
+    """
+    allowed = int(counts.sum(dtype=np.float64)) // ONE_IN
+    return next(bits for bits in _BIT_DEPTHS if counts[1 << bits :].sum(dtype=np.float64) <= allowed)
+
+
+def holding(largest: int) -> int:
+    """Return the smallest of 8, 10, 12, 14, 16 bits that holds a number; for tables, of which each entry counts."""
+    return next(bits for bits in _BIT_DEPTHS if largest < 1 << bits)
+
+
+def scaled(samples: NDArray[np.uint16], depth: int) -> NDArray[np.uint8]:
+    """Bring the full range of a bit depth to 0..255, rounded; what lies above it becomes 255."""
+    return np.asarray(cv2.convertScaleAbs(samples, alpha=255.0 / ((1 << depth) - 1)), np.uint8)
+
+
+def on_black(stored: NDArray) -> NDArray:
+    """Composite the alpha of samples (h, w, 4), if that is what they are, onto black; they are written to.
+
+    Returns:
+        The colours (h, w, 3) of the same type; other samples as they are.
     """
     if stored.ndim != 3 or stored.shape[2] != 4:
-        return upright
-    turned = DataError("An upright image is required where there is alpha. Got: alpha with EXIF rotation.")
-    if upright.shape != (*stored.shape[:2], 3):
-        raise turned
+        return stored
     full = np.iinfo(stored.dtype).max
     for top in range(0, len(stored), _ROWS_AT_ONCE):
-        below, block = stored[top : top + _ROWS_AT_ONCE], upright[top : top + _ROWS_AT_ONCE]
-        weight = below[..., 3].astype(np.float32) / full
+        block = stored[top : top + _ROWS_AT_ONCE]
+        weight = block[..., 3].astype(np.float32) / full
         for channel in range(3):  # NumPy is slow along an axis of three
-            if not np.array_equal(below[..., channel], block[..., channel]):
-                raise turned
-            block[..., channel] = np.rint(below[..., channel] * weight)
-    return upright
+            block[..., channel] = np.rint(block[..., channel] * weight)
+    return cv2.cvtColor(stored, cv2.COLOR_BGRA2BGR)

@@ -1,12 +1,35 @@
-"""What the header of an image file says, read before anything is decoded."""
+"""What the header of an image file says, read before anything is decoded: the format, the size, the kind of JPEG."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.png import png_channels
+from freezenet.edge_runtime.images.tiff import tiff_header
+
+_SAVE = "save it as PNG"
+#: First bytes -> name of a format that is not read. OpenCV reads some of them, by no rules that are written down.
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"#?RADIANCE", "Radiance HDR"),
+    (b"#?RGBE", "Radiance HDR"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"\x59\xa6\x6a\x95", "Sun raster"),
+    (b"II\xbc\x01", "JPEG XR"),
+    (b"8BPS", "Photoshop"),
+    (b"%PDF-", "PDF"),
+)
+# ISO/IEC 14496-12: the major brand behind "ftyp" at byte 4.
+_HEIC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
+_AVIF_BRANDS = frozenset((b"avif", b"avis"))
 
 # Markers FFC0..FFCF that start a frame, without DHT (C4), JPG (C8) and DAC (CC): ITU-T T.81, table B.1; and FFF7, that
 # of JPEG-LS: ITU-T T.87, table C.1.
@@ -29,14 +52,10 @@ class JpegFrame(NamedTuple):
 _FILL = re.compile(rb"\xff+")
 #: A colour profile takes up to 255 segments; a walk through millions would keep a worker busy for seconds.
 _MOST_SEGMENTS = 10_000
-
-#: Of a PNG's colour type; gray with alpha is decoded to four channels.
-_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}
-#: Bytes of a TIFF's BYTE, SHORT, LONG and LONG8.
-_TIFF_SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
-#: Directory entries that are looked at; real files have some dozens.
-_MOST_ENTRIES = 1000
-_WIDTH, _HEIGHT, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 277, 322, 323
+#: Anything but a stuffed zero, a fill byte and RST.
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
+_MOST_SCANS = 100
 
 
 def image_format(data: bytes) -> str | None:
@@ -53,6 +72,21 @@ def image_format(data: bytes) -> str | None:
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
     return None
+
+
+def other_format(data: bytes) -> tuple[str, str] | None:
+    """Return the name of a known format that is not read and what to do with the file; None where it is not known."""
+    if data[4:8] == b"ftyp":
+        brand = data[8:12]
+        if brand in _HEIC_BRANDS:
+            return "HEIC", (
+                "save it as JPEG (`heif-convert IN.heic OUT.jpg`; on the phone: Settings, Camera, Formats, Most Compatible)"
+            )
+        return ("AVIF", _SAVE) if brand in _AVIF_BRANDS else None
+    # Portable pixmaps: P1 to P7, Pf and PF, and a blank or a comment.
+    if data[:1] == b"P" and data[1:2] in b"1234567fF" and data[2:3] in (b" ", b"\t", b"\r", b"\n", b"#"):
+        return "PNM", _SAVE
+    return next(((name, _SAVE) for magic, name in _OTHERS if data.startswith(magic)), None)
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
@@ -79,8 +113,8 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _tiff_size(data: bytes) -> tuple[int, int]:
-    tags = _tiff_tags(data)
-    return tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
+    header = tiff_header(data)
+    return header.width, header.height
 
 
 def _bmp_size(data: bytes) -> tuple[int, int] | None:
@@ -151,56 +185,43 @@ def is_cut_off(jpeg: bytes) -> bool:
     return jpeg.find(b"\xff\xda", jpeg.rfind(b"\xff\xd9") + 1) >= 0
 
 
+def check_jpeg(data: bytes, frame: JpegFrame) -> None:
+    """Raise DataError for a JPEG that was cut off or that would take a decoder too long.
+
+    Each scan of a progressive JPEG is decoded over the whole image; encoders write about ten.
+    """
+    # OpenCV before 5 fills the missing part with gray and says nothing.
+    if is_cut_off(data):
+        raise DataError("A whole JPEG file is required. Got: a truncated one; copy it again.")
+    if frame.marker in _PROGRESSIVE and _has_many_scans(data):
+        raise DataError(f"A JPEG file of at most {_MOST_SCANS} scans is required. Got: more; save it again.")
+
+
+def _has_many_scans(jpeg: bytes) -> bool:
+    at, scans = 2, 0
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(jpeg, at)
+        if found is None or found[0][1] == 0xD9:
+            return False
+        at = found.end()
+        scans += found[0][1] == 0xDA
+        if scans > _MOST_SCANS:
+            return True
+        if found[0][1] not in _JPEG_ALONE:
+            at += max(2, int.from_bytes(jpeg[at : at + 2], "big"))
+    return True
+
+
 def channels(data: bytes) -> int:
     """Return how many samples a pixel has as stored; 4, the most, where that is not read here.
 
     A palette counts as its colours, and a PNG's colour key as alpha.
     """
     if image_format(data) == "PNG":
-        return 4 if b"tRNS" in data else _PNG_CHANNELS.get(int.from_bytes(data[25:26], "big"), 4)
+        return png_channels(data)
     if image_format(data) == "TIFF":
-        return _tiff_tags(data).get(_SAMPLES, 1)
+        return tiff_header(data).samples
     return 4
-
-
-def tile_pixels(data: bytes) -> int:
-    """Return the pixels of one tile of a TIFF, which may be larger than the image; 0 where there are no tiles."""
-    tags = _tiff_tags(data) if image_format(data) == "TIFF" else {}
-    return tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_HEIGHT, 0)
-
-
-def png_is_whole(data: bytes) -> bool:
-    """Whether the chunks of a PNG lie inside the file up to its end chunk; OpenCV takes memory for what they say."""
-    at = 8
-    while at + 12 <= len(data):
-        if data[at + 4 : at + 8] == b"IEND":
-            return True
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    return False
-
-
-def _tiff_tags(data: bytes) -> dict[int, int]:
-    """Return tag -> first value of the first directory, for the tags of whole numbers (TIFF 6.0, section 2)."""
-    order: Literal["little", "big"] = "little" if data[:1] == b"I" else "big"
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(data[at : at + size], order)
-
-    big = number(2, 2) == 43
-    count_size, entry_size, offset_size = (8, 20, 8) if big else (2, 12, 4)
-    at = number(8, 8) if big else number(4, 4)
-    start = at + count_size
-    # A directory cannot be longer than the file, and its entries are sorted by tag.
-    end = min(start + min(number(at, count_size), _MOST_ENTRIES) * entry_size, len(data))
-    found: dict[int, int] = {}
-    for entry in range(start, end, entry_size):
-        size = _TIFF_SIZES.get(number(entry + 2, 2), 0)
-        where = entry + 4 + offset_size
-        if size * number(entry + 4, offset_size) > offset_size:
-            where = number(where, offset_size)
-        # libtiff takes the first of two entries with one tag.
-        found.setdefault(number(entry, 2), number(where, size))
-    return found
 
 
 _SIZES: dict[str, Callable[[bytes], tuple[int, int] | None]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
+from freezenet.edge_runtime.images.header import image_format
 
 #: The argument that stands for an image on standard input.
 STDIN = "-"
@@ -36,8 +37,8 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
 def images_below(folder: str) -> Iterator[str]:
     """Yield the paths of the images below a folder in the order of their names, with no more than one folder's at a time.
 
-    These are files with an image's suffix and DICOM files whatever their name: hospitals export them as IM0001 or by a
-    number. DICOMDIR, the index among them, is no image. A folder below it that cannot be read is yielded as well, so that it
+    These are files with an image's suffix, and images whatever their name: hospitals export DICOM files as IM0001 or by a
+    number, and browsers save JPEG files as .jfif. DICOMDIR, the index among them, is no image. A folder below it that cannot be read is yielded as well, so that it
     is not passed over in silence.
     """
     from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
@@ -52,11 +53,11 @@ def images_below(folder: str) -> Iterator[str]:
         path = os.path.join(folder, name)
         if is_folder:
             yield from images_below(path)
-        elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES or _is_unnamed_dicom(path):
+        elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES or _is_image(path):
             yield path
 
 
-def _is_unnamed_dicom(path: str) -> bool:
+def _is_image(path: str) -> bool:
     # Opening a pipe would wait for its other end.
     if not os.path.isfile(path):
         return False
@@ -65,7 +66,7 @@ def _is_unnamed_dicom(path: str) -> bool:
             head = file.read(HEAD)
     except OSError:
         return False
-    return is_dicom(head) and not is_dicomdir(head)
+    return image_format(head) is not None or (is_dicom(head) and not is_dicomdir(head))
 
 
 def overlay_names() -> Callable[[str], str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Version of the rules in this module and in `freezenet.edge_runtime.images.reader`; a change of rules is a new number.
-PREPROCESS_VERSION = 1
+PREPROCESS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,12 @@ class PreprocessSpec:
         object.__setattr__(self, "size", tuple(int(side) for side in self.size))
         known = {"color": "gray", "resize": "area", "version": PREPROCESS_VERSION}
         for key, value in known.items():
-            if getattr(self, key) != value:
+            got = getattr(self, key)
+            if got != value:
+                is_older = key == "version" and isinstance(got, int) and got < PREPROCESS_VERSION
+                remedy = "convert the model again" if is_older else "update freezenet"
                 raise ModelError(
-                    f"Preprocessing with {key} = {value!r} is what this version knows. Got: {getattr(self, key)!r:.80}; "
-                    "update freezenet."
+                    f"Preprocessing with {key} = {value!r} is what this version knows. Got: {got!r:.80}; {remedy}."
                 )
         if self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
             raise ModelError(

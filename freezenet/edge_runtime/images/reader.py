@@ -4,8 +4,9 @@ Formats: JPEG, PNG, TIFF, BMP, WebP; 8 or 16 bits; gray, colour, with or without
 `freezenet.edge_runtime.images.dicom`. The rules, in order:
 
 1. What is no file of these formats by its first bytes, or too small or too large by its header, reaches no decoder.
-2. EXIF orientation is applied.
-3. Samples become gray values (`freezenet.edge_runtime.images.gray`).
+2. What the decoder itself finds damaged is refused.
+3. EXIF orientation is applied.
+4. Samples become gray values (`freezenet.edge_runtime.images.gray`).
 """
 
 from __future__ import annotations
@@ -17,18 +18,23 @@ import cv2
 import numpy as np
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.decoder import decoded
 from freezenet.edge_runtime.images.dicom import read_dicom_gray
 from freezenet.edge_runtime.images.dicom.recognition import is_dicom
-from freezenet.edge_runtime.images.gray import decoded, on_black, to_gray
+from freezenet.edge_runtime.images.gray import on_black, to_gray
 from freezenet.edge_runtime.images.header import (
+    JpegFrame,
     channels,
+    check_jpeg,
     image_format,
     image_size,
-    is_cut_off,
-    png_is_whole,
-    tile_pixels,
+    jpeg_frame,
+    other_format,
 )
-from freezenet.edge_runtime.images.limits import MAX_PIXELS, check_size
+from freezenet.edge_runtime.images.limits import check_size
+from freezenet.edge_runtime.images.orientation import orientation, upright
+from freezenet.edge_runtime.images.png import gray_key, plain, png_has_alpha, png_is_whole
+from freezenet.edge_runtime.images.tiff import check_deflate, check_tiff, tiff_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,10 +42,13 @@ if TYPE_CHECKING:
 #: Suffixes that a folder is searched for.
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".dcm", ".dicom"})
 
-_UNREADABLE = (
-    "A whole JPEG, PNG, TIFF, BMP, WebP or DICOM file is required. Got: data that cannot be decoded "
-    "(damaged, truncated or another format)."
-)
+_REQUIRED = "A whole JPEG, PNG, TIFF, BMP, WebP or DICOM file is required."
+_UNREADABLE = f"{_REQUIRED} Got: data that cannot be decoded (damaged, truncated or another format)."
+_COLOR = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
+# Frame markers of JPEG that are not decoded here: ITU-T T.81, table B.1, and T.87.
+_OTHER_JPEG = {0xC3: "lossless JPEG", 0xC5: "hierarchical JPEG", 0xC6: "hierarchical JPEG", 0xC7: "hierarchical JPEG",
+               0xC9: "JPEG with arithmetic coding", 0xCA: "JPEG with arithmetic coding", 0xCB: "lossless JPEG", 0xCD: "hierarchical JPEG",
+               0xCE: "hierarchical JPEG", 0xCF: "hierarchical JPEG", 0xF7: "JPEG-LS"}  # fmt: skip
 _REDUCED_GRAY = {2: cv2.IMREAD_REDUCED_GRAYSCALE_2, 4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
                  8: cv2.IMREAD_REDUCED_GRAYSCALE_8}  # fmt: skip
 
@@ -66,40 +75,72 @@ def read_gray(
         raise DataError("An image file is required. Got: an empty file (0 bytes).")
     if is_dicom(data):
         return read_dicom_gray(data, trust_tags)
-    kind, size = image_format(data), image_size(data)
+    kind = image_format(data)
     if kind is None:
-        raise DataError(_UNREADABLE)
+        other = other_format(data)
+        raise DataError(f"{_REQUIRED} Got: {other[0]}; {other[1]}." if other else _UNREADABLE)
+    size = image_size(data)
     # The decoder takes memory for what the header says, so it sees no file of which this is not known.
     if size is None:
         raise DataError(f"A whole {kind} file is required. Got: one without a size in its header; copy it again.")
-    is_jpeg = kind == "JPEG"
-    check_size(*size, 1 if is_jpeg else channels(data))
-    if kind == "PNG" and not png_is_whole(data):
-        raise DataError("A whole PNG file is required. Got: a truncated or damaged one; copy it again.")
-    if kind == "TIFF":
-        _check_tiff(data)
-    # OpenCV before 5 fills the missing part with gray and says nothing.
-    if is_jpeg and is_cut_off(data):
-        raise DataError("A whole JPEG file is required. Got: a truncated one; copy it again.")
-    flags = cv2.IMREAD_GRAYSCALE if is_jpeg else cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
-    if is_jpeg and shrink_to is not None:
-        flags = _REDUCED_GRAY.get(_jpeg_reduction(size, shrink_to), flags)
-    image = _decode(data, flags)
-    if _has_alpha(data, kind, image.dtype):
-        image = on_black(image, _decode(data, cv2.IMREAD_UNCHANGED))
+    check_size(*size, 1 if kind == "JPEG" else channels(data))
+    image = _SAMPLES[kind](data) if kind != "JPEG" else _jpeg_samples(data, size, shrink_to)
     check_size(image.shape[1], image.shape[0])
     return to_gray(image)
 
 
-def _check_tiff(data: bytes) -> None:
-    """Refuse what libtiff would take memory for, and what OpenCV would read wrongly."""
-    if tile_pixels(data) * channels(data) > MAX_PIXELS:
+def _jpeg_samples(data: bytes, size: tuple[int, int], shrink_to: tuple[int, int] | None) -> NDArray:
+    """Decode to luminance, smaller where that is enough; OpenCV applies EXIF orientation."""
+    frame = jpeg_frame(data)
+    assert frame is not None  # it has a size
+    _check_frame(frame)
+    check_jpeg(data, frame)
+    flags = cv2.IMREAD_GRAYSCALE
+    if shrink_to is not None:
+        flags = _REDUCED_GRAY.get(_jpeg_reduction(size, shrink_to), flags)
+    return _decode(data, flags)
+
+
+def _check_frame(frame: JpegFrame) -> None:
+    name = _OTHER_JPEG.get(frame.marker) or ("JPEG" if frame.bits != 8 else None)
+    if name is not None:
         raise DataError(
-            f"A TIFF with tiles of at most {MAX_PIXELS // 1_000_000} megapixels is required. Got: larger ones; save "
-            "it without tiles."
+            f"A baseline or progressive JPEG file of 8 bits is required. Got: {name} of {frame.bits} bits; save it as PNG."
         )
-    if channels(data) == 2:  # OpenCV drops the alpha and half of the bits
-        raise DataError("A TIFF without alpha is required. Got: gray with alpha; save it without.")
+
+
+def _png_samples(data: bytes) -> NDArray:
+    if not png_is_whole(data):
+        raise DataError("A whole PNG file is required. Got: a truncated or damaged one; copy it again.")
+    shown = plain(data)
+    image = _decode(shown, cv2.IMREAD_UNCHANGED if png_has_alpha(shown) else _COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    key = gray_key(data)
+    if key is not None:
+        image[image == key] = 0
+    return upright(on_black(image), orientation(data, "PNG"))
+
+
+def _webp_samples(data: bytes) -> NDArray:
+    return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "WebP"))
+
+
+def _tiff_samples(data: bytes) -> NDArray:
+    """Decode the first page; libtiff itself composites alpha of 8 bits and inverts where 0 is white."""
+    header = tiff_header(data)
+    check_tiff(header)
+    check_deflate(data, header)
+    if header.has_alpha:
+        return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "TIFF"))
+    image = _decode(data, _COLOR)
+    return cv2.bitwise_not(image) if header.white_is_zero and image.dtype == np.uint16 else image
+
+
+def _bmp_samples(data: bytes) -> NDArray:
+    """Decode; the fourth byte of 32 bits is usually unused (zero) and is no alpha."""
+    return _decode(data, _COLOR)
+
+
+_SAMPLES = {"PNG": _png_samples, "TIFF": _tiff_samples, "BMP": _bmp_samples, "WebP": _webp_samples}
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -125,14 +166,3 @@ def _jpeg_reduction(size: tuple[int, int], shrink_to: tuple[int, int]) -> int:
     # EXIF may swap the sides; the smaller against the larger target side is safe either way.
     room = min(size) / max(shrink_to)
     return next((factor for factor in (8, 4, 2) if room / factor >= 2), 1)
-
-
-def _has_alpha(data: bytes, kind: str, dtype: np.dtype) -> bool:
-    """Whether a file of the format at hand, decoded to `dtype`, can carry alpha that is not composited yet.
-
-    A PNG says so in its header (a colour key, tRNS, is alpha too), WebP and 16-bit TIFF may. libtiff itself puts
-    8-bit TIFF onto black. The fourth byte of a 32-bit BMP is usually unused (zero) and is no alpha.
-    """
-    if kind == "PNG":
-        return data[25] in (4, 6) or b"tRNS" in data
-    return kind == "WebP" or (kind == "TIFF" and dtype == np.uint16)

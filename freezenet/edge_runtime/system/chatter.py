@@ -13,7 +13,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def without_chatter() -> Iterator[None]:
-    """Drop what is written to stderr meanwhile, by libjpeg and libpng for example, which have no switch for it in OpenCV.
+    """Drop what is written to stderr meanwhile, by an interpreter for example that has no switch for it.
 
     Only where this is the process's only Python thread: stderr belongs to the whole process, and the log line of
     another thread must not be lost. In a server such chatter therefore reaches the log.
@@ -65,15 +65,6 @@ class _Shared:
                     self._undo()
 
 
-def _silence_opencv() -> Callable[[], object]:
-    import cv2
-
-    levels: Any = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # the latter before OpenCV 4.13
-    before = levels.getLogLevel()
-    levels.setLogLevel(0)  # LOG_LEVEL_SILENT
-    return lambda: levels.setLogLevel(before)
-
-
 def _ignore_pydicom() -> Callable[[], object]:
     # Not warnings.catch_warnings, with which threads take the filters from each other.
     item: Any = ("ignore", None, Warning, re.compile("pydicom|highdicom"), 0)
@@ -88,7 +79,5 @@ def _ignore_pydicom() -> Callable[[], object]:
     return undo
 
 
-#: For a `with` block: OpenCV logs nothing.
-without_opencv_log = _Shared(_silence_opencv)
 #: For a `with` block: what pydicom and highdicom say about odd values is not shown.
 without_pydicom_warnings = _Shared(_ignore_pydicom)

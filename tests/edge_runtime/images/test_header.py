@@ -15,10 +15,10 @@ from freezenet.edge_runtime.images.header import (
     image_format,
     image_size,
     jpeg_frame,
-    png_is_whole,
-    tile_pixels,
 )
+from freezenet.edge_runtime.images.png import png_is_whole
 from freezenet.edge_runtime.images.reader import read_gray
+from freezenet.edge_runtime.images.tiff import tiff_header
 from studies.stress.fuzz import tiff
 
 GRAY = (np.arange(60 * 50).reshape(60, 50) % 256).astype(np.uint8)
@@ -122,7 +122,11 @@ def test_stray_bytes_between_segments_hide_no_size():
     for stray in (b"\0", b"abc", b"\xff\0", b"\xff\x01", b"\xff\xd0\xff\xd7", b"\xff\xff\0x"):
         data = jpeg[:behind] + stray + jpeg[behind:]
         assert image_size(data) == image_size(jpeg[:2] + stray + jpeg[2:]) == (50, 60)
-        assert read_gray(data).shape == (60, 50)
+        # Where libjpeg says that they are there, it says nothing about worse damage behind them.
+        try:
+            np.testing.assert_array_equal(read_gray(data), read_gray(jpeg))
+        except FreezenetError as error:
+            assert "extraneous bytes before marker" in str(error)
     for end in (b"\xff\xd8", b"\xff\xd9", b"\xff\xda\0\2"):
         assert image_size(jpeg[:2] + end + jpeg[2:]) is None
     assert jpeg_frame(jpeg[:2] + b"\xff\xe1\0\0" + jpeg[2:]) == jpeg_frame(jpeg)
@@ -173,8 +177,8 @@ def test_channels_are_those_that_a_decoder_makes_room_for(mode, kind, options, e
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_size_and_channels_of_a_tiff_in_both_byte_orders(order):
     data = tiff.written(np.dstack([GRAY, GRAY, GRAY]), order=order)
-    assert (image_size(data), channels(data), tile_pixels(data)) == ((50, 60), 3, 0)
-    assert tile_pixels(tiff.written(GRAY[..., None], tile=16, order=order)) == 16 * 16
+    assert (image_size(data), channels(data), tiff_header(data).tile_pixels) == ((50, 60), 3, 0)
+    assert tiff_header(tiff.written(GRAY[..., None], tile=16, order=order)).tile_pixels == 16 * 16
 
 
 def test_size_of_a_bigtiff_equals_pillows():

@@ -139,8 +139,33 @@ def test_fewer_bits_in_16_are_scaled_by_the_range_of_their_depth(kind, bits):
 def test_the_depth_is_the_smallest_that_holds_the_largest_sample():
     samples = np.zeros((40, 40), np.uint16)
     for peak, full in ((255, 255), (256, 1023), (4095, 4095), (4096, 16383), (16384, 65535)):
-        samples[0, 0] = peak
+        samples[0, :2] = peak
         assert read_gray(encoded(Image.fromarray(samples), "PNG"))[0, 0] == round(peak * 255 / full)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+def test_one_sample_in_a_thousand_above_the_depth_is_white_and_changes_nothing(kind, bits):
+    full = (1 << bits) - 1
+    samples = np.linspace(0, full, HEIGHT * WIDTH).round().astype(np.uint16).reshape(HEIGHT, WIDTH)
+    expected = read_gray(encoded(Image.fromarray(samples), kind))
+    odd = samples.copy()
+    odd.flat[: samples.size // 1000] = 65535
+    out = read_gray(encoded(Image.fromarray(odd), kind))
+    assert (out.flat[: samples.size // 1000] == 255).all()
+    np.testing.assert_array_equal(out.flat[samples.size // 1000 :], expected.flat[samples.size // 1000 :])
+    odd.flat[: samples.size // 1000 + 1] = 65535
+    assert read_gray(encoded(Image.fromarray(odd), kind)).flat[-1] == round(full * 255 / 65535)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("channel", range(3))
+def test_the_depth_of_colour_is_that_of_the_largest_sample_not_of_the_luminance(suffix, channel):
+    bgr = np.zeros((64, 64, 3), np.uint16)
+    bgr[..., channel] = 32768
+    weight = (0.114, 0.587, 0.299)[channel]
+    out = read_gray(cv2.imencode(suffix, bgr)[1].tobytes())
+    assert np.abs(out - 32768 * weight * 255 / 65535).max() <= 0.6
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -197,11 +222,11 @@ def test_a_transparent_colour_key_is_black():
     assert_equal_within(out[60:], luminance(Image.fromarray(COLOR))[60:], 1)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_16_bit_alpha_is_composited_on_black(suffix):
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_alpha_is_composited_on_black(kind):
     samples = np.dstack([RAMP * 257] * 3 + [np.full_like(RAMP, 32768)]).astype(np.uint16)
     samples[0, 0] = 65535
-    out = read_gray(cv2.imencode(suffix, samples)[1].tobytes())
+    out = read_gray(tiff.written(samples) if kind == "TIFF" else cv2.imencode(".png", samples)[1].tobytes())
     assert out[0, 0] == 255
     assert np.abs(out.astype(int) - RAMP * (32768 / 65535)).flat[1:].max() <= 1
 
@@ -214,9 +239,12 @@ def test_the_fourth_byte_of_a_32_bit_bmp_is_no_alpha(fourth):
     assert_equal_within(read_gray(data), luminance(Image.fromarray(COLOR)), 1)
 
 
-def test_alpha_with_rotation_is_refused_in_a_sentence():
-    with pytest.raises(FreezenetError, match="alpha with EXIF rotation"):
-        read_gray(encoded(np.dstack([COLOR, ALPHA]), "PNG", exif=oriented(6)))
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_alpha_and_rotation_are_both_applied(kind, turn):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(np.dstack([COLOR, ALPHA]), kind, exif=oriented(turn), **options)
+    assert_equal_within(read_gray(data), luminance(ImageOps.exif_transpose(opened(data))), 2)
 
 
 # ---- orientation

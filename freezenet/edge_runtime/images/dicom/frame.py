@@ -21,10 +21,10 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.decoder import decoded
 from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
 from freezenet.edge_runtime.images.dicom.tags import integer, named
-from freezenet.edge_runtime.images.gray import decoded
-from freezenet.edge_runtime.images.header import is_cut_off, jpeg_frame
+from freezenet.edge_runtime.images.header import check_jpeg, is_cut_off, jpeg_frame
 from freezenet.edge_runtime.images.limits import check_size
 
 #: Transfer syntaxes whose frames are JPEG, JPEG-LS or JPEG 2000 codestreams.
@@ -41,6 +41,8 @@ SUPPORTED = NATIVE | JPEG_FAMILY | {uid.RLELossless}
 _LOSSY, _LOSSLESS, _JPEG_LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
 # Start of a JPEG 2000 codestream and of its size segment: ITU-T T.800, A.4.1 and A.5.1.
 _JPEG_2000 = b"\xff\x4f\xff\x51"
+# Segments and frames are each padded to an even length.
+_MOST_PADDING = 3
 _DAMAGED = (
     f"in {named('PixelData')} is required. Got: one that cannot be decoded (damaged or truncated); copy it again."
 )
@@ -53,22 +55,41 @@ class Frame:
     Args:
         form: Of its codes.
         name: Of the coding, for a sentence.
+        is_codestream: It is JPEG, JPEG-LS or JPEG 2000, which hold values; other codings hold codes, in which bits beside
+            the value may be something else.
     """
 
     form: SampleFormat
     name: str
     _decode: Callable[[], NDArray | None]
+    is_codestream: bool = False
 
     def codes(self, rows: int, columns: int) -> NDArray:
-        """Decode: the codes (rows, columns) uint8 or uint16; DataError with one sentence for a damaged frame."""
+        """Decode: the codes (rows, columns) uint8 or uint16; DataError with one sentence for a damaged frame.
+
+        Also where a codestream holds larger values than the bits of `form`, which would be cut.
+        """
         try:
             codes = self._decode()
-            if codes is not None and codes.shape == (rows, columns) and codes.dtype.itemsize <= 2:
-                codes = codes if codes.dtype.isnative else codes.astype(codes.dtype.newbyteorder("="))
-                return codes.view(f"u{codes.dtype.itemsize}")
+            if codes is None or codes.shape != (rows, columns) or codes.dtype.itemsize > 2:
+                raise ValueError("incomplete")
+            codes = codes if codes.dtype.isnative else codes.astype(codes.dtype.newbyteorder("="))
+            codes = codes.view(f"u{codes.dtype.itemsize}")
         except Exception:  # each decoder raises what it likes
-            pass
-        raise DataError(f"A whole {self.name} image {_DAMAGED}")
+            raise DataError(f"A whole {self.name} image {_DAMAGED}") from None
+        if self.is_codestream:
+            self._check_bits(codes)
+        return codes
+
+    def _check_bits(self, codes: NDArray) -> None:
+        above = codes >> self.form.bits if self.form.bits < 8 * codes.itemsize else np.zeros(1, codes.dtype)
+        # A negative number has ones up there.
+        sign = (1 << (8 * codes.itemsize - self.form.bits)) - 1 if self.form.signed else 0
+        if np.any((above != 0) & (above != sign)):
+            raise DataError(
+                f"Values of {self.form.bits} bits, as {named('BitsStored')} says, is required. Got: larger ones in the {self.name} "
+                "image; export it again."
+            )
 
 
 @dataclass(frozen=True)
@@ -103,8 +124,9 @@ def open_frame(data: Dataset, syntax: uid.UID) -> Frame:
             f"A {name} image of {columns} x {rows} gray pixels, as {named('Columns')} and {named('Rows')} say, is required. "
             f"Got: {size.width} x {size.height} with {size.components} samples of {size.bits} bits; export it again."
         )
-    bits = min(form.bits, size.bits)
-    return Frame(SampleFormat(bits, bits - 1, form.signed), name, decode)
+    # JPEG 2000 tells the truth about the depth of its samples, and lossy JPEG may overshoot Bits Stored.
+    bits = size.bits if name in ("JPEG 2000", "JPEG") and not form.signed else min(form.bits, size.bits)
+    return Frame(SampleFormat(bits, bits - 1, form.signed), name, decode, is_codestream=True)
 
 
 def _sample_format(data: Dataset, allocated: int) -> SampleFormat:
@@ -157,16 +179,19 @@ def _codestream(frame: bytes, syntax: uid.UID) -> tuple[_Size, str, Callable[[],
         return _jpeg_2000_size(stream), "JPEG 2000", partial(imagecodecs.jpeg2k_decode, stream)
     if is_cut_off(frame):
         raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
+    check_jpeg(frame, header)
     size = _Size(header.width, header.height, header.components, header.bits)
     if header.marker in _LOSSY and header.bits == 8:
         return size, "JPEG", partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    if header.marker in _LOSSY and header.bits == 12:
+        return size, "JPEG", partial(imagecodecs.jpeg8_decode, frame)
     if header.marker == _LOSSLESS:
         return size, "lossless JPEG", partial(imagecodecs.jpeg8_decode, frame)
     if header.marker == _JPEG_LS:
         return size, "JPEG-LS", partial(imagecodecs.jpegls_decode, frame)
     raise DataError(
-        "JPEG with 8 bits, lossless JPEG, JPEG-LS or JPEG 2000 is required. "
-        f"Got: {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
+        "JPEG of 8 or 12 bits, lossless JPEG, JPEG-LS or JPEG 2000 is required. "
+        f"Got: another coding of {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
         "with `dcmdjpeg IN OUT`."
     )
 
@@ -179,8 +204,33 @@ def _jpeg_2000_size(stream: bytes) -> _Size:
 
 
 def _run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) -> NDArray:
-    content = imagecodecs.dicomrle_decode(frame, f"<u{itemsize}", out=rows * columns * itemsize)
-    return np.frombuffer(content, f"<u{itemsize}").reshape(rows, columns)
+    try:
+        content = imagecodecs.dicomrle_decode(frame, f"<u{itemsize}", out=rows * columns * itemsize)
+        return np.frombuffer(content, f"<u{itemsize}").reshape(rows, columns)
+    except Exception:  # of imagecodecs: a padding that it takes for a run
+        return _padded_run_lengths(frame, rows, columns, itemsize)
+
+
+def _padded_run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) -> NDArray:
+    """Decode segments (PS3.5, G.5) that are padded with something else than zeros, such as blanks."""
+    starts = [int.from_bytes(frame[at : at + 4], "little") for at in range(4, 4 + 4 * itemsize, 4)]
+    if int.from_bytes(frame[:4], "little") != itemsize:
+        raise ValueError("another number of segments than bytes of a sample")
+    ends = [*starts[1:], len(frame)]
+    planes = [_run_length_plane(frame[start:end], rows * columns) for start, end in zip(starts, ends, strict=True)]
+    # The most significant byte comes first.
+    return np.stack(planes, axis=-1).view(f">u{itemsize}").reshape(rows, columns)
+
+
+def _run_length_plane(segment: bytes, size: int) -> NDArray[np.uint8]:
+    for padding in range(_MOST_PADDING + 1):
+        try:
+            content = imagecodecs.packbits_decode(segment[: len(segment) - padding])
+        except Exception:  # imagecodecs' own class, which differs from version to version
+            continue
+        if size <= len(content) <= size + _MOST_PADDING:
+            return np.frombuffer(content, np.uint8, size)
+    raise ValueError("incomplete")
 
 
 def _uncompressed(content: bytes, syntax: uid.UID, **options: Any) -> NDArray:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
@@ -16,7 +15,7 @@ from pydicom.pixels import apply_windowing
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.tags import integer, item, named, number, shown, text
-from freezenet.edge_runtime.images.gray import to_gray
+from freezenet.edge_runtime.images.gray import ONE_IN, bit_depth, holding, sample_counts, scaled
 
 # Rows looked up at a time: they stay in the processor's cache, and so do NumPy's 8-byte indices.
 _ROWS = 64
@@ -56,7 +55,7 @@ def displayed(codes: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.u
     padding = _padding(stored, form, data)
     gray = _of_interest(_modality(stored, data), data)
     if gray is None:
-        gray = _full_range(_present(codes) & ~padding, stored, data)
+        gray = _full_range(np.where(padding, 0, sample_counts(codes)), stored, data)
     if text(data, "PhotometricInterpretation") == "MONOCHROME1":
         gray = 255 - gray
     # Padding lies outside of the image (PS3.3, C.7.5.1.1.2): it takes part in no step and is the viewer's background.
@@ -69,7 +68,7 @@ def displayed(codes: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.u
 
 def _modality(stored: NDArray, data: Dataset) -> NDArray:
     """Return the output of the modality transformation: table, or slope and intercept, or the stored values."""
-    table = item(data, "ModalityLUTSequence")
+    table = _given_table(data, "ModalityLUTSequence")
     if table is not None:
         return _looked_up(stored, *_table(table))
     slope, intercept = _rescale(data)
@@ -78,10 +77,10 @@ def _modality(stored: NDArray, data: Dataset) -> NDArray:
 
 def _of_interest(values: NDArray, data: Dataset) -> NDArray[np.uint8] | None:
     """Return gray values by the VOI table or the first window; None where the file gives neither."""
-    table = item(data, "VOILUTSequence")
+    table = _given_table(data, "VOILUTSequence")
     if table is not None:
         entries, offset = _table(table)
-        return _looked_up(values, to_gray(entries[None])[0], offset)
+        return _looked_up(values, scaled(entries[None], holding(int(entries.max())))[0], offset)
     center, width = number(data, "WindowCenter"), number(data, "WindowWidth")
     # Exporters write a width of 0 for "no window", and the standard's formulas need at least 1.
     if center is None or width is None or width < 1:
@@ -100,25 +99,34 @@ def _of_interest(values: NDArray, data: Dataset) -> NDArray[np.uint8] | None:
         return np.rint(apply_windowing(values, window)).astype(np.uint8)
 
 
-def _full_range(present: NDArray[np.bool_], stored: NDArray, data: Dataset) -> NDArray[np.uint8]:
+def _full_range(counts: NDArray, stored: NDArray, data: Dataset) -> NDArray[np.uint8]:
     """Return gray values where no window is given: the full range of the bit depth becomes 0..255, as for a PNG.
 
     A slope and an intercept shift and stretch values and range alike, so they leave the stored values as they are; a
-    negative slope turns black and white around. present: which codes the image holds outside of the padding.
+    negative slope turns black and white around. counts: how often the image holds each code outside of the padding.
     """
-    levels = _modality(stored, data) if item(data, "ModalityLUTSequence") is not None else stored
-    lowest, highest = (int(levels[present].min()), int(levels[present].max())) if present.any() else (0, 0)
-    if lowest < 0:
-        depth = next(bits for bits in (8, 10, 12, 14, 16) if -(1 << (bits - 1)) <= lowest and highest < 1 << (bits - 1))
-        levels = levels + (1 << (depth - 1))
-    gray = to_gray(np.where(present, levels, 0).astype(np.uint16)[None])[0]
+    levels = _modality(stored, data) if _given_table(data, "ModalityLUTSequence") is not None else stored
+    allowed = int(counts.sum(dtype=np.float64)) // ONE_IN
+    if counts[levels < 0].sum(dtype=np.float64) > allowed:
+        levels = levels + (1 << (_signed_depth(counts, levels, allowed) - 1))
+    levels = np.clip(levels, 0, 65535).astype(np.uint16)
+    gray = scaled(levels[None], bit_depth(np.bincount(levels, counts, minlength=65536)))[0]
     return 255 - gray if _rescale(data)[0] < 0 else gray
+
+
+def _signed_depth(counts: NDArray, levels: NDArray, allowed: int) -> int:
+    """Return the smallest depth of signed values that holds all samples but the allowed number."""
+    for bits in (8, 10, 12, 14):
+        outside = (levels < -(1 << (bits - 1))) | (levels >= 1 << (bits - 1))
+        if counts[outside].sum(dtype=np.float64) <= allowed:
+            return bits
+    return 16
 
 
 def _rescale(data: Dataset) -> tuple[float, float]:
     """Return slope and intercept; 1 and 0 where they are not given or a modality table stands in their place."""
     slope, intercept = number(data, "RescaleSlope"), number(data, "RescaleIntercept")
-    if slope is None or intercept is None or item(data, "ModalityLUTSequence") is not None:
+    if slope is None or intercept is None or _given_table(data, "ModalityLUTSequence") is not None:
         return 1.0, 0.0
     if slope == 0:
         raise DataError(
@@ -138,10 +146,10 @@ def _padding(stored: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.b
     return (low <= stored) & (stored <= high)
 
 
-def _present(codes: NDArray) -> NDArray[np.bool_]:
-    """Return for each possible code whether the image holds it."""
-    possible = 1 << (8 * codes.itemsize)
-    return cv2.calcHist([codes], [0], None, [possible], [0, possible]).ravel() > 0
+def _given_table(data: Dataset, keyword: str) -> Dataset | None:
+    """Return the first item of a look-up table's sequence; None where there is none, or an empty one as some devices write."""
+    table = item(data, keyword)
+    return None if table is None or ("LUTData" not in table and "LUTDescriptor" not in table) else table
 
 
 def _table(table: Dataset) -> tuple[NDArray[np.uint16], int]:

@@ -24,12 +24,14 @@ from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 #: All that is looked at; nothing else is kept, no patient's name or number.
-TAGS = ("SOPClassUID", "Modality", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
+TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
         "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
         "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
         "VOILUTFunction", "PixelData")  # fmt: skip
 
+_FOR_PROCESSING = frozenset({uid.DigitalXRayImageStorageForProcessing, uid.DigitalMammographyXRayImageStorageForProcessing,
+                             uid.DigitalIntraOralXRayImageStorageForProcessing})  # fmt: skip
 # A deflated file may grow a thousandfold: no more than the largest image is unpacked.
 _MAX_INFLATED = 2 * MAX_PIXELS
 _DAMAGED = "A whole DICOM file is required. Got: a damaged or truncated one; copy it again."
@@ -106,6 +108,11 @@ def _check_one_gray_image(data: Dataset) -> None:
             f"A gray image, MONOCHROME1 or MONOCHROME2 in {named('PhotometricInterpretation')}, is required. "
             f"Got: {shown(photometric)} with {samples} samples per pixel; export the original X-ray."
         )
+    if (text(data, "PresentationIntentType") or "").upper() == "FOR PROCESSING" or _class(data) in _FOR_PROCESSING:
+        raise DataError(
+            f"An image for presentation in {named('PresentationIntentType')} is required. Got: 'FOR PROCESSING', raw data of the "
+            "detector; export the image that is shown to the radiologist."
+        )
     frames = integer(data, "NumberOfFrames", 1)
     if frames > 1:
         raise DataError(
@@ -125,7 +132,11 @@ def _has_pixels(data: Dataset) -> bool:
 
 def _kind(data: Dataset) -> str:
     """Return the name of the object's class, of which the standard knows hundreds."""
-    meta = getattr(data, "file_meta", Dataset())
-    number = text(data, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
-    name = uid.UID(number or "").name
+    number = _class(data)
+    name = uid.UID(number).name
     return name if name and name != number else "an object of an unknown kind"
+
+
+def _class(data: Dataset) -> str:
+    meta = getattr(data, "file_meta", Dataset())
+    return text(data, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID") or ""

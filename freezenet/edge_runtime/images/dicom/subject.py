@@ -12,7 +12,7 @@ import unicodedata
 from pydicom.dataset import Dataset
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text
+from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text, texts
 
 #: Projection X-rays: computed and digital radiography, and digitized film.
 MODALITIES = ("CR", "DX", "RG")
@@ -26,7 +26,11 @@ CHEST_CODES = {
     "SNM3": frozenset({"T-D3000", "T-28000", "T-D3050"}),
 }
 #: Values of View Position that are not frontal: lateral and oblique. (LLD and RLD, decubitus, are frontal views.)
-OTHER_VIEWS = frozenset({"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT", "RLO", "LLO", "LAO", "RAO", "LPO", "RPO"})
+OTHER_VIEWS = frozenset(
+    {"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT", "RLO", "LLO", "LAO", "RAO", "LPO", "RPO", "OBLIQUE", "OBL"}
+)
+#: Words that make a lateral position of the patient, not of the beam, of the former.
+DECUBITUS_WORDS = frozenset({"DECUBITUS", "DECUB", "LLD", "RLD"})
 #: The same as codes: PS3.16, CID 4010.
 OTHER_VIEW_CODES = {
     "SCT": frozenset({"399067008", "399173006", "399198007", "399182000", "399135007", "399356000", "399006002",
@@ -51,6 +55,7 @@ def check_subject(data: Dataset) -> None:
         )
     _check_body_part(data)
     _check_view(data)
+    _check_orientation(data)
 
 
 def _check_body_part(data: Dataset) -> None:
@@ -68,7 +73,9 @@ def _check_body_part(data: Dataset) -> None:
 def _check_view(data: Dataset) -> None:
     tag, said = "ViewPosition", text(data, "ViewPosition")
     if said is not None:
-        other = bool(_words(said) & OTHER_VIEWS)
+        words = _words(said)
+        # The patient lies on a side, and the beam goes from front to back.
+        other = bool(words & OTHER_VIEWS) and not words & DECUBITUS_WORDS
     else:
         tag = "ViewCodeSequence"
         code, said, known = _code(data, tag, OTHER_VIEW_CODES)
@@ -77,6 +84,16 @@ def _check_view(data: Dataset) -> None:
         raise DataError(
             f"A frontal view (PA or AP) in {named(tag)} is required, as the models were trained on. "
             f"Got: {shown(said)}; {_REMEDY}."
+        )
+
+
+def _check_orientation(data: Dataset) -> None:
+    """Refuse rows or columns that run to the front or the back of the patient, as in a lateral view (PS3.3, C.7.6.1.1.1)."""
+    said = texts(data, "PatientOrientation")
+    if any(direction[:1].upper() in ("A", "P") for direction in said):
+        raise DataError(
+            f"A frontal view, rows and columns to the left, right, head or foot in {named('PatientOrientation')}, is required. "
+            f"Got: {shown('/'.join(said))}; {_REMEDY}."
         )
 
 

@@ -32,15 +32,25 @@ def shown(value: object) -> str:
 
 def first(data: Dataset, keyword: str) -> Any:
     """Return the first value of a tag, or None where it is missing or empty."""
+    value = next(iter(_several(data, keyword, 1)), None)
+    return None if value is None or value == "" else value
+
+
+def texts(data: Dataset, keyword: str) -> list[str]:
+    """Return the values of a tag without surrounding blanks; at most eight."""
+    return [str(value).strip("\0 ") for value in _several(data, keyword, 8)]
+
+
+def _several(data: Dataset, keyword: str, most: int) -> list[Any]:
     try:
         value = data.get(keyword)
         if isinstance(value, MultiValue | Sequence):
-            value = value[0] if value else None
+            return [value[at] for at in range(min(most, len(value)))]
     except Exception:  # a damaged value may break its converter anywhere
         raise DataError(
             f"A valid {named(keyword)} is required. Got: a value that cannot be read; export the image again."
         ) from None
-    return None if value is None or value == "" else value
+    return [] if value is None else [value]
 
 
 def text(data: Dataset, keyword: str) -> str | None:

@@ -141,17 +141,34 @@ def test_jpeg_2000_in_the_boxes_of_a_file_is_read(dicom):
     np.testing.assert_array_equal(read_gray(data), read_gray(dicom(pixels)))
 
 
+def test_12_bit_lossy_jpeg_stays_close(dicom):
+    pixels = pixels_of(12)
+    frame = imagecodecs.jpeg8_encode(pixels, level=95, bitspersample=12)
+    gray = read_gray(dicom(pixels, uid.JPEGExtended12Bit, frame, BitsStored=12, HighBit=11))
+    np.testing.assert_allclose(gray, read_gray(cv2.imencode(".png", pixels)[1].tobytes()).astype(int), atol=3)
+
+
+@pytest.mark.parametrize("padding", [b"\x20", b"\x20\0", b"\0", b"\0\0", b"\x80"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_padded_run_lengths_are_read(dicom, bits, padding):
+    pixels = pixels_of(bits)
+    planes = [(pixels >> shift).astype(np.uint8) for shift in ((0,) if bits == 8 else (8, 0))]
+    segments = [imagecodecs.packbits_encode(plane.tobytes()) + padding for plane in planes]
+    starts = [64, *(64 + len(segment) for segment in segments[:-1])]
+    frame = struct.pack("<16L", len(segments), *starts, *[0] * (15 - len(segments))) + b"".join(segments)
+    np.testing.assert_array_equal(read_gray(dicom(pixels, uid.RLELossless, frame)), read_gray(dicom(pixels)))
+
+
 # ---- what is refused
 
 
-def test_12_bit_lossy_jpeg_is_refused(dicom):
+def test_values_larger_than_bits_stored_are_never_cut(dicom):
     pixels = pixels_of(12)
-    frame = imagecodecs.jpeg8_encode(pixels, level=90, bitspersample=12)
-    refusal(
-        dicom(pixels, uid.JPEGExtended12Bit, frame, BitsStored=12, HighBit=11),
-        "Got: 12 bits in (0002,0010) 'Transfer Syntax UID' 'JPEG Extended (Process 2 and 4)'",
-        "dcmdjpeg",
-    )
+    for syntax in (uid.JPEGLossless, uid.JPEGLSLossless):
+        data = dicom(pixels, syntax, LOSSLESS[syntax](pixels, 12), BitsStored=10, HighBit=9)
+        refusal(data, "10 bits, as (0028,0101) 'Bits Stored' says, is required. Got: larger ones")
+    data = dicom(pixels, uid.JPEG2000Lossless, LOSSLESS[uid.JPEG2000Lossless](pixels, 12), BitsStored=10, HighBit=9)
+    np.testing.assert_array_equal(read_gray(data), read_gray(dicom(pixels, BitsStored=12, HighBit=11)))
 
 
 @pytest.mark.parametrize("syntax", [uid.MPEG2MPML, uid.JPEG2000MC, uid.UID("1.2.840.10008.1.2.4.94"), uid.UID("1.2.840.113619.5.2"),

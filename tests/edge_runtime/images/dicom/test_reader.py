@@ -37,13 +37,15 @@ MANIFEST = list(csv.DictReader((SHARED / "manifest.csv").open(newline=""))) if S
 SMALL = (np.add.outer(np.arange(60), np.arange(80)) * 20).astype(np.uint16)
 
 PIXEL_DATA = "(7FE0,0010) 'Pixel Data' is required. Got: none"
-TWELVE_BITS = "Got: 12 bits in (0002,0010) 'Transfer Syntax UID' 'JPEG Extended"
 #: What each sample that is no chest X-ray is refused with; and whether it can be read without regard to its tags.
 REFUSED = {
-    "notchest_CR_hip_mono2_jpegext12bit.dcm": (TWELVE_BITS, False),
+    "notchest_CR_hip_mono2_jpegext12bit.dcm": ("(0018,0015) 'Body Part Examined' is required. Got: 'HIP'", True),
     "notchest_CR_hip_mono2_jpegls.dcm": ("(0018,0015) 'Body Part Examined' is required. Got: 'HIP'", True),
     "notchest_CR_extremity_mono1_rle.dcm": ("(0018,0015) 'Body Part Examined' is required. Got: 'EXTREMITY'", True),
-    "notchest_CR_extremity_mono1_jpegext12bit.dcm": (TWELVE_BITS, False),
+    "notchest_CR_extremity_mono1_jpegext12bit.dcm": (
+        "(0018,0015) 'Body Part Examined' is required. Got: 'EXTREMITY'",
+        True,
+    ),
     "notchest_CT_signed16_jpegls.dcm": ("(0008,0060) 'Modality', is required. Got: 'CT'", True),
     "notchest_SC_rgb_uncompressed.dcm": ("(0028,0004) 'Photometric Interpretation', is required. Got: 'RGB'", False),
     "notchest_MR_multiframe10.dcm": ("1 in (0028,0008) 'Number of Frames', is required. Got: 10", False),
@@ -91,7 +93,12 @@ def test_each_sample_is_read_or_refused_as_its_manifest_says(row, shared):
         assert sentence in refusal(path, trust_tags=False)
 
 
-@rows(*(file for file, (_, readable) in REFUSED.items() if not readable))
+@rows(
+    *(file for file, (_, readable) in REFUSED.items() if not readable),
+    # pydicom itself does not decode 12-bit lossy JPEG; DCMTK below does.
+    "notchest_CR_hip_mono2_jpegext12bit.dcm",
+    "notchest_CR_extremity_mono1_jpegext12bit.dcm",
+)
 def test_each_sample_decodes_to_the_range_of_its_manifest(row, shared):
     data, syntax = reader._parsed((shared / "data" / "dicom" / row["file"]).read_bytes())
     frame = reader.open_frame(data, syntax)
@@ -119,7 +126,10 @@ def test_dcmtk_shows_each_sample_the_same(row, shared, tmp_path):
     window = ["+Wi", "1"] if row["window"] != "/" else ["+Wm"] if "modalityLUT" in row["file"] else []
     subprocess.run(["dcmj2pnm", "-q", "+obt", *window, source, tmp_path / "x.bmp"], check=True)
     shown = cv2.imread(str(tmp_path / "x.bmp"), cv2.IMREAD_GRAYSCALE)
-    np.testing.assert_allclose(read_gray(path, trust_tags=False), shown.astype(int), atol=1)
+    difference = np.abs(read_gray(path, trust_tags=False).astype(int) - shown)
+    # Where 12-bit lossy JPEG overshoots Bits Stored, DCMTK cuts the value, so that the brightest becomes black.
+    cut = 10 if "jpegext12bit" in row["file"] else 0
+    assert (difference > 1).sum() <= cut
 
 
 def test_lossy_versions_of_one_image_agree(shared):
@@ -248,6 +258,7 @@ def test_a_folder_gives_dicom_files_of_any_name_and_not_their_index(dicom, tmp_p
         "DICOM/PAT1/IM0001": dicom(SMALL),
         "DICOM/PAT1/1.2.840.113619.2.5": dicom(SMALL),
         "DICOM/x.img": dicom(SMALL),
+        "DICOM/xray.jfif": b"\xff\xd8\xff",
         "a.DCM": b"x",
         "b.dicom": b"x",
         "DICOMDIR": bytes(128) + b"DICM" + meta + stream.getvalue(),
@@ -259,7 +270,14 @@ def test_a_folder_gives_dicom_files_of_any_name_and_not_their_index(dicom, tmp_p
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(content)
     found = [Path(path).relative_to(tmp_path).as_posix() for path in images_below(str(tmp_path))]
-    assert found == ["DICOM/PAT1/1.2.840.113619.2.5", "DICOM/PAT1/IM0001", "DICOM/x.img", "a.DCM", "b.dicom"]
+    assert found == [
+        "DICOM/PAT1/1.2.840.113619.2.5",
+        "DICOM/PAT1/IM0001",
+        "DICOM/x.img",
+        "DICOM/xray.jfif",
+        "a.DCM",
+        "b.dicom",
+    ]
     assert {".dcm", ".dicom"} <= IMAGE_SUFFIXES
     assert "Media Storage Directory Storage" in refusal(tmp_path / "DICOMDIR")
 

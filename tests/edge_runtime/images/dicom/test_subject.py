@@ -97,16 +97,27 @@ def test_body_part_examined_goes_before_the_codes():
     check_subject(data)
 
 
-@pytest.mark.parametrize("view", ["PA", "AP", "", "LLD", "RLD", "AP PORTABLE", "ERECT"])
+@pytest.mark.parametrize("view", ["PA", "AP", "", "LLD", "RLD", "AP PORTABLE", "ERECT", "LATERAL DECUBITUS"])
 def test_frontal_and_unknown_views_are_read(view):
     check_subject(tagged(ViewPosition=view))
 
 
-@pytest.mark.parametrize("view", ["LL", "RL", "LATERAL", "LAT", "lateral", "RLO", "LAO"])
+@pytest.mark.parametrize("view", ["LL", "RL", "LATERAL", "LAT", "lateral", "RLO", "LAO", "OBLIQUE"])
 def test_lateral_and_oblique_views_are_refused(view):
     assert f"(0018,5101) 'View Position' is required, as the models were trained on. Got: '{view}'" in refusal(
         tagged(ViewPosition=view)
     )
+
+
+@pytest.mark.parametrize("directions", [["A", "F"], ["P", "F"], ["AL", "F"], ["F", "A"]])
+def test_rows_to_the_front_or_back_are_refused(directions):
+    text = refusal(tagged(PatientOrientation=directions))
+    assert f"(0020,0020) 'Patient Orientation', is required. Got: '{'/'.join(directions)}'" in text
+
+
+@pytest.mark.parametrize("directions", [["L", "F"], ["R", "F"], ["F", "L"], ["LP", "F"], [], [""]])
+def test_rows_across_the_patient_are_read(directions):
+    check_subject(tagged(PatientOrientation=directions))
 
 
 def test_views_by_their_codes():
