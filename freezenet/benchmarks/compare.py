@@ -102,7 +102,7 @@ def _scores(
     found = {} if recompute else _stored_scores(folder, classifiers, len(judged.truth), splits)
     missing = {name: classifier for name, classifier in classifiers.items() if name not in found}
     if found:
-        logger.info(f"scores of the conversion: {', '.join(found)}")
+        logger.info(f"using the scores stored at conversion (--recompute scores again): {', '.join(found)}")
     if missing:
         logger.info(f"scores computed now: {', '.join(missing)}")
     pixels: dict[Any, NDArray[np.uint8]] = {}  # one entry, unless files of several conversions lie in the folder

@@ -88,6 +88,7 @@ def demo(out, seed, overwrite, as_json) -> None:
     training = TrainingOptions(weights="none", cache=out / "cache")
     recipe = load_recipe("phantoms", (f"seed={seed}",))
     _run(data, out, as_json, recipe=recipe, training=training)
+    logger.info("Drawn phantoms and random frozen weights: these figures say nothing about X-rays.")
 
 
 def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
