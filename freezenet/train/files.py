@@ -38,6 +38,9 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         what = "without one" if path.parent.is_dir() else "which does not exist"
+        # A pipeline's folder, for example, holds the run and the models in folders of their own.
+        inner = next(iter(sorted(path.parent.glob(f"*/{path.name}"))), None)
+        what += f"; name {inner.parent}, which has one" if inner else ""
         raise DataError(
             f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent}, {what}."
         ) from None

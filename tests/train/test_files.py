@@ -150,3 +150,10 @@ def test_an_output_file_is_no_folder_no_other_file_and_not_its_source(tmp_path):
         with pytest.raises(FreezenetError, match=fact):
             prepare_file(path, overwrite, source)
     assert (source.read_text(), other.read_text()) == ("source", "other")
+
+
+def test_a_folder_around_the_right_one_is_told_its_name(tmp_path):
+    (tmp_path / "run").mkdir()
+    write_json(tmp_path / "run" / "metrics.json", {})
+    with pytest.raises(FreezenetError, match=rf"without one; name {tmp_path / 'run'}, which has one\.$"):
+        read_json(tmp_path / "metrics.json")
