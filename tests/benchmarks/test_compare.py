@@ -130,7 +130,11 @@ def scoring(monkeypatch):
 def test_the_scores_of_the_conversion_give_the_same_figures_as_computing_them(models, run, scoring, caplog):
     caplog.set_level("INFO", "freezenet")
     stored = compare(models, run=run.folder)
-    assert scoring == [] and "using the scores stored at conversion (--recompute scores again): float32, float16, dynamic, int8, int16x8" in caplog.messages
+    assert (
+        scoring == []
+        and "using the scores stored at conversion (--recompute scores again): float32, float16, dynamic, int8, int16x8"
+        in caplog.messages
+    )
     computed = compare(models, run=run.folder, recompute=True)
     assert scoring == [f"{name}.tflite" for name in stored["variants"]]
     assert "scores computed now: float32, float16, dynamic, int8, int16x8" in caplog.messages

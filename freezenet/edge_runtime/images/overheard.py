@@ -19,6 +19,8 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 _STDERR = 2
+#: Bytes from which on what was read of the file is dropped.
+_LARGEST = 1 << 20
 
 
 class Overheard:
@@ -26,7 +28,8 @@ class Overheard:
 
     Args:
         begin: Called when stderr begins to be a file; returns the function that is called when it ends.
-        ours: Matches what the libraries print, by lines. All else, what other threads print, reaches the real stderr.
+        ours: Matches what the libraries print, by lines. All else, what other threads print, reaches the real stderr, if a
+            moment late.
     """
 
     def __init__(self, begin: Callable[[], Callable[[], object]], ours: re.Pattern[bytes]) -> None:
@@ -76,7 +79,6 @@ class Overheard:
             return
         try:
             self._file = self._file if self._file >= 0 else _scratch()
-            sys.__stderr__.flush()
             self._kept = os.dup(_STDERR)
             os.dup2(self._file, _STDERR)
         except (OSError, ValueError):  # closed meanwhile, or no place for a file
@@ -86,13 +88,16 @@ class Overheard:
     def _restore(self) -> None:
         self._end()
         if self._kept >= 0:
-            with contextlib.suppress(OSError, ValueError):
-                sys.__stderr__.flush()  # type: ignore[union-attr]  # there is one where it was kept
             self._printed(self._size())
             os.dup2(self._kept, _STDERR)
+            # Only now nobody begins another line in the file; what came since the last look is passed on before it goes.
+            while self._read < self._size():
+                self._printed(self._size())
             self._close_kept()
-            os.ftruncate(self._file, 0)
-            self._read = 0
+            # A write that had begun may still end up in the file: it is passed on with the next image, so the file is kept.
+            if self._read > _LARGEST:
+                os.ftruncate(self._file, 0)
+                self._read = 0
 
     def _close_kept(self) -> None:
         if self._kept >= 0:
@@ -107,8 +112,7 @@ class Overheard:
         if self._kept < 0 or self._size() == min(start, self._read):
             return []
         first = min(start, self._read)
-        os.lseek(self._file, first, os.SEEK_SET)
-        text = os.read(self._file, self._size() - first)
+        text = _read_at(self._file, first, self._size() - first)
         others = self._ours.sub(b"", text[self._read - first :])
         self._read = first + len(text)
         if others:
@@ -123,6 +127,14 @@ class Overheard:
             self._close_kept()
         self._state = threading.Condition()
         self._inside, self._alone, self._file, self._read = 0, False, -1, 0
+
+
+def _read_at(file: int, start: int, count: int) -> bytes:
+    """Read from a place of a file whose own place other threads move by writing to it."""
+    if hasattr(os, "pread"):
+        return os.pread(file, count, start)
+    os.lseek(file, start, os.SEEK_SET)
+    return os.read(file, count)
 
 
 def _scratch() -> int:

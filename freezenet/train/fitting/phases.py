@@ -116,7 +116,9 @@ def fit_phases(
                 taken = time.perf_counter() - started
                 seconds["cache"] = seconds.get("cache", 0.0) + taken
                 engines = " and ".join(dict.fromkeys(version.engine for version in versions))
-                logger.info(f"{phase.name}: frozen backbone computed for {len(inputs)} images by {engines} in {taken:.1f} s")
+                logger.info(
+                    f"{phase.name}: frozen backbone computed for {len(inputs)} images by {engines} in {taken:.1f} s"
+                )
             started = time.perf_counter()
             name = f"{CHECKPOINT}-{phase.name}"
             epochs = fit(
