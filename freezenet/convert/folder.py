@@ -115,5 +115,7 @@ class ModelsFolder:
         return read_json(self.path / self.FINISHED)
 
     def finish(self, conversion: Conversion) -> None:
-        """Write conversion.json."""
+        """Write conversion.json, and clear away what a killed conversion had half written."""
+        for left in [*self.path.glob(".*.partial*"), *self.path.glob("scores/.*.partial*")]:
+            left.unlink(missing_ok=True)
         write_json(self.path / self.FINISHED, conversion)
