@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from freezenet.edge_runtime.files import remove_partial
 from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE
 from freezenet.train.files import read_json, write_json
 
@@ -116,6 +117,6 @@ class ModelsFolder:
 
     def finish(self, conversion: Conversion) -> None:
         """Write conversion.json, and clear away what a killed conversion had half written."""
-        for left in [*self.path.glob(".*.partial*"), *self.path.glob("scores/.*.partial*")]:
-            left.unlink(missing_ok=True)
+        for folder in (self.path, self.path / "scores"):
+            remove_partial(folder)
         write_json(self.path / self.FINISHED, conversion)

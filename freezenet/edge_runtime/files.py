@@ -29,6 +29,12 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bo
         temporary.unlink(missing_ok=True)
 
 
+def remove_partial(folder: Path) -> None:
+    """Remove what `write_atomically` had begun in a folder when its process was killed."""
+    for left in folder.glob(".*.partial*"):
+        left.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Write a file of these bytes; its folder is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)

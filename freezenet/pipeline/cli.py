@@ -97,6 +97,7 @@ def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
 
     with quiet():
         from freezenet.pipeline.stages import Options, command_line, run_pipeline
+    from freezenet.train.tables import print_table
 
     options = Options(data=data, command=command_line(sys.argv[1:]), **others)
     results = run_pipeline(options, out)
@@ -104,14 +105,14 @@ def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
         click.echo(json.dumps(results))
         return
     latency = {one["model"]: one for one in results["latency"]}
-    click.echo("model\tMB\tmacro-F1\t95 % interval\tflipped\tp50 ms")
+    rows = []
     for one in results["comparison"]["variants"].values():
         f1 = one["macro_f1"]
         flipped = one["against_float32"]["flipped"] if "against_float32" in one else 0
-        click.echo(
-            f"{one['file']}\t{one['bytes'] / 1e6:.2f}\t{f1['value']:.4f}\t[{f1['low']:.4f}, {f1['high']:.4f}]\t{flipped}\t"
-            f"{three_digits(latency[one['file']]['p50_ms'])}"
-        )
+        interval = f"[{f1['low']:.4f}, {f1['high']:.4f}]"
+        steady = three_digits(latency[one["file"]]["p50_ms"])
+        rows.append([one["file"], f"{one['bytes'] / 1e6:.2f}", f"{f1['value']:.4f}", interval, str(flipped), steady])
+    print_table(("model", "MB", "macro-F1", "95 % interval", "flipped", "p50 ms"), rows)
     click.echo(str(out / "report.html"))
     if options.share:
         click.echo(str(out / "report-share.html"))

@@ -66,6 +66,11 @@ def _is_image(path: str) -> bool:
             head = file.read(HEAD)
     except OSError:
         return False
+    return begins_image(head)
+
+
+def begins_image(head: bytes) -> bool:
+    """Whether the first HEAD bytes of a file are those of an image; DICOMDIR, the index of DICOM files, is none."""
     return image_format(head) is not None or (is_dicom(head) and not is_dicomdir(head))
 
 

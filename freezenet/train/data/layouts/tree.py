@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
-from freezenet.edge_runtime.images.header import image_format
+from freezenet.edge_runtime.images.dicom.recognition import HEAD
+from freezenet.edge_runtime.images.inputs import begins_image
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 
 #: Folders that systems and programs leave behind, in small letters; others begin with a dot.
@@ -124,6 +124,4 @@ def _why_no_image(path: Path) -> str:
             head = file.read(HEAD)
     except OSError as error:
         return f"not to be opened ({error.strerror})"
-    if image_format(head) or (is_dicom(head) and not is_dicomdir(head)):
-        return ""
-    return NO_IMAGE
+    return "" if begins_image(head) else NO_IMAGE
