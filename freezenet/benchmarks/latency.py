@@ -19,7 +19,7 @@ import numpy as np
 from freezenet.benchmarks.conditions import conditions, notes
 from freezenet.benchmarks.shape import open_shape, shape_to_measure
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
-from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.child import module_command
 from freezenet.edge_runtime.system.environment import environment
 
@@ -94,7 +94,7 @@ def measure(
     return {
         "model": model.name,
         "bytes": model.stat().st_size,
-        "runtime": f"{interpreter.runtime} {runtime_version(interpreter.runtime)}",
+        "runtime": interpreter.name,
         "threads": threads,
         "runs": len(steady),
         "input_shape": list(shape),

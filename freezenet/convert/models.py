@@ -23,7 +23,7 @@ from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
 from freezenet.convert.qat.variant import QuantizedTraining
-from freezenet.convert.scores import StoredScores, runtime_name, score_images
+from freezenet.convert.scores import StoredScores, score_images
 from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError, RefusedError
@@ -151,7 +151,7 @@ class _Writer:
         # After the files: without them scores are of no use, and without scores a comparison computes them.
         digests = tuple(hashlib.sha256(one).hexdigest() for one in files.values())
         splits = sha256_file(self.run.splits_file)
-        StoredScores(scores, digests, splits, runtime_name(interpreter)).write(self.folder.scores(variant.name))
+        StoredScores(scores, digests, splits, interpreter.name).write(self.folder.scores(variant.name))
         return None
 
     def checked_card(self, variant: Variant, model: Path) -> dict[str, Any]:

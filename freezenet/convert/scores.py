@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.files import write_atomically
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
-from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.interpreter import Interpreter
 
 
 def score_images(interpreter: Interpreter, spec: PreprocessSpec, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -60,8 +60,3 @@ class StoredScores:
     def _save(self, path: Path) -> None:
         with path.open("wb") as file:  # a name without .npz would get a second ending
             np.savez(file, scores=self.scores, models=self.models, splits=self.splits, runtime=self.runtime)
-
-
-def runtime_name(interpreter: Interpreter) -> str:
-    """Return name and version of what runs a model, as `freezenet.edge_runtime.classifier.Classifier.runtime` does."""
-    return f"{interpreter.runtime} {runtime_version(interpreter.runtime)}"

@@ -14,7 +14,7 @@ import numpy as np
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
 from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
 from freezenet.edge_runtime.errors import ModelError
-from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.interpreter import Interpreter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +106,7 @@ class Classifier:
     @property
     def runtime(self) -> str:
         """Name and version of the interpreter, e.g. "ai-edge-litert 2.3.0"."""
-        return f"{self.interpreter.runtime} {runtime_version(self.interpreter.runtime)}"
+        return self.interpreter.name
 
     @property
     def has_cam(self) -> bool:

@@ -65,11 +65,16 @@ class Interpreter:
         except (ValueError, RuntimeError) as error:
             reason = one_line(error, 200)
             raise ModelError(
-                f"A model that {self.runtime} {runtime_version(self.runtime)} can run is required. Got: {reason} "
+                f"A model that {self.name} can run is required. Got: {reason} "
                 "(a damaged file, or operators newer than the runtime)."
             ) from None
         self.inputs: list[dict[str, Any]] = self._engine.get_input_details()
         self.outputs: list[dict[str, Any]] = self._engine.get_output_details()
+
+    @property
+    def name(self) -> str:
+        """Name and version of the runtime, e.g. "ai-edge-litert 2.3.0"."""
+        return f"{self.runtime} {runtime_version(self.runtime)}"
 
     def invoke(self, tensor: NDArray) -> list[NDArray]:
         """Run one input tensor of the model's shape and dtype; return copies of all outputs, in model order."""

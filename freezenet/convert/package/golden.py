@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
-from freezenet.edge_runtime.interpreter import Interpreter, runtime_version
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
 
 
@@ -39,5 +39,5 @@ def golden_vectors(interpreter: Interpreter, spec: PreprocessSpec, labels: tuple
             "pixels_sha256": pixel_hash(pixels),
             "scores": dict(zip(labels, [float(score) for score in scores], strict=True)),
         })  # fmt: skip
-    runtime = f"{interpreter.runtime} {runtime_version(interpreter.runtime)} {platform.machine()}"
+    runtime = f"{interpreter.name} {platform.machine()}"
     return {"runtime": runtime, "vectors": vectors}
