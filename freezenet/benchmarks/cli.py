@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     if as_json:
         click.echo(json.dumps(figures))
         return
-    click.echo(f"{figures['model']} on {figures['images']} images ({figures['side']}), {figures['runtime']}")
+    click.echo(f"{figures['model']} on {counted(figures['images'], 'image')} ({figures['side']}), {figures['runtime']}")
     rows = [
         [name, _shown(figures[name]), f"of {figures['images']}"]
         for name in ("accuracy", "macro_f1", "hamming_loss")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.names import counted
 from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
@@ -144,10 +145,8 @@ def took_part_sentence(images: int, took_part: dict[str, int] | None) -> str:
     seen = {name: took_part[name] for name in ("train", "validation") if took_part[name]}
     parts = ", ".join(f"{count} in the {name} split" for name, count in seen.items())
     if not seen:
-        return f"None of these {images} files took part in the training (compared by content)."
-    return (
-        f"Of these {images} files, {sum(seen.values())} took part in the training ({parts}): the figures are too good."
-    )
+        return f"None of the {counted(images, 'file')} judged took part in the training (compared by content)."
+    return f"Of the {counted(images, 'file')} judged, {sum(seen.values())} took part in the training ({parts}): the figures are too good."
 
 
 def model_scores(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

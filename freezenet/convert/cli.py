@@ -11,6 +11,7 @@ import click
 
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
 from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_profiles, known_variants
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.settings import Settings
 from freezenet.train.options import overwrite_option
 
@@ -137,7 +138,7 @@ def sign(models: Path, key: Path, overwrite: bool) -> None:
     except PassphraseRequired:
         passphrase = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
         files = sign_folder(models, key, passphrase, overwrite)
-    click.echo(f"{models / SIGNATURE_FILE}\t{len(files)} files")
+    click.echo(f"{models / SIGNATURE_FILE}\t{counted(len(files), 'file')}")
 
 
 @click.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import Loader, classifier_options, json_option, runtime_option, threads_option
 
 
@@ -137,9 +138,9 @@ def inspect(model: Path, as_json: bool) -> None:
     )
     trained = content["trained_on"]
     click.echo(
-        f"trained on  {trained['images']} images, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
+        f"trained on  {counted(trained['images'], 'image')}, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
     )
-    click.echo(f"calibration {content['calibration']['images']} images")
+    click.echo(f"calibration {counted(content['calibration']['images'], 'image')}")
     accuracy = content["accuracy"]
     for name in ("accuracy", "macro_f1"):
         figure = accuracy[name]
@@ -164,7 +165,7 @@ def inspect(model: Path, as_json: bool) -> None:
         click.echo(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     if not ood:
         click.echo("OOD gate    no OOD gate in this file")
-    click.echo(f"golden      {len(card.golden)} vectors; check them with `freezenet verify {model}`")
+    click.echo(f"golden      {counted(len(card.golden), 'vector')}; check them with `freezenet verify {model}`")
     click.echo(content["notice"])
 
 

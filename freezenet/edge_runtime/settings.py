@@ -138,7 +138,7 @@ class Settings:
         noun, listed, near = self.noun.lower(), ", ".join(names), meant(name, names)
         if len(names) <= _FEW:
             return f"A {noun} of {listed} is required. Got: {name!r}.{near}"
-        return f"A {noun} is required. Got: {name!r}.{near} The {noun.split()[-1]}s are {listed}."
+        return f"A {noun} is required. Got: {name!r}.{near or f' The {noun.split()[-1]}s are {listed}.'}"
 
 
 @cache

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from freezenet.edge_runtime.names import counted
 from freezenet.train.options import (
     json_option,
     out_option,
@@ -35,7 +36,9 @@ def train(data, out, recipe, options, as_json) -> None:
     if as_json:
         click.echo(json.dumps(metrics))
         return
-    click.echo(f"test split\t{metrics['images']} images\tof {metrics['patients']} patients; [ ] is the 95 % interval")
+    click.echo(
+        f"test split\t{counted(metrics['images'], 'image')}\tof {counted(metrics['patients'], 'patient')}; [ ] is the 95 % interval"
+    )
     chosen, sure, gate = metrics["confidence"], metrics["confidence"]["test"], metrics["gate"]
     figures: list[tuple[str, dict[str, float]]] = [
         (name, metrics[name]) for name in ("accuracy", "macro_f1", "hamming_loss") if name in metrics

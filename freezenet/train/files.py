@@ -48,6 +48,21 @@ def read_json(path: Path) -> Any:
         raise DataError(f"Valid JSON in {path} is required. Got: a damaged file; write it again.") from None
 
 
+def check_output(folder: Path, finished: str | None, overwrite: bool) -> None:
+    """Refuse an output folder that `prepare_output` would refuse, before the work that comes ahead of it; touch nothing."""
+    if folder.is_file():
+        raise SettingError(f"An output folder is required. Got: {folder}, a file; choose another name.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise SettingError(
+            f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
+        )
+    if finished is not None and not overwrite and (folder / finished).exists():
+        raise SettingError(
+            f"An output folder without results is required. Got: {folder}, which is finished (it holds {finished}); pass "
+            "--overwrite to do it again, or choose another name."
+        )
+
+
 def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     """Make an output folder.
 
@@ -59,19 +74,9 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     Raises:
         SettingError: the path is a file, a folder with something else inside, or finished.
     """
-    if folder.is_file():
-        raise SettingError(f"An output folder is required. Got: {folder}, a file; choose another name.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
-        raise SettingError(
-            f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."
-        )
+    check_output(folder, finished, overwrite)
     if overwrite and folder.is_dir():
         _empty(folder, finished)
-    if finished is not None and (folder / finished).exists():
-        raise SettingError(
-            f"An output folder without results is required. Got: {folder}, which is finished (it holds {finished}); pass "
-            "--overwrite to do it again, or choose another name."
-        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
 

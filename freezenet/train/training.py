@@ -19,7 +19,7 @@ from freezenet.train.data.dataset import Dataset, spelling_warning
 from freezenet.train.data.loading import load
 from freezenet.train.data.split import split
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.files import prepare_output
+from freezenet.train.files import check_output, prepare_output
 from freezenet.train.fitting.phases import fit_phases
 from freezenet.train.fitting.traces import forgotten_traces
 from freezenet.train.frozen.cache import default_cache_folder
@@ -60,6 +60,7 @@ def train(
         What stands in metrics.json.
     """
     recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    check_output(Path(out), RunFolder(Path(out)).metrics_file.name, options.overwrite)
     shares = (recipe.validation_share, recipe.test_share, recipe.seed)
     dataset = load_classes(data, recipe)
     splits = split(dataset, *shares)

@@ -152,7 +152,7 @@ def test_other_pictures_under_the_names_of_the_test_split_are_not_the_test_split
     assert " with 0 of the " in str(done.exception)
     found = json.loads(invoke(beside / "int8.tflite", data, "--all", "--json").stdout)
     assert found["side"] == "all" and set(found["took_part"].values()) == {0}
-    assert f"None of these {found['images']} files took part" in caplog.text
+    assert f"None of the {found['images']} files judged took part" in caplog.text
 
 
 def test_training_images_among_all_are_counted(beside, phantoms, run, tmp_path, caplog):
@@ -167,7 +167,7 @@ def test_training_images_among_all_are_counted(beside, phantoms, run, tmp_path, 
     data = write_table(tmp_path / "clinic" / "clinic.csv", rows)
     found = json.loads(invoke(beside / "int8.tflite", data, "--all", "--json").stdout)
     assert found["took_part"] == {"train": 4, "validation": 0, "test": 0}
-    assert "Of these 4 files, 4 took part in the training (4 in the train split)" in caplog.text
+    assert "Of the 4 files judged, 4 took part in the training (4 in the train split)" in caplog.text
 
 
 def test_of_equal_files_each_stands_for_one_row(run, phantoms):

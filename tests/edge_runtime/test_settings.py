@@ -125,8 +125,6 @@ def test_a_name_that_is_not_known():
     )
     with pytest.raises(SettingError) as caught:
         Many().with_settings({"epoch": 1})
-    assert str(caught.value) == (
-        "A recipe key is required. Got: 'epoch'. Did you mean epochs? The keys are epochs, b, c, d, e, f, g, h, i, j, k, m, n."
-    )
+    assert str(caught.value) == ("A recipe key is required. Got: 'epoch'. Did you mean epochs?")
     with pytest.raises(SettingError, match=r"^Recipe key epochs must be a whole number\. Got: 'x'\.$"):
         Many(epochs="x")

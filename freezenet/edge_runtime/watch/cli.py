@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import Loader, classifier_options, json_option, names_option, setting_option
 from freezenet.edge_runtime.watch.settings import WatchSettings
 
@@ -63,7 +64,7 @@ def watch(
         if once:
             left = watcher.run_out(stop)
             if left:
-                reporter.say(f"{left} files stay in the inbox.")
+                reporter.say(f"Left in the inbox: {counted(left, 'file')}.")
             if left or reporter.counts["rejected"]:
                 sys.exit(1)
         else:

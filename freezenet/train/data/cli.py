@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import json_option
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ def data(data: str, clean_file: Path | None, drop_split: bool, overwrite: bool, 
 def _print(found: dict[str, Any]) -> None:
     from rich.console import Console
 
-    from freezenet.edge_runtime.names import counted
-
     # A file or a pipe has no width; most terminals show this one.
     console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     console.print(f"{found['data']}: {found['layout']}")
@@ -106,7 +105,9 @@ def _files(console: Console, files: dict[str, Any]) -> None:
     if not files["unused"]:
         return
     tables = f", {len(files['tables'])} as tables" if files["tables"] else ""
-    console.print(f"{files['files']} files: {files['images']} used as images{tables}, {files['unused']} not used:")
+    console.print(
+        f"{counted(files['files'], 'file')}: {files['images']} used as images{tables}, {files['unused']} not used:"
+    )
     examples: dict[str, list[str]] = {}
     for one in files["unused_files"]:
         examples.setdefault(one["reason"], []).append(one["file"])

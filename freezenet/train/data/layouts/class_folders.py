@@ -16,6 +16,8 @@ from freezenet.train.data.layouts.tree import no_data, walk
 
 NAME = "a folder with a folder of images per class, or such folders below train/, val/ and test/"
 
+_TABLE = "a table, which is not looked into beside class folders: to use it, name it as DATA"
+
 
 @dataclass(frozen=True)
 class _Place:
@@ -48,7 +50,7 @@ def read(path: Path, *, no_classes: Collection[str] = ()) -> Dataset:
     samples, unused = [], {}
     for file, reason in walk(path):
         place = places.of(file)
-        why = reason or place.reason
+        why = _TABLE if reason and file.lower().endswith(".csv") else reason or place.reason
         if why:
             unused[file] = why
         else:
