@@ -129,7 +129,7 @@ def test_where_no_run_is_known_all_must_be_asked_for(models, phantoms, run, capl
     assert invoke(models / "int8.tflite", phantoms, "--all").exit_code == 0
     assert any("took part in the training is not known" in one for one in caplog.messages)
     assert invoke(models / "int8.tflite", phantoms, "--run", run.folder).exit_code == 0
-    assert any("None of these " in one for one in caplog.messages)
+    assert any("None of the " in one for one in caplog.messages)
 
 
 def test_another_run_is_refused(models, phantoms, run, tmp_path):

@@ -64,15 +64,19 @@ def test_a_table_of_weights_by_name(tmp_path):
     assert again == load_recipe(path, ("name=mine",))
 
 
-def test_unknown_key_is_refused_with_the_keys_named(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [("epoch", ["Did you mean epochs?"]), ("qqq", [field.name for field in fields(Recipe)])],
+)
+def test_unknown_key_is_refused_with_the_key_that_was_meant_or_all_of_them(tmp_path, key, named):
     for load in (
-        lambda: load_recipe(DEFAULT_RECIPE, ("epoch=3",)),
-        lambda: load_recipe(written(tmp_path, "epoch = 3")),
+        lambda: load_recipe(DEFAULT_RECIPE, (f"{key}=3",)),
+        lambda: load_recipe(written(tmp_path, f"{key} = 3")),
     ):
         with pytest.raises(FreezenetError) as caught:
             load()
-        assert "'epoch'" in str(caught.value)
-        assert all(field.name in str(caught.value) for field in fields(Recipe))
+        assert f"'{key}'" in str(caught.value)
+        assert all(name in str(caught.value) for name in named)
 
 
 @pytest.mark.parametrize(
