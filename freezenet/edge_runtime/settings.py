@@ -129,6 +129,8 @@ class Settings:
             return value
         try:
             return rule.convert(value) if rule.convert else _fitting(value, kind, rule)
+        except SettingError:  # a conversion's own sentence says more
+            raise
         except (TypeError, ValueError):
             near = meant(value, map(str, rule.choices)) if isinstance(value, str) else ""
             expected = rule.expected or _expected(kind, rule)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from freezenet.edge_runtime.errors import MissingExtraError
+from freezenet.edge_runtime.errors import MissingExtraError, install_hint
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +39,5 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError:
     """Return the failure that says which package is missing and how to install it."""
     return MissingExtraError(
-        f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "
-        "pip install 'freezenet[dicom]'."
+        f"The package {error.name} is required for DICOM files. Got: it is not installed; {install_hint('dicom')}."
     )

@@ -321,7 +321,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(dicom, monkeypatch,
     monkeypatch.setitem(sys.modules, package, None)
     assert refusal(data) == (
         f"The package {package} is required for DICOM files. Got: it is not installed; "
-        "run: pip install 'freezenet[dicom]'."
+        "run: pip install 'freezenet[dicom]', or in a clone: pip install '.[dicom]'."
     )
 
 
