@@ -187,7 +187,9 @@ def _expected(kind: Any, rule: Rule) -> str:
         return _KINDS[bool]
     limits = _limits(rule)
     finite = "finite " if kind is float and not limits else ""
-    return f"a {finite}{_KINDS.get(kind, getattr(kind, '__name__', str(kind)))}{limits}"
+    if kind not in _KINDS:
+        return f"of type {getattr(kind, '__name__', kind)}"
+    return f"a {finite}{_KINDS[kind]}{limits}"
 
 
 def _items(kind: Any, rule: Rule) -> str:
