@@ -20,11 +20,13 @@ from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
 from freezenet.edge_runtime.images.dicom.subject import check_subject
 from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
+from freezenet.edge_runtime.images.dicom.views import DESCRIPTIONS
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 #: All that is looked at; nothing else is kept, no patient's name or number.
-TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
+TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined",
+        "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence", *DESCRIPTIONS,
         "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
         "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
