@@ -18,6 +18,7 @@ from pydicom.filereader import read_dataset
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
+from freezenet.edge_runtime.images.dicom.samples import OVERLAY_BITS, check_unused_bits
 from freezenet.edge_runtime.images.dicom.subject import check_subject
 from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
 from freezenet.edge_runtime.images.dicom.views import DESCRIPTIONS
@@ -30,7 +31,7 @@ TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation
         "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
         "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
-        "VOILUTFunction", "PixelData")  # fmt: skip
+        "VOILUTFunction", "PixelData", *OVERLAY_BITS)  # fmt: skip
 
 _FOR_PROCESSING = frozenset({uid.DigitalXRayImageStorageForProcessing, uid.DigitalMammographyXRayImageStorageForProcessing,
                              uid.DigitalIntraOralXRayImageStorageForProcessing})  # fmt: skip
@@ -48,7 +49,10 @@ def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
         frame = open_frame(found, syntax)
         if trust_tags:
             check_subject(found)
-        return displayed(frame.codes(integer(found, "Rows"), integer(found, "Columns")), frame.form, found)
+        codes = frame.codes(integer(found, "Rows"), integer(found, "Columns"))
+        if frame.stream is None:
+            check_unused_bits(codes, frame.form, found)
+        return displayed(codes, frame.form, found)
 
 
 def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
@@ -110,7 +114,7 @@ def _check_one_gray_image(data: Dataset) -> None:
             f"A gray image, MONOCHROME1 or MONOCHROME2 in {named('PhotometricInterpretation')}, is required. "
             f"Got: {shown(photometric)} with {samples} samples per pixel; export the original X-ray."
         )
-    if (text(data, "PresentationIntentType") or "").upper() == "FOR PROCESSING" or _class(data) in _FOR_PROCESSING:
+    if "PROCESSING" in (text(data, "PresentationIntentType") or "").upper() or _class(data) in _FOR_PROCESSING:
         raise DataError(
             f"An image for presentation in {named('PresentationIntentType')} is required. Got: 'FOR PROCESSING', raw data of the "
             "detector; export the image that is shown to the radiologist."
