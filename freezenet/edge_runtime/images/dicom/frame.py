@@ -158,6 +158,7 @@ def _codestream(frame: bytes, syntax: uid.UID) -> tuple[Codestream, Callable[[],
     if is_cut_off(frame):
         raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
     check_jpeg(frame, header)
+    decode: Callable[[], NDArray | None]
     if header.marker in _LOSSY and header.bits == 8:
         name, decode = "JPEG", partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     elif header.marker in _LOSSY and header.bits == 12:

@@ -12,8 +12,10 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread, uid
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
@@ -31,8 +33,9 @@ TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation
         "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
         "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
-        "VOILUTFunction", "PixelData", *OVERLAY_BITS)  # fmt: skip
+        "VOILUTFunction", "PixelData")  # fmt: skip
 
+_NUMBERS = [*(Tag(tag_for_keyword(keyword) or 0) for keyword in TAGS), *OVERLAY_BITS]
 _FOR_PROCESSING = frozenset({uid.DigitalXRayImageStorageForProcessing, uid.DigitalMammographyXRayImageStorageForProcessing,
                              uid.DigitalIntraOralXRayImageStorageForProcessing})  # fmt: skip
 # A deflated file may grow a thousandfold: no more than the largest image is unpacked.
@@ -69,9 +72,9 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
                 f"{shown(uid.UID(syntax).name)}; export it uncompressed."
             )
         if syntax == uid.DeflatedExplicitVRLittleEndian:
-            found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=list(TAGS))
+            found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=_NUMBERS)
         else:
-            found = dcmread(BytesIO(data), force=True, specific_tags=list(TAGS))
+            found = dcmread(BytesIO(data), force=True, specific_tags=_NUMBERS)
     except (DataError, MemoryError):
         raise
     except Exception:  # a damaged file may break the parser anywhere

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.tags import named
 from freezenet.edge_runtime.images.gray import ONE_IN
 
 #: (60xx,0102), Overlay Bit Position: an overlay in bits beside the value, as was allowed until 2004.
-OVERLAY_BITS = tuple(0x60000102 + 0x20000 * group for group in range(16))
+OVERLAY_BITS = tuple(Tag(0x60000102 + 0x20000 * group) for group in range(16))
 
 
 @dataclass(frozen=True)
