@@ -177,6 +177,21 @@ def test_a_slope_of_0_and_what_is_no_number_are_refused(dicom):
             read_gray(data)
 
 
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 500, "WindowWidth": 1001}])
+def test_an_empty_table_counts_as_none(dicom, keyword, window):
+    named = Dataset()
+    named.LUTExplanation = "none"
+    for empty in ([], [Dataset()], [named]):
+        np.testing.assert_array_equal(
+            read_gray(dicom(RAMP, **{keyword: empty}, **window)), read_gray(dicom(RAMP, **window))
+        )
+    half = table(np.arange(4096))
+    del half.LUTData
+    with pytest.raises(FreezenetError, match="A whole table"):
+        read_gray(dicom(RAMP, **{keyword: [half]}, **window))
+
+
 # ---- bits and padding
 
 
