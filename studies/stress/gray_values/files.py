@@ -76,8 +76,8 @@ def _jpeg(gray: NDArray, color: NDArray) -> Iterator[tuple[str, bytes]]:
 
         yield "JPEG 12 bits", bytes(imagecodecs.jpeg8_encode(wide(gray, 12), bitspersample=12))
         yield "JPEG lossless", bytes(imagecodecs.jpeg8_encode(gray, lossless=True, predictor=1))
-        yield "JPEG-LS", bytes(imagecodecs.jpegls_encode(gray))
-        yield "JPEG 2000", bytes(imagecodecs.jpeg2k_encode(gray, level=0))
+        yield "Others JPEG-LS", bytes(imagecodecs.jpegls_encode(gray))
+        yield "Others JPEG 2000", bytes(imagecodecs.jpeg2k_encode(gray, level=0))
 
 
 def _png(gray: NDArray, color: NDArray) -> Iterator[Picture]:
@@ -156,14 +156,15 @@ def _own_tiff(gray: NDArray, color: NDArray) -> Iterator[Picture]:
     alpha = np.roll(gray, 9, 1)
     for bits in (8, 12, 16):
         one, three, four = (wide(samples, bits) for samples in (gray, color, alpha))
-        for kind, stack, options, expected in (
+        kinds: list[tuple[str, NDArray, dict[str, Any], Callable[[], NDArray[np.float64]]]] = [
             ("tiles", one[..., None], {"tile": 32}, partial(by_rules, one)),
             ("big-endian", one[..., None], {"order": ">"}, partial(by_rules, one)),
             ("colour, tiles, deflate", three, {"tile": 32, "deflate": True}, partial(by_rules, three)),
             ("colour, planes", three, {"planes": True}, partial(by_rules, three)),
             ("colour with alpha", np.dstack([three, four]), {}, partial(by_rules, three, four)),
             ("gray with alpha", np.dstack([one, four]), {}, partial(by_rules, one, four)),
-        ):
+        ]
+        for kind, stack, options, expected in kinds:
             yield Picture(f"TIFF {bits} bits, {kind}", tiff.written(stack, **options), expected)
     for dtype in ("i2", "f4", "u4"):
         yield Picture(f"TIFF {dtype}", tiff.written(gray[..., None].astype(dtype)), partial(by_rules, gray))

@@ -16,7 +16,7 @@ from studies.stress.gray_values.files import Picture, pictures, wide
 GRAY = draw_phantom("Focal", 96, np.random.default_rng(3))[:, :88].copy()
 #: What must be refused; all else must be read.
 REFUSED = {
-    "JPEG 12 bits": "JPEG of 12 bits", "JPEG lossless": "lossless JPEG", "JPEG-LS": "JPEG-LS", "JPEG 2000": "JPEG 2000",
+    "JPEG 12 bits": "JPEG of 12 bits", "JPEG lossless": "lossless JPEG", "Others JPEG-LS": "JPEG-LS", "Others JPEG 2000": "JPEG 2000",
     "WebP animated": "an animation", "TIFF pages": "2 pages", "TIFF 12 bits, colour, planes": "3 planes of 16 bits",
     "TIFF 16 bits, colour, planes": "3 planes of 16 bits", "TIFF i2": "signed integers", "TIFF f4": "float32", "TIFF u4": "uint32",
 }  # fmt: skip
@@ -63,14 +63,14 @@ def test_a_wrong_picture_is_found():
 
 
 def test_the_rules_by_hand():
-    assert rules.by_rules(np.uint8([[0, 7, 255]])).tolist() == [[0, 7, 255]]
-    assert rules.by_rules(np.uint16([[0, 1023]])).tolist() == [[0, 255]]
+    assert rules.by_rules(np.array([[0, 7, 255]], np.uint8)).tolist() == [[0, 7, 255]]
+    assert rules.by_rules(np.array([[0, 1023]], np.uint16)).tolist() == [[0, 255]]
     hot = np.full((40, 40), 4095, np.uint16)
     hot[0, 0] = 65535
     assert (rules.by_rules(hot) == 255).all()
-    assert rules.by_rules(np.uint8([[[255, 0, 0]]])).round(3).tolist() == [[76.245]]
-    assert rules.by_rules(np.uint8([[200]]), np.uint8([[0]])).tolist() == [[0]]
-    assert rules.signed_by_rules(np.int16([[-128, 127, -2000]]), -2000).tolist() == [[0, 255, 0]]
+    assert rules.by_rules(np.array([[[255, 0, 0]]], np.uint8)).round(3).tolist() == [[76.245]]
+    assert rules.by_rules(np.array([[200]], np.uint8), np.array([[0]], np.uint8)).tolist() == [[0]]
+    assert rules.signed_by_rules(np.array([[-128, 127, -2000]], np.int16), -2000).tolist() == [[0, 255, 0]]
     assert wide(GRAY, 8) is GRAY
     assert wide(GRAY, 12).max() <= 4095
 
