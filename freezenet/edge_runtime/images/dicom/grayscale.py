@@ -120,7 +120,13 @@ def _padding(stored: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.b
     other = integer(data, "PixelPaddingRangeLimit", one)
     # Written as unsigned into a signed image, e.g. 63536 for -2000.
     low, high = sorted(value - 65536 if form.signed and value > 32767 else value for value in (one, other))
-    return (low <= stored) & (stored <= high)
+    inside = (low <= stored) & (stored <= high)
+    if (
+        not form.signed and high >> form.bits
+    ):  # larger than a value can be, e.g. 65535 for 12 bits: so the whole code says it
+        codes = np.arange(len(stored))
+        inside |= (low <= codes) & (codes <= high)
+    return inside
 
 
 def _given_table(data: Dataset, keyword: str) -> Dataset | None:

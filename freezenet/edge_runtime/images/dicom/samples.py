@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.dicom.tags import named
+from freezenet.edge_runtime.images.dicom.tags import integer, named, number
 from freezenet.edge_runtime.images.gray import ONE_IN
 
 #: (60xx,0102), Overlay Bit Position: an overlay in bits beside the value, as was allowed until 2004.
@@ -68,13 +68,15 @@ class Codestream:
     def check(self, codes: NDArray, tagged: SampleFormat) -> None:
         """Raise DataError where the tags contradict decoded samples, uint8 or uint16, negative ones in two's complement."""
         form = self.form(tagged)
-        negative = bool(np.any(codes >> (8 * codes.itemsize - 1 if self.signed else self.bits - 1) & 1))
-        if negative and not self._has_the_sign(tagged):
-            own = "signed" if self.signed else "unsigned"
-            raise DataError(
-                f"{int(self.signed)} in {named('PixelRepresentation')}, as the {self.name} image with {own} samples of {self.bits} "
-                f"bits says, is required. Got: {int(tagged.signed)} with {tagged.bits} in {named('BitsStored')}; export it again."
-            )
+        if not self._has_the_sign(tagged):
+            sign_bit = 8 * codes.itemsize - 1 if self.signed else self.bits - 1
+            if np.any(codes >> sign_bit & 1):
+                own = "signed" if self.signed else "unsigned"
+                raise DataError(
+                    f"{int(self.signed)} in {named('PixelRepresentation')}, as the {self.name} image with {own} samples of "
+                    f"{self.bits} bits says, is required. Got: {int(tagged.signed)} with {tagged.bits} in {named('BitsStored')}; "
+                    "export it again."
+                )
         if np.any(_outside(codes, form)):
             raise DataError(
                 f"Values of {form.bits} bits, as {named('BitsStored')} says, is required. Got: larger ones in the {self.name} "
@@ -98,9 +100,12 @@ def check_unused_bits(codes: NDArray, form: SampleFormat, data: Dataset) -> None
     odd = _outside(codes, SampleFormat(form.high_bit + 1, form.high_bit, form.signed))
     if not np.any(odd):
         return
-    padding = data.get("PixelPaddingValue")
-    if isinstance(padding, int):
-        odd &= codes != padding % (1 << 8 * codes.itemsize)
+    if number(data, "PixelPaddingValue") is not None:
+        one = integer(data, "PixelPaddingValue")
+        full = 1 << 8 * codes.itemsize
+        # Negative ones come last, so a range is compared from its own beginning.
+        low, high = sorted((one, integer(data, "PixelPaddingRangeLimit", one)))
+        odd &= (codes.astype(np.int32) - low) % full > high - low
     if np.count_nonzero(odd) > codes.size // ONE_IN:
         raise DataError(
             f"Values of {form.bits} bits up to bit {form.high_bit}, as {named('BitsStored')} and {named('HighBit')} say, is required. "

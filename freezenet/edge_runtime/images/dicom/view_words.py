@@ -54,7 +54,7 @@ _NEGATION = re.compile(r"\b(?:NO|NOT|WITHOUT|OHNE|KEINE?|SANS|SENZA|SIN|SEM|ZOND
 # "Two views": one of them is frontal.
 _SEVERAL = re.compile(
     r"(?:\b|(?<=[A-Z_]))(?:[2-9]|TWO|THREE|ZWEI|DREI|BEIDE[NR]?|DEUX|TROIS|DOS|TRES|DUE|TRE|DUAS|TWEE|DRIE|DWIE|DWOCH|ДВЕ|ДВУХ|IKI)[ -]*"
-    r"(?:V|VW|VWS|VIEWS?|EB|EBENEN?|INCIDENC\w+|PROIEZIONI|PROYECCI\w+|PROJ|PROJE\w+|RICHTING\w+|ПРОЕКЦ\w+|YON\w*)\b"
+    r"(?:V|VW|VWS|VIEWS?|E|EB|EBENEN?|PLANS|VLAKKEN|INCIDENC\w+|PROIEZIONI|PROYECCI\w+|PROJ|PROJE\w+|RICHTING\w+|ПРОЕКЦ\w+|YON\w*)\b"
 )
 _AND = re.compile(r"[+&/,;|]|\b(?:AND|UND|U|ET|ED|E|Y|EN|I|И|VE|PLUS|WITH|MIT)\b")
 _WORD = re.compile(r"[^\W\d_]+")

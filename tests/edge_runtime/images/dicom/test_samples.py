@@ -96,6 +96,10 @@ def test_more_bits_than_stored_are_refused_unless_a_tag_says_what_they_are(dicom
     assert (
         read_gray(dicom(padded, syntax, PixelPaddingValue=0xFFF0, **tags)).ravel()[:1024] == np.arange(1024) // 4
     ).mean() > 0.4
+    ranged = {"PixelPaddingValue": 0xFFFF, "PixelPaddingRangeLimit": 0xFF00}
+    assert (read_gray(dicom(padded, syntax, **ranged, **tags)).ravel()[1024:] == 0).all()
+    with pytest.raises(DataError):
+        read_gray(dicom(padded, syntax, PixelPaddingValue=0xFFF1, **tags))
     # A sign that goes on above the value is no other bit.
     signed = dicom(SIGNED // 2, syntax, BitsStored=12, HighBit=11, PixelRepresentation=1)
     assert np.ptp(read_gray(signed)) > 100

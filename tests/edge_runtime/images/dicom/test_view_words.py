@@ -29,7 +29,7 @@ FRONTAL = (
     "PA|AP|p.a.|a.p.|P-A|frontal|de face|прямая|tylno-przednie|posteroanterior|PA + LAT|PA LAT|PA/LAT|PA & LATERAL|"
     "Chest PA and Lateral|p.a. und seitlich|p.-a./seitl.|face et profil|PA y lateral|PA e perfil|PA e laterale|AP en lateraal|"
     "ПРЯМАЯ и боковая|PA ve yan|tylno-przednie i boczne|Thorax 2 Ebenen|Thorax in zwei Ebenen seitlich|CHEST 2 VIEWS LATERAL|"
-    "CHEST 2V LAT|Torace 2 proiezioni LL|LATERAL DECUBITUS|LEFT LATERAL DECUBITUS|LLD|RLD|PA LLD|AP RLD|LAT DECUB|L LAT DEC|"
+    "CHEST 2V LAT|Torace 2 proiezioni LL|Thorax 2E lat|Thorax 2 plans profil|Thorax in 2 vlakken lateraal|LATERAL DECUBITUS|LEFT LATERAL DECUBITUS|LLD|RLD|PA LLD|AP RLD|LAT DECUB|L LAT DEC|"
     "décubitus latéral gauche|decúbito lateral derecho|decubito laterale|Thorax Linksseitenlage lateral|zijligging|boczne na boku|"
     "на боку|латеропозиция|AP PORTABLE|AP LORDOTIC"
 )
