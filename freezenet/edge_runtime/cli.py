@@ -41,7 +41,8 @@ def predict(
 ) -> None:
     """Classify images: files, folders, or - for one image on standard input.
 
-    In a folder, it takes files with an image's suffix and DICOM files of any name.
+    In a folder, it takes files with an image's suffix and images of any name. Hidden folders and those that systems leave behind
+    (trash, @eaDir, __MACOSX) are passed over, and their files are counted on stderr.
 
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason is printed instead of the label.

@@ -127,7 +127,7 @@ def _bmp_size(data: bytes) -> tuple[int, int] | None:
     header = int.from_bytes(data[14:18], "little")
     if header == 12:
         return int.from_bytes(data[18:20], "little"), int.from_bytes(data[20:22], "little")
-    if header < 36:  # OpenCV's own bound
+    if header < 16:  # the shortest of OS/2 2.0; the reader refuses what OpenCV cannot decode
         return None
     return int.from_bytes(data[18:22], "little", signed=True), abs(int.from_bytes(data[22:26], "little", signed=True))
 

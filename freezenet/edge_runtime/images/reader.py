@@ -34,7 +34,7 @@ from freezenet.edge_runtime.images.header import (
 from freezenet.edge_runtime.images.limits import check_size
 from freezenet.edge_runtime.images.orientation import orientation, upright
 from freezenet.edge_runtime.images.png import gray_key, plain, png_has_alpha, png_is_whole
-from freezenet.edge_runtime.images.tiff import check_deflate, check_tiff, tiff_header
+from freezenet.edge_runtime.images.tiff import check_deflate, check_pages, check_tiff, tiff_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +44,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".
 
 _REQUIRED = "A whole JPEG, PNG, TIFF, BMP, WebP or DICOM file is required."
 _UNREADABLE = f"{_REQUIRED} Got: data that cannot be decoded (damaged, truncated or another format)."
+#: Bytes of a BMP's header behind BITMAPCOREHEADER that OpenCV reads.
+_SHORTEST_BMP = 36
 _COLOR = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
 # Frame markers of JPEG that are not decoded here: ITU-T T.81, table B.1, and T.87.
 _OTHER_JPEG = {0xC3: "lossless JPEG", 0xC5: "hierarchical JPEG", 0xC6: "hierarchical JPEG", 0xC7: "hierarchical JPEG",
@@ -121,13 +123,17 @@ def _png_samples(data: bytes) -> NDArray:
 
 
 def _webp_samples(data: bytes) -> NDArray:
+    # A flag of the extended header: RFC 9649, 2.7.
+    if data[12:16] == b"VP8X" and data[20] & 0b10:
+        raise DataError("A WebP file with one picture is required. Got: an animation; save the X-ray as PNG.")
     return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "WebP"))
 
 
 def _tiff_samples(data: bytes) -> NDArray:
-    """Decode the first page; libtiff itself composites alpha of 8 bits and inverts where 0 is white."""
+    """Decode the only page; libtiff itself composites alpha of 8 bits and inverts where 0 is white."""
     header = tiff_header(data)
     check_tiff(header)
+    check_pages(data)
     check_deflate(data, header)
     if header.has_alpha:
         return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "TIFF"))
@@ -137,6 +143,12 @@ def _tiff_samples(data: bytes) -> NDArray:
 
 def _bmp_samples(data: bytes) -> NDArray:
     """Decode; the fourth byte of 32 bits is usually unused (zero) and is no alpha."""
+    header = int.from_bytes(data[14:18], "little")
+    if 12 < header < _SHORTEST_BMP:
+        raise DataError(
+            f"A BMP with a header of 12, or of {_SHORTEST_BMP} bytes and more, is required. Got: the short header of OS/2 2.0 with "
+            f"{header} bytes; save it as PNG."
+        )
     return _decode(data, _COLOR)
 
 
@@ -147,11 +159,14 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise DataError("An image file is required. Got: no such file.") from None
+        got = "no such file"
     except IsADirectoryError:
-        raise DataError("An image file is required. Got: a folder, and no image file was found in it.") from None
+        got = "a folder, and no image file was found in it"
     except OSError as error:
-        raise DataError(f"A readable image file is required. Got: {error.strerror}.") from None
+        got = f"one that cannot be read ({error.strerror})"
+    except ValueError:  # a zero in it
+        got = "what can be no file's name"
+    raise DataError(f"An image file is required. Got: {got}: {str(path)!r}.")
 
 
 def _decode(data: bytes, flags: int) -> NDArray:

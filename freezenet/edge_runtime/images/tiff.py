@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -11,8 +12,10 @@ from freezenet.edge_runtime.images.limits import MAX_PIXELS
 
 #: Bytes of a TIFF's BYTE, SHORT, LONG and LONG8.
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
-#: Directory entries that are looked at; real files have some dozens.
-_MOST_ENTRIES = 1000
+#: Directory entries and directories that are looked at; real files have some dozens.
+_MOST_ENTRIES, _MOST_PAGES = 1000, 100
+#: NewSubfileType, its bits for a smaller version and for a mask of another page, and the older SubfileType.
+_KIND, _NO_PAGE, _OLD_KIND, _OLD_REDUCED = 254, 0b101, 255, 2
 #: Value of the tag ExtraSamples for alpha that the colours are not multiplied with.
 _UNASSOCIATED = 2
 #: 8 bits or fewer are read by libtiff itself, which knows the kinds of colour; more by OpenCV, which does not.
@@ -111,6 +114,24 @@ def check_tiff(header: TiffHeader) -> None:
         raise DataError(f"A TIFF of unsigned samples is required. Got: {kind} of {header.bits} bits; save it again.")
 
 
+def check_pages(data: bytes) -> None:
+    """Raise DataError unless the first directory is the only picture; smaller versions of it and masks may follow."""
+    order = _order(data)
+    is_page = []
+    for entries in _directories(data):
+        values = {tag: int.from_bytes(data[one.where : one.where + one.size], order) for tag, one in entries.items()}
+        is_page.append(not values.get(_KIND, 0) & _NO_PAGE and values.get(_OLD_KIND) != _OLD_REDUCED)
+    if sum(is_page) > 1:
+        number = f"{sum(is_page)} pages" if len(is_page) < _MOST_PAGES else "many pages"
+        raise DataError(
+            f"A TIFF with one picture is required. Got: {number}; save the X-ray's page as a file of its own."
+        )
+    if True in is_page[1:]:
+        raise DataError(
+            "A TIFF that begins with its picture is required. Got: a preview or a mask in front of it; save it again."
+        )
+
+
 def check_deflate(data: bytes, header: TiffHeader) -> None:
     """Raise DataError where the checksum of a deflated strip or tile is wrong: libtiff stops reading before it."""
     if header.codec not in _DEFLATE:
@@ -156,7 +177,12 @@ def _values(data: bytes, tag: int) -> list[int]:
 
 
 def _entries(data: bytes) -> dict[int, _Entry]:
-    """Return tag -> entry of the first directory (TIFF 6.0, section 2)."""
+    """Return tag -> entry of the first directory."""
+    return next(_directories(data), {})
+
+
+def _directories(data: bytes) -> Iterator[dict[int, _Entry]]:
+    """Yield tag -> entry of each directory (TIFF 6.0, section 2), each once."""
     order = _order(data)
 
     def number(at: int, size: int) -> int:
@@ -165,18 +191,22 @@ def _entries(data: bytes) -> dict[int, _Entry]:
     big = number(2, 2) == 43
     count_size, entry_size, offset_size = (8, 20, 8) if big else (2, 12, 4)
     at = number(8, 8) if big else number(4, 4)
-    start = at + count_size
-    # A directory cannot be longer than the file, and its entries are sorted by tag.
-    end = min(start + min(number(at, count_size), _MOST_ENTRIES) * entry_size, len(data))
-    found: dict[int, _Entry] = {}
-    for entry in range(start, end, entry_size):
-        size, count = _SIZES.get(number(entry + 2, 2), 0), number(entry + 4, offset_size)
-        where = entry + 4 + offset_size
-        if size * count > offset_size:
-            where = number(where, offset_size)
-        # libtiff takes the first of two entries with one tag.
-        found.setdefault(number(entry, 2), _Entry(size, count, where))
-    return found
+    seen: set[int] = set()
+    while 0 < at < len(data) and at not in seen and len(seen) < _MOST_PAGES:
+        seen.add(at)
+        start, count = at + count_size, number(at, count_size)
+        # A directory cannot be longer than the file, and its entries are sorted by tag.
+        end = min(start + min(count, _MOST_ENTRIES) * entry_size, len(data))
+        found: dict[int, _Entry] = {}
+        for entry in range(start, end, entry_size):
+            size, many = _SIZES.get(number(entry + 2, 2), 0), number(entry + 4, offset_size)
+            where = entry + 4 + offset_size
+            if size * many > offset_size:
+                where = number(where, offset_size)
+            # libtiff takes the first of two entries with one tag.
+            found.setdefault(number(entry, 2), _Entry(size, many, where))
+        yield found
+        at = number(start + count * entry_size, offset_size)
 
 
 def _order(data: bytes) -> Literal["little", "big"]:

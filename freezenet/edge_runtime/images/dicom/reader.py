@@ -12,24 +12,30 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread, uid
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
+from freezenet.edge_runtime.images.dicom.samples import OVERLAY_BITS, check_unused_bits
 from freezenet.edge_runtime.images.dicom.subject import check_subject
 from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
+from freezenet.edge_runtime.images.dicom.views import DESCRIPTIONS
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 #: All that is looked at; nothing else is kept, no patient's name or number.
-TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
+TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined",
+        "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence", *DESCRIPTIONS,
         "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
         "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
         "VOILUTFunction", "PixelData")  # fmt: skip
 
+_NUMBERS = [*(Tag(tag_for_keyword(keyword) or 0) for keyword in TAGS), *OVERLAY_BITS]
 _FOR_PROCESSING = frozenset({uid.DigitalXRayImageStorageForProcessing, uid.DigitalMammographyXRayImageStorageForProcessing,
                              uid.DigitalIntraOralXRayImageStorageForProcessing})  # fmt: skip
 # A deflated file may grow a thousandfold: no more than the largest image is unpacked.
@@ -46,7 +52,10 @@ def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
         frame = open_frame(found, syntax)
         if trust_tags:
             check_subject(found)
-        return displayed(frame.codes(integer(found, "Rows"), integer(found, "Columns")), frame.form, found)
+        codes = frame.codes(integer(found, "Rows"), integer(found, "Columns"))
+        if frame.stream is None:
+            check_unused_bits(codes, frame.form, found)
+        return displayed(codes, frame.form, found)
 
 
 def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
@@ -63,9 +72,9 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
                 f"{shown(uid.UID(syntax).name)}; export it uncompressed."
             )
         if syntax == uid.DeflatedExplicitVRLittleEndian:
-            found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=list(TAGS))
+            found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=_NUMBERS)
         else:
-            found = dcmread(BytesIO(data), force=True, specific_tags=list(TAGS))
+            found = dcmread(BytesIO(data), force=True, specific_tags=_NUMBERS)
     except (DataError, MemoryError):
         raise
     except Exception:  # a damaged file may break the parser anywhere
@@ -108,7 +117,7 @@ def _check_one_gray_image(data: Dataset) -> None:
             f"A gray image, MONOCHROME1 or MONOCHROME2 in {named('PhotometricInterpretation')}, is required. "
             f"Got: {shown(photometric)} with {samples} samples per pixel; export the original X-ray."
         )
-    if (text(data, "PresentationIntentType") or "").upper() == "FOR PROCESSING" or _class(data) in _FOR_PROCESSING:
+    if "PROCESSING" in (text(data, "PresentationIntentType") or "").upper() or _class(data) in _FOR_PROCESSING:
         raise DataError(
             f"An image for presentation in {named('PresentationIntentType')} is required. Got: 'FOR PROCESSING', raw data of the "
             "detector; export the image that is shown to the radiologist."

@@ -192,6 +192,19 @@ def test_what_cannot_be_read_is_refused_even_if_tags_are_not_trusted(dicom, tags
     assert fact in refusal(dicom(SMALL, **tags), trust_tags=False)
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [{"PresentationIntentType": "FOR PROCESSING"}, {"PresentationIntentType": "for processing "}, {"PresentationIntentType": "FOR_PROCESSING"},
+     {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+     {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1", "PresentationIntentType": "FOR PRESENTATION"}],
+)  # fmt: skip
+@pytest.mark.parametrize("trust_tags", [True, False])
+def test_raw_data_of_a_detector_are_refused_whatever_is_trusted(dicom, tags, trust_tags):
+    with pytest.raises(FreezenetError, match="'FOR PROCESSING', raw data of the detector"):
+        read_gray(dicom(SMALL, **tags), trust_tags=trust_tags)
+    assert read_gray(dicom(SMALL, PresentationIntentType="FOR PRESENTATION")).shape == SMALL.shape
+
+
 def test_one_frame_is_no_multi_frame(dicom):
     for number in (0, 1):  # pydicom takes 0 for 1 as well
         np.testing.assert_array_equal(read_gray(dicom(SMALL, NumberOfFrames=number)), read_gray(dicom(SMALL)))
