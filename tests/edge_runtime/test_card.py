@@ -7,9 +7,10 @@ import zipfile
 
 import pytest
 
-from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, ModelCard, read_associated
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, ModelCard
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 
 VALID = {
     "card_version": CARD_VERSION,
@@ -58,7 +59,8 @@ def test_preprocessing_that_this_version_does_not_know_is_refused():
 
 
 def zip_file(path, content: bytes):
-    with zipfile.ZipFile(path, "w") as archive:
+    path.write_bytes(b"\x20\0\0\0TFL3" + bytes(24))
+    with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(CARD_FILE, content)
     return path
 
@@ -89,4 +91,4 @@ def test_missing_folder_and_foreign_files_are_told_apart(tmp_path):
 
 def test_an_associated_file_that_is_not_there_is_a_key_error(models):
     with pytest.raises(KeyError):
-        read_associated(models / "int8.tflite", "none.png")
+        ModelFile.read(models / "int8.tflite").associated("none.png")
