@@ -58,11 +58,12 @@ def predict(
     the reason is printed instead of the label.
     """
     from freezenet.edge_runtime.batch import available_cores, predict_all
-    from freezenet.edge_runtime.classifier import answer_line
+    from freezenet.edge_runtime.classifier import Prediction, answer_line
     from freezenet.edge_runtime.decision import NOT_CHEST
-    from freezenet.edge_runtime.errors import FreezenetError
-    from freezenet.edge_runtime.files import write_bytes
+    from freezenet.edge_runtime.errors import DataError, FreezenetError
+    from freezenet.edge_runtime.files import OF_ONE_NAME, write_bytes
     from freezenet.edge_runtime.images.inputs import named_images, overlay_names
+    from freezenet.edge_runtime.system.talk import printable
 
     classifier = load(model)
     if cam_folder is not None:
@@ -77,16 +78,23 @@ def predict(
         predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None)
     ) as answers:
         for name, prediction in answers:
+            path = None
+            if cam_folder is not None and isinstance(prediction, Prediction) and prediction.overlay is not None:
+                path = cam_folder / overlay_name(name)
+                try:
+                    write_bytes(path, prediction.overlay)
+                except OSError as error:
+                    if error.errno not in OF_ONE_NAME:
+                        raise
+                    prediction = DataError(
+                        f"A name that the file system can hold with .cam.png behind it is required. Got: {error.strerror}."
+                    )
             if isinstance(prediction, FreezenetError):
                 failures += 1
-                click.echo(f"{name}: {prediction}", err=True)
+                click.echo(printable(f"{name}: {prediction}"), err=True)
                 if as_json:
                     click.echo(json.dumps({"file": name, "error": str(prediction)}))
                 continue
-            path = None
-            if cam_folder is not None and prediction.overlay is not None:
-                path = cam_folder / overlay_name(name)
-                write_bytes(path, prediction.overlay)
             if as_json:
                 click.echo(json.dumps(answer_line(name, prediction, classifier, path)))
             else:
@@ -95,8 +103,8 @@ def predict(
                 scores = "  ".join(f"{label} {score:.3f}" for label, score in meant.items())
                 # A multi-label answer without a label is an answer, too.
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"
-                # A file name need not be text; the reader of stdout must get text.
-                click.echo(f"{click.format_filename(name)}\t{answer}\t{scores}")
+                # A file name need not be text; the reader of stdout must get text, and one line.
+                click.echo(f"{printable(name)}\t{answer}\t{scores}")
     if failures:
         sys.exit(1)
 
