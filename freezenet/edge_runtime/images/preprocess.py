@@ -57,7 +57,7 @@ class PreprocessSpec:
         finite = math.isfinite(self.mean) and math.isfinite(self.std)
         if not finite or self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
             raise ModelError(
-                f"A finite mean, a std above 0 and two sides of at least 32 pixels is required for preprocessing. Got: mean "
+                f"Preprocessing with a finite mean, a std above 0 and two sides of at least 32 pixels is required. Got: mean "
                 f"{self.mean:g}, std {self.std:g}, size {self.size!r:.80}."
             )
 

@@ -60,7 +60,7 @@ class ModelFile:
         except ValueError:
             raise ModelError("A model file is required. Got: a name that no file can have.") from None
         except OSError as error:
-            if path.is_dir():
+            if os.path.isdir(path):
                 raise cls._folder(path) from None
             raise ModelError(f"A readable model file is required. Got: {path}: {error.strerror}.") from None
         seen = os.fstat(handle)

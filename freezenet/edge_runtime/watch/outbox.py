@@ -74,14 +74,13 @@ class Outbox:
     def _check_mark(self, inbox: Path, found: str | None) -> None:
         """Raise FolderTrouble where another outbox, or none, is found in the place of the one that is known."""
         beside, hint = mark_beside(self.folder), inbox / MARK_IN_INBOX
-        known, why = self._mark or read_mark(beside), beside
         # The inbox is anybody's: what it says counts for nothing once the outbox itself is known.
-        if known is None:
-            known, why = read_mark(hint, own=True), hint
+        known = self._mark or read_mark(beside) or read_mark(hint, own=True)
         if known is not None and found != known:
+            marks = " and ".join(str(path) for path in (beside, hint) if os.path.lexists(path))
             raise FolderTrouble(
                 f"The outbox that this inbox was first used with is required. Got: {self.folder}, another or empty "
-                f"folder; mount its drive, or remove {why} and start again to begin a new outbox."
+                f"folder; mount its drive, or remove {marks} and start again to begin a new outbox."
             )
 
     def close(self) -> None:
