@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -134,6 +133,8 @@ class Classifier:
 
         The digests are those of the bytes that were loaded, whatever lies under the name by now.
         """
+        import hashlib
+
         return {
             "model": self.path.name,
             "model_sha256": self.file.sha256,

@@ -247,7 +247,7 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
         allowed = "labels only" if result.tolerance is None else f"at most {result.tolerance:.4f}"
         figures = (
             f"{result.inputs_equal} of {result.vectors} inputs and {result.labels_equal} labels equal, "
-            f"largest score difference {shown(result.largest_difference)} ({allowed}; recorded with {result.recorded_with}); {result.answers_said}"
+            f"largest score difference {shown(result.largest_difference)} ({allowed}; recorded with {result.recorded_with:.80}); {result.answers_said}"
         )
         if as_json:
             click.echo(json.dumps({**result.to_dict(), "model": name, "sha256_listed": listed, "signature": signature}))

@@ -12,8 +12,6 @@ TFLite metadata stores associated files as a ZIP archive behind the flatbuffer, 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import stat
 from dataclasses import dataclass, field
@@ -86,6 +84,8 @@ class ModelFile:
     @cached_property
     def sha256(self) -> str:
         """Hexadecimal, of all bytes."""
+        import hashlib  # here as well as below, because `from freezenet import Classifier` is quicker without
+
         return hashlib.sha256(self.content).hexdigest()
 
     def check_format(self) -> None:
@@ -102,6 +102,8 @@ class ModelFile:
             size: Bytes in front of the archive.
             sha256: Of them, hexadecimal.
         """
+        import hashlib
+
         if hashlib.sha256(memoryview(self.content)[: max(size, 0)]).hexdigest() != sha256:
             raise RefusedError(
                 f"The network that the card inside the model was written for is required. Got: {self.path.name} with another "
@@ -111,6 +113,7 @@ class ModelFile:
     def associated(self, name: str) -> bytes:
         """Return an associated file; KeyError where there is none that can be read, ModelError where it is too large."""
         # Here, because it takes as long to import as the rest of this module.
+        import io
         import struct
         import zipfile
         import zlib

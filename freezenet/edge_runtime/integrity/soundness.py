@@ -16,7 +16,6 @@ None of this holds against a person who makes a file on purpose: who can write t
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -116,6 +115,8 @@ def check_tensors(card: ModelCard, rule: DecisionRule, interpreter: Interpreter,
 
 def _try_out(file: ModelFile, runtime: str | None) -> None:
     """Run the network in a process of its own; ModelError where that ends by a signal or not at all."""
+    import subprocess  # here, because most files need no trial
+
     try:
         done = subprocess.run(
             module_command("freezenet.edge_runtime.integrity.soundness", runtime or ""),
