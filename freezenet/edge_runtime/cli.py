@@ -257,7 +257,7 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
             proofs = [hashed] + ["signature valid"] * (signature == "valid")
             click.echo("; ".join([f"{name} on {result.runtime}: {figures}", *proofs]))
         if not result.passed:
-            raise RefusedError(f"The promised numbers are required. Got, on {result.runtime}, {name}: {figures}.")
+            raise RefusedError(f"The promised numbers are required. Got: {name} on {result.runtime}: {figures}.")
 
 
 @click.command()

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError, ModelError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError, RefusedError
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.interpreter import RUNTIMES, Interpreter, installed_runtime
 from freezenet.edge_runtime.ood import LogisticGate, single_gates
@@ -47,7 +47,7 @@ def check_network(file: ModelFile, card: ModelCard, runtime: str | None, accept_
         file: The model.
         card: That inside it.
         runtime: See `Interpreter`.
-        accept_changed: Do not ask whether the network is the card's own.
+        accept_changed: Also take a network that is not the card's own.
 
     Raises:
         RefusedError: The network is not the one that the card was written for.
@@ -56,10 +56,14 @@ def check_network(file: ModelFile, card: ModelCard, runtime: str | None, accept_
     if file.proven:
         return
     network = card.content.get("network")
-    if network is not None and not accept_changed:
-        file.check_network(network["bytes"], network["sha256"])
-    else:
-        _try_out(file, runtime)
+    if network is not None:
+        try:
+            file.check_network(network["bytes"], network["sha256"])
+            return
+        except RefusedError:
+            if not accept_changed:
+                raise
+    _try_out(file, runtime)
 
 
 def check_tensors(card: ModelCard, rule: DecisionRule, interpreter: Interpreter, name: str) -> None:
