@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from freezenet.edge_runtime.dicom_node.results import NOTICE, secondary_capture, structured_report, to_bytes
+from freezenet.edge_runtime.errors import DataError
 
 
 @pytest.fixture
@@ -84,7 +85,8 @@ def test_each_label_of_a_multi_label_answer_is_said(chest, answer, dcmtk, tmp_pa
 def test_the_capture_shows_the_picture_above_its_caption(chest, answer, picture):
     read = pydicom.dcmread(io.BytesIO(to_bytes(secondary_capture(chest(), answer, picture))))
     shown = read.pixel_array
-    np.testing.assert_array_equal(shown[:240], picture[..., ::-1])  # RGB, and OpenCV's order is BGR
+    np.testing.assert_array_equal(shown[:240, :200], picture[..., ::-1])  # RGB, and OpenCV's order is BGR
+    assert not shown[:240, 200:].any()  # a margin: words need room
     assert shown.shape[0] > 240 and shown[240:].any()
     assert read.ImageComments == NOTICE
     assert read.BurnedInAnnotation == "YES"
@@ -111,7 +113,7 @@ def test_attributes_that_the_image_lacks_are_left_empty(chest, answer, picture):
 def test_an_image_without_a_study_gets_no_result(chest, answer):
     source = chest()
     del source.StudyInstanceUID
-    with pytest.raises(ValueError, match="StudyInstanceUID"):
+    with pytest.raises(DataError, match=r"^A UID in \(0020,000D\) 'Study Instance UID' is required for a result"):
         structured_report(source, answer)
 
 
