@@ -71,6 +71,7 @@ def dicom_node(
     from freezenet.edge_runtime.dicom_node.archive import Archive
     from freezenet.edge_runtime.dicom_node.delivery import KINDS, Delivery
     from freezenet.edge_runtime.dicom_node.receiver import Receiver
+    from freezenet.edge_runtime.dicom_node.results.inherited import remarks
     from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
     from freezenet.edge_runtime.watch.settings import WatchSettings
     from freezenet.edge_runtime.watch.watcher import Watcher
@@ -89,7 +90,16 @@ def dicom_node(
     settings = WatchSettings(settle=0, interval=_INTERVAL, overlay="capture" in kinds, names=names)
     with told_to_stop() as stop:
         received.mkdir(parents=True, exist_ok=True)
-        watcher = Watcher(classifier, received, answers, settings, deliver=delivery, listener=reporter)
+        watcher = Watcher(
+            classifier,
+            received,
+            answers,
+            settings,
+            deliver=delivery,
+            listener=reporter,
+            service=f"dicom-node {title}",
+            about=remarks,
+        )
         # First, so that nothing is received into a folder of another node.
         watcher.claim()
         listening = receiver.start()

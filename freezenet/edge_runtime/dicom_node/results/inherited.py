@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
@@ -75,6 +76,25 @@ def inherited(source: Dataset) -> Inherited:
             if value or keyword in _ALWAYS:
                 setattr(data, keyword, value.split("\\") if "\\" in value else value)
         return Inherited(data, tuple(remarks))
+
+
+def remarks(content: bytes) -> dict[str, Any]:
+    """Return what the answer for an image says about its attributes: {"remarks": [...]}, {} where there is nothing to say.
+
+    Args:
+        content: The bytes of the DICOM file.
+
+    Raises:
+        DataError: Names the UID without which there is no result.
+    """
+    try:
+        with without_pydicom_warnings():
+            tags = ["SpecificCharacterSet", *UIDS, *_ALWAYS, *_WHERE_GIVEN]
+            source = dcmread(BytesIO(content), force=True, stop_before_pixels=True, specific_tags=tags)
+    except Exception:  # a damaged file may break the parser anywhere
+        raise DataError("A whole DICOM file is required. Got: a damaged one; copy it again.") from None
+    said = inherited(source).remarks
+    return {"remarks": list(said)} if said else {}
 
 
 def _uid(source: Dataset, keyword: str) -> str:
