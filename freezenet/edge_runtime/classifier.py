@@ -213,7 +213,7 @@ def answer_line(
         prediction: What was answered.
         classifier: Which answered.
         overlay: Where the picture with the class activation map was written; the key is absent where none was.
-        trace: The record by a `freezenet.edge_runtime.trace.Tracer`; the key is absent where none is given.
+        trace: The record by a `freezenet.edge_runtime.integrity.trace.Tracer`; the key is absent where none is given.
     """
     shown = {} if overlay is None else {"overlay": fspath(overlay)}
     traced = {} if trace is None else {"trace": trace}

@@ -50,7 +50,7 @@ def predict(
     from freezenet.edge_runtime.errors import FreezenetError
     from freezenet.edge_runtime.files import write_bytes
     from freezenet.edge_runtime.images.inputs import named_images, overlay_names
-    from freezenet.edge_runtime.trace import Tracer
+    from freezenet.edge_runtime.integrity.trace import Tracer
 
     classifier = load(model)
     if cam_folder is not None:

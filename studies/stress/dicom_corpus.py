@@ -95,7 +95,7 @@ CHARSETS = (
 )  # fmt: skip
 
 _LONG_ID = b"ID-" + b"7" * 77
-_UTF8 = {"SpecificCharacterSet": b"ISO_IR 192"}
+_UTF8: dict[str, bytes | None] = {"SpecificCharacterSet": b"ISO_IR 192"}
 
 #: Ordinary values that no standard foresees.
 ODD = (

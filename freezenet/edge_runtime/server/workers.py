@@ -16,8 +16,8 @@ import numpy as np
 from freezenet.edge_runtime.classifier import Classifier, Prediction
 from freezenet.edge_runtime.images.header import image_size
 from freezenet.edge_runtime.images.overlay import fit
+from freezenet.edge_runtime.integrity.trace import Tracer
 from freezenet.edge_runtime.server.errors import BusyError, RequestError
-from freezenet.edge_runtime.trace import Tracer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,7 @@ from typing import Any
 from freezenet.edge_runtime.classifier import Classifier, answer_line
 from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
-from freezenet.edge_runtime.trace import Tracer
+from freezenet.edge_runtime.integrity.trace import Tracer
 from freezenet.edge_runtime.watch.arrivals import ASIDE, Arrival, Arrivals
 from freezenet.edge_runtime.watch.examine import examine
 from freezenet.edge_runtime.watch.journal import Job

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.trace import Tracer
+from freezenet.edge_runtime.integrity.trace import Tracer
 
 
 @pytest.fixture
