@@ -57,7 +57,7 @@ class Watcher:
             called twice for one answer; the message of a FreezenetError is said, of other exceptions the type.
         listener: Told of each file that is done and of troubles. No sentence names a file unless `settings.names`.
         service: The name by which the trace of an answer calls this watcher.
-        about: Called with a file's bytes; returns what else stands in its answer. FreezenetError: the file is rejected.
+        about: Called with a file's bytes; returns what else stands in its answer; raises nothing.
 
     Raises:
         SettingError: The folders overlap.

@@ -17,6 +17,7 @@ from freezenet.edge_runtime.dicom_node.results.place import (
     data_errors,
     finish,
     label,
+    name_part,
     probabilities,
     said,
     series,
@@ -52,10 +53,7 @@ def secondary_capture(source: Dataset, answer: dict[str, Any], picture: NDArray[
         transfer_syntax_uid=ExplicitVRLittleEndian,
     )
     capture.PatientOrientation = taken.data.PatientOrientation
-    if taken.data.BodyPartExamined:
-        capture.BodyPartExamined = taken.data.BodyPartExamined
-    else:
-        capture.Laterality = ""  # required, if only empty, where it is not said that the part has no side
+    name_part(capture, taken.data)
     capture.SourceImageSequence = [_reference(taken.data)]
     capture.BurnedInAnnotation = "YES"
     capture.ImageComments = NOTICE

@@ -81,20 +81,21 @@ def inherited(source: Dataset) -> Inherited:
 def remarks(content: bytes) -> dict[str, Any]:
     """Return what the answer for an image says about its attributes: {"remarks": [...]}, {} where there is nothing to say.
 
+    An image of which there can be no result is answered all the same; then the reason stands there.
+
     Args:
         content: The bytes of the DICOM file.
-
-    Raises:
-        DataError: Names the UID without which there is no result.
     """
     try:
         with without_pydicom_warnings():
             tags = ["SpecificCharacterSet", *UIDS, *_ALWAYS, *_WHERE_GIVEN]
             source = dcmread(BytesIO(content), force=True, stop_before_pixels=True, specific_tags=tags)
+        said = list(inherited(source).remarks)
+    except DataError as error:
+        said = [str(error)]
     except Exception:  # a damaged file may break the parser anywhere
-        raise DataError("A whole DICOM file is required. Got: a damaged one; copy it again.") from None
-    said = inherited(source).remarks
-    return {"remarks": list(said)} if said else {}
+        said = ["A whole DICOM file is required for a result. Got: a damaged one; copy it again."]
+    return {"remarks": said} if said else {}
 
 
 def _uid(source: Dataset, keyword: str) -> str:

@@ -95,6 +95,14 @@ def finish(result: Dataset, taken: Inherited, answer: dict[str, Any]) -> Dataset
     return result
 
 
+def name_part(image: Dataset, source: Dataset) -> None:
+    """Say in an image which part of the body it shows."""
+    if source.BodyPartExamined:
+        image.BodyPartExamined = source.BodyPartExamined
+    else:
+        image.Laterality = ""  # required, if only empty, where it is not said that the part has no side
+
+
 def said(answer: dict[str, Any]) -> list[str]:
     """Return the answer in words: the class, or each class of a multi-label model."""
     if answer["abstained"]:

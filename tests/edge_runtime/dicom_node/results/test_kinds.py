@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
-import shutil
-import subprocess
 
 import numpy as np
 import pydicom
 import pytest
 
-from freezenet.edge_runtime.dicom_node.results import NOTICE, secondary_capture, structured_report, to_bytes
+from freezenet.edge_runtime.dicom_node.results import (
+    NOTICE,
+    make_result,
+    parametric_map,
+    secondary_capture,
+    structured_report,
+    to_bytes,
+)
 from freezenet.edge_runtime.errors import DataError
 
 
@@ -19,22 +24,30 @@ def picture() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (240, 200, 3), dtype=np.uint8)
 
 
-@pytest.fixture(params=["report", "capture"])
-def result(request, chest, answer, picture):
-    """Each kind of result of one answer."""
-    source = chest()
+CAM = np.random.default_rng(1).normal(size=(7, 6)).astype(np.float32)
+
+
+def made(kind, source, answer, picture):
+    if kind == "report":
+        return structured_report(source, answer)
     return (
-        structured_report(source, answer) if request.param == "report" else secondary_capture(source, answer, picture)
+        secondary_capture(source, answer, picture)
+        if kind == "capture"
+        else parametric_map(source, answer, CAM, (240, 200))
     )
 
 
-def test_the_standards_validator_finds_no_error(result, tmp_path):
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy is not here; Debian's package dicom3tools has it")
+@pytest.fixture(params=["report", "capture", "map"])
+def result(request, chest, answer, picture):
+    """Each kind of result of one answer."""
+    return made(request.param, chest(), answer, picture)
+
+
+def test_the_standards_validator_finds_no_error(result, dciodvfy, tmp_path):
     (tmp_path / "result.dcm").write_bytes(to_bytes(result))
-    said = subprocess.run(["dciodvfy", tmp_path / "result.dcm"], capture_output=True, text=True)
-    assert "Error" not in said.stdout + said.stderr
-    assert {"ComprehensiveSR", "SCImage"} & set(said.stderr.splitlines())  # it recognized what it is
+    said = dciodvfy(tmp_path / "result.dcm")
+    assert "Error" not in said
+    assert {"ComprehensiveSR", "SCImage", "ParametricMap"} & set(said.splitlines())  # it recognized what it is
 
 
 def test_a_result_belongs_to_the_patient_and_study_of_its_image(result, chest):
@@ -122,3 +135,83 @@ def test_long_labels_fit_the_standards_fields(chest, answer):
     answer |= {"label": long, "probabilities": {long: 1.0}}
     report = structured_report(chest(), answer)
     assert len(to_bytes(report)) > 0
+
+
+@pytest.mark.parametrize("kind", ["report", "capture", "map"])
+def test_a_repetition_is_equal_byte_for_byte(kind, chest, answer, picture, monkeypatch):
+    """Also at another time: a restart must not change what an archive has already."""
+    import datetime as clock
+
+    answer["time"] = "2026-11-29T12:34:56+00:00"
+    first = to_bytes(made(kind, chest(), answer, picture))
+
+    class Later(clock.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2031, 1, 2, 3, 4, 5, tzinfo=tz)
+
+    for module in ("highdicom.base.datetime", "highdicom.sc.sop.datetime", "highdicom.base_content.datetime"):
+        monkeypatch.setattr(f"{module}.datetime", Later, raising=False)
+    assert to_bytes(made(kind, chest(), answer, picture)) == first
+
+
+def test_a_result_tells_the_time_of_its_answer_in_the_images_zone(chest, answer):
+    answer["time"] = "2026-11-29T23:30:00+00:00"
+    report = structured_report(chest(TimezoneOffsetFromUTC="+0530"), answer)
+    assert (report.ContentDate, report.ContentTime, report.TimezoneOffsetFromUTC) == ("20261130", "050000", "+0530")
+
+
+def test_the_map_holds_the_numbers_of_the_class_activation_map(chest, answer):
+    read = pydicom.dcmread(io.BytesIO(to_bytes(parametric_map(chest(), answer, CAM, (7, 6)))))
+    item = read.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    values = read.pixel_array * item.RealWorldValueSlope + item.RealWorldValueIntercept
+    np.testing.assert_allclose(values, CAM, atol=float(item.RealWorldValueSlope))
+    assert item.LUTExplanation == "Class activation of Normal"
+    source = read.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence[0]
+    assert source.ReferencedSOPInstanceUID == chest().SOPInstanceUID
+
+
+def test_a_map_of_equal_values_is_made_too(chest, answer):
+    read = pydicom.dcmread(
+        io.BytesIO(to_bytes(parametric_map(chest(), answer, np.full((7, 7), 2.5, np.float32), (32, 32))))
+    )
+    assert not read.pixel_array.any()
+
+
+@pytest.mark.parametrize("probabilities", [None, {"COVID": 0.5, "Normal": 0.5}])
+def test_a_report_of_no_chest_x_ray_has_no_probabilities(chest, answer, dcmtk, tmp_path, probabilities):
+    """Also of an answer that an earlier version wrote with them."""
+    answer |= {"label": None, "abstained": True, "reason": "not a chest X-ray", "probabilities": probabilities}
+    (tmp_path / "report.dcm").write_bytes(to_bytes(structured_report(chest(), answer)))
+    text = dcmtk("dsrdump", "+Pl", tmp_path / "report.dcm").stdout
+    assert "No answer: not a chest X-ray" in text
+    assert "Probability" not in text
+
+
+def test_results_are_made_of_the_overlay_file(chest, answer):
+    from freezenet.edge_runtime.images.overlay import overlay_png
+
+    png = overlay_png(np.full((50, 40), 90, np.uint8), CAM)
+    assert make_result("report", chest(), answer, None).Modality == "SR"
+    assert make_result("capture", chest(), answer, png).Columns == 320
+    assert (made := make_result("map", chest(), answer, png)).Rows == 50 and made.Columns == 40
+    with pytest.raises(DataError, match="none that can be read"):
+        make_result("capture", chest(), answer, b"no picture")
+    with pytest.raises(DataError, match="one of an earlier version"):
+        import cv2
+
+        make_result("map", chest(), answer, cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes())
+
+
+def test_a_remark_stands_in_the_report(chest, answer, dcmtk, tmp_path):
+    (tmp_path / "report.dcm").write_bytes(to_bytes(structured_report(chest(PatientSex="U"), answer)))
+    text = dcmtk("dsrdump", "+Pl", tmp_path / "report.dcm").stdout
+    assert '"Comment")="(0010,0040) \'Patient\'s Sex\' is none of M, F and O and was left out."' in text
+
+
+@pytest.mark.parametrize("label", ["Pneumonie aiguë", "肺炎", "a\\b", "two\nlines", "x" * 300, "é" * 24, " ", "ปอดบวม"])
+def test_any_label_can_be_reported(label, chest, answer, picture, dciodvfy, tmp_path):
+    answer |= {"label": label, "probabilities": {label: 1.0}}
+    for kind in ("report", "capture", "map"):
+        (tmp_path / "result.dcm").write_bytes(to_bytes(made(kind, chest(), answer, picture)))
+        assert "Error" not in dciodvfy(tmp_path / "result.dcm")
