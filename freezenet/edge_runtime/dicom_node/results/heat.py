@@ -14,6 +14,7 @@ from pydicom.uid import generate_uid
 from freezenet.edge_runtime.dicom_node.results.inherited import inherited
 from freezenet.edge_runtime.dicom_node.results.place import (
     NOTICE,
+    cut,
     data_errors,
     finish,
     label,
@@ -59,7 +60,7 @@ def parametric_map(source: Dataset, answer: dict[str, Any], cam: NDArray[np.floa
         real_world_value_mappings=[
             highdicom.pm.RealWorldValueMapping(
                 lut_label="CAM",
-                lut_explanation=f"Class activation of {label(strongest)}"[:64],
+                lut_explanation=cut(f"Class activation of {label(strongest)}"),
                 unit=codes.UCUM.NoUnits,
                 value_range=(0, _LARGEST),
                 slope=slope,

@@ -62,9 +62,9 @@ def series(source: Dataset, answer: dict[str, Any], kind: str) -> dict[str, Any]
         "series_number": _NUMBERS[kind],
         "sop_instance_uid": uid(source, answer, kind),
         "instance_number": 1,
-        "series_description": f"freezenet {label(answer['model'])}: research use only"[:64],
+        "series_description": cut(f"freezenet {label(answer['model'])}: research use only"),
         "manufacturer": MANUFACTURER,
-        "manufacturer_model_name": label(answer["model"]),
+        "manufacturer_model_name": cut(label(answer["model"])),
         "software_versions": answer["model_sha256"][:16],
     }
 
@@ -120,6 +120,11 @@ def probabilities(answer: dict[str, Any]) -> dict[str, float]:
 def label(text: str) -> str:
     """Return a name as DICOM's text takes it: on one line and without its separator of values."""
     return "".join(sign if sign.isprintable() else " " for sign in text).replace("\\", "/").strip() or "-"
+
+
+def cut(text: str) -> str:
+    """Return the beginning of a text of our own, 64 bytes of UTF-8 at most: LO's are characters, but not every reader counts so."""
+    return text.encode()[:64].decode(errors="ignore").rstrip()
 
 
 def _zone(offset: str) -> timezone:

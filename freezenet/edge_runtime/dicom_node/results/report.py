@@ -15,6 +15,7 @@ from freezenet.edge_runtime.dicom_node.results.inherited import inherited
 from freezenet.edge_runtime.dicom_node.results.place import (
     MANUFACTURER,
     NOTICE,
+    cut,
     data_errors,
     finish,
     label,
@@ -108,4 +109,4 @@ def _observer(answer: dict[str, Any]) -> highdicom.sr.ObserverContext:
 def _code(meaning: str) -> CodedConcept:
     """Return a private code of a label or sentence; the value has 16 characters at most (VR SH), the meaning 64 (LO)."""
     value = meaning if len(meaning) <= 16 and meaning.isascii() else f"{zlib.crc32(meaning.encode()):08x}"
-    return CodedConcept(value, _SCHEME, meaning[:64].rstrip())
+    return CodedConcept(value, _SCHEME, cut(meaning))

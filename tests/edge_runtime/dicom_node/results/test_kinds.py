@@ -209,7 +209,7 @@ def test_a_remark_stands_in_the_report(chest, answer, dcmtk, tmp_path):
     assert '"Comment")="(0010,0040) \'Patient\'s Sex\' is none of M, F and O and was left out."' in text
 
 
-@pytest.mark.parametrize("label", ["Pneumonie aiguë", "肺炎", "a\\b", "two\nlines", "x" * 300, "é" * 24, " ", "ปอดบวม"])
+@pytest.mark.parametrize("label", ["Pneumonie aiguë", "肺炎", "a\\b", "two\nlines", "x" * 300, "é" * 64, " ", "ปอดบวม"])
 def test_any_label_can_be_reported(label, chest, answer, picture, dciodvfy, tmp_path):
     answer |= {"label": label, "probabilities": {label: 1.0}}
     for kind in ("report", "capture", "map"):
