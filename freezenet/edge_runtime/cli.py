@@ -61,10 +61,10 @@ def predict(
     """
     from freezenet.edge_runtime.batch import available_cores, predict_all
     from freezenet.edge_runtime.classifier import Prediction, answer_line
-    from freezenet.edge_runtime.decision import NOT_CHEST
     from freezenet.edge_runtime.errors import DataError, FreezenetError
     from freezenet.edge_runtime.files import OF_ONE_NAME, write_bytes
     from freezenet.edge_runtime.images.inputs import named_images, overlay_names
+    from freezenet.edge_runtime.integrity.trace import Tracer
     from freezenet.edge_runtime.system.talk import printable
 
     classifier = load(model)
@@ -73,7 +73,7 @@ def predict(
     if workers is None:
         single = len(images) == 1 and not Path(images[0]).is_dir()
         workers = 1 if single else max(1, available_cores() // classifier.interpreter.threads)
-    overlay_name = overlay_names()
+    overlay_name, trace = overlay_names(), Tracer(classifier, "predict")
     failures = 0
     # Closed at once where this ends early, so that no worker goes on.
     with closing(
@@ -98,10 +98,10 @@ def predict(
                     click.echo(json.dumps({"file": name, "error": str(prediction)}))
                 continue
             if as_json:
-                click.echo(json.dumps(answer_line(name, prediction, classifier, path)))
+                click.echo(json.dumps(answer_line(name, prediction, classifier, path, trace=trace())))
             else:
                 # Of what is no chest X-ray the probabilities mean nothing.
-                meant = {} if prediction.reason == NOT_CHEST else prediction.probabilities
+                meant = {} if prediction.chest_xray is False else prediction.probabilities
                 scores = "  ".join(f"{label} {score:.3f}" for label, score in meant.items())
                 # A multi-label answer without a label is an answer, too.
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"

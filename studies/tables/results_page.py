@@ -27,6 +27,13 @@ Killed {kills} times at random moments while {files} files arrived (`python -m s
 answered, {rejected} bad ones rejected, {lost} lost, {doubled} answered twice, {half_written} half-written, {different} with a different answer.
 """
 
+_DICOM_RESULTS = """## DICOM results for odd images
+
+{cases} images with odd tags, {names_in_character_sets} of them with names in {declared_character_sets} declarations of character sets, wrong and missing \
+ones among them (`python -m studies.stress.dicom_results MODEL`): {refused_as_expected} name no study or instance and were refused by the tag's name; of the \
+others every report and capture passed `dciodvfy` without an error, and DCMTK showed what was expected; {wrong} went wrong.
+"""
+
 
 def _filled(text: str) -> Callable[[dict[str, Any]], str]:
     """Return a section that is the text with a result's figures in it."""
@@ -47,6 +54,7 @@ def results_part(results: Path) -> str:
         each_result(results, "peers", _peers),
         each_result(results, "soak", _soak),
         each_result(results, "watch-kills", _filled(_WATCH_KILLS)),
+        each_result(results, "dicom-results", _filled(_DICOM_RESULTS)),
         each_result(results, "fuzz", _fuzz),
     )
     return "\n".join(section for section in sections if section)

@@ -36,9 +36,10 @@ _INTERVAL = 0.5
 @click.option(
     "--result",
     "kinds",
-    type=click.Choice(["report", "capture"]),
+    type=click.Choice(["report", "capture", "map"]),
     multiple=True,
-    help="Structured Report, Secondary Capture with the class activation map, or, repeated, both.  [default: what the model allows]",
+    help="Structured Report, Secondary Capture with the class activation map, Parametric Map of it; can be repeated.  "
+    "[default: report, and capture where the model allows it]",
 )
 @click.option(
     "--caller",
@@ -71,6 +72,8 @@ def dicom_node(
     from freezenet.edge_runtime.dicom_node.archive import Archive
     from freezenet.edge_runtime.dicom_node.delivery import KINDS, Delivery
     from freezenet.edge_runtime.dicom_node.receiver import Receiver
+    from freezenet.edge_runtime.dicom_node.results import OF_OVERLAY
+    from freezenet.edge_runtime.dicom_node.results.inherited import remarks
     from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
     from freezenet.edge_runtime.watch.settings import WatchSettings
     from freezenet.edge_runtime.watch.watcher import Watcher
@@ -86,10 +89,19 @@ def dicom_node(
     # Its messages name patients and files.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     # What is received gets its name when it is whole.
-    settings = WatchSettings(settle=0, interval=_INTERVAL, overlay="capture" in kinds, names=names)
+    settings = WatchSettings(settle=0, interval=_INTERVAL, overlay=not OF_OVERLAY.isdisjoint(kinds), names=names)
     with told_to_stop() as stop:
         received.mkdir(parents=True, exist_ok=True)
-        watcher = Watcher(classifier, received, answers, settings, deliver=delivery, listener=reporter)
+        watcher = Watcher(
+            classifier,
+            received,
+            answers,
+            settings,
+            deliver=delivery,
+            listener=reporter,
+            service=f"dicom-node {title}",
+            about=remarks,
+        )
         # First, so that nothing is received into a folder of another node.
         watcher.claim()
         listening = receiver.start()

@@ -6,17 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pydicom
 from pydicom import Dataset
 
 from freezenet.edge_runtime.dicom_node.archive import Archive
-from freezenet.edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
+from freezenet.edge_runtime.dicom_node.results import OF_OVERLAY, make_result, to_bytes
 from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
-#: Kinds of result: a Structured Report, and a Secondary Capture with the class activation map.
+#: Kinds of result that are written unless others are asked for.
 KINDS = ("report", "capture")
 
 
@@ -25,7 +23,7 @@ class Delivery:
 
     Args:
         answers: The folder that holds the answers and their overlays.
-        kinds: Of KINDS; a capture is made where the answer has an overlay, so not of what is no chest X-ray.
+        kinds: Of `results.KINDS`; those of the overlay are made where the answer has one, so not of what is no chest X-ray.
         archive: Where results go, or None.
     """
 
@@ -51,12 +49,9 @@ class Delivery:
         results = {}
         # Remarks about unusual names of patients, which do not belong into a log.
         with without_pydicom_warnings():
-            if "report" in self.kinds:
-                results["report"] = structured_report(source, answer)
-            if "capture" in self.kinds and "overlay" in answer:
-                results["capture"] = secondary_capture(source, answer, self._picture(answer))
+            for kind in self.kinds:
+                if kind in OF_OVERLAY and "overlay" not in answer:
+                    continue
+                overlay = (self.answers / answer["overlay"]).read_bytes() if kind in OF_OVERLAY else None
+                results[kind] = make_result(kind, source, answer, overlay)
         return results
-
-    def _picture(self, answer: dict[str, Any]) -> np.ndarray:
-        content = np.fromfile(self.answers / answer["overlay"], np.uint8)
-        return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -154,7 +155,13 @@ def create_app(
                         507,
                         f"A folder that takes the image is required. Got: {error.strerror or type(error).__name__}.",
                     ) from None
-        found = {"request_id": request_id, **answer.prediction.to_dict(), **workers.identity}
+            digest = await asyncio.to_thread(lambda: hashlib.sha256(image).hexdigest())
+        found = {
+            "request_id": request_id,
+            **answer.prediction.to_dict(),
+            **workers.identity,
+            "trace": workers.trace(input_sha256=digest),
+        }
         if cam:
             found["overlay_png"] = _base64(answer.prediction.overlay)
         if preview:

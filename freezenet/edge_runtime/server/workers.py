@@ -16,6 +16,7 @@ import numpy as np
 from freezenet.edge_runtime.classifier import Classifier, Prediction
 from freezenet.edge_runtime.images.header import image_size
 from freezenet.edge_runtime.images.overlay import fit
+from freezenet.edge_runtime.integrity.trace import Tracer
 from freezenet.edge_runtime.server.errors import BusyError, RequestError
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Workers:
             self._idle.put(classifier)
         self.card = self._classifiers[0].card
         self.identity = self._classifiers[0].identity
+        self.trace = Tracer(self._classifiers[0], "serve")
         self.has_cam = self._classifiers[0].has_cam
         self._executor = ThreadPoolExecutor(count, thread_name_prefix="freezenet-worker")
         self._lock = Lock()

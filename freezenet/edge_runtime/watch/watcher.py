@@ -24,6 +24,7 @@ from typing import Any
 from freezenet.edge_runtime.classifier import Classifier, answer_line
 from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
+from freezenet.edge_runtime.integrity.trace import Tracer
 from freezenet.edge_runtime.system.talk import printable
 from freezenet.edge_runtime.watch.arrivals import ASIDE, Arrival, Arrivals
 from freezenet.edge_runtime.watch.examine import examine
@@ -53,6 +54,8 @@ class Watcher:
             raises, the file stays and is delivered later, at first after 1 s and at most after 30 s. It must bear being
             called twice for one answer; the message of a FreezenetError is said, of other exceptions the type.
         listener: Told of each file that is done and of troubles. No sentence names a file unless `settings.names`.
+        service: The name by which the trace of an answer calls this watcher.
+        about: Called with a file's bytes; returns what else stands in its answer; raises nothing.
 
     Raises:
         SettingError: The folders overlap.
@@ -68,6 +71,8 @@ class Watcher:
         *,
         deliver: Callable[[Path, dict[str, Any], str], object] | None = None,
         listener: Listener | None = None,
+        service: str = "watch",
+        about: Callable[[bytes], dict[str, Any]] | None = None,
     ) -> None:
         """Nothing is touched yet."""
         inner, outer = Path(os.path.realpath(inbox)), Path(os.path.realpath(outbox))
@@ -79,6 +84,7 @@ class Watcher:
             classifier.require_cam()
         self.classifier, self.settings = classifier, settings
         self.deliver, self.listener = deliver, listener or Listener()
+        self.about, self._trace = about, Tracer(classifier, service)
         self.arrivals, self.outbox = Arrivals(inbox, settings.settle), Outbox(outbox)
         self._turns, self._more = Turns(), False
         self._waits = Waits()
@@ -210,22 +216,21 @@ class Watcher:
 
     def _judge(self, arrival: Arrival, job: Job) -> tuple[str, dict[str, Any]]:
         """Write the answer, or why there is none; return PROCESSED or REJECTED and what was written."""
-        told = {
-            "input_sha256": arrival.sha256,
-            "input_bytes": arrival.size,
-            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        told = {"input_sha256": arrival.sha256, "input_bytes": arrival.size, "time": now}
         try:
             self.outbox.begin(job)
             try:
                 with self.outbox.journal.reading(job):
                     prediction = examine(self.classifier, arrival, job.attempts, self.settings.overlay)
+                more = self.about(arrival.content) if self.about and arrival.content else {}
             except FreezenetError as error:
                 reason = {"file": arrival.name, "error": str(error), **told}
                 self.outbox.write_reason(job, reason)
                 return REJECTED, reason
             shown = self.outbox.overlay_name(job) if prediction.overlay is not None else None
-            answer = {**answer_line(arrival.name, prediction, self.classifier, shown), **told}
+            trace = self._trace(input_sha256=arrival.sha256, time=now)
+            answer = {**answer_line(arrival.name, prediction, self.classifier, shown, trace=trace), **told, **more}
             self.outbox.write_answer(job, answer, prediction.overlay)
             return PROCESSED, answer
         except OSError:

@@ -88,6 +88,19 @@ def dcmtk() -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
+@pytest.fixture
+def dciodvfy() -> Callable[[Path], str]:
+    """A function that returns what the standard's validator says of a file."""
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy is not here; Debian's package dicom3tools has it")
+
+    def said(path: Path) -> str:
+        done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, errors="replace", timeout=60)
+        return done.stdout + done.stderr
+
+    return said
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
