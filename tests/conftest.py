@@ -228,6 +228,30 @@ def make_key(tmp_path):
     return make
 
 
+@pytest.fixture(scope="session")
+def half_written() -> Callable[[Path], Path]:
+    """A function that leaves half a file as a killed process does, and returns its temporary name."""
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from freezenet.edge_runtime.files import write_atomically
+
+def write(temporary):
+    temporary.write_bytes(b"half a file")
+    print(temporary, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_atomically(Path(sys.argv[1]), write)
+"""
+
+    def leave(path: Path) -> Path:
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", killed, path], env=env, capture_output=True, text=True, timeout=60)
+        return Path(done.stdout.strip())
+
+    return leave
+
+
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run the command in this process; return (exit code, stdout, stderr)."""
