@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pynetdicom import AE
-from pynetdicom.sop_class import Verification
 
 from studies.stress.dicom_node.peers import Node, send
 
 _DECLARED = 3 << 30
+_ECHO = "1.2.840.10008.1.1"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def besiege(model: Path, folder: Path, images: list[Path], *, idle: int = 1250, 
 def _stay(port: int) -> None:
     """Make an association and say nothing, and again when it is ended."""
     node = AE(ae_title="SILENT")
-    node.add_requested_context(Verification)
+    node.add_requested_context(_ECHO)
     while True:
         association = node.associate("127.0.0.1", port, ae_title="FREEZENET")
         while association.is_established:
