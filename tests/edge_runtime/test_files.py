@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -103,7 +104,13 @@ def test_a_name_that_the_disk_takes_has_a_temporary_name_that_it_takes(tmp_path,
     assert partial_path(Path("x.keras")).suffix == ".keras"
 
 
-def test_a_file_never_takes_the_place_of_another(tmp_path):
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "a USB stick"])
+def test_a_file_never_takes_the_place_of_another(tmp_path, monkeypatch, links):
+    def none(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", none)
     (tmp_path / "new").write_bytes(b"new")
     (tmp_path / "old").write_bytes(b"old")
     with pytest.raises(FileExistsError):

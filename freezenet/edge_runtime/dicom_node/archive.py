@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+import socket
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
 from freezenet.edge_runtime.errors import FreezenetError, SettingError
@@ -86,6 +87,12 @@ class Session:
                 self._association.release()
 
 
+def hang_up(association: Association) -> None:
+    """End an association from another thread, whatever its own waits for."""
+    with suppress(OSError, AttributeError):  # it ended by itself, or has no connection yet
+        association.dul.socket.socket.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+
+
 @dataclass(frozen=True)
 class Archive:
     """Where results go.
@@ -112,24 +119,26 @@ class Archive:
             )
         return cls(found["title"], found["host"].strip("[]"), int(found["port"]), calling)
 
-    def node(self) -> AE:
-        """Return this node as the archive is to see it; `shutdown` of it ends a call from another thread."""
+    @contextmanager
+    def call(
+        self, classes: Collection[str], requested: Callable[[Association], object] = lambda association: None
+    ) -> Iterator[Session]:
+        """Call the archive to store results of these SOP classes; ArchiveTrouble where there is no association.
+
+        An archive that answers but takes none of the classes gives a session that accepts nothing. `requested` is told of the association
+        before the archive answers, so that another thread can `hang_up`.
+        """
         node = AE(ae_title=self.calling)
         for name, seconds in _TIMEOUTS.items():
             setattr(node, name, seconds)
-        return node
-
-    @contextmanager
-    def call(self, classes: Collection[str], node: AE | None = None) -> Iterator[Session]:
-        """Call the archive to store results of these SOP classes; ArchiveTrouble where there is no association.
-
-        An archive that answers but takes none of the classes gives a session that accepts nothing.
-        """
-        node = node or self.node()
-        node.requested_contexts = []
         for one in sorted(classes):
             node.add_requested_context(one, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-        association = node.associate(self.host, self.port, ae_title=self.title)
+        association = node.associate(
+            self.host,
+            self.port,
+            ae_title=self.title,
+            evt_handlers=[(evt.EVT_REQUESTED, lambda event: requested(event.assoc))],
+        )
         if not association.is_established and not association.rejected_contexts:
             raise self._trouble(association)
         accepted = frozenset(str(one.abstract_syntax) for one in association.accepted_contexts)

@@ -108,6 +108,8 @@ def dicom_node(
         try:
             where = ", ".join(map(str, archives)) or "the folder alone"
             reporter.say(f"{title} listens on {host}:{listening}; results go to {where}.")
+            if not archives and len(outgoing):
+                reporter.say(f"The results of {len(outgoing)} answers wait for an archive, which --send-to can name.")
             reporter.ready(f"{title} listens")
             watcher.run(stop)
         finally:

@@ -19,10 +19,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
 
 from freezenet.edge_runtime.dicom_node.archive import Archive
-from freezenet.edge_runtime.files import remove_partial, to_disk, write_bytes
+from freezenet.edge_runtime.files import remove_partial, to_disk, write_atomically, write_bytes
 from freezenet.edge_runtime.watch.trouble import next_delay
 
 #: Results that are sent in one association.
@@ -87,11 +88,14 @@ class Outgoing:
         self._parcels: dict[str, Parcel] = {}
         self._tasks: dict[str, dict[tuple[str, str], Task]] = {str(archive): {} for archive in archives}
         self._changed = threading.Condition()
+        #: Set when the sending is to end.
+        self.closed = threading.Event()
 
     def load(self) -> None:
         """Take up what an earlier process left; OSError where the folder cannot be used."""
         for folder in (self.sending, self.sent):
             folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.sending, self.answers / "rejected"):
             remove_partial(folder)
         with self._changed:
             for path in sorted(self.sending.glob("*.json")):
@@ -121,16 +125,31 @@ class Outgoing:
         """Return when something is due for an archive, or something has changed."""
         with self._changed:
             until = min((task.until for task in self._tasks[str(archive)].values()), default=None)
-            self._changed.wait(None if until is None else max(0.0, until - time.monotonic()))
+            if not self.closed.is_set():
+                self._changed.wait(None if until is None else max(0.0, until - time.monotonic()))
 
-    def wake(self) -> None:
-        """End all waiting."""
+    def close(self) -> None:
+        """End all waiting; who sends is to stop."""
+        self.closed.set()
         with self._changed:
             self._changed.notify_all()
 
-    def path(self, task: Task) -> Path:
-        """Return the file of a result."""
-        return result_path(self.answers, task.name, task.kind)
+    def __len__(self) -> int:
+        """Return the number of answers whose results wait."""
+        return len(self._parcels)
+
+    def read(self, task: Task) -> Dataset | None:
+        """Return a result; None where its file is gone or damaged, OSError where the folder is not there or cannot be read now."""
+        try:
+            return dcmread(result_path(self.answers, task.name, task.kind))
+        except FileNotFoundError:
+            if not self._path(task.name).exists():
+                raise
+        except OSError:
+            raise
+        except Exception:  # whatever a damaged file makes of pydicom
+            pass
+        return None
 
     def settle(self, task: Task, archive: Archive, status: int | None, refused: str | None = None) -> None:
         """Note durably that an archive has a result, or, with the reason, that it refuses it for good."""
@@ -156,7 +175,7 @@ class Outgoing:
     def _leave(self, parcel: Parcel) -> None:
         """Put away a parcel with which all archives are done."""
         if self.archives and not self._open(parcel):
-            os.replace(self.sending / f"{parcel.name}.json", self.sent / f"{parcel.name}.json")
+            os.replace(self._path(parcel.name), self.sent / f"{parcel.name}.json")
             to_disk(self.sent)
             del self._parcels[parcel.name]
 
@@ -177,7 +196,12 @@ class Outgoing:
         )
 
     def _write(self, parcel: Parcel) -> None:
-        write_bytes(self.sending / f"{parcel.name}.json", f"{json.dumps(vars(parcel))}\n".encode(), durable=True)
+        content = f"{json.dumps(vars(parcel))}\n".encode()
+        # Into a folder that is there: where a drive went away, another must not take its place.
+        write_atomically(self._path(parcel.name), lambda path: path.write_bytes(content), durable=True)
+
+    def _path(self, name: str) -> Path:
+        return self.sending / f"{name}.json"
 
 
 def _read(path: Path) -> Parcel | None:

@@ -106,8 +106,8 @@ class Receiver:
 
     def start(self) -> int:
         """Begin to listen in threads of its own; return the port. What a kill left half-received is taken away."""
-        for left in (self.inbox / UNDER_WAY).glob("*"):
-            left.unlink()
+        for left in (self.inbox / UNDER_WAY).glob("*.dcm"):
+            left.unlink(missing_ok=True)
         try:
             server = self._node.make_server(
                 self.address,

@@ -18,9 +18,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pydicom
+from pydicom.uid import UID
+from pynetdicom.association import Association
 
-from freezenet.edge_runtime.dicom_node.archive import Archive, ArchiveTrouble, Session, Verdict, verdict
+from freezenet.edge_runtime.dicom_node.archive import Archive, ArchiveTrouble, Session, Verdict, hang_up, verdict
 from freezenet.edge_runtime.dicom_node.outgoing import Outgoing, Task
 from freezenet.edge_runtime.errors import one_line
 from freezenet.edge_runtime.watch.trouble import next_delay
@@ -28,6 +29,8 @@ from freezenet.edge_runtime.watch.trouble import next_delay
 #: Failures without a reason, and associations without the class, after which a result is refused; seconds over which the latter must lie.
 FAILURES, ASSOCIATIONS, ASSOCIATION_SECONDS = 10, 5, 10.0
 _FOR_LONG = 300.0
+#: A little more than it takes to find that an archive cannot be reached.
+_END_SECONDS = 12.0
 
 
 @dataclass
@@ -54,8 +57,8 @@ class Sender:
     def __init__(self, archive: Archive, outgoing: Outgoing, say: Callable[[str], object]) -> None:
         """Nothing is sent before `start`."""
         self.archive, self.outgoing, self._say = archive, outgoing, say
-        self._stop = threading.Event()
-        self._node = archive.node()
+        self._stop = outgoing.closed
+        self._association: Association | None = None
         self._thread = threading.Thread(target=self._run, name=f"sender to {archive}", daemon=True)
         self._unaccepted: dict[str, _Unaccepted] = {}
         self._stored = 0
@@ -68,13 +71,16 @@ class Sender:
         self._thread.start()
 
     def stop(self) -> None:
-        """End, also in the middle of a call; what was not answered is sent again by the next process."""
-        self._stop.set()
-        self.outgoing.wake()
-        end = time.monotonic() + 5
+        """End, also in the middle of a call, and let those of the same queue end; what was not answered is sent again by the next process."""
+        self.outgoing.close()
+        end = time.monotonic() + _END_SECONDS
         while self._thread.is_alive() and time.monotonic() < end:
-            self._node.shutdown()
+            if self._association is not None:
+                hang_up(self._association)
             self._thread.join(0.2)
+
+    def _requested(self, association: Association) -> None:
+        self._association = association
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -83,7 +89,7 @@ class Sender:
                 self.outgoing.wait(self.archive)
                 continue
             try:
-                with self.archive.call({task.sop_class for task in tasks}, self._node) as session:
+                with self.archive.call({task.sop_class for task in tasks}, self._requested) as session:
                     self._count_unaccepted(tasks, session)
                     going_on = all(self._send(task, session) for task in tasks)
                 if going_on:
@@ -104,10 +110,9 @@ class Sender:
         if task.sop_class not in session.accepted:
             self._not_accepted(task)
             return True
-        try:
-            result = pydicom.dcmread(self.outgoing.path(task))
-        except Exception as error:
-            self._refuse(task, f"A result that can be read is required. Got: {type(error).__name__}.")
+        result = self.outgoing.read(task)
+        if result is None:
+            self._refuse(task, "A result that can be read is required. Got: a file that is gone or damaged.")
             return True
         try:
             status = session.store(result)
@@ -166,9 +171,11 @@ class Sender:
         self._once(f"A result was refused for good: {reason} It stays, with the reason in answers/rejected.")
 
     def _required(self, task: Task) -> str:
-        return f"An archive that takes {pydicom.uid.UID(task.sop_class).name} is required, as {self.archive} does not."
+        return f"An archive that takes {UID(task.sop_class).name} is required, as {self.archive} does not."
 
     def _back_off(self, sentence: str, for_long: bool = False) -> None:
+        if self._stop.is_set():
+            return
         self._delay = _FOR_LONG if for_long else next_delay(min(self._delay, _FOR_LONG / 10))
         if sentence != self._trouble:
             self._trouble = sentence

@@ -36,6 +36,8 @@ TOLD_PDU, MAX_PDU = 64 << 10, 256 << 10
 PDU_SECONDS = 30
 #: Bytes of a command without its data set.
 _MAX_COMMAND = 64 << 10
+#: Times MAX_BYTES at which a data set that was refused is not listened to any more.
+_ENDLESS = 4
 #: DICOM PS3.4, B.2.3 and PS3.7, annex C.
 OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0xA700, 0xC000
 #: DICOM PS3.5, 9.1, but for leading zeros, which devices write.
@@ -59,7 +61,7 @@ class Refusal(Exception):
 class Spool(io.BytesIO):
     """A data set under way, in a file of the node's own; it takes the place of the buffer that pynetdicom fills.
 
-    It never raises while it is filled: what stands in the way is kept in `refusal`, and the rest is passed over.
+    What stands in the way is kept in `refusal`, and the rest is passed over, so that the sender can be told why; not without end.
 
     Args:
         folder: Where the file lies; it is made at the first byte.
@@ -78,6 +80,9 @@ class Spool(io.BytesIO):
     def write(self, data: object) -> int:
         """Take the next fragment."""
         fragment = bytes(data)  # type: ignore[call-overload]
+        self.size += len(fragment)
+        if self.size > _ENDLESS * MAX_BYTES:
+            raise ValueError("a data set without end")
         if self.refusal is None:
             try:
                 if self._file is None:
@@ -116,11 +121,11 @@ class Spool(io.BytesIO):
         if self._file is not None:
             with suppress(OSError):  # what it still held may find no room
                 self._file.close()
-            self.path.unlink(missing_ok=True)
+            with suppress(OSError):  # what stays is swept at the next start
+                self.path.unlink(missing_ok=True)
 
     def _take(self, data: bytes) -> None:
         assert self._file is not None
-        self.size += len(data)
         if self.size > MAX_BYTES:
             raise Refusal(CANNOT_UNDERSTAND, f"At most {MAX_BYTES >> 20} MB are taken for one image")
         self._file.write(data)
@@ -151,11 +156,15 @@ class Intake(DIMSEServiceProvider):
             self.message.data_set = Spool(self._folder, self._head)
             self._spools.append(self.message.data_set)
         message = self.message
-        super().receive_primitive(primitive)
-        if self.message is message:
+        try:
+            super().receive_primitive(primitive)
             if message.encoded_command_set.tell() > _MAX_COMMAND:
-                raise ValueError("a command without end")  # pynetdicom aborts the association
-        elif not isinstance(message, C_STORE_RQ):  # nothing else that is served has a data set
+                raise ValueError("a command without end")
+        except Exception:  # whatever a message that is none makes of pydicom and pynetdicom
+            self.message = None
+            self.dul.event_queue.put("Evt19")  # an invalid PDU: the association is aborted (DICOM PS3.8, 9.2.3)
+            return
+        if self.message is None and not isinstance(message, C_STORE_RQ):  # nothing else that is served has a data set
             self._spools.pop().discard()
 
     @contextmanager

@@ -193,7 +193,8 @@ class Outbox:
             path.unlink()
         self.suspects = set()
         jobs = list(self.journal.jobs())
-        for folder in {inbox, self.folder / STATE, *(path.parent for job in jobs for path in self._paths(job))}:
+        marked = (inbox, self.folder.parent, self.folder / STATE)
+        for folder in {*marked, *(path.parent for job in jobs for path in self._paths(job))}:
             remove_partial(folder)
         for job in jobs:
             if job.attempts:

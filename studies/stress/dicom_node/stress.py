@@ -178,7 +178,7 @@ class Stress:
         received = [
             path for path in (folder / "received").rglob("*") if path.is_file() and ".freezenet-" not in path.name
         ]
-        return [*received, *(folder / "sending").iterdir()]
+        return [*received, *(folder / "sending").iterdir(), *folder.rglob(".*.partial*")]
 
     def _tally(self, node: Node, seconds: float) -> Tally:
         answers = node.folder / "answers"

@@ -123,14 +123,40 @@ def test_a_pdu_that_does_not_end_is_not_waited_for(receiver, until, monkeypatch)
 def test_a_command_without_end_is_broken_off(receiver, until):
     """Fragments of a command, none the last: they would fill the memory."""
     association = associate(receiver.port)
+    caller = association.dul.socket.socket
     context = association.accepted_contexts[0].context_id
     fragment = struct.pack(">LBB", 10_002, context, 0x01) + bytes(10_000)
     pdu = struct.pack(">BxL", 0x04, len(fragment)) + fragment
     with pytest.raises(OSError):
         for _ in range(1000):
-            association.dul.socket.socket.sendall(pdu)
+            caller.sendall(pdu)
             time.sleep(0.001)
     association.kill()
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        b"\x00data before a command",
+        b"\x03" + bytes(100),
+        b"\x03" + struct.pack("<HHLH", 0, 0x0100, 2, 0x4711),
+        b"",
+    ],
+    ids=["data first", "zeros", "unknown command", "empty"],
+)
+def test_a_message_that_is_none_ends_its_association_alone(receiver, until, recwarn, fragment):
+    """Nor does it end a thread with a traceback, which pytest would warn of."""
+    association, other = associate(receiver.port), associate(receiver.port)
+    context = association.accepted_contexts[0].context_id
+    value = struct.pack(">LB", len(fragment) + 1, context) + fragment
+    association.dul.socket.socket.sendall(struct.pack(">BxL", 0x04, len(value)) + value)
+    if fragment[:1] != b"\x00":
+        until(lambda: not association.is_established)
+    assert other.send_c_echo().Status == 0
+    other.release()
+    association.abort()
+    until(lambda: not connections(receiver.port))
+    assert not [warning for warning in recwarn if "thread" in str(warning.message).lower()]
 
 
 def test_stopping_does_not_wait_for_who_is_silent(tmp_path):

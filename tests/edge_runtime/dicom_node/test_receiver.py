@@ -210,6 +210,13 @@ def test_an_image_over_the_limit_is_refused_and_the_next_one_taken(receiver, sen
     assert send(chest()).Status == 0
 
 
+def test_a_data_set_without_end_is_broken_off(receiver, send, chest, monkeypatch):
+    monkeypatch.setattr("freezenet.edge_runtime.dicom_node.transfer.MAX_BYTES", 1 << 20)
+    answer = send(chest(Rows=5000, Columns=2000, PixelData=bytes(10_000_000)))
+    assert "Status" not in answer
+    assert send(chest()).Status == 0
+
+
 def test_a_transfer_that_is_cut_leaves_nothing(receiver, chest, until):
     """Neither in the node's folder nor in the system's; while it is under way it lies in the node's."""
     before = set(Path(tempfile.gettempdir()).glob("*.dcm"))
