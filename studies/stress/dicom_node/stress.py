@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filereader import _read_file_meta_info, read_preamble
 from pydicom.uid import (
     ComprehensiveSRStorage,
     ComputedRadiographyImageStorage,
@@ -230,8 +231,8 @@ class Stress:
 def _data_set(path: Path) -> bytes:
     """Return the digest of what was sent: the bytes behind the file meta information."""
     with path.open("rb") as file:
-        pydicom.filereader.read_preamble(file, False)
-        pydicom.filereader._read_file_meta_info(file)
+        read_preamble(file, False)
+        _read_file_meta_info(file)
         return hashlib.sha256(file.read()).digest()
 
 
