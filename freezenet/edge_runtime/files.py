@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 
 _PARTIAL = re.compile(
-    r"\..*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9a-f]+)-(?P<birth>[0-9a-f]+)-[0-9a-f]{8}\.partial(\..*)?"
+    r"\..*\.(?P<host>[0-9a-f]{8})-(?P<pid>[0-9a-f]{1,7})-(?P<birth>[0-9a-f]{1,8})-[0-9a-f]{8}\.partial(\..*)?"
 )
 #: Characters of the file's own name that its temporary name keeps, so that none is longer than file systems allow.
 _STEM, _SUFFIX = 25, 16
@@ -61,7 +61,9 @@ def remove_partial(folder: Path) -> None:
     for left in folder.glob(".*.partial*"):
         named = _PARTIAL.fullmatch(left.name)
         if named is not None and not _may_be_written(left, named):
-            left.unlink(missing_ok=True)
+            # A folder of such a name, or a file of somebody else, is not ours.
+            with suppress(OSError):
+                left.unlink()
 
 
 def move_new(source: Path, target: Path) -> None:
@@ -106,7 +108,7 @@ def _may_be_written(left: Path, named: re.Match[str]) -> bool:
     if named["host"] == _host() and os.name == "posix":
         return _lives(int(named["pid"], 16), int(named["birth"], 16))
     try:
-        return time.time() - left.stat().st_mtime < _ABANDONED
+        return time.time() - left.lstat().st_mtime < _ABANDONED
     except FileNotFoundError:
         return True
 

@@ -97,6 +97,16 @@ def test_another_process_of_the_same_number_does_not_count(tmp_path):
     assert set(tmp_path.iterdir()) == {mine, elsewhere}
 
 
+def test_what_somebody_puts_there_under_such_names_is_in_nobodys_way(tmp_path):
+    host = partial_path(tmp_path / "a").name.split(".")[2].split("-")[0]
+    folder = tmp_path / f".a.{host}-fffffff-1-00000000.partial"
+    folder.mkdir()
+    (tmp_path / f".a.{host}-{'f' * 40}-1-00000000.partial").touch()
+    (tmp_path / f".b.{host}-fffffff-1-00000000.partial").symlink_to(tmp_path / "nowhere")
+    remove_partial(tmp_path)
+    assert sorted(path.name[:2] for path in tmp_path.iterdir()) == [".a", ".a"] and folder.is_dir()
+
+
 @pytest.mark.parametrize("name", ["a" * 255, "é" * 127, "a" + "." + "b" * 253, "x.keras"])
 def test_a_name_that_the_disk_takes_has_a_temporary_name_that_it_takes(tmp_path, name):
     write_atomically(tmp_path / name, lambda temporary: temporary.write_bytes(b"1"))
