@@ -40,7 +40,7 @@ LONG = (
     "pipeline/test_stages.py", "convert/qat/test_training.py", "environments/test_other_interpreters.py",
     "train/network/test_backends.py", "train/ood/test_negatives.py", "pipeline/test_multi_label.py",
     "train/crossval/test_validation.py", "studies/peers/test_peers.py", "edge_runtime/watch/test_watcher.py",
-    "environments/test_base_install.py",
+    "environments/test_base_install.py", "studies/stress/test_dicom_node.py", "edge_runtime/dicom_node/test_sender.py",
 )  # fmt: skip
 
 
