@@ -26,6 +26,16 @@ _WATCH_KILLS = """## `freezenet watch` and kills
 Killed {kills} times at random moments while {files} files arrived (`python -m studies.stress.watch_kills MODEL IMAGE...`): {answered} \
 answered, {rejected} bad ones rejected, {lost} lost, {doubled} answered twice, {half_written} half-written, {different} with a different answer.
 """
+_DICOM_NODE = """## `freezenet dicom-node` between senders, archives and kills
+
+{stores} C-STOREs of {uids} UIDs with different pixels from {senders} senders at once, {kills} SIGKILLs meanwhile; of three archives one was away for half \
+of them, one takes captures only and one refuses a patient (`python -m studies.stress.dicom_node MODEL IMAGE...`): {acknowledged} acknowledged, {lost} of \
+them lost or changed, {unanswered} unanswered, {answered_twice} answered twice; of {reports} reports and {captures} captures {undelivered} missing at an \
+archive that takes them; {refused} refused for good, {unnamed} of them without the reason in `rejected/`. Among {siege[idle_sockets]} idle sockets, \
+{siege[silent_associations]} silent associations and PDUs that declare {siege[declared_gb]} GB, {siege[good_acknowledged]} of {siege[good]} images of a good \
+sender were acknowledged, the slowest after {siege[slowest_seconds]} s; the node's memory grew from {siege[memory_mb_before]} to {siege[memory_mb]} MB, its \
+log by {siege[log_lines]} lines.
+"""
 
 _DICOM_RESULTS = """## DICOM results for odd images
 
@@ -55,6 +65,7 @@ def results_part(results: Path) -> str:
         each_result(results, "soak", _soak),
         each_result(results, "watch-kills", _filled(_WATCH_KILLS)),
         each_result(results, "dicom-results", _filled(_DICOM_RESULTS)),
+        each_result(results, "dicom-node", _filled(_DICOM_NODE)),
         each_result(results, "fuzz", _fuzz),
     )
     return "\n".join(section for section in sections if section)

@@ -101,6 +101,21 @@ def dciodvfy() -> Callable[[Path], str]:
     return said
 
 
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], object]:
+    """A function that waits until something is true and returns it; it fails where that never comes."""
+
+    def wait(condition: Callable[[], object], seconds: float = 60) -> object:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.05)
+        return pytest.fail("it never happened")
+
+    return wait
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

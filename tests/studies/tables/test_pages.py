@@ -25,7 +25,7 @@ def test_a_page_holds_the_tables_of_the_result_files(module):
 def test_every_writer_and_every_result_file_is_used():
     files = {path.stem for path in Path(writers.__file__).parent.glob("*_page.py")}
     assert files == set(writers.MODULES)
-    known = ("clients", "crossval-speed", "dicom-results", "fuzz", "gray-values", "install", "latency", "losses", "ood", "peers", "predict", "quantization",
+    known = ("clients", "crossval-speed", "dicom-node", "dicom-results", "fuzz", "gray-values", "install", "latency", "losses", "ood", "peers", "predict", "quantization",
              "recipes", "soak", "training-speed", "watch-kills")  # fmt: skip
     assert [path.name for path in (ROOT / "results").glob("*.json") if not path.name.startswith(known)] == []
 
