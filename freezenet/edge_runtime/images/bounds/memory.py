@@ -1,4 +1,7 @@
-"""One budget of memory for all images that are being decoded, in however many threads and processes."""
+"""Budgets of memory for all images that are being decoded, in however many threads and processes.
+
+Threads have one and processes another, so that an ordinary image never waits until a large one has found its memory.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from contextlib import contextmanager
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.bounds.cost import Cost, HeavyImage
 
-#: Bytes for all images together, files and processes not counted: with these, a service stays below 1 GB.
-DECODING_BYTES = 448 << 20
+#: Bytes for all images together, in processes and in threads; files not counted. With these, a service stays below 1 GB.
+DECODING_BYTES, THREADS_BYTES = 448 << 20, 128 << 20
 #: What a thread decodes: the most seconds, by the bounds of the worst file, and the most bytes.
-THREAD_SECONDS, THREAD_BYTES = 1.0, 96 << 20
+THREAD_SECONDS, THREAD_BYTES = 1.0, 64 << 20
 
 
 class Memory:
@@ -64,8 +67,8 @@ class Memory:
                 self._state.notify_all()
 
 
-#: That of this process and of those that decode for it.
-MEMORY = Memory(DECODING_BYTES)
+#: Those of this program: for what processes decode, and for what its own threads do.
+MEMORY, THREADS = Memory(DECODING_BYTES), Memory(THREADS_BYTES)
 
 
 class Place:
@@ -88,5 +91,5 @@ def room(cost: Cost) -> Iterator[None]:
         return
     if cost.seconds > THREAD_SECONDS or cost.memory > THREAD_BYTES:
         raise HeavyImage(cost)
-    with MEMORY.room(cost.memory):
+    with THREADS.room(cost.memory):
         yield
