@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import Cost, samples_cost, unbounded_cost
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 
 #: Bytes of a TIFF's BYTE, SHORT, LONG and LONG8.
@@ -27,7 +28,11 @@ _GRAY, _READ_8, _READ_MORE = (0, 1), frozenset({0, 1, 2, 3, 5, 6}), frozenset({0
 _READ_CODECS = frozenset({1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946})
 _DEFLATE = frozenset({8, 32946})
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS, _TILE_LENGTHS = 273, 279, 324, 325
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 16
+#: Strips or tiles: the largest detector has some thousand rows.
+_MOST_BLOCKS = 100_000
+#: Codecs of which each byte is read once; fax and JPEG have programs of their own inside.
+_SIMPLE_CODECS = frozenset({1, 5, 8, 32773, 32946})
 _CODECS = {6: "old-style JPEG", 9: "JBIG", 10: "JBIG", 32766: "NeXT", 32809: "ThunderScan", 32909: "Pixar log", 33003: "JPEG 2000",
            33005: "JPEG 2000", 34661: "JBIG", 34676: "SGI log", 34677: "SGI log", 34712: "JPEG 2000", 34887: "LERC",
            34925: "LZMA", 34926: "Zstandard", 34927: "WebP", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL",
@@ -50,6 +55,12 @@ class TiffHeader:
     tile_height: int = 0
     extra: int = 0
     sample_format: int = 1
+    strip_rows: int = 1 << 32
+
+    @property
+    def block_pixels(self) -> int:
+        """Pixels of one tile, or of one strip."""
+        return self.tile_pixels or self.width * min(self.height, max(1, self.strip_rows))
 
     @property
     def tile_pixels(self) -> int:
@@ -72,7 +83,7 @@ class TiffHeader:
 
 
 _TAGS = {256: "width", 257: "height", 258: "bits", 259: "codec", 262: "photometric", 274: "orientation", 277: "samples",
-         284: "planes", 322: "tile_width", 323: "tile_height", 338: "extra", 339: "sample_format"}  # fmt: skip
+         278: "strip_rows", 284: "planes", 322: "tile_width", 323: "tile_height", 338: "extra", 339: "sample_format"}  # fmt: skip
 
 
 def tiff_header(data: bytes) -> TiffHeader:
@@ -132,24 +143,56 @@ def check_pages(data: bytes) -> None:
         )
 
 
+def tiff_cost(data: bytes, header: TiffHeader) -> Cost:
+    """Return what a TIFF costs; raise DataError where its strips or tiles are too many or lie over each other."""
+    blocks = _blocks(data, header)
+    length = sum(min(length, max(0, len(data) - offset)) for offset, length in blocks)
+    if header.codec != 1 and length > 2 * len(data):
+        raise DataError(
+            "A TIFF whose strips or tiles lie beside each other is required. Got: many in one place; save it again."
+        )
+    itemsize = max(1, header.bits // 8)
+    # libtiff gives 8 bits and less as four channels.
+    block = header.block_pixels * (4 if header.bits <= 8 else header.samples * itemsize)
+    size = (header.width, header.height)
+    cost = samples_cost(size, header.samples, itemsize, length, is_deflated=header.codec in _DEFLATE, more=block)
+    return cost if header.codec in _SIMPLE_CODECS else unbounded_cost(cost.memory)
+
+
 def check_deflate(data: bytes, header: TiffHeader) -> None:
     """Raise DataError where the checksum of a deflated strip or tile is wrong: libtiff stops reading before it."""
     if header.codec not in _DEFLATE:
         return
-    strips = (_TILE_OFFSETS, _TILE_LENGTHS) if header.tile_pixels else (_STRIP_OFFSETS, _STRIP_LENGTHS)
-    offsets, lengths = (_values(data, tag) for tag in strips)
-    room = 8 * MAX_PIXELS
-    for offset, length in zip(offsets, lengths, strict=False):
-        rest, unpacker = data[offset : offset + length], zlib.decompressobj()
+    view = memoryview(data)
+    blocks = _blocks(data, header)
+    # As many samples as the strips or tiles hold, and room for writers that fill the last one.
+    room = (len(blocks) + 1) * (header.block_pixels * header.samples * max(1, header.bits // 8) + _AT_ONCE)
+    room = min(room, 8 * MAX_PIXELS)
+    for offset, length in blocks:
+        unpacker, is_whole = zlib.decompressobj(), False
         try:
-            while rest and not unpacker.eof and room > 0:
-                room -= len(unpacker.decompress(rest, _AT_ONCE))
-                rest = unpacker.unconsumed_tail
+            for start in range(offset, min(offset + length, len(data)), _AT_ONCE):
+                rest: memoryview | bytes = view[start : min(start + _AT_ONCE, offset + length)]
+                while rest and not unpacker.eof and room > 0:
+                    room -= len(unpacker.decompress(rest, _AT_ONCE))
+                    rest = unpacker.unconsumed_tail
+                if unpacker.eof or room <= 0:
+                    break
             is_whole = unpacker.eof
         except zlib.error:
             is_whole = False
         if not is_whole:
             raise DataError("A whole TIFF file is required. Got: a damaged one (deflate); copy it again.")
+
+
+def _blocks(data: bytes, header: TiffHeader) -> list[tuple[int, int]]:
+    """Return offset and length of each strip or tile."""
+    tags = (_TILE_OFFSETS, _TILE_LENGTHS) if header.tile_pixels else (_STRIP_OFFSETS, _STRIP_LENGTHS)
+    entries = _entries(data)
+    if any(entries[tag].number > _MOST_BLOCKS for tag in tags if tag in entries):
+        raise DataError(f"A TIFF of at most {_MOST_BLOCKS} strips or tiles is required. Got: more; save it again.")
+    offsets, lengths = (_values(data, tag) for tag in tags)
+    return list(zip(offsets, lengths, strict=False))
 
 
 class _Entry(NamedTuple):

@@ -16,7 +16,7 @@ import pytest
 
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.server import cli
-from freezenet.edge_runtime.server import listen as listening
+from freezenet.edge_runtime.server import connection as listening
 from freezenet.edge_runtime.server.settings import ServerSettings
 
 

@@ -22,7 +22,7 @@ def test_a_full_queue_says_when_to_come_again(start, hold, xray, until):
     with ThreadPoolExecutor(3) as pool:
         sent = [pool.submit(server.client.post, PREDICT, content=xray) for _ in range(3)]
         until(lambda: server.workers.waiting == 2)
-        server.workers._service_seconds = 2.5
+        server.workers._lane.service_seconds = 2.5
         refused = server.client.post(PREDICT, content=xray)
         # Three images at 2.5 seconds each with one worker.
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "8")
@@ -152,11 +152,11 @@ def test_stopping_finishes_what_is_at_work_and_refuses_more(models, hold, xray, 
 def test_retry_after_follows_the_service_time(models, xray, until):
     workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
     workers.warm_up()
-    workers._service_seconds = 100.0
+    workers._lane.service_seconds = 100.0
     for _ in range(60):
         workers.submit(xray).result()
     # An exponential mean of 60 short answers: 100 x .9^60 is .18 seconds.
-    until(lambda: workers._service_seconds < 0.5)
+    until(lambda: workers._lane.service_seconds < 0.5)
     assert workers.retry_after() == 1
     workers.stop()
 

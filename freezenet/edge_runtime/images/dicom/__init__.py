@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from freezenet.edge_runtime.errors import MissingExtraError, install_hint
+from freezenet.edge_runtime.images.bounds.cost import HeavyImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,16 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
             sentence names the tag.
         MissingExtraError: The extra `dicom` is not installed.
     """
+    try:
+        return read_dicom_here(data, trust_tags)
+    except HeavyImage as heavy:
+        from freezenet.edge_runtime.images.bounds.apart import gray_apart
+
+        return gray_apart(data, heavy.cost, trust_tags=trust_tags)
+
+
+def read_dicom_here(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
+    """Read without another process; see `read_dicom_gray`. HeavyImage where a thread may not decode it."""
     try:
         # An import that fails in one thread leaves another with half a module.
         with _IMPORTING:

@@ -21,6 +21,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import Cost, codestream_cost, samples_cost, unbounded_cost
+from freezenet.edge_runtime.images.bounds.memory import room
 from freezenet.edge_runtime.images.decoder import decoded
 from freezenet.edge_runtime.images.dicom.samples import Codestream, SampleFormat
 from freezenet.edge_runtime.images.dicom.tags import integer, named
@@ -41,8 +43,12 @@ SUPPORTED = NATIVE | JPEG_FAMILY | {uid.RLELossless}
 _LOSSY, _LOSSLESS, _JPEG_LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
 # Start of a JPEG 2000 codestream and of its size segment: ITU-T T.800, A.4.1 and A.5.1.
 _JPEG_2000 = b"\xff\x4f\xff\x51"
+_JPEG_2000_LISTS = 64 << 20
 # Segments and frames are each padded to an even length.
 _MOST_PADDING = 3
+#: Encoders write one fragment, or one for each slice of a frame.
+_MOST_FRAGMENTS = 10_000
+_ITEM = b"\xfe\xff\x00\xe0"
 _DAMAGED = (
     f"in {named('PixelData')} is required. Got: one that cannot be decoded (damaged or truncated); copy it again."
 )
@@ -56,11 +62,13 @@ class Frame:
         tagged: Where in a code the value lies by the tags.
         name: Of the coding, for a sentence.
         stream: What a codestream says of its samples, which are values; other codings hold codes.
+        cost: Of decoding it.
     """
 
     tagged: SampleFormat
     name: str
     _decode: Callable[[], NDArray | None]
+    cost: Cost
     stream: Codestream | None = None
 
     @property
@@ -70,6 +78,10 @@ class Frame:
 
     def codes(self, rows: int, columns: int) -> NDArray:
         """Decode: the codes (rows, columns) uint8 or uint16; DataError with one sentence for a damaged frame."""
+        with room(self.cost):
+            return self._codes(rows, columns)
+
+    def _codes(self, rows: int, columns: int) -> NDArray:
         try:
             codes = self._decode()
             if codes is None or codes.shape != (rows, columns) or codes.dtype.itemsize > 2:
@@ -93,19 +105,24 @@ def open_frame(data: Dataset, syntax: uid.UID) -> Frame:
     form = _sample_format(data, allocated)
     if syntax in NATIVE:
         return _native(data, syntax, rows, columns, allocated, form)
+    if data.PixelData.count(_ITEM) > _MOST_FRAGMENTS:
+        raise DataError(
+            f"An image in at most {_MOST_FRAGMENTS} fragments of {named('PixelData')} is required. Got: more; export it again."
+        )
     try:
         frame = get_frame(data.PixelData, 0, number_of_frames=1)
     except Exception:  # a damaged value may break the parser anywhere
         raise DataError(f"A whole compressed image {_DAMAGED}") from None
     if syntax == uid.RLELossless:
-        return Frame(form, "RLE", partial(_run_lengths, frame, rows, columns, allocated // 8))
-    stream, decode = _codestream(frame, syntax)
+        cost = codestream_cost(rows * columns, len(frame))
+        return Frame(form, "RLE", partial(_run_lengths, frame, rows, columns, allocated // 8), cost)
+    stream, decode, cost = _codestream(frame, syntax, rows * columns)
     if (stream.height, stream.width, stream.components) != (rows, columns, 1) or not 2 <= stream.bits <= 16:
         raise DataError(
             f"A {stream.name} image of {columns} x {rows} gray pixels, as {named('Columns')} and {named('Rows')} say, is required. "
             f"Got: {stream.width} x {stream.height} with {stream.components} samples of {stream.bits} bits; export it again."
         )
-    return Frame(form, stream.name, decode, stream)
+    return Frame(form, stream.name, decode, cost, stream)
 
 
 def _sample_format(data: Dataset, allocated: int) -> SampleFormat:
@@ -143,26 +160,30 @@ def _native(data: Dataset, syntax: uid.UID, rows: int, columns: int, allocated: 
         bits_stored=allocated,
         pixel_representation=0,
     )
-    return Frame(form, "uncompressed", decode)
+    cost = samples_cost((columns, rows), 1, allocated // 8, len(data.PixelData), is_deflated=False)
+    return Frame(form, "uncompressed", decode, cost)
 
 
-def _codestream(frame: bytes, syntax: uid.UID) -> tuple[Codestream, Callable[[], NDArray | None]]:
-    """Return the header and the decoder of a JPEG, JPEG-LS or JPEG 2000 codestream."""
+def _codestream(frame: bytes, syntax: uid.UID, pixels: int) -> tuple[Codestream, Callable[[], NDArray | None], Cost]:
+    """Return header, decoder and cost of a JPEG, JPEG-LS or JPEG 2000 codestream, by tags of so many pixels."""
     header = jpeg_frame(frame) if frame[:2] == b"\xff\xd8" else None
     if header is None:
         # Behind the boxes of a JP2 file, which some writers leave.
         stream = frame[max(frame.find(_JPEG_2000, 0, 1024), 0) :]
         if not stream.startswith(_JPEG_2000) or len(stream) < 45:
             raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
-        return _jpeg_2000(stream), partial(imagecodecs.jpeg2k_decode, stream)
+        # 4 bytes for a coefficient, 2 for a sample, then our copies; and the decoder's lists of blocks and tiles.
+        cost = unbounded_cost(9 * pixels + _JPEG_2000_LISTS)
+        return _jpeg_2000(stream), partial(imagecodecs.jpeg2k_decode, stream), cost
     if is_cut_off(frame):
         raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
-    check_jpeg(frame, header)
+    jpeg = check_jpeg(frame, header)
+    cost = codestream_cost(pixels, len(frame))
     decode: Callable[[], NDArray | None]
-    if header.marker in _LOSSY and header.bits == 8:
-        name, decode = "JPEG", partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    elif header.marker in _LOSSY and header.bits == 12:
-        name, decode = "JPEG", partial(imagecodecs.jpeg8_decode, frame)
+    if header.marker in _LOSSY and header.bits in (8, 12):
+        name, cost = "JPEG", Cost(jpeg.seconds, jpeg.memory + 6 * pixels)
+        eight = partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        decode = eight if header.bits == 8 else partial(imagecodecs.jpeg8_decode, frame)
     elif header.marker == _LOSSLESS:
         name, decode = "lossless JPEG", partial(imagecodecs.jpeg8_decode, frame)
     elif header.marker == _JPEG_LS:
@@ -173,7 +194,7 @@ def _codestream(frame: bytes, syntax: uid.UID) -> tuple[Codestream, Callable[[],
             f"Got: another coding of {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
             "with `dcmdjpeg IN OUT`."
         )
-    return Codestream(name, header.width, header.height, header.components, header.bits), decode
+    return Codestream(name, header.width, header.height, header.components, header.bits), decode, cost
 
 
 def _jpeg_2000(stream: bytes) -> Codestream:
@@ -206,7 +227,8 @@ def _padded_run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) ->
 def _run_length_plane(segment: bytes, size: int) -> NDArray[np.uint8]:
     for padding in range(_MOST_PADDING + 1):
         try:
-            content = imagecodecs.packbits_decode(segment[: len(segment) - padding])
+            # Not more than fits: two bytes may stand for 128.
+            content = imagecodecs.packbits_decode(segment[: len(segment) - padding], out=size + _MOST_PADDING + 1)
         except Exception:  # imagecodecs' own class, which differs from version to version
             continue
         if size <= len(content) <= size + _MOST_PADDING:
