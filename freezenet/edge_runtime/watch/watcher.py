@@ -4,9 +4,8 @@ The steps for a file, each of which can be the last before a kill or a power cut
 
     job written -> answer computed -> OUTBOX/<name>.json written (the commit) -> delivered -> file moved -> job taken away
 
-An answer is computed again only where the process ended before the commit. The file may be what ended it, so it is then tried
-in a process of its own first (`freezenet.edge_runtime.watch.examine`). A delivery is made again only where the process ended between it and
-its note, so a delivery must bear being made twice.
+An answer is computed again only where the process ended before the commit; the file may be what ended it, so it is then tried in a process
+of its own first (`watch.examine`). A delivery is made again only where the process ended between it and its note.
 """
 
 from __future__ import annotations
@@ -86,8 +85,7 @@ class Watcher:
         self.deliver, self.listener = deliver, listener or Listener()
         self.about, self._trace = about, Tracer(classifier, service)
         self.arrivals, self.outbox = Arrivals(inbox, settings.settle), Outbox(outbox)
-        self._turns, self._more = Turns(), False
-        self._waits = Waits()
+        self._turns, self._more, self._waits = Turns(), False, Waits()
         self._said: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
