@@ -39,7 +39,9 @@ def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
             first = next(found, argument)
             yield from ((path, path) for path in chain([first], found))
             for folder, files in skipped.items():
-                logger.warning("%s is a hidden or service folder; files in it that are not answered: %d.", folder, files)
+                logger.warning(
+                    "%s is a hidden or service folder; files in it that are not answered: %d.", folder, files
+                )
         else:
             yield argument, argument
 

@@ -93,7 +93,9 @@ def test_hidden_and_service_folders_are_passed_over_and_counted(tmp_path, caplog
     said = {record.args for record in caplog.records}
     assert said == {(str(tmp_path / folder), files) for folder, files in
                     [(".Trash-1000", 2), ("sub/__MACOSX", 1), ("@eaDir", 1), ("$RECYCLE.BIN", 1), ("lost+found", 1), ("sub/.ipynb_checkpoints", 1)]}  # fmt: skip
-    assert f"{tmp_path / '@eaDir'} is a hidden or service folder; files in it that are not answered: 1." in caplog.messages
+    assert (
+        f"{tmp_path / '@eaDir'} is a hidden or service folder; files in it that are not answered: 1." in caplog.messages
+    )
     # Whoever names such a folder means it.
     assert [name for name, _ in named_images([str(tmp_path / "@eaDir")])] == [str(tmp_path / "@eaDir" / "e.png")]
 
