@@ -2,8 +2,8 @@
 
     python -m studies.stress.dicom_results MODEL [--json] [--out results]
 
-Each image is answered by the model and becomes a Structured Report and a Secondary Capture. `dciodvfy` (dicom3tools) must find no
-error in either, and DCMTK's `dsrdump` and `dcmdump` must show what was expected; where the image's UIDs allow no result, one
+Each image is answered by the model and becomes a Structured Report, a Secondary Capture and a Parametric Map. `dciodvfy` (dicom3tools)
+must find no error in any of them, and DCMTK's `dsrdump` and `dcmdump` must show what was expected; where the image's UIDs allow no result, one
 sentence must name the tag.
 """
 
@@ -45,7 +45,7 @@ class Finding:
 def findings(case: Case, number: int, classifier: Any, folder: Path) -> list[Finding]:
     """Return what is wrong with the results of one case; they are written to `folder`."""
     from freezenet.edge_runtime.classifier import answer_line
-    from freezenet.edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
+    from freezenet.edge_runtime.dicom_node.results import parametric_map, secondary_capture, structured_report, to_bytes
     from freezenet.edge_runtime.dicom_node.results.inherited import remarks
 
     content = image(case, number)
@@ -59,6 +59,7 @@ def findings(case: Case, number: int, classifier: Any, folder: Path) -> list[Fin
         results = {
             "report": structured_report(source, answer),
             "capture": secondary_capture(source, answer, _picture(content)),
+            "map": parametric_map(source, answer, np.eye(7, dtype=np.float32), (120, 100)),
         }
     except DataError as error:
         right = case.refused is not None and f"{pydicom.tag.Tag(tag_for_keyword(case.refused) or 0)}" in str(error)

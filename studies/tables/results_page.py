@@ -41,7 +41,7 @@ _DICOM_RESULTS = """## DICOM results for odd images
 
 {cases} images with odd tags, {names_in_character_sets} of them with names in {declared_character_sets} declarations of character sets, wrong and missing \
 ones among them (`python -m studies.stress.dicom_results MODEL`): {refused_as_expected} name no study or instance and were refused by the tag's name; of the \
-others every report and capture passed `dciodvfy` without an error, and DCMTK showed what was expected; {wrong} went wrong.
+others every report, capture and map passed `dciodvfy` without an error, and DCMTK showed what was expected; {wrong} went wrong.
 """
 
 

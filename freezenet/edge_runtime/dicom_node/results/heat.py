@@ -9,7 +9,6 @@ import highdicom
 import numpy as np
 from pydicom import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
 
 from freezenet.edge_runtime.dicom_node.results.inherited import inherited
 from freezenet.edge_runtime.dicom_node.results.place import (
@@ -52,7 +51,7 @@ def parametric_map(source: Dataset, answer: dict[str, Any], cam: NDArray[np.floa
     shares = probabilities(answer)
     strongest = max(shares, key=shares.__getitem__) if shares else "no class"
     made = highdicom.pm.ParametricMap(
-        source_images=[_placed(taken.data, rows, columns)],
+        source_images=[_placed(taken.data, size, uid(taken.data, answer, "map frame of reference"))],
         pixel_array=stored,
         **series(taken.data, answer, "map"),
         device_serial_number=answer["model_sha256"][:16],
@@ -81,15 +80,15 @@ def parametric_map(source: Dataset, answer: dict[str, Any], cam: NDArray[np.floa
     return finish(made, taken, answer)
 
 
-def _placed(source: Dataset, rows: int, columns: int) -> Dataset:
+def _placed(source: Dataset, size: tuple[int, int], frame_of_reference: str) -> Dataset:
     """Return the source with the place in space that the standard asks of a Parametric Map; a projection X-ray has none.
 
     It is nominal: a frame of reference of the map's own, so that nothing else seems to lie in it, and pixels of 1 mm.
     """
     placed = Dataset()
     placed.update(source)
-    placed.Rows, placed.Columns = rows, columns
-    placed.FrameOfReferenceUID = generate_uid(entropy_srcs=[str(source.SOPInstanceUID)])
+    placed.Rows, placed.Columns = size
+    placed.FrameOfReferenceUID = frame_of_reference
     placed.ImagePositionPatient, placed.ImageOrientationPatient = [0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     placed.PixelSpacing, placed.SliceThickness = [1.0, 1.0], 1.0
     return placed
