@@ -110,8 +110,9 @@ class Classifier:
 
     def another(self) -> Classifier:
         """Return a second one of the same bytes and settings, for another worker."""
+        # What runs here needs no trial there.
         return Classifier(
-            self.file,
+            replace(self.file, proven=True),
             self.interpreter.threads,
             runtime=self.interpreter.runtime,
             trust_tags=self.trust_tags,

@@ -315,7 +315,7 @@ def test_verify_of_a_changed_model_is_exit_3(int8, with_card, change):
     assert done.returncode == 3
     assert done.stdout == ""
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("Error: The promised numbers are required. Got, on ")
+    assert last.startswith("Error: The promised numbers are required. Got: ")
 
 
 def test_verify_of_a_sound_model_is_exit_0_in_a_process(int8):

@@ -1,9 +1,9 @@
 """Golden answers: what is recorded of a decision in the card, and whether this device decides the same.
 
-The scores of a device may differ from those of another within a tolerance, and a probability then by more than that where the
-temperature sharpens it. So the two are told apart: the network must give the scores (`freezenet.edge_runtime.integrity.verify`), and the rule, given the
-*recorded* scores, the recorded probabilities on every device, to the sixth decimal. Label and reason are those of the
-device's own run, from the image to the answer.
+The scores of a device may differ from those of another within a tolerance, and a probability then by more than that where
+the temperature sharpens it. So the two are told apart: the network must give the scores
+(`freezenet.edge_runtime.integrity.verify`), and the rule, given the *recorded* scores, the recorded probabilities on every
+device, to the sixth decimal. Label and reason are those of the device's own run, from the image to the answer.
 
 Other pictures and further fields may be added to the vectors: a reader takes those fields that it knows.
 """

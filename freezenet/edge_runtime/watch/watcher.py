@@ -151,8 +151,8 @@ class Watcher:
     def process_once(self, stop: threading.Event | None = None) -> int:
         """Look at the inbox and do what can be done now; return the number of files that are done.
 
-        Where that is more than a few seconds' work, the rest is left for the next look, so that what arrives meanwhile gets its turn. Raises
-        FolderTrouble where a folder cannot be used; everything done until then stays done.
+        Where that is more than a few seconds' work, the rest is left for the next look, so that what arrives meanwhile gets
+        its turn. Raises FolderTrouble where a folder cannot be used; everything done until then stays done.
         """
         self.listener.alive()
         self._more, started = False, time.monotonic()

@@ -45,6 +45,7 @@ def test_a_network_that_is_not_the_cards_is_refused_and_can_be_insisted_on(model
     insisted = Classifier(changed, accept_changed=True)
     assert len(trials) == 1
     assert insisted.another().identity == insisted.identity
+    assert len(trials) == 1
 
 
 def test_only_what_nothing_proves_is_tried_by_a_process_of_its_own(models, with_card, trials):
