@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.card import GoldenVector
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.edge_runtime.errors import DataError, RefusedError, one_line
+from freezenet.edge_runtime.errors import DataError, RefusedError, one_line, require_type
 from freezenet.edge_runtime.images.preprocess import pixel_hash
 from freezenet.edge_runtime.integrity.answers import PROBABILITY_TOLERANCE, AnswerDifference, compare
 
@@ -92,11 +93,17 @@ class Verification:
         return {**asdict(self), "passed": self.passed}
 
 
-def verify(classifier: Classifier) -> Verification:
+def verify(classifier: Classifier | str | Path) -> Verification:
     """Run the golden vectors inside the model file, scores and answers; the caller looks at `passed`.
 
-    Raises RefusedError where the model carries no vectors.
+    Args:
+        classifier: The model, or the path of its file.
+
+    Raises:
+        RefusedError: The model carries no vectors.
     """
+    require_type("classifier", classifier, Classifier, str, Path)
+    classifier = classifier if isinstance(classifier, Classifier) else Classifier(classifier)
     golden, vectors = classifier.card.content.get("golden"), classifier.card.golden
     if golden is None or not vectors:
         raise RefusedError(f"A model with golden vectors is required. Got: {classifier.path.name} without any.")
