@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
@@ -62,7 +63,7 @@ def findings(case: Case, number: int, classifier: Any, folder: Path) -> list[Fin
             "map": parametric_map(source, answer, np.eye(7, dtype=np.float32), (120, 100)),
         }
     except DataError as error:
-        right = case.refused is not None and f"{pydicom.tag.Tag(tag_for_keyword(case.refused) or 0)}" in str(error)
+        right = case.refused is not None and f"{Tag(tag_for_keyword(case.refused) or 0)}" in str(error)
         return [] if right else [Finding(case.name, f"refused: {error}")]
     if case.refused:
         return [Finding(case.name, "not refused")]
