@@ -148,7 +148,8 @@ def _run(runtime: str | None) -> None:
         import resource
 
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + _TRIAL_BYTES,) * 2)
+        most = used + _TRIAL_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     network = Interpreter(content, runtime=runtime)
     network.invoke(np.full(network.inputs[0]["shape"], 100, network.inputs[0]["dtype"]))
 
