@@ -63,6 +63,7 @@ def results_part(results: Path) -> str:
         each_result(results, "predict", _filled(_PREDICT)),
         each_result(results, "peers", _peers),
         each_result(results, "soak", _soak),
+        each_result(results, "siege", _siege),
         each_result(results, "watch-kills", _filled(_WATCH_KILLS)),
         each_result(results, "dicom-results", _filled(_DICOM_RESULTS)),
         each_result(results, "dicom-node", _filled(_DICOM_NODE)),
@@ -223,6 +224,18 @@ def _soak(result: dict[str, Any]) -> str:
         f"{result['failures']} failures, {result['per_second']:.0f} requests per second, p50 {times['p50']:.0f} ms, p95 {times['p95']:.0f} ms, "
         f"p99 {times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up and {memory['end']:.0f} MB at the end "
         f"({result['memory_growth']:+.1%}).\n"
+    )
+
+
+def _siege(result: dict[str, Any]) -> str:
+    files, sockets, memory = result["good_beside_files"], result["good_beside_sockets"], result["memory_mb"]
+    return (
+        f"## `freezenet serve` under attack\n\nOn {result['model']}, {markdown.machine(result)}, with {result['workers']} workers and "
+        f"{result['clients']} good clients (`python -m studies.stress.siege MODEL IMAGE...`). Beside {result['attackers']} attackers who send "
+        f"{result['files']} kinds of files that are slow or large to decode: {files['answers']} good answers, {files['failures']} failures, the slowest "
+        f"after {files['seconds']['most']:.1f} s. Beside {result['sockets']} idle sockets and clients that do not read: {sockets['answers']} good answers, "
+        f"{sockets['failures']} failures, the slowest after {sockets['seconds']['most']:.1f} s; {result['log_lines']} lines of log. Server and processes "
+        f"together took {memory['peak']} MB at most; SIGTERM in the middle of an attack ended them after {result['end_seconds']:.0f} s.\n"
     )
 
 
