@@ -19,6 +19,7 @@ from freezenet.convert.acceptance import ValidationScores, Verdict, judge
 from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import keep_outputs, outputs_of, with_outputs
 from freezenet.convert.folder import Conversion, ConvertedVariant, ModelsFolder
+from freezenet.convert.ood import FileGates
 from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
@@ -74,7 +75,8 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
         converter.sensitivity.write_csv(folder.layers_table)
         converter.sensitivity.plot(folder.layers_picture)
     training = QuantizedTraining(run, model, validation, options.qat, options.data)
-    writer = _Writer(run, folder, options, converter, training, calibration, validation, test, test_pixels)
+    gates = FileGates(run, options.data)
+    writer = _Writer(run, folder, options, converter, training, calibration, validation, test, test_pixels, gates)
     written: dict[str, ConvertedVariant] = {}
     refused: dict[str, str] = {}
     for name in options.variants:
@@ -120,6 +122,7 @@ class _Writer:
     validation: ValidationScores
     test: list[tuple[Path, dict[str, str]]]
     test_pixels: NDArray[np.uint8]
+    gates: FileGates
 
     def write(self, variant: Variant, targets: dict[str, Path]) -> str | None:
         """Write a variant's file of each profile; where it is refused, keep it for study and return the reason.
@@ -202,6 +205,12 @@ class _Writer:
         """Return profile -> finished file."""
         card = make_card(self.run, variant, self.calibration, interpreter, verdict.to_dict(), self.test, scores)
         card["made"] = made
+        names = outputs_of("edge", self.converter.model)
+        # A model that gives NaN is refused; there is nothing to fit.
+        if variant.arithmetic == "integer" and "features" in names and np.isfinite(scores).all():
+            gate = self.gates.gate(interpreter, names.index("features"))
+            if gate is not None:
+                card["gate"] = gate
         return {
             profile: packed(keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run)
             for profile in profiles

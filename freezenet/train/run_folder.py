@@ -65,6 +65,7 @@ class Metrics(TypedDict, total=False):
     seconds: dict[str, float]
     images_by_class_and_side: dict[str, dict[str, int]]
     images_by_class_and_source: dict[str, dict[str, int]]
+    elsewhere: str
     class_statistics: dict[str, Any] | None
     loss_weights: dict[str, float] | None
 

@@ -142,7 +142,7 @@ def train_on(
             logger.info(f"loss weights: {shown}{note}")
         fitted = fit_phases(model, data, recipe=recipe, loss=criterion.loss, folder=out, cache=cache, gpus=gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
-    trained = Trained(model, criterion, fitted)
+    trained = Trained(model, criterion, fitted, cache)
     return write_results(run, trained, data=data, recipe=recipe, manifest=manifest, negatives=negatives)
 
 
