@@ -63,6 +63,10 @@ class TrainingData:
         """Return the same images with the split (n,) of each set to these."""
         return replace(self, dataset=self.dataset.with_splits(splits))
 
+    def some(self, rows: NDArray[np.integer]) -> TrainingData:
+        """Return the data with the images of these row numbers alone, in their order."""
+        return TrainingData(self.dataset.only(rows), self.images.some(rows))
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of what is answered, in the order of their numbers."""
