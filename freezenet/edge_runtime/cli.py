@@ -192,6 +192,9 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
             f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
             f"test images, {accuracy['runtime']}"
         )
+    sources = content.get("sources")
+    if sources and sources["elsewhere"]:
+        say(f"elsewhere   {sources['elsewhere']}")
     verdict = content["against_keras"]
     passed = (
         f"passed: {verdict['agreement']:.1%} of {verdict['images']} validation images keep the trained network's class"
@@ -204,6 +207,7 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
         say(
             f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
             f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} validation images"
+            + (f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else "")
         )
     for gate in (ood.get("gates") or [ood]) if ood else []:
         say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")

@@ -61,6 +61,8 @@ def train(data, out, recipe, options, as_json) -> None:
         click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
     for label, threshold in metrics.get("thresholds", {}).items():
         click.echo(f"threshold {label}\t{threshold:.4f}")
+    if metrics["elsewhere"]:
+        click.echo(metrics["elsewhere"])
 
 
 def _shown(figure: dict[str, float]) -> str:
