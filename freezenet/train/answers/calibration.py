@@ -42,7 +42,7 @@ class Decided:
         certain = rule.certainties(calibrated, chosen)
         # The truth is a probability of 0 or 1.
         right = rule.certainties(truth.astype(np.float64), chosen) > 0
-        return cls(certain, right, certain.min(-1) >= rule.abstain_below)
+        return cls(certain, right, rule.sure(calibrated, chosen))
 
     @classmethod
     def pooled(cls, parts: Sequence[Decided]) -> Decided:

@@ -7,6 +7,9 @@ it knows nothing, so `freezenet.train.ood.choice` sets the one-class gate beside
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -22,6 +25,8 @@ from freezenet.edge_runtime.ood import LogisticGate, OneClassGate
 ONE_CLASS_SHARE = 0.998
 #: The same for the logistic gate.
 LOGISTIC_SHARE = 0.999
+#: Folds of images that have no validation split.
+FOLDS = 5
 #: Directions of the feature space that are kept, those of the largest variance; the card holds a row of numbers for each.
 MOST_DIRECTIONS = 64
 #: Inverse strength of the L2 penalty on standardized features. Between .001 and 10 nothing much changes (docs/training.md).
@@ -47,6 +52,40 @@ def fit_one_class_gate(train: NDArray, validation: NDArray) -> OneClassGate:
     gate = OneClassGate(train.mean(0, dtype=np.float64), whitening, np.inf)
     logs = np.log(np.maximum([gate.score(one) for one in validation], np.finfo(np.float32).tiny))
     return OneClassGate(gate.mean, gate.whitening, float(np.exp(far_quantile(logs, ONE_CLASS_SHARE))))
+
+
+def fit_one_class_gate_by_folds(
+    features: NDArray, folds: NDArray[np.integer]
+) -> tuple[OneClassGate, NDArray[np.float64]]:
+    """Fit the gate on all images; set its threshold on the distance of each from a gate that was fitted without its fold.
+
+    For a training without validation images.
+
+    Args:
+        features: (v, n, c) of n images: as they are, and of their versions.
+        folds: (n,) the fold of each image.
+
+    Returns:
+        The gate, and the distances (v, n).
+    """
+    images, versions, channels = features.shape[1], len(features), features.shape[2]
+    distances = np.zeros((versions, images))
+    for fold in np.unique(folds):
+        held = folds == fold
+        other = features[:, ~held].reshape(-1, channels)
+        partial = fit_one_class_gate(other, features[:, held].reshape(-1, channels))
+        distances[:, held] = np.linalg.norm((features[:, held] - partial.mean) @ partial.whitening.T, axis=-1)
+    everything = features.reshape(-1, channels)
+    gate = fit_one_class_gate(everything, everything)
+    logs = np.log(np.maximum(distances, np.finfo(np.float32).tiny))
+    return OneClassGate(
+        gate.mean, gate.whitening, float(np.exp(far_quantile(logs.ravel(), ONE_CLASS_SHARE)))
+    ), distances
+
+
+def patient_folds(patients: Sequence[str]) -> NDArray[np.integer]:
+    """Return a fold (n,) of FOLDS for each image, by the name of its patient."""
+    return np.array([zlib.crc32(patient.encode()) % FOLDS for patient in patients])
 
 
 def fit_logistic_gate(train: NDArray, negatives: NDArray, validation: NDArray) -> LogisticGate:
