@@ -87,6 +87,11 @@ def judged_images(
     if everything:
         return JudgedImages(dataset, "all", _took_part(hashes, rows))
     test = [row for row in rows if row["split"] == "test"]
+    if not test:
+        raise DataError(
+            f"A model with test images is required. Got: one trained on all images of {run.folder}, whose figures are those of its "
+            "cross-validation; freezenet evaluate --all takes images of other data."
+        )
     found = _matched(test, dataset, hashes)
     if len(found) != len(test):
         raise DataError(

@@ -67,7 +67,8 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
     calibration = choose_calibration(run, options.calibration_images, options.data)
     validation = _validation(run, model, options.data)
     test = run.paths("test", options.data)
-    test_pixels = read_checked(test, spec)
+    # A final run has none: its figures are those of its cross-validation.
+    test_pixels = read_checked(test, spec) if test else np.zeros((0, *spec.size), np.uint8)
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(folder.path, folder.FINISHED, options.overwrite)
     converter = Converter(with_outputs(model), calibration.representative(spec))
@@ -148,7 +149,9 @@ class _Writer:
         files, scores = {"": content}, None
         if verdict.images:
             interpreter = Interpreter(content)
-            scores = score_images(interpreter, self.run.recipe.preprocess, self.test_pixels)
+            scores = np.zeros((0, len(self.run.labels)), np.float32)
+            if len(self.test_pixels):
+                scores = score_images(interpreter, self.run.recipe.preprocess, self.test_pixels)
             files = self._packed(variant, content, interpreter, made, verdict, scores, targets)
         if keep_back:
             write_bytes(self.folder.refused(variant.name), next(iter(files.values())))
@@ -236,7 +239,7 @@ def refuse(result: Conversion) -> None:
 
 
 def _validation(run: Run, model: keras.Model, data: Path | None) -> ValidationScores:
-    rows = run.paths("validation", data)
+    rows = run.paths(run.judged_split, data)
     pixels = read_checked(rows, run.recipe.preprocess)
     expected = predict(model, pixels, run.recipe.preprocess)
     broken = int((~np.isfinite(expected)).any(1).sum())

@@ -20,7 +20,7 @@ from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.ood import BothGates, OneClassGate, ood_from_dict, ood_to_dict
 from freezenet.train.data.images import Images
-from freezenet.train.ood.gates import fit_one_class_gate
+from freezenet.train.ood.gates import fit_one_class_gate, fit_one_class_gate_by_folds, patient_folds
 from freezenet.train.ood.versions import VERSIONS, image_version
 from freezenet.train.run import Run
 
@@ -54,19 +54,31 @@ class FileGates:
         if not any(isinstance(one, OneClassGate) for one in (gate.gates if isinstance(gate, BothGates) else [gate])):
             return dict(content)
         spec = self.run.recipe.preprocess
-        own = fit_one_class_gate(*(_features(interpreter, spec, features, one) for one in self._shown))
+        read = [_features(interpreter, spec, features, one) for one in self._shown]
+        if self.run.final:
+            (everything,) = read
+            folds = patient_folds(self._patients)
+            own, _ = fit_one_class_gate_by_folds(everything.reshape(1 + VERSIONS, len(folds), -1), folds)
+        else:
+            own = fit_one_class_gate(*read)
         if not isinstance(gate, BothGates):
             return ood_to_dict(own)
         return ood_to_dict(BothGates(tuple(own if isinstance(one, OneClassGate) else one for one in gate.gates)))
 
     @cached_property
-    def _shown(self) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
-        """The pixels of training and of validation images, as they are and changed."""
-        train, validation = (self._with_versions(split) for split in ("train", "validation"))
-        return train, validation
+    def _shown(self) -> list[list[NDArray[np.uint8]]]:
+        """The pixels of training and, unless the run is final, of validation images, as they are and changed."""
+        return [self._with_versions(split) for split in (("train",) if self.run.final else ("train", "validation"))]
+
+    @property
+    def _patients(self) -> list[str]:
+        return [row["patient_id"] for _, row in self._rows("train")]
+
+    def _rows(self, split: str) -> list[tuple[Path, dict[str, str]]]:
+        return sorted(self.run.paths(split, self.data), key=lambda one: one[1]["sha256"])[:_MOST]
 
     def _with_versions(self, split: str) -> list[NDArray[np.uint8]]:
-        rows = sorted(self.run.paths(split, self.data), key=lambda one: one[1]["sha256"])[:_MOST]
+        rows = self._rows(split)
         images = Images(read_checked(rows, self.run.recipe.preprocess), tuple(row["sha256"] for _, row in rows))
         return [images.pixels, *(image_version(images, number).pixels[:] for number in range(VERSIONS))]
 

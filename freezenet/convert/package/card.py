@@ -61,6 +61,14 @@ def make_card(
     # A model that gives NaN is refused, but its figures stand in the file that is kept for study.
     answers = rule.answers(np.nan_to_num(test_scores))
     golden = golden_vectors(interpreter, spec, run.labels)
+    if run.final:
+        accuracy = out_of_fold_figures(run)
+    else:
+        accuracy = {
+            "side": "test",
+            "runtime": golden["runtime"],
+            **run.task.evaluate(run.truth(test), answers, run.labels, [row["patient_id"] for _, row in test]),
+        }
     card: dict[str, Any] = {
         "card_version": CARD_VERSION,
         "name": f"freezenet {run.recipe.name}",
@@ -77,11 +85,7 @@ def make_card(
         "trained_on": trained_on(run),
         "calibration": calibrated_on(variant, calibration),
         "against_keras": verdict,
-        "accuracy": {
-            "side": "test",
-            "runtime": golden["runtime"],
-            **run.task.evaluate(run.truth(test), answers, run.labels, [row["patient_id"] for _, row in test]),
-        },
+        "accuracy": accuracy,
         "sources": sources_of(run),
         "golden": golden,
     }
@@ -101,6 +105,15 @@ def card_with_outputs(card: CardContent, outputs: Sequence[str]) -> CardContent:
     return kept
 
 
+def out_of_fold_figures(run: Run) -> dict[str, Any]:
+    """Return the figures of a final run for its card: of the networks of the cross-validation, each on images that it did not see."""
+    keys = ("images", "patients", "accuracy", "subset_accuracy", "hamming_loss", "macro_f1", "weighted_f1", "per_class",
+            "per_label", "confusion_matrix", "confusion_matrices", "labels")  # fmt: skip
+    metrics: dict[str, Any] = dict(run.read_metrics())
+    kept = {key: metrics[key] for key in keys if key in metrics}
+    return {"side": metrics["measured_on"], "runtime": "the cross-validation's float networks in Keras", **kept}
+
+
 def sources_of(run: Run) -> Sources:
     """Return what a card says about the sources behind its figures: numbers stand for their names, which stay with the run."""
     names = sorted({row["source"] for row in run.splits})
@@ -111,8 +124,8 @@ def sources_of(run: Run) -> Sources:
 
     table = source_table(run.read_metrics()["images_by_class_and_source"])
     return {
-        "validation": counted("validation"),
-        "test": counted("test"),
+        "validation": counted(run.judged_split),
+        "test": counted("train" if run.final else "test"),
         "one_source_only": {label: number[name] for label, name in table.one_source_only.items()},
         "elsewhere": table.elsewhere,
     }
