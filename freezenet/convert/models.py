@@ -210,7 +210,7 @@ class _Writer:
         card["made"] = made
         names = outputs_of("edge", self.converter.model)
         # A model that gives NaN is refused; there is nothing to fit.
-        if variant.arithmetic == "integer" and "features" in names and np.isfinite(scores).all():
+        if variant.arithmetic == "integer" and "features" in names and "edge" in profiles and np.isfinite(scores).all():
             gate = self.gates.gate(interpreter, names.index("features"))
             if gate is not None:
                 card["gate"] = gate

@@ -56,6 +56,7 @@ class Metrics(TypedDict, total=False):
     confusion_matrix: list[list[int]]
     confusion_matrices: dict[str, list[list[int]]]
     measured_on: str
+    variants: dict[str, Any]
     validation: dict[str, Any]
     train: dict[str, Any]
     thresholds: dict[str, float]

@@ -62,7 +62,7 @@ def make_card(
     answers = rule.answers(np.nan_to_num(test_scores))
     golden = golden_vectors(interpreter, spec, run.labels)
     if run.final:
-        accuracy = out_of_fold_figures(run)
+        accuracy = out_of_fold_figures(run, variant)
     else:
         accuracy = {
             "side": "test",
@@ -105,13 +105,19 @@ def card_with_outputs(card: CardContent, outputs: Sequence[str]) -> CardContent:
     return kept
 
 
-def out_of_fold_figures(run: Run) -> dict[str, Any]:
-    """Return the figures of a final run for its card: of the networks of the cross-validation, each on images that it did not see."""
+def out_of_fold_figures(run: Run, variant: Variant) -> dict[str, Any]:
+    """Return the figures of a final run for its card: of the networks of the cross-validation, each on images that it did not see.
+
+    Where the folds were converted to this variant, too, they are those of its files, with what these lose to float32.
+    """
     keys = ("images", "patients", "accuracy", "subset_accuracy", "hamming_loss", "macro_f1", "weighted_f1", "per_class",
             "per_label", "confusion_matrix", "confusion_matrices", "labels")  # fmt: skip
     metrics: dict[str, Any] = dict(run.read_metrics())
-    kept = {key: metrics[key] for key in keys if key in metrics}
-    return {"side": metrics["measured_on"], "runtime": "the cross-validation's float networks in Keras", **kept}
+    own = metrics.get("variants", {}).get(variant.name)
+    shown = metrics if own is None else own
+    kept = {key: shown[key] for key in (*keys, "against_float32") if key in shown}
+    runtime = "float networks in Keras" if own is None else f"{variant.name} files"
+    return {"side": metrics["measured_on"], "runtime": f"the cross-validation's {runtime}", **kept}
 
 
 def sources_of(run: Run) -> Sources:

@@ -20,7 +20,7 @@ from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
 from freezenet.train.crossval.transfer import write_transfer
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.files import write_atomically, write_csv, write_json
+from freezenet.train.files import read_json, write_atomically, write_csv, write_json
 from freezenet.train.metrics.sources import source_table
 from freezenet.train.run import Run
 from freezenet.train.run_folder import Metrics
@@ -53,6 +53,9 @@ def write_table(asked: CrossValidation, out: Path, data: dict[str, TrainingData]
     summary["elsewhere"] = {arm: source_table(data[arm].dataset.table("source")).elsewhere for arm in asked.recipes}
     if asked.leave_out:
         summary["transfer"] = write_transfer(asked, out, data)
+    before = read_json(out / SUMMARY) if (out / SUMMARY).is_file() else {}
+    if before.get("variants") and before["seeds"] == summary["seeds"]:
+        summary["variants"] = before["variants"]  # of the same trainings; only --variants makes them anew
     write_json(out / SUMMARY, summary)
     with contextlib.suppress(ModuleNotFoundError):  # a cluster's node needs no plots
         write_picture(summary, out / PICTURE)

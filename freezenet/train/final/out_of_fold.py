@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.crossval.plan import CrossValidation, Fold
+from freezenet.train.crossval.table import SUMMARY
 from freezenet.train.crossval.validation import PLAN
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import read_json
@@ -34,12 +35,14 @@ class OutOfFold:
         recipe: it, with the epochs that its folds took, fixed.
         scores: (seeds, n, classes) float64, of the networks that did not see the image.
         folds: (seeds, n) the fold that tested each image.
+        variants: variant -> its figures, where the folds were converted, too.
     """
 
     arm: str
     recipe: Recipe
     scores: NDArray[np.float64]
     folds: NDArray[np.integer]
+    variants: dict[str, Any]
 
     @property
     def seeds(self) -> int:
@@ -114,7 +117,8 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
         raise DataError(
             f"A cross-validation that tested each image is required. Got: {folder}, which did not test {untested} of {shape[1]}."
         )
-    return OutOfFold(arm, recipe, scores, folds)
+    summary = read_json(folder / SUMMARY)
+    return OutOfFold(arm, recipe, scores, folds, summary.get("variants", {}).get(arm, {}))
 
 
 def _asked(folder: Path) -> CrossValidation:

@@ -71,6 +71,7 @@ def write_final_results(
             "test": _confidence(recipe, data, found),
         },
         "gate": measured,
+        "variants": found.variants,
         "recipe": recipe.name,
         "seed": recipe.seed,
         "data_sha256": manifest["data_sha256"],
