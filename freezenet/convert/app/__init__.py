@@ -1,0 +1,6 @@
+"""The phone app: its sources, which `freezenet export-app` completes with a model."""
+
+from pathlib import Path
+
+#: Sources of the web app; `examples/phone-web` is a link to them.
+WEB = Path(__file__).parent / "web"
