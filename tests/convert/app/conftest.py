@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from freezenet.convert.app import WEB
+from studies.tools import MissingToolError, npm_packages
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +52,17 @@ def phone_model(run, made_once) -> Path:
         convert(folder, home / "models", options=ConvertOptions(variants=("int8",), acceptance=False))
 
     return made_once("phone", make) / "models" / "int8.tflite"
+
+
+@pytest.fixture(scope="session")
+def packages(tools):
+    """The node_modules folder with LiteRT.js."""
+    versions = json.loads((WEB / "package.json").read_text())["dependencies"]
+    try:
+        return npm_packages(
+            tools / f"litertjs-{versions['@litertjs/core']}", [f"{name}@{one}" for name, one in versions.items()]
+        )
+    except MissingToolError as error:
+        if os.environ.get("FREEZENET_CI") and os.geteuid() == 0 and shutil.which("apt-get"):
+            raise
+        pytest.skip(str(error))

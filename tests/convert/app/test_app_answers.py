@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import numpy as np
 import pytest
 
 from freezenet.edge_runtime.classifier import Classifier
-from studies.tools import MissingToolError, npm_packages
-
-LITERTJS = "2.5.3"
-
-
-@pytest.fixture(scope="session")
-def packages(tools):
-    """The node_modules folder with LiteRT.js."""
-    try:
-        names = [f"@litertjs/{name}@{LITERTJS}" for name in ("core", "wasm-utils")]
-        return npm_packages(tools / f"litertjs-{LITERTJS}", names)
-    except MissingToolError as error:
-        if os.environ.get("FREEZENET_CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -1,0 +1,126 @@
+"""A phone app's folder, made from one model file.
+
+README.md                 five steps from this folder to an app
+model.tflite, card.json   the bytes of the model, and the card inside it as a file of its own
+golden/                   the golden pictures inside it: what "Check this phone" asks for
+index.html, *.js, ...     the web app (freezenet/convert/app/web), completed by version.js
+
+Nothing is sent anywhere, and nothing of a training image is in it: golden pictures are drawn again here and compared, and a card that
+lists files is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from freezenet.convert.app import WEB
+from freezenet.convert.package.golden import golden_images
+from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
+from freezenet.edge_runtime.errors import ModelError, RefusedError
+from freezenet.edge_runtime.integrity.hashes import check_listed
+from freezenet.train.files import MARK, prepare_output
+
+MODEL = "model.tflite"
+README = "README.md"
+#: Written last into the sources: what the service worker keeps on the device.
+VERSION = "version.js"
+#: Largest mean difference, in gray levels, of a golden picture to the one that is drawn: another JPEG encoder rounds otherwise.
+_SAME_PICTURE = 1.0
+
+
+def export_app(model: Path, out: Path, *, without_ood_gate: bool = False, overwrite: bool = False) -> list[str]:
+    """Write the folder `out` of a web app with this model, and return the names of its files, with slashes.
+
+    Args:
+        model: A .tflite file of `freezenet convert` with the profile edge.
+        out: A new or empty folder.
+        without_ood_gate: Also take a file that names a class for any picture.
+        overwrite: Replace what an earlier export wrote.
+
+    Raises:
+        ModelError: `model` is none, or lacks a card, golden vectors or, unless told, an OOD gate.
+        RefusedError: It was changed since its conversion, or holds a picture that freezenet has not drawn.
+        SettingError: `out` holds something else.
+    """
+    check_listed(model)
+    card = ModelCard.read(model)
+    if "gate" not in card.content and not without_ood_gate:
+        raise ModelError(
+            f"A model with an OOD gate is required for a phone. Got: {model.name} without one, which names a class for any "
+            "picture; take the file that `freezenet convert` names for a phone, or pass --without-ood-gate."
+        )
+    files = {
+        MODEL: model.read_bytes(),
+        CARD_FILE: read_associated(model, CARD_FILE),
+        **{f"golden/{name}": content for name, content in _golden(model, card).items()},
+        **{path.name: path.read_bytes() for path in sorted(WEB.iterdir()) if path.is_file() and path.name != README},
+        README: _readme(card).encode(),
+    }
+    files[VERSION] = _version(files).encode()
+    # Only now, so that a model that cannot be exported costs no earlier export.
+    out = Path(os.path.abspath(out))
+    prepare_output(out, README, overwrite)
+    partial = out.with_name(f".{out.name}.partial")
+    prepare_output(partial, README, overwrite=True)  # what a killed export left
+    try:
+        for name, content in files.items():
+            (partial / name).parent.mkdir(exist_ok=True)
+            (partial / name).write_bytes(content)
+        shutil.rmtree(out)
+        os.replace(partial, out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != MARK)
+
+
+def _golden(model: Path, card: ModelCard) -> dict[str, bytes]:
+    """Return the golden pictures of a model, each of which is one that freezenet draws."""
+    if not card.golden:
+        raise ModelError(f"A model with golden vectors is required. Got: {model.name} without any; convert it again.")
+    if not isinstance((card.content.get("calibration") or {}).get("images", 0), int):
+        raise RefusedError(
+            f"A card that names no training image is required. Got: {model.name} with a list of them; convert it again."
+        )
+    drawn = golden_images(card.preprocess)
+    pictures = {}
+    for vector in card.golden:
+        name = vector["image"]
+        try:
+            pictures[name] = read_associated(model, name)
+        except KeyError:
+            raise ModelError(
+                f"A model with its golden pictures inside is required. Got: {model.name} without {name}; convert it again."
+            ) from None
+        if name not in drawn or not _same(pictures[name], drawn[name]):
+            raise RefusedError(
+                f"Golden pictures that this version draws are required. Got: another {name} in {model.name}; convert it again."
+            )
+    return pictures
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    first, second = (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) for data in (one, other))
+    if first is None or first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    return bool(np.abs(first.astype(np.float64) - second).mean() <= _SAME_PICTURE)
+
+
+def _version(files: dict[str, bytes]) -> str:
+    """Return the script that tells the service worker what to keep, and that it is something new."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(f"{name}\0{hashlib.sha256(files[name]).hexdigest()}\0".encode())
+    kept = ["./", *sorted(files.keys() - {README, "package.json", "sw.js"})]
+    return f"self.VERSION = {json.dumps(digest.hexdigest()[:16])};\nself.FILES = {json.dumps(kept)};\n"
+
+
+def _readme(card: ModelCard) -> str:
+    text = (WEB / README).read_text(encoding="utf-8")
+    return text.replace("for chest X-rays", f"for {card.content['name']}, {card.variant}: {', '.join(card.labels)}", 1)
