@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -72,10 +73,14 @@ def main() -> None:
     """Run the command; a failure is one sentence on stderr and never a traceback."""
     from freezenet.edge_runtime.errors import FreezenetError, one_line
     from freezenet.edge_runtime.system.start import prepare_process
-    from freezenet.edge_runtime.system.talk import show_talk
+    from freezenet.edge_runtime.system.talk import printable, show_talk
 
     prepare_process()
     show_talk()
+    # A terminal that cannot show a character of a name gets an escape in its place.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Abort:
@@ -85,13 +90,13 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except FreezenetError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable(str(error))}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of stdout went away, as `| head` does
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
-        where = f" {error.filename}:" if error.filename else ""
+        where = f" {printable(str(error.filename))}:" if error.filename else ""
         click.echo(f"Error: The file system said no:{where} {error.strerror or error}.", err=True)
         sys.exit(1)
     except MemoryError:
@@ -103,7 +108,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        reason = one_line(error)
+        reason = printable(one_line(error))
         click.echo(
             f"Error: An unexpected failure, {type(error).__name__}: {reason}; please report it with the output of "
             f"`freezenet doctor` and of the same command with {DEBUG}=1.",

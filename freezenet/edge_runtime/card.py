@@ -1,38 +1,76 @@
-"""The model card: what a `.tflite` file says about itself, in `card.json` inside the file.
-
-TFLite metadata stores associated files as a ZIP archive behind the flatbuffer, so any ZIP reader opens them.
-"""
+"""The model card: what a `.tflite` file says about itself, in `card.json` inside the file."""
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args, get_origin, get_type_hints, is_typeddict
 
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 
 #: Version of the card's layout; a reader refuses a newer one.
 CARD_VERSION = 1
 CARD_FILE = "card.json"
+#: What an output tensor of a name holds.
+OUTPUTS = {
+    "scores": "Probability of each class, 0 to 1.",
+    "cam": "Class activation map: what each place of the last feature map adds to each class before pooling and softmax.",
+    "features": "Mean of the trunk's last feature map, for a gate that asks whether an image is a chest X-ray.",
+}
 
 
-class GoldenVector(TypedDict):
-    """An image inside the model file, the SHA-256 of its preprocessed pixels, and the score of each label."""
+class GoldenReading(TypedDict):
+    """What an OOD gate reads, a distance or a probability, and the threshold that it is compared with."""
 
+    score: float
+    threshold: float
+
+
+class GoldenAnswer(TypedDict):
+    """The whole answer for a golden image: of label and reason one is null; a reading for each OOD gate in the file."""
+
+    label: Any
+    reason: Any
+    probabilities: dict[str, float]
+    ood: list[GoldenReading]
+
+
+class _GoldenNumbers(TypedDict):
     image: str
     pixels_sha256: str
     scores: dict[str, float]
 
 
-class Golden(TypedDict):
-    """The golden vectors, and the interpreter, version and processor that recorded them."""
+class GoldenVector(_GoldenNumbers, total=False):
+    """An image inside the model file, the SHA-256 of its preprocessed pixels, the score of each label, and the answer.
 
+    Files of an earlier version hold no answers.
+    """
+
+    answer: GoldenAnswer
+
+
+class _GoldenVectors(TypedDict):
     runtime: str
     vectors: list[GoldenVector]
+
+
+class Golden(_GoldenVectors, total=False):
+    """The golden vectors, the interpreter, version and processor that recorded them, and `ModelCard.rule_sha256` then."""
+
+    rule_sha256: str
+
+
+class Network(TypedDict):
+    """The flatbuffer in front of the archive that the card lies in: its length and its SHA-256."""
+
+    bytes: int
+    sha256: str
 
 
 class TrainedOn(TypedDict):
@@ -49,10 +87,11 @@ class TrainedOn(TypedDict):
 class CalibratedOn(TypedDict, total=False):
     """How many training images the integer ranges were measured on, and one digest over all of their hashes.
 
-    No image can be told from it; the list stays in the RUN folder. Without images there is no digest.
+    No image can be told from it; the list stays in the RUN folder. Without images there is no digest. The first files had a list
+    under "images".
     """
 
-    images: int
+    images: Any
     sha256: str
 
 
@@ -82,6 +121,7 @@ class CardContent(TypedDict, total=False):
     golden: Golden
     outputs: list[str]
     made: dict[str, Any]
+    network: Network
 
 
 @dataclass(frozen=True)
@@ -103,17 +143,18 @@ class ModelCard:
     path: Path | None = None
 
     @classmethod
-    def read(cls, model: str | Path) -> ModelCard:
+    def read(cls, model: str | Path | ModelFile) -> ModelCard:
         """Read the card inside a .tflite file; ModelError with one sentence where there is none."""
-        path = Path(model)
+        file = model if isinstance(model, ModelFile) else ModelFile.read(model)
+        file.check_format()
         try:
-            content = json.loads(read_associated(path, CARD_FILE))
-        except (KeyError, ValueError):
+            content = json.loads(file.associated(CARD_FILE))
+        except (KeyError, ValueError, RecursionError):
             raise ModelError(
-                f"A model with a {CARD_FILE} inside is required. Got: {path.name} without one; write it with "
+                f"A model with a {CARD_FILE} inside is required. Got: {file.path.name} without one; write it with "
                 "`freezenet convert`, or fetch it again if it was cut off."
             ) from None
-        return cls.from_dict(content, path)
+        return cls.from_dict(content, file.path)
 
     @classmethod
     def from_dict(cls, content: CardContent, path: Path | None = None) -> ModelCard:
@@ -124,9 +165,15 @@ class ModelCard:
             raise ModelError(
                 f"A card of version {CARD_VERSION} is required. Got: {content.get('card_version')!r:.80}; update freezenet."
             )
+        found = misfit(content, CardContent)
+        if found:
+            raise ModelError(f"A card with values of the known types is required. Got: {found:.200}.")
+        labels, outputs = content.get("labels", ["-"]), content.get("outputs", ["scores"])
+        if not labels or len(set(labels)) < len(labels) or "\n" in "".join(labels):
+            raise ModelError(f"A card with labels, each once and on one line, is required. Got: {labels!r:.200}.")
+        if outputs[:1] != ["scores"] or len(set(outputs)) < len(outputs) or not set(outputs) <= set(OUTPUTS):
+            raise ModelError(f"A card with outputs of {', '.join(OUTPUTS)} is required. Got: {outputs!r:.200}.")
         try:
-            if not all(isinstance(label, str) for label in content["labels"]):
-                raise TypeError("labels that are not text")
             return cls(
                 variant=content["variant"],
                 labels=tuple(content["labels"]),
@@ -136,43 +183,46 @@ class ModelCard:
             )
         except KeyError as error:
             raise ModelError(f"A card with the key {error} is required. Got: none.") from None
-        except TypeError as error:
-            raise ModelError(f"A card with values of the known types is required. Got: {error}.") from None
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of the model's outputs, in their order; scores come first."""
+        return self.content.get("outputs", ["scores"])
+
+    @cached_property
+    def rule_sha256(self) -> str:
+        """SHA-256 of all that decides, but for the network: what an image and a score become."""
+        keys = ("labels", "preprocess", "task", "thresholds", "confidence", "gate", "arithmetic", "outputs")
+        rule = {key: self.content[key] for key in keys if key in self.content}  # type: ignore[literal-required]
+        return hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def golden(self) -> list[GoldenVector]:
         """The golden vectors: image file name inside the model, pixel hash, scores."""
         golden = self.content.get("golden")
-        return list(golden["vectors"]) if golden and "vectors" in golden else []
+        return list(golden["vectors"]) if golden else []
 
 
-def read_associated(model: Path, name: str) -> bytes:
-    """Return the bytes of an associated file of a .tflite model.
+def misfit(value: Any, kind: Any, where: str = "card") -> str:
+    """Return what is wrong with a JSON value, "" where it is of a kind: Any, a type, list[...], dict[str, ...] or a TypedDict.
 
-    Raises KeyError where the model has no such file, ModelError where there is no model.
+    Keys that the TypedDict does not know are nobody's concern.
     """
-    # Here, because it takes as long to import as the rest of this module.
-    import struct
-    import zipfile
-    import zlib
-
-    # What zipfile raises for a damaged archive: of its own, for features it does not know (NotImplementedError is a
-    # RuntimeError), from decompression, from numbers out of range, and from a seek before the start (EINVAL).
-    damaged = (zipfile.BadZipFile, RuntimeError, zlib.error, EOFError, ValueError, OverflowError, struct.error, OSError)
-    try:
-        file = model.open("rb")
-    except FileNotFoundError:
-        raise ModelError(f"A model file is required. Got: {model}, which does not exist.") from None
-    except IsADirectoryError:
-        raise ModelError(f"One .tflite file is required. Got: {model}, a folder; name a file in it.") from None
-    try:
-        with file, zipfile.ZipFile(file) as archive:
-            return archive.read(name)
-    except damaged as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        if model.read_bytes()[4:8] != b"TFL3":
-            raise ModelError(
-                f"A TensorFlow Lite model (.tflite) is required. Got: {model.name}, a file of another format."
-            ) from None
-        raise KeyError(name) from None
+    if kind is Any:
+        return ""
+    if is_typeddict(kind):
+        if not isinstance(value, dict):
+            return f"{where} of the type {type(value).__name__}"
+        hints = get_type_hints(kind)
+        missing = sorted(kind.__required_keys__ - value.keys())
+        if missing:
+            return f"{where} without {missing[0]}"
+        found = (misfit(value[key], hint, f"{where}: {key}") for key, hint in hints.items() if key in value)
+        return next(filter(None, found), "")
+    outer: type = get_origin(kind) or kind
+    # False and True are no numbers here.
+    if isinstance(value, bool) or not isinstance(value, (int, float) if outer is float else outer):
+        return f"{where} of the type {type(value).__name__}"
+    inner = get_args(kind)[-1:]
+    items: list[Any] = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return next(filter(None, (misfit(one, inner[0], f"{where}: an item") for one in items if inner)), "")

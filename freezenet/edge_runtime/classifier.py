@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
-from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
+from freezenet.edge_runtime.card import CARD_FILE, ModelCard
+from freezenet.edge_runtime.decision import NOT_CHEST, Decision, DecisionRule
 from freezenet.edge_runtime.errors import ModelError
+from freezenet.edge_runtime.integrity.model_file import ModelFile
+from freezenet.edge_runtime.integrity.soundness import check_network, check_tensors
 from freezenet.edge_runtime.interpreter import Interpreter
 
 if TYPE_CHECKING:
@@ -61,13 +64,15 @@ class Classifier:
     """A model file ready to answer; not thread-safe: one per worker.
 
     Args:
-        model: Path of a .tflite file written by `freezenet convert`.
+        model: Path of a .tflite file written by `freezenet convert`, read once; or such a file that was read.
         threads: CPU threads of one inference.
         runtime: A key of `freezenet.edge_runtime.interpreter.RUNTIMES`, or None for the first that is installed.
         trust_tags: Refuse a DICOM file whose tags say that it shows no frontal chest X-ray.
+        accept_changed: Also take a file whose network is not the one that its card was written for.
 
     Raises:
         ModelError: The file is missing, damaged, without a card, or the runtime cannot run it.
+        RefusedError: Its network is not the one that its card was written for.
         MissingExtraError: No runtime is installed.
 
         >>> Classifier("models/int8.tflite").predict("chest.png").label
@@ -75,32 +80,34 @@ class Classifier:
     """
 
     def __init__(
-        self, model: str | Path, threads: int = 1, *, runtime: str | None = None, trust_tags: bool = True
+        self,
+        model: str | Path | ModelFile,
+        threads: int = 1,
+        *,
+        runtime: str | None = None,
+        trust_tags: bool = True,
+        accept_changed: bool = False,
     ) -> None:
         """Load the model and its card."""
-        self.path = Path(model)
-        self.trust_tags = trust_tags
-        self.card = ModelCard.read(self.path)
+        self.file = model if isinstance(model, ModelFile) else ModelFile.read(model)
+        self.path = self.file.path
+        self.trust_tags, self._accept_changed = trust_tags, accept_changed
+        self.card = ModelCard.read(self.file)
         self.rule = DecisionRule.from_card(self.card)
-        self.interpreter = Interpreter(self.path, threads=threads, runtime=runtime)
+        check_network(self.file, self.card, runtime, accept_changed)
+        self.interpreter = Interpreter(self.file.content, threads=threads, runtime=runtime)
+        check_tensors(self.card, self.rule, self.interpreter, self.path.name)
         self._input_dtype = self.interpreter.inputs[0]["dtype"]
-        self._outputs = {name: number for number, name in enumerate(self.card.content.get("outputs", ["scores"]))}
-        scores = self.interpreter.outputs[0]["shape"][-1]
-        if scores != len(self.card.labels):
-            raise ModelError(
-                f"A model with one score for each of its {len(self.card.labels)} labels is required. "
-                f"Got: {scores} scores."
-            )
-        if self.rule.gate is not None and "features" not in self._outputs:
-            raise ModelError(
-                "A model that gives features is required by the OOD gate in its card. "
-                f"Got: {self.path.name} with {', '.join(self._outputs)}; use the file of profile edge."
-            )
+        self._outputs = {name: number for number, name in enumerate(self.card.outputs)}
 
     def another(self) -> Classifier:
-        """Return a second one of the same file and settings, for another worker."""
+        """Return a second one of the same bytes and settings, for another worker."""
         return Classifier(
-            self.path, self.interpreter.threads, runtime=self.interpreter.runtime, trust_tags=self.trust_tags
+            self.file,
+            self.interpreter.threads,
+            runtime=self.interpreter.runtime,
+            trust_tags=self.trust_tags,
+            accept_changed=self._accept_changed,
         )
 
     @property
@@ -123,15 +130,14 @@ class Classifier:
 
     @cached_property
     def identity(self) -> dict[str, str]:
-        """What stands beside every answer, so that it can be traced: file name and SHA-256 of model and card, runtime."""
-        import hashlib
+        """What stands beside every answer, so that it can be traced: file name and SHA-256 of model and card, runtime.
 
-        from freezenet.edge_runtime.integrity.hashes import sha256_file
-
+        The digests are those of the bytes that were loaded, whatever lies under the name by now.
+        """
         return {
             "model": self.path.name,
-            "model_sha256": sha256_file(self.path),
-            "card_sha256": hashlib.sha256(read_associated(self.path, CARD_FILE)).hexdigest(),
+            "model_sha256": self.file.sha256,
+            "card_sha256": hashlib.sha256(self.file.associated(CARD_FILE)).hexdigest(),
             "runtime": self.runtime,
         }
 
@@ -157,30 +163,38 @@ class Classifier:
         tensor = spec.network_input(pixels, self._input_dtype)
         preprocessed = time.perf_counter()
         outputs = self.interpreter.invoke(tensor)
-        features = outputs[self._outputs["features"]][0] if "features" in self._outputs else None
-        decision = self.rule.decide(outputs[0][0], features)
+        decision = self._decided(pixels, outputs)
         answered = time.perf_counter()
         timings = {
             "decode": (decoded - started) * 1e3,
             "preprocess": (preprocessed - decoded) * 1e3,
             "invoke": (answered - preprocessed) * 1e3,
         }
-        # No OOD gate is needed to see that there is nothing to see.
-        label, reason = (None, NOT_CHEST) if pixels.min() == pixels.max() else (decision.label, decision.reason)
         picture = None
-        if overlay and reason != NOT_CHEST:
+        if overlay and decision.reason != NOT_CHEST:
             strongest = int(decision.probabilities.argmax())
             from freezenet.edge_runtime.images.overlay import overlay_png
 
             picture = overlay_png(gray, outputs[self._outputs["cam"]][0, ..., strongest])
             timings["overlay"] = (time.perf_counter() - answered) * 1e3
         return Prediction(
-            label=label,
+            label=decision.label,
             probabilities=dict(zip(self.card.labels, decision.probabilities.tolist(), strict=True)),
             timings_ms=timings,
-            reason=reason,
+            reason=decision.reason,
             overlay=picture,
         )
+
+    def decide(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Decision]:
+        """Return the scores (classes,) and the decision for already preprocessed pixels (h, w) uint8."""
+        outputs = self.interpreter.invoke(self.card.preprocess.network_input(pixels, self._input_dtype))
+        return outputs[0][0], self._decided(pixels, outputs)
+
+    def _decided(self, pixels: NDArray[np.uint8], outputs: list[NDArray]) -> Decision:
+        features = outputs[self._outputs["features"]][0] if "features" in self._outputs else None
+        decision = self.rule.decide(outputs[0][0], features)
+        # No OOD gate is needed to see that there is nothing to see.
+        return replace(decision, label=None, reason=NOT_CHEST) if pixels.min() == pixels.max() else decision
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the scores (n, classes) float32 of already preprocessed pixels (n, h, w) uint8."""

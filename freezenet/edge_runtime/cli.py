@@ -5,12 +5,24 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from freezenet.edge_runtime.names import counted
-from freezenet.edge_runtime.options import Loader, classifier_options, json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import (
+    Loader,
+    classifier_options,
+    json_option,
+    public_key_option,
+    runtime_option,
+    threads_option,
+)
+
+if TYPE_CHECKING:
+    from freezenet.edge_runtime.classifier import Classifier
 
 
 @click.command()
@@ -47,11 +59,12 @@ def predict(
     the reason is printed instead of the label.
     """
     from freezenet.edge_runtime.batch import available_cores, predict_all
-    from freezenet.edge_runtime.classifier import answer_line
+    from freezenet.edge_runtime.classifier import Prediction, answer_line
     from freezenet.edge_runtime.decision import NOT_CHEST
-    from freezenet.edge_runtime.errors import FreezenetError
-    from freezenet.edge_runtime.files import write_bytes
+    from freezenet.edge_runtime.errors import DataError, FreezenetError
+    from freezenet.edge_runtime.files import OF_ONE_NAME, write_bytes
     from freezenet.edge_runtime.images.inputs import named_images, overlay_names
+    from freezenet.edge_runtime.system.talk import printable
 
     classifier = load(model)
     if cam_folder is not None:
@@ -66,16 +79,23 @@ def predict(
         predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None)
     ) as answers:
         for name, prediction in answers:
+            path = None
+            if cam_folder is not None and isinstance(prediction, Prediction) and prediction.overlay is not None:
+                path = cam_folder / overlay_name(name)
+                try:
+                    write_bytes(path, prediction.overlay)
+                except OSError as error:
+                    if error.errno not in OF_ONE_NAME:
+                        raise
+                    prediction = DataError(
+                        f"A name that the file system can hold with .cam.png behind it is required. Got: {error.strerror}."
+                    )
             if isinstance(prediction, FreezenetError):
                 failures += 1
-                click.echo(f"{name}: {prediction}", err=True)
+                click.echo(printable(f"{name}: {prediction}"), err=True)
                 if as_json:
                     click.echo(json.dumps({"file": name, "error": str(prediction)}))
                 continue
-            path = None
-            if cam_folder is not None and prediction.overlay is not None:
-                path = cam_folder / overlay_name(name)
-                write_bytes(path, prediction.overlay)
             if as_json:
                 click.echo(json.dumps(answer_line(name, prediction, classifier, path)))
             else:
@@ -84,8 +104,8 @@ def predict(
                 scores = "  ".join(f"{label} {score:.3f}" for label, score in meant.items())
                 # A multi-label answer without a label is an answer, too.
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"
-                # A file name need not be text; the reader of stdout must get text.
-                click.echo(f"{click.format_filename(name)}\t{answer}\t{scores}")
+                # A file name need not be text; the reader of stdout must get text, and one line.
+                click.echo(f"{printable(name)}\t{answer}\t{scores}")
     if failures:
         sys.exit(1)
 
@@ -95,15 +115,34 @@ def predict(
 @json_option
 def inspect(model: Path, as_json: bool) -> None:
     """Print what a model file says about itself."""
-    from freezenet.edge_runtime.card import ModelCard
-    from freezenet.edge_runtime.decision import DecisionRule
-    from freezenet.edge_runtime.interpreter import Interpreter
+    from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.errors import ModelError, one_line
+    from freezenet.edge_runtime.integrity.model_file import ModelFile
 
-    card = ModelCard.read(model)
-    tensors = Interpreter(model)
+    file = ModelFile.read(model)
+    # What is to be looked at may have been changed.
+    classifier = Classifier(file, accept_changed=True)
+    described = _described(classifier)
+    if as_json:
+        content = classifier.card.content
+        click.echo(json.dumps({"file": str(model), "bytes": len(file.content), **described, "card": content}))
+        return
+    try:
+        lines = _about(classifier, described)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"A card with the figures that `freezenet convert` writes is required. Got: {model.name} without, or with others: "
+            f"{type(error).__name__}: {one_line(error, 100)}; --json shows what is there."
+        ) from None
+    click.echo("\n".join(lines))
+
+
+def _described(classifier: Classifier) -> dict[str, list[dict[str, Any]]]:
+    """Return the tensors of a model (JSON types)."""
+    tensors = classifier.interpreter
     sides = {"inputs": tensors.inputs, "outputs": tensors.outputs}
-    names = {"inputs": ["image"], "outputs": card.content["outputs"]}
-    described = {
+    names = {"inputs": ["image"], "outputs": classifier.card.outputs}
+    return {
         side: [
             {
                 "name": name,
@@ -115,36 +154,40 @@ def inspect(model: Path, as_json: bool) -> None:
         ]
         for side, found in sides.items()
     }
-    if as_json:
-        click.echo(json.dumps({"file": str(model), "bytes": model.stat().st_size, **described, "card": card.content}))
-        return
+
+
+def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what a model file says about itself, as lines for people."""
+    card, rule, model = classifier.card, classifier.rule, classifier.path
+    lines: list[str] = []
+    say = lines.append
     content = card.content
-    click.echo(
-        f"{model.name}: variant {card.variant}, {model.stat().st_size / 1e6:.2f} MB, {content['arithmetic']} arithmetic"
+    say(
+        f"{model.name}: variant {card.variant}, {len(classifier.file.content) / 1e6:.2f} MB, {content['arithmetic']} arithmetic"
     )
-    click.echo(f"labels      {', '.join(card.labels)}")
+    say(f"labels      {', '.join(card.labels)}")
     for side, found in described.items():
         for one in found:
             scale, zero = one["quantization"]
             grid = f", value = {scale:.6g} * (integer - {zero})" if scale else ""
-            click.echo(f"{side[:-1]:<11} {one['name']}: {one['dtype']} {one['shape']}{grid}")
-    rule = DecisionRule.from_card(card)
+            say(f"{side[:-1]:<11} {one['name']}: {one['dtype']} {one['shape']}{grid}")
     if rule.thresholds is not None:
         thresholds = ", ".join(f"{one} {value:.4g}" for one, value in zip(rule.labels, rule.thresholds, strict=True))
-        click.echo(f"task        multi-label, any number of labels is true; thresholds {thresholds}")
+        say(f"task        multi-label, any number of labels is true; thresholds {thresholds}")
     spec = card.preprocess
-    click.echo(
+    say(
         f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"
     )
     trained = content["trained_on"]
-    click.echo(
+    say(
         f"trained on  {counted(trained['images'], 'image')}, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
     )
-    click.echo(f"calibration {counted(content['calibration']['images'], 'image')}")
+    images = content["calibration"]["images"]
+    say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
     accuracy = content["accuracy"]
     for name in ("accuracy", "macro_f1"):
         figure = accuracy[name]
-        click.echo(
+        say(
             f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
             f"test images, {accuracy['runtime']}"
         )
@@ -154,43 +197,41 @@ def inspect(model: Path, as_json: bool) -> None:
     )
     # A card of an earlier version knows two outcomes.
     question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
-    click.echo(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
+    say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
     confidence, ood = content.get("confidence"), content.get("gate")
     if confidence:
-        click.echo(
+        say(
             f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
             f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} validation images"
         )
     for gate in (ood.get("gates") or [ood]) if ood else []:
-        click.echo(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
+        say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     if not ood:
-        click.echo("OOD gate    no OOD gate in this file")
-    click.echo(f"golden      {counted(len(card.golden), 'vector')}; check them with `freezenet verify {model}`")
-    click.echo(content["notice"])
+        say("OOD gate    no OOD gate in this file")
+    say(f"golden      {counted(len(card.golden), 'vector')}; check them with `freezenet verify {model}`")
+    say(content["notice"])
+    return lines
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL|FOLDER")
-@click.option(
-    "--public-key",
-    type=click.Path(path_type=Path),
-    metavar="KEY.pub",
-    help="Require the folder's signature (`freezenet sign`) and that no file has changed since.",
-)
+@public_key_option
 @json_option
 @threads_option
 @runtime_option
 def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, runtime: str | None) -> None:
     """Prove on this device that a model, or each in a folder, is the one that was shipped and gives its numbers.
 
-    The file is compared with its hash in conversion.json, where one lies beside it, then the golden vectors are run.
-    Exit code 3 if the file differs or gives other numbers.
+    The file is compared with its hash in conversion.json, where one lies beside it, then the golden vectors are run: scores,
+    and the whole answers. Exit code 3 if the file differs or gives others.
     """
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import RefusedError
     from freezenet.edge_runtime.images.inputs import named_models
     from freezenet.edge_runtime.integrity.hashes import CONVERSION_FILE, check_listed
+    from freezenet.edge_runtime.integrity.model_file import ModelFile
     from freezenet.edge_runtime.integrity.signature import check_models, signed_folder
+    from freezenet.edge_runtime.integrity.verify import shown
     from freezenet.edge_runtime.integrity.verify import verify as run_vectors
 
     models = named_models(model)
@@ -202,12 +243,14 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
     signature = "valid" if public_key else "not checked" if signed else None
     for path in models:
         name = path.relative_to(model).as_posix() if path != model else path.name
-        listed = check_listed(path)
-        result = run_vectors(Classifier(path, threads=threads, runtime=runtime))
+        file = ModelFile.read(path)
+        listed = check_listed(path, file.sha256)
+        file = replace(file, proven=listed)
+        result = run_vectors(Classifier(file, threads=threads, runtime=runtime))
         allowed = "labels only" if result.tolerance is None else f"at most {result.tolerance:.4f}"
         figures = (
             f"{result.inputs_equal} of {result.vectors} inputs and {result.labels_equal} labels equal, "
-            f"largest score difference {result.largest_difference:.6f} ({allowed}; recorded with {result.recorded_with})"
+            f"largest score difference {shown(result.largest_difference)} ({allowed}; recorded with {result.recorded_with}); {result.answers_said}"
         )
         if as_json:
             click.echo(json.dumps({**result.to_dict(), "model": name, "sha256_listed": listed, "signature": signature}))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freezenet.edge_runtime.errors import ModelError, one_line
-from freezenet.edge_runtime.ood import OodGate, ood_from_dict
+from freezenet.edge_runtime.ood import OodGate, ood_from_dict, single_gates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,11 +42,13 @@ class Decision:
             none); None where the rule abstains.
         probabilities: (classes,) float64, calibrated, in the order of the labels.
         reason: None, NOT_CHEST or UNCERTAIN.
+        ood: What each OOD gate reads, in their order: a distance or a probability.
     """
 
     label: str | None
     probabilities: NDArray[np.float64]
     reason: str | None
+    ood: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class DecisionRule:
             temperature = None if confidence.get("temperature") is None else float(confidence["temperature"])
             abstain_below = float(confidence.get("abstain_below") or 0.0)
             given = {str(label): float(value) for label, value in (content.get("thresholds") or {}).items()}
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(
                 f"Confidence and thresholds that are numbers are required. Got: {one_line(error, 100)}."
             ) from None
@@ -153,11 +155,13 @@ class DecisionRule:
     def decide(self, scores: NDArray, features: NDArray | None = None) -> Decision:
         """Answer for one image: scores (classes,), and features (d,) for the OOD gate."""
         probabilities = self.probabilities(scores)
-        if self.gate is not None and features is not None and not self.gate.passes(features):
-            return Decision(None, probabilities, NOT_CHEST)
+        ood: tuple[float, ...] = ()
+        if self.gate is not None and features is not None:
+            ood = tuple(one.score(features) for one in single_gates(self.gate))
+            if not self.gate.passes(features):
+                return Decision(None, probabilities, NOT_CHEST, ood)
         chosen = self.chosen(probabilities)
         if self.certainties(probabilities, chosen).min() < self.abstain_below:
-            return Decision(None, probabilities, UNCERTAIN)
-        return Decision(
-            ";".join(label for label, one in zip(self.labels, chosen, strict=True) if one), probabilities, None
-        )
+            return Decision(None, probabilities, UNCERTAIN, ood)
+        label = ";".join(label for label, one in zip(self.labels, chosen, strict=True) if one)
+        return Decision(label, probabilities, None, ood)

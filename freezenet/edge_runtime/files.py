@@ -7,6 +7,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+#: A file system cannot hold a name: too long, or with a character that it does not know.
+OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+
 
 def write_atomically(path: Path, write: Callable[[Path], object], *, durable: bool = False) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it; on failure nothing is left.

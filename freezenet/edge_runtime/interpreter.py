@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from freezenet.edge_runtime.errors import MissingExtraError, ModelError, SettingError, one_line
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.system.chatter import without_chatter
 
 if TYPE_CHECKING:
@@ -23,15 +23,12 @@ RUNTIMES = {
     "tensorflow": "tensorflow.lite.python.interpreter",  # the package tensorflow.lite itself holds no names
 }
 
-#: Bytes 4..8 of every TFLite flatbuffer.
-TFLITE_IDENTIFIER = b"TFL3"
-
 
 class Interpreter:
     """One loaded model; not thread-safe: one per worker.
 
     Args:
-        model: Path of a .tflite file (memory-mapped by the runtime) or its bytes.
+        model: Path of a .tflite file, which is read once, or its bytes, which several interpreters may share.
         threads: CPU threads of one inference; more than one can be slower on a busy machine, so measure.
         runtime: A key of RUNTIMES, or None for the first that is installed.
 
@@ -49,16 +46,15 @@ class Interpreter:
             raise SettingError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
         self.runtime = runtime or installed_runtime()
         self.threads = threads
-        head = model[:8] if isinstance(model, bytes) else _head(Path(model))
-        if head[4:8] != TFLITE_IDENTIFIER:
-            name = "bytes" if isinstance(model, bytes) else Path(model).name
-            raise ModelError(f"A TensorFlow Lite model (.tflite) is required. Got: {name}, of another format.")
-        source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
+        file = ModelFile(Path("bytes"), model) if isinstance(model, bytes) else ModelFile.read(model)
+        file.check_format()
+        # Kept, because the runtime reads the weights where they lie. Never the path: a mapped file changes under the process.
+        self._content = file.content
         try:
             engine = import_module(RUNTIMES[self.runtime]).Interpreter
             # XNNPACK greets each model on stderr; what is wrong with one is said by an exception.
             with without_chatter():
-                self._engine = engine(num_threads=threads, **source)
+                self._engine = engine(num_threads=threads, model_content=self._content)
                 self._engine.allocate_tensors()
         except (SystemError, AttributeError, ImportError) as error:
             raise MissingExtraError(_start_failure(self.runtime, error)) from None
@@ -77,9 +73,18 @@ class Interpreter:
         return f"{self.runtime} {runtime_version(self.runtime)}"
 
     def invoke(self, tensor: NDArray) -> list[NDArray]:
-        """Run one input tensor of the model's shape and dtype; return copies of all outputs, in model order."""
-        self._engine.set_tensor(self.inputs[0]["index"], tensor)
-        self._engine.invoke()
+        """Run one input tensor of the model's shape and dtype; return copies of all outputs, in model order.
+
+        ModelError where the network cannot be computed, as a damaged one cannot.
+        """
+        try:
+            self._engine.set_tensor(self.inputs[0]["index"], tensor)
+            self._engine.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                f"A network that can be computed for an input of {' x '.join(map(str, tensor.shape))} is required. "
+                f"Got: {one_line(error, 200)} (a damaged file, or another input than the model's)."
+            ) from None
         return [self._engine.get_tensor(output["index"]) for output in self.outputs]
 
     def resize(self, shape: tuple[int, ...]) -> None:
@@ -118,18 +123,6 @@ def runtime_version(runtime: str) -> str:
 
         version = installed_version(runtime)
     return str(version)
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(8)
-    except FileNotFoundError:
-        raise ModelError(f"A model file is required. Got: {path}, which does not exist.") from None
-    except IsADirectoryError:
-        raise ModelError(f"One .tflite file is required. Got: {path}, a folder; name a file in it.") from None
-    except OSError as error:
-        raise ModelError(f"A readable model file is required. Got: {path}: {error.strerror}.") from None
 
 
 def _start_failure(runtime: str, error: Exception) -> str:

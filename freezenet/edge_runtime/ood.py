@@ -13,6 +13,9 @@ from freezenet.edge_runtime.errors import ModelError, one_line
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: More features than any backbone has; W grows with their square.
+_MOST_FEATURES = 8192
+
 
 @dataclass(frozen=True)
 class OneClassGate:
@@ -77,6 +80,11 @@ class BothGates:
 OodGate = OneClassGate | LogisticGate | BothGates
 
 
+def single_gates(gate: OodGate | None) -> tuple[OneClassGate | LogisticGate, ...]:
+    """Return the gates of which each gives a number: the gate itself, those of `BothGates`, or none."""
+    return gate.gates if isinstance(gate, BothGates) else () if gate is None else (gate,)
+
+
 def ood_from_dict(content: dict[str, Any]) -> OodGate:
     """Make the OOD gate from the `gate` object of a card.
 
@@ -91,7 +99,7 @@ def ood_from_dict(content: dict[str, Any]) -> OodGate:
         gates = tuple(_single_from_dict(one) for one in content["gates"])
         if gates:
             return BothGates(gates)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise ModelError(
             f"An OOD gate of known keys and numbers is required in the card. Got: {one_line(repr(error), 100)}."
         ) from None
@@ -124,11 +132,13 @@ def ood_to_dict(gate: OodGate) -> dict[str, Any]:
 def _single_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
     kind, threshold = content["kind"], float(content["threshold"])
     if kind == "one-class" and 0 < threshold < np.inf:
-        mean, directions = np.asarray(content["mean"], np.float64), int(content["directions"])
+        mean, directions = _vector(content["mean"]), int(content["directions"])
+        if not 0 < directions <= len(mean):
+            raise ValueError(f"{directions} directions of {len(mean)} features")
         packed = np.frombuffer(base64.b64decode(content["triangle"], validate=True), "<f2")
         places = np.triu_indices(directions, m=len(mean))
         # Assignment would repeat a single number without a word.
-        if directions > len(mean) or len(packed) != len(places[0]):
+        if len(packed) != len(places[0]):
             raise ValueError(f"{len(packed)} numbers for {directions} directions of {len(mean)} features")
         whitening = np.zeros((directions, len(mean)))
         # Doubles, because a damaged scale may be larger than a half-precision number can be.
@@ -136,11 +146,20 @@ def _single_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
         if np.isfinite(mean).all() and np.isfinite(whitening).all():
             return OneClassGate(mean, whitening, threshold)
     if kind == "logistic" and 0 <= threshold <= 1:
-        return LogisticGate(np.asarray(content["weights"], np.float64), float(content["bias"]), threshold)
+        weights, bias = _vector(content["weights"]), float(content["bias"])
+        if np.isfinite(weights).all() and np.isfinite(bias):
+            return LogisticGate(weights, bias, threshold)
     raise ModelError(
         "An OOD gate of kind one-class with a threshold above 0, or logistic with one from 0 to 1, is required in the card. "
         f"Got: kind {kind!r:.80}, threshold {threshold:g}; update freezenet."
     )
+
+
+def _vector(values: Any) -> NDArray[np.float64]:
+    """Return a list of numbers, and nothing else that NumPy would make some of, as (d,) float64."""
+    if not isinstance(values, list) or not 0 < len(values) <= _MOST_FEATURES:
+        raise ValueError(f"a list of 1 to {_MOST_FEATURES} numbers is missing")
+    return np.array([float(value) for value in values])
 
 
 def _rounded(values: NDArray) -> list[float]:

@@ -35,23 +35,48 @@ names_option = click.option(
     "--names", is_flag=True, help="Name files on stdout and stderr; their names may hold patients' names or UIDs."
 )
 
+public_key_option = click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    metavar="KEY.pub",
+    help="Require the signature of the model's folder (`freezenet sign`) and that no file has changed since.",
+)
+accept_changed_option = click.option(
+    "--accept-changed",
+    is_flag=True,
+    help="Use the model even where its SHA-256 is not that in conversion.json beside it, or its network not that in its card.",
+)
+
 
 def classifier_options(command: _Command) -> _Command:
-    """Add the options that decide how a model is run: --ignore-tags, --threads and --runtime.
+    """Add the options that decide how a model is run: --ignore-tags, --threads, --runtime, --public-key and --accept-changed.
 
-    The command takes them as one argument `load`, a `Loader`.
+    The command takes them as one argument `load`, a `Loader`, which compares the file with what lies beside it.
     """
 
     @functools.wraps(command)
-    def with_loader(*args: Any, ignore_tags: bool, threads: int, runtime: str | None, **others: Any) -> Any:
+    def with_loader(
+        *args: Any,
+        ignore_tags: bool,
+        threads: int,
+        runtime: str | None,
+        public_key: Path | None,
+        accept_changed: bool,
+        **others: Any,
+    ) -> Any:
         def load(model: str | Path) -> Classifier:
             from freezenet.edge_runtime.classifier import Classifier
+            from freezenet.edge_runtime.integrity.shipped import shipped_model
 
-            return Classifier(model, threads=threads, runtime=runtime, trust_tags=not ignore_tags)
+            file = shipped_model(model, public_key=public_key, accept_changed=accept_changed)
+            return Classifier(
+                file, threads=threads, runtime=runtime, trust_tags=not ignore_tags, accept_changed=accept_changed
+            )
 
         return command(*args, load=load, **others)
 
-    return ignore_tags_option(threads_option(runtime_option(with_loader)))  # type: ignore[return-value]
+    options = (runtime_option, threads_option, ignore_tags_option, public_key_option, accept_changed_option)
+    return functools.reduce(lambda made, option: option(made), options, with_loader)  # type: ignore[arg-type, return-value]
 
 
 def setting_option(cls: type[Settings], name: str, **more: Any) -> Callable[[_Command], _Command]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.card import ModelCard, read_associated
+from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.interpreter import Interpreter
 
 
@@ -33,17 +34,19 @@ class Question:
     @classmethod
     def golden(cls, model: Path, variant: str) -> Question:
         """Ask for the golden vectors inside the file: the scores that it was shipped with."""
-        card = ModelCard.read(model)
+        file = ModelFile.read(model)
+        card = ModelCard.read(file)
         if not card.golden:
             raise ModelError(f"A model with golden vectors is required. Got: {model.name} without any.")
-        pixels = np.stack([card.preprocess.pixels(read_associated(model, one["image"])) for one in card.golden])
+        pixels = np.stack([card.preprocess.pixels(file.associated(one["image"])) for one in card.golden])
         expected = np.array([[one["scores"][label] for label in card.labels] for one in card.golden], np.float32)
         return cls(variant, model, card, pixels, _tensors(model, card, pixels), expected)
 
     @classmethod
     def of_pixels(cls, model: Path, variant: str, pixels: NDArray[np.uint8]) -> Question:
         """Ask for what the edge runtime on this machine answers to pixels (n, h, w) uint8 of the input's size."""
-        card = ModelCard.read(model)
+        file = ModelFile.read(model)
+        card = ModelCard.read(file)
         expected = np.asarray(Classifier(model).scores(pixels), np.float32)
         return cls(variant, model, card, pixels, _tensors(model, card, pixels), expected)
 

@@ -7,9 +7,11 @@ import zipfile
 
 import pytest
 
-from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, ModelCard, read_associated
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, ModelCard
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 
 VALID = {
     "card_version": CARD_VERSION,
@@ -57,13 +59,45 @@ def test_preprocessing_that_this_version_does_not_know_is_refused():
         ModelCard.from_dict({**VALID, "preprocess": {**VALID["preprocess"], "color": "rgb"}})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": "Clear"},
+        {"labels": []},
+        {"labels": ["Clear", "Clear"]},
+        {"labels": ["Clear", "a\nb"]},
+        {"labels": ["Clear", 3]},
+        {"variant": None},
+        {"outputs": []},
+        {"outputs": ["cam", "scores"]},
+        {"outputs": ["scores", "unknown"]},
+        {"golden": []},
+        {"golden": {"runtime": "r", "vectors": [{"image": "i", "pixels_sha256": "0"}]}},
+        {"golden": {"runtime": "r", "vectors": [{"image": "i", "pixels_sha256": "0", "scores": {"Clear": True}}]}},
+        {"network": {"bytes": "9", "sha256": ""}},
+        {"preprocess": {"size": [float("inf"), 64]}},
+        {"preprocess": {"size": [1e9]}},
+        {"preprocess": {"std": float("nan")}},
+        {"preprocess": {"mean": float("inf")}},
+        {"preprocess": []},
+        {"confidence": 3},
+    ],
+)
+def test_a_card_of_wrong_types_is_one_sentence(change):
+    with pytest.raises(ModelError, match=r" is required\. Got: "):
+        DecisionRule.from_card(ModelCard.from_dict({**VALID, **change}))
+
+
 def zip_file(path, content: bytes):
-    with zipfile.ZipFile(path, "w") as archive:
+    path.write_bytes(b"\x20\0\0\0TFL3" + bytes(24))
+    with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(CARD_FILE, content)
     return path
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'"card"'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"[]", b"null", b'"card"', b"[" * 100_000, b'{"a":' * 100_000]
+)
 def test_a_damaged_card_is_one_sentence(tmp_path, content):
     with pytest.raises(FreezenetError, match=r"is required\. Got: "):
         ModelCard.read(zip_file(tmp_path / "model.tflite", content))
@@ -89,4 +123,4 @@ def test_missing_folder_and_foreign_files_are_told_apart(tmp_path):
 
 def test_an_associated_file_that_is_not_there_is_a_key_error(models):
     with pytest.raises(KeyError):
-        read_associated(models / "int8.tflite", "none.png")
+        ModelFile.read(models / "int8.tflite").associated("none.png")

@@ -206,3 +206,29 @@ def test_the_identity_names_the_file_that_answered(models):
     assert identity["model_sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
     with zipfile.ZipFile(model) as archive:
         assert identity["card_sha256"] == hashlib.sha256(archive.read("card.json")).hexdigest()
+
+
+@pytest.mark.parametrize("how", ["replaced", "overwritten", "removed"])
+def test_the_identity_is_that_of_the_bytes_that_were_loaded(models, phantoms, tmp_path, how):
+    import hashlib
+
+    path, image = tmp_path / "int8.tflite", some_images(phantoms)[0]
+    path.write_bytes((models / "int8.tflite").read_bytes())
+    classifier = Classifier(path)
+    expected = classifier.predict(image, overlay=True)
+    other = (models / "float32.tflite").read_bytes()
+    if how == "replaced":
+        (tmp_path / "new").write_bytes(other)
+        (tmp_path / "new").replace(path)
+    elif how == "overwritten":
+        with path.open("r+b") as file:
+            file.write(other)
+            file.truncate(1000)
+    else:
+        path.unlink()
+    for one in (classifier, classifier.another(), classifier.another().another()):
+        assert one.file.content is classifier.file.content
+        assert one.identity["model_sha256"] == hashlib.sha256((models / "int8.tflite").read_bytes()).hexdigest()
+        assert one.identity["card_sha256"] != Classifier(models / "float32.tflite").identity["card_sha256"]
+        answer = one.predict(image, overlay=True)
+        assert (answer.probabilities, answer.overlay) == (expected.probabilities, expected.overlay)

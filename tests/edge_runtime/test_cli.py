@@ -361,3 +361,24 @@ def test_wrong_usage_in_a_process_is_exit_2_without_a_traceback():
     done = process("predict")
     assert done.returncode == 2
     assert "Missing argument" in done.stderr
+
+
+def test_names_that_no_terminal_prints_and_one_too_long_for_its_overlay_stop_nobody(models, phantoms, tmp_path):
+    image = next(phantoms.parent.rglob("*.png")).read_bytes()
+    names = ["a\nb", "c\x1b[31md", "e\u202ef", os.fsdecode(b"g\xff"), "n" * 249 + ".png", "z.png"]
+    (tmp_path / "in").mkdir()
+    for name in names:
+        (tmp_path / "in" / name).write_bytes(image)
+    arguments = [tmp_path / "in" / name for name in names]
+    command = [sys.executable, "-m", "freezenet", "predict", str(models / "int8.tflite"), *map(str, arguments), "--cam",
+               str(tmp_path / "cam")]  # fmt: skip
+    for encoding in ("utf-8", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        assert done.returncode == 1
+        assert len(done.stdout.splitlines()) == len(names) - 1
+        assert done.stdout.isascii() and b"\x1b" not in done.stdout
+        assert b"a\\nb\t" in done.stdout and b"g\\udcff\t" in done.stdout and b"z.png\t" in done.stdout
+        (said,) = done.stderr.splitlines()
+        assert b"A name that the file system can hold with .cam.png behind it is required." in said
+    assert len(list((tmp_path / "cam").iterdir())) == len(names) - 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -47,10 +48,14 @@ def test_a_classifier_is_loaded_as_the_options_say(monkeypatch):
     seen = []
 
     class Loaded:
-        def __init__(self, model, threads, *, runtime, trust_tags):
-            seen.append((model, threads, runtime, trust_tags))
+        def __init__(self, model, threads, *, runtime, trust_tags, accept_changed):
+            seen.append((model, threads, runtime, trust_tags, accept_changed))
 
     monkeypatch.setattr("freezenet.edge_runtime.classifier.Classifier", Loaded)
+    monkeypatch.setattr(
+        "freezenet.edge_runtime.integrity.shipped.shipped_model",
+        lambda model, *, public_key, accept_changed: (model, public_key, accept_changed),
+    )
 
     @click.command()
     @click.argument("model")
@@ -59,8 +64,13 @@ def test_a_classifier_is_loaded_as_the_options_say(monkeypatch):
         load(model)
 
     for given, expected in (
-        ([], ("m", 1, None, True)),
-        (["--threads", "3", "--ignore-tags", "--runtime", "tflite-runtime"], ("m", 3, "tflite-runtime", False)),
+        ([], (("m", None, False), 1, None, True, False)),
+        (
+            ["--threads", "3", "--ignore-tags", "--runtime", "tflite-runtime"],
+            (("m", None, False), 3, "tflite-runtime", False, False),
+        ),
+        (["--public-key", "k.pub"], (("m", Path("k.pub"), False), 1, None, True, False)),
+        (["--accept-changed"], (("m", None, True), 1, None, True, True)),
     ):
         result = CliRunner().invoke(load_it, ["m", *given])
         assert result.exit_code == 0, result.output

@@ -22,9 +22,10 @@ import numpy as np
 
 from freezenet.convert.app import WEB
 from freezenet.convert.package.golden import golden_images
-from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
+from freezenet.edge_runtime.card import CARD_FILE, ModelCard
 from freezenet.edge_runtime.errors import ModelError, RefusedError
 from freezenet.edge_runtime.integrity.hashes import check_listed
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.train.files import MARK, prepare_output
 
 MODEL = "model.tflite"
@@ -49,17 +50,18 @@ def export_app(model: Path, out: Path, *, without_ood_gate: bool = False, overwr
         RefusedError: It was changed since its conversion, or holds a picture that freezenet has not drawn.
         SettingError: `out` holds something else.
     """
-    check_listed(model)
-    card = ModelCard.read(model)
+    file = ModelFile.read(model)
+    check_listed(model, file.sha256)
+    card = ModelCard.read(file)
     if "gate" not in card.content and not without_ood_gate:
         raise ModelError(
             f"A model with an OOD gate is required for a phone. Got: {model.name} without one, which names a class for any "
             "picture; take the file that `freezenet convert` names for a phone, or pass --without-ood-gate."
         )
     files = {
-        MODEL: model.read_bytes(),
-        CARD_FILE: read_associated(model, CARD_FILE),
-        **{f"golden/{name}": content for name, content in _golden(model, card).items()},
+        MODEL: file.content,
+        CARD_FILE: file.associated(CARD_FILE),
+        **{f"golden/{name}": content for name, content in _golden(file, card).items()},
         **{path.name: path.read_bytes() for path in sorted(WEB.iterdir()) if path.is_file() and path.name != README},
         README: _readme(card).encode(),
     }
@@ -80,8 +82,9 @@ def export_app(model: Path, out: Path, *, without_ood_gate: bool = False, overwr
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != MARK)
 
 
-def _golden(model: Path, card: ModelCard) -> dict[str, bytes]:
+def _golden(file: ModelFile, card: ModelCard) -> dict[str, bytes]:
     """Return the golden pictures of a model, each of which is one that freezenet draws."""
+    model = file.path
     if not card.golden:
         raise ModelError(f"A model with golden vectors is required. Got: {model.name} without any; convert it again.")
     if not isinstance((card.content.get("calibration") or {}).get("images", 0), int):
@@ -93,7 +96,7 @@ def _golden(model: Path, card: ModelCard) -> dict[str, bytes]:
     for vector in card.golden:
         name = vector["image"]
         try:
-            pictures[name] = read_associated(model, name)
+            pictures[name] = file.associated(name)
         except KeyError:
             raise ModelError(
                 f"A model with its golden pictures inside is required. Got: {model.name} without {name}; convert it again."

@@ -11,12 +11,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.package.golden import golden_images, golden_vectors
-from freezenet.convert.package.metadata import LABELS_FILE, Description, with_metadata
+from freezenet.convert.package.golden import golden_images, golden_vectors, with_answers
+from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
 from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CalibratedOn, CardContent, TrainedOn
+from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.files import sha256_file
 from freezenet.train.run import Run
@@ -116,7 +118,7 @@ def calibrated_on(variant: Variant, calibration: Calibration) -> CalibratedOn:
 def packed(model: bytes, card: CardContent, run: Run) -> bytes:
     """Return the finished file: the model with metadata, labels, card and golden images inside.
 
-    card: as `make_card` returns it, with the names of the model's "outputs".
+    card: as `make_card` returns it, with the names of the model's "outputs"; what the file itself answers is added.
     """
     text = Description(
         name=card["name"],
@@ -124,9 +126,17 @@ def packed(model: bytes, card: CardContent, run: Run) -> bytes:
         version=hashlib.sha256(model).hexdigest()[:12],
         license="The trained weights are the user's; the training images' licences apply.",
     )
-    files = {
-        LABELS_FILE: "\n".join(run.labels).encode(),
-        CARD_FILE: json.dumps(card, separators=(",", ":")).encode(),
-        **golden_images(run.recipe.preprocess),
-    }
-    return with_metadata(model, text, run.recipe.preprocess, files, card["outputs"])
+    spec = run.recipe.preprocess
+    network = described(model, text, spec, card["outputs"])
+    images = golden_images(spec)
+    card = {**card, "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()}}
+
+    def file(card: CardContent) -> bytes:
+        content = json.dumps(card, separators=(",", ":")).encode()
+        return with_files(network, {LABELS_FILE: "\n".join(run.labels).encode(), CARD_FILE: content, **images})
+
+    # A model that gives NaN is refused, but is kept for study: it has no answers.
+    if np.isfinite([list(one["scores"].values()) for one in card["golden"]["vectors"]]).all():
+        classifier = Classifier(ModelFile(Path(f"{card['variant']}.tflite"), file(card)))
+        card["golden"] = with_answers(card["golden"], classifier, images)
+    return file(card)

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from freezenet.convert.folder import ModelsFolder
-from freezenet.edge_runtime.card import CARD_FILE, ModelCard, read_associated
+from freezenet.edge_runtime.card import CARD_FILE, ModelCard
 from freezenet.edge_runtime.errors import MissingExtraError, ModelError
 from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.train.files import MARK, prepare_output, write_json
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.task import MultiLabel
@@ -98,7 +99,7 @@ def _fill(folder: Path, variants: list[dict[str, Any]], readme: str) -> None:
         (folder / one["name"]).mkdir()
         for file in (one, *one["apps"]):
             shutil.copyfile(file["source"], folder / file["file"])
-        (folder / one["name"] / CARD_FILE).write_bytes(read_associated(one["source"], CARD_FILE))
+        (folder / one["name"] / CARD_FILE).write_bytes(ModelFile.read(one["source"]).associated(CARD_FILE))
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in card.labels), encoding="utf-8")
     write_json(folder / "preprocess.json", card.content["preprocess"])
     (folder / README).write_text(readme, encoding="utf-8")

@@ -16,17 +16,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
+from freezenet.edge_runtime.card import OUTPUTS
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 _METADATA_IDENTIFIER = b"M001"
 _METADATA_ENTRY = "TFLITE_METADATA"
 LABELS_FILE = "labels.txt"
-#: What an output tensor of a name holds.
-OUTPUTS = {
-    "scores": "Probability of each class, 0 to 1.",
-    "cam": "Class activation map: what each place of the last feature map adds to each class before pooling and softmax.",
-    "features": "Mean of the trunk's last feature map, for a gate that asks whether an image is a chest X-ray.",
-}
 
 # Enumerations of metadata_schema.fbs
 _IMAGE_PROPERTIES = 2  # union ContentProperties
@@ -46,16 +41,10 @@ class Description:
     license: str
 
 
-def with_metadata(
-    model: bytes,
-    text: Description,
-    spec: PreprocessSpec,
-    files: dict[str, bytes],
-    outputs: Sequence[str] = ("scores",),
-) -> bytes:
-    """Return the model with TFLite metadata inside and the associated files behind it.
+def described(model: bytes, text: Description, spec: PreprocessSpec, outputs: Sequence[str] = ("scores",)) -> bytes:
+    """Return the model with TFLite metadata inside; the associated files that these name are still to be added.
 
-    files: name -> content; must hold `labels.txt`. outputs: keys of OUTPUTS in file order, one for each of the model. Equal arguments give equal bytes: the archive's dates are fixed.
+    outputs: keys of OUTPUTS in file order, one for each of the model.
     """
     tree = read_tree(model)
     tree.metadata = [entry for entry in tree.metadata or [] if entry.name != _METADATA_ENTRY.encode()]
@@ -65,7 +54,15 @@ def with_metadata(
     entry = schema.MetadataT()
     entry.name, entry.buffer = _METADATA_ENTRY, len(tree.buffers) - 1
     tree.metadata.append(entry)
-    packed = io.BytesIO(write_tree(tree))
+    return write_tree(tree)
+
+
+def with_files(model: bytes, files: dict[str, bytes]) -> bytes:
+    """Return the model with the associated files (name -> content, `labels.txt` among them) in an archive behind it.
+
+    Equal arguments give equal bytes: the archive's dates are fixed.
+    """
+    packed = io.BytesIO(model)
     with zipfile.ZipFile(packed, "a", zipfile.ZIP_STORED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)

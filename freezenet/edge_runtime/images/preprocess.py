@@ -6,13 +6,14 @@ language do the same: read gray values (`freezenet.edge_runtime.images.reader`),
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import ModelError
+from freezenet.edge_runtime.errors import ModelError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,10 +54,11 @@ class PreprocessSpec:
                 raise ModelError(
                     f"Preprocessing with {key} = {value!r} is what this version knows. Got: {got!r:.80}; {remedy}."
                 )
-        if self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
+        finite = math.isfinite(self.mean) and math.isfinite(self.std)
+        if not finite or self.std <= 0 or len(self.size) != 2 or min(self.size) < 32:
             raise ModelError(
-                f"Preprocessing needs std > 0 and two sides of at least 32 pixels. Got: std {self.std}, "
-                f"size {self.size}."
+                f"Preprocessing with a finite mean, a std above 0 and two sides of at least 32 pixels is required. Got: mean "
+                f"{self.mean:g}, std {self.std:g}, size {self.size!r:.80}."
             )
 
     @classmethod
@@ -64,8 +66,10 @@ class PreprocessSpec:
         """Make a spec from the `preprocess` object of a card."""
         try:
             return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise ModelError(f"A preprocessing spec of known keys and types is required. Got: {error}.") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ModelError(
+                f"A preprocessing spec of known keys and types is required. Got: {one_line(error, 200)}."
+            ) from None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as the card's `preprocess` object (JSON types only)."""

@@ -11,6 +11,8 @@ from typing import Any
 from freezenet.edge_runtime.errors import ModelError, RefusedError
 
 CONVERSION_FILE = "conversion.json"
+#: Largest conversion.json in bytes; one has some 15 kB.
+_MAX_BYTES = 16 << 20
 
 
 def sha256_file(path: Path) -> str:
@@ -22,32 +24,49 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_listed(model: Path) -> bool:
-    """Compare a model file with its hash in the `conversion.json` of its folder; return whether one is listed.
+def check_listed(model: Path, sha256: str | None = None) -> bool:
+    """Compare a model file with its hash in the `conversion.json` of its folder; return whether it is listed there.
 
-    Raises RefusedError where the file was changed, ModelError where it is missing or conversion.json damaged.
+    Args:
+        model: The file. One that is listed under another name was renamed, not changed.
+        sha256: Of the bytes that were read of it, or None to read them here.
+
+    Raises:
+        RefusedError: The file was changed.
+        ModelError: It is missing, or conversion.json is damaged.
     """
     conversion = model.parent / CONVERSION_FILE
     if not conversion.is_file():
         return False
     try:
-        variants = json.loads(conversion.read_bytes())["variants"]
-    except (ValueError, KeyError, TypeError):
+        listed = [(str(name), str(digest)) for name, digest in _records(json.loads(_read(conversion))["variants"])]
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ModelError(
             f"A {CONVERSION_FILE} with variants is required. Got: {conversion}, damaged; fetch the folder again."
         ) from None
-    expected = {hexadecimal for name, hexadecimal in _records(variants) if name == model.name}
-    if expected and not model.is_file():
+    named = any(name == model.name for name, _ in listed)
+    if named and sha256 is None and not model.is_file():
         raise ModelError(f"A model file is required. Got: {model}, which does not exist.")
-    if expected and {sha256_file(model)} != expected:
+    if not listed or (sha256 is None and not model.is_file()):
+        return False
+    found = (model.name, sha256 or sha256_file(model))
+    if named and found not in listed:
         raise RefusedError(
             f"The file that {CONVERSION_FILE} lists is required. Got: {model.name} with another SHA-256, changed since "
             "its conversion; fetch the folder again."
         )
-    return bool(expected)
+    return any(digest == found[1] for _, digest in listed)
 
 
-def _records(content: Any) -> Iterator[tuple[str, str]]:
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError("larger than any that is written")
+    return content
+
+
+def _records(content: Any) -> Iterator[tuple[Any, Any]]:
     """Yield the file and SHA-256 of every record {"file", "sha256"}, however deep it lies."""
     if isinstance(content, dict):
         if "file" in content and "sha256" in content:

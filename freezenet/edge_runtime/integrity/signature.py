@@ -62,8 +62,8 @@ def signed_folder(path: Path) -> Path | None:
     return next((folder for folder in (start, start.parent) if (folder / SIGNATURE_FILE).is_file()), None)
 
 
-def check_signature(folder: Path, public_key: Path) -> tuple[str, ...]:
-    """Check a folder against its signature; return the names of the signed files, relative, with slashes.
+def check_signature(folder: Path, public_key: Path) -> dict[str, str]:
+    """Check a folder against its signature; return name -> SHA-256 of the signed files, names relative, with slashes.
 
     Raises RefusedError with one sentence where the signature is missing, damaged or of another key, and where a
     file was changed, added or removed; SettingError where the key cannot be used.
@@ -83,11 +83,11 @@ def check_signature(folder: Path, public_key: Path) -> tuple[str, ...]:
     # Another signer may have signed what we leave out.
     left_out = [one for one in IGNORED if not any(_below(name, one) for name in listed)]
     _compare(folder, listed, files_to_sign(folder, (*left_out, *ignored)))
-    return tuple(listed)
+    return listed
 
 
-def check_models(models: list[Path], folder: Path | None, public_key: Path) -> None:
-    """Check the folder that the models lie in, and that they are among its signed files; errors of `check_signature`."""
+def check_models(models: list[Path], folder: Path | None, public_key: Path) -> dict[str, str]:
+    """Check the folder that the models lie in, and that they are among its signed files; see `check_signature`."""
     missing = [path for path in models if not path.is_file()]
     if missing:
         raise ModelError(f"A model file is required. Got: {missing[0]}, which does not exist.")
@@ -96,6 +96,7 @@ def check_models(models: list[Path], folder: Path | None, public_key: Path) -> N
     for model in models:
         if Path(os.path.abspath(model)).relative_to(folder).as_posix() not in signed:
             raise RefusedError(f"A model that is part of what was signed is required. Got: {model}, which is not.")
+    return signed
 
 
 def files_to_sign(folder: Path, ignored: tuple[str, ...] = IGNORED) -> dict[str, Path]:

@@ -174,7 +174,7 @@ class Arrivals:
                     self.refusals.add(system_message(error))
                 continue
             for entry in entries:
-                if entry.name.startswith(ASIDE):
+                if entry.name.startswith(ASIDE) and entry.is_file(follow_symlinks=False):
                     self.aside.append(Path(entry.path))
                 if ignored(entry.name):
                     continue

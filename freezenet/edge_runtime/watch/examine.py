@@ -3,7 +3,9 @@
 A watcher that was killed while it read a file cannot know whether the file was to blame, or a power cut, or a person. So such a
 file is first read by a child, whose end harms nobody and is seen.
 
-    python -m freezenet.edge_runtime.watch.examine MODEL RUNTIME OVERLAY TRUST_TAGS < FILE
+    python -m freezenet.edge_runtime.watch.examine NAME RUNTIME OVERLAY TRUST_TAGS < MODEL-SIZE MODEL FILE
+
+The child is given the bytes of the model that answers here, whatever lies under its name by now.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError, one_line
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS = 10
 #: Seconds after which a reader counts as hanging; less than half of what the service's watchdog allows.
 LONGEST_READING = 50.0
+_SIZE_BYTES = 8
 
 
 def examine(classifier: Classifier, arrival: Arrival, attempts: int, overlay: bool) -> Prediction:
@@ -64,7 +68,9 @@ def examine(classifier: Classifier, arrival: Arrival, attempts: int, overlay: bo
 def survives(classifier: Classifier, content: bytes, overlay: bool) -> bool:
     """Return whether a process outlives answering for this content; an error that it reports is no end."""
     settings = (classifier.path, classifier.interpreter.runtime, int(overlay), int(classifier.trust_tags))
-    return outlives(module_command("freezenet.edge_runtime.watch.examine", *map(str, settings)), content)
+    command = module_command("freezenet.edge_runtime.watch.examine", *map(str, settings))
+    model = classifier.file.content
+    return outlives(command, len(model).to_bytes(_SIZE_BYTES, "little") + model + content)
 
 
 def outlives(arguments: list[str], content: bytes, seconds: float = LONGEST_READING) -> bool:
@@ -78,7 +84,10 @@ def outlives(arguments: list[str], content: bytes, seconds: float = LONGEST_READ
 
 if __name__ == "__main__":
     from freezenet.edge_runtime.classifier import Classifier
+    from freezenet.edge_runtime.integrity.model_file import ModelFile
 
     with suppress(Exception):
-        reader = Classifier(sys.argv[1], runtime=sys.argv[2], trust_tags=sys.argv[4] == "1")
+        size = int.from_bytes(sys.stdin.buffer.read(_SIZE_BYTES), "little")
+        model = ModelFile(Path(sys.argv[1]), sys.stdin.buffer.read(size), proven=True)
+        reader = Classifier(model, runtime=sys.argv[2], trust_tags=sys.argv[4] == "1")
         reader.predict(sys.stdin.buffer.read(), overlay=sys.argv[3] == "1")

@@ -5,7 +5,7 @@
     OUTBOX/processed/<slot>       the file itself
     OUTBOX/rejected/<slot>        a file that could not be answered, and <slot>.json with the reason
     OUTBOX/.freezenet-watch/      lock, mark, jobs under work
-    INBOX/.freezenet-outbox       the mark of the outbox that this inbox was first used with
+    .<OUTBOX>.freezenet-mark      the mark once more, beside OUTBOX; see `freezenet.edge_runtime.watch.mark`
 
 A slot is the file's name relative to the inbox; where another content has it already, the first 12 digits of the SHA-256
 are added. Nothing is ever overwritten.
@@ -30,11 +30,11 @@ from freezenet.edge_runtime.files import to_disk, write_atomically
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.watch.arrivals import ASIDE
 from freezenet.edge_runtime.watch.journal import Job, Journal, job_key
-from freezenet.edge_runtime.watch.trouble import FolderTrouble, trouble_at
+from freezenet.edge_runtime.watch.mark import MARK_IN_INBOX, leave_hint, mark_beside, read_mark
+from freezenet.edge_runtime.watch.trouble import FolderTrouble
 
 PROCESSED, REJECTED = "processed", "rejected"
 STATE = ".freezenet-watch"
-MARK_IN_INBOX = ".freezenet-outbox"
 #: Bytes that file systems allow in a name, less what the longest temporary name adds.
 _NAME_BYTES = 255 - len("..cam.partial.png")
 
@@ -60,20 +60,28 @@ class Outbox:
         if self._lock is not None and self._still_there():
             return
         self.close()
-        known = self._mark or _text(inbox / MARK_IN_INBOX)
-        found = _text(self.folder / STATE / "mark")
-        if known is not None and found != known:
-            raise FolderTrouble(
-                f"The outbox that this inbox was first used with is required. Got: {self.folder}, another or empty "
-                f"folder; mount its drive, or remove {inbox / MARK_IN_INBOX} and start again to begin a new outbox."
-            )
+        found = read_mark(self.folder / STATE / "mark")
+        self._check_mark(inbox, found)
         self.journal.folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._locked()
-        self._mark = found or _text(self.folder / STATE / "mark") or uuid.uuid4().hex
-        self._leave_mark(self.folder / STATE / "mark")
-        with trouble_at("inbox", inbox):
-            self._leave_mark(inbox / MARK_IN_INBOX)
+        self._mark = found or read_mark(self.folder / STATE / "mark") or uuid.uuid4().hex
+        for path in (self.folder / STATE / "mark", mark_beside(self.folder)):
+            if read_mark(path) is None:
+                _write(path, f"{self._mark}\n".encode())
+        leave_hint(inbox, self._mark)
         self._tidy(inbox)
+
+    def _check_mark(self, inbox: Path, found: str | None) -> None:
+        """Raise FolderTrouble where another outbox, or none, is found in the place of the one that is known."""
+        beside, hint = mark_beside(self.folder), inbox / MARK_IN_INBOX
+        # The inbox is anybody's: what it says counts for nothing once the outbox itself is known.
+        known = self._mark or read_mark(beside) or read_mark(hint, own=True)
+        if known is not None and found != known:
+            marks = " and ".join(str(path) for path in (beside, hint) if os.path.lexists(path))
+            raise FolderTrouble(
+                f"The outbox that this inbox was first used with is required. Got: {self.folder}, another or empty "
+                f"folder; mount its drive, or remove {marks} and start again to begin a new outbox."
+            )
 
     def close(self) -> None:
         """Let another process have the outbox."""
@@ -183,10 +191,6 @@ class Outbox:
             ) from None
         return handle
 
-    def _leave_mark(self, path: Path) -> None:
-        if _text(path) is None:
-            _write(path, f"{self._mark}\n".encode())
-
     def _tidy(self, inbox: Path) -> None:
         """Take away what a kill left: half-written jobs, and jobs whose last step was done."""
         for path in self.journal.folder.glob(".*"):
@@ -284,10 +288,3 @@ def _record(path: Path, job: Job) -> dict[str, Any] | None:
         return None
     mine = isinstance(found, dict) and (found.get("file"), found.get("input_sha256")) == (job.file, job.sha256)
     return found if mine else None
-
-
-def _text(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="ascii").strip() or None
-    except (FileNotFoundError, NotADirectoryError):
-        return None

@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from freezenet.edge_runtime.system.talk import printable
 from freezenet.edge_runtime.watch.listener import Listener, Outcome
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Reporter(Listener):
 def line(outcome: Outcome, names: bool) -> str:
     """Return the line for a person: digits of the SHA-256, state, and the file's name where it may be said."""
     shown = [outcome.sha256[:12], outcome.state]
-    return "\t".join([*shown, click.format_filename(outcome.file)] if names else shown)
+    return "\t".join([*shown, printable(outcome.file)] if names else shown)
 
 
 def line_json(outcome: Outcome, names: bool) -> dict[str, Any]:
@@ -94,7 +95,8 @@ def notify(**values: str) -> bool:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return False
-    message = "\n".join(f"{key}={value}" for key, value in values.items())
+    # A line break would begin another message.
+    message = "\n".join(f"{key}={printable(value)}" for key, value in values.items())
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
             channel.setblocking(False)

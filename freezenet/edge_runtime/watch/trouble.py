@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.files import OF_ONE_NAME
 
 #: Seconds before the first and, doubling, at most before every further try.
 FIRST_DELAY, LONGEST_DELAY = 1.0, 30.0
-#: The outbox's file system cannot hold the name: too long, or with a character that it does not know.
-_OF_ONE_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
 class FolderTrouble(FreezenetError):
@@ -29,7 +27,7 @@ def trouble_at(what: str, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _OF_ONE_NAME:
+        if error.errno in OF_ONE_NAME:
             raise
         raise FolderTrouble(
             f"An {what} that can be read and written is required. Got: {folder}: {system_message(error)}."

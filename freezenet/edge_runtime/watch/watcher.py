@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 from freezenet.edge_runtime.classifier import Classifier, answer_line
 from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
+from freezenet.edge_runtime.system.talk import printable
 from freezenet.edge_runtime.watch.arrivals import ASIDE, Arrival, Arrivals
 from freezenet.edge_runtime.watch.examine import examine
 from freezenet.edge_runtime.watch.journal import Job
@@ -31,15 +32,12 @@ from freezenet.edge_runtime.watch.listener import Listener, Outcome
 from freezenet.edge_runtime.watch.outbox import PROCESSED, REJECTED, Outbox
 from freezenet.edge_runtime.watch.settings import WatchSettings
 from freezenet.edge_runtime.watch.trouble import FolderTrouble, next_delay, system_message, trouble_at
+from freezenet.edge_runtime.watch.turns import Answered, Turns, Waits
 
-
-@dataclass
-class _Wait:
-    """A file that is tried again later; `answered` holds what is only left to be delivered."""
-
-    delay: float
-    until: float
-    answered: tuple[Arrival, Job, dict[str, Any]] | None = None
+#: Seconds of work after which the inbox is looked at again.
+_ROUND = 2.0
+#: Looks after which nobody waits any longer for a file that was set aside to get its name back.
+_LOOKS_FOR_ASIDE = 3
 
 
 class Watcher:
@@ -82,7 +80,8 @@ class Watcher:
         self.classifier, self.settings = classifier, settings
         self.deliver, self.listener = deliver, listener or Listener()
         self.arrivals, self.outbox = Arrivals(inbox, settings.settle), Outbox(outbox)
-        self._waits: dict[str, _Wait] = {}
+        self._turns, self._more = Turns(), False
+        self._waits = Waits()
         self._said: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -105,23 +104,31 @@ class Watcher:
                 if trouble and (done or not self.unsettled()):
                     self.listener.say("The folders can be used again; going on.")
                     trouble, delay = "", 0.0
-                stop.wait(self.settings.interval)
+                self._rest(stop)
         finally:
             self.close()
 
     def run_out(self, stop: threading.Event) -> int:
         """Process what is in the inbox now and return how many of these files stayed there; FolderTrouble ends it."""
         present: set[str] | None = None
+        looks = 0
         try:
             while True:
                 self.process_once(stop)
-                if present is None and not self.arrivals.aside:
+                looks += 1
+                # What a kill set aside gets its name back at the first look, unless somebody sees to it that it cannot.
+                if present is None and (not self.arrivals.aside or looks == _LOOKS_FOR_ASIDE):
                     present = set(self.arrivals.names())
                 if stop.is_set() or (present is not None and not present & set(self.unsettled())):
                     return len((present or set()) & set(self.arrivals.names()))
-                stop.wait(self.settings.interval)
+                self._rest(stop)
         finally:
             self.close()
+
+    def _rest(self, stop: threading.Event) -> None:
+        """Wait for the next look at the inbox; not where the last one left something to do."""
+        if not self._more:
+            stop.wait(self.settings.interval)
 
     def claim(self) -> None:
         """Make the outbox ours now and not at the first look; FreezenetError where it cannot be."""
@@ -140,26 +147,29 @@ class Watcher:
     def process_once(self, stop: threading.Event | None = None) -> int:
         """Look at the inbox and do what can be done now; return the number of files that are done.
 
-        Raises FolderTrouble where a folder cannot be used; everything done until then stays done.
+        Where that is more than a few seconds' work, the rest is left for the next look, so that what arrives meanwhile gets its turn. Raises
+        FolderTrouble where a folder cannot be used; everything done until then stays done.
         """
         self.listener.alive()
+        self._more, started = False, time.monotonic()
         self.claim()
         self._put_back()
         self._forget_waits()
+        looked = time.monotonic()
+        # A look at very many files takes time itself.
+        end = looked + max(_ROUND, 10 * (looked - started))
         done = 0
+        ready = [name for name in self.arrivals.finished() if self._waits.may_be_tried(name)]
         # What may end the process comes last, so that it keeps no other waiting.
-        for name in sorted(self.arrivals.finished(), key=self.outbox.suspects.__contains__):
+        for name in self._turns.of(ready, last=self.outbox.suspects):
             if stop is not None and stop.is_set():
                 return done
-            if name not in self._waits or (
-                self._waits[name].until <= time.monotonic() and not self._waits[name].answered
-            ):
-                done += self._try(name, self._process)
-        # What never failed comes first, and one failure ends the round: a receiver that is away costs each look one try.
-        for name in sorted(self._waits, key=lambda name: self._waits[name].delay):
-            wait = self._waits[name]
-            if wait.answered is None or wait.until > time.monotonic():
-                continue
+            if time.monotonic() > end:
+                self._more = True
+                break
+            done += self._try(name, self._process)
+        # One failure ends the round: a receiver that is away costs each look one try.
+        for name in self._waits.undelivered():
             if stop is not None and stop.is_set():
                 return done
             delivered = self._try(name, self._deliver)
@@ -178,7 +188,7 @@ class Watcher:
             return False
         if outcome is None:
             return False
-        self._waits.pop(name, None)
+        self._waits.done(name)
         self.arrivals.forget(name)
         self.listener.done(outcome)
         return True
@@ -194,7 +204,7 @@ class Watcher:
         # What was read is not needed any more.
         arrival = replace(arrival, content=None)
         if kind == PROCESSED and self.deliver is not None and not job.delivered:
-            self._waits[name] = _Wait(0.0, 0.0, (arrival, job, record))
+            self._waits.to_deliver(name, (arrival, job, record))
             return None
         return self._file_away(arrival, job, kind, record)
 
@@ -269,11 +279,9 @@ class Watcher:
             except OSError as error:
                 self._once(f"A file in the inbox cannot be moved: {system_message(error)}.")
 
-    def _postpone(self, name: str, reason: str, answered: tuple[Arrival, Job, dict[str, Any]] | None = None) -> None:
-        before = self._waits.get(name)
-        delay = next_delay(before.delay if before else 0.0)
-        self._waits[name] = _Wait(delay, time.monotonic() + delay, answered)
-        self._once(f"{reason} ({name})" if self.settings.names else reason)
+    def _postpone(self, name: str, reason: str, answered: Answered | None = None) -> None:
+        self._waits.postpone(name, answered)
+        self._once(f"{reason} ({printable(name)})" if self.settings.names else reason)
 
     def _once(self, sentence: str) -> None:
         if sentence not in self._said:
@@ -282,10 +290,7 @@ class Watcher:
 
     def _forget_waits(self) -> None:
         """Drop what waited for a file that is gone or has another content, and what may be said again."""
-        for name, wait in list(self._waits.items()):
-            seen = self.arrivals.signature(name)
-            if seen is None or (wait.answered is not None and seen != wait.answered[0].signature):
-                del self._waits[name]
+        self._waits.forget_changed(self.arrivals.signature)
         if not self._waits and not self.arrivals.aside:
             self._said.clear()
         for refusal in self.arrivals.refusals:

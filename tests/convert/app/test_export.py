@@ -16,9 +16,14 @@ import pytest
 
 from freezenet.convert.app import WEB
 from freezenet.convert.app.export import export_app
-from freezenet.edge_runtime.card import ModelCard, read_associated
+from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.errors import ModelError, RefusedError, SettingError
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.integrity.verify import verify
+
+
+def read_associated(model: Path, name: str) -> bytes:
+    return ModelFile.read(model).associated(name)
 
 
 def changed(model: Path, folder: Path, **files: bytes) -> Path:

@@ -14,12 +14,16 @@ import tensorflow as tf
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-from freezenet.convert.package.metadata import Description, with_metadata
+from freezenet.convert.package.metadata import Description, described, with_files
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 TEXT = Description(name="a name", description="words, ünïcode", version="1.2", license="its licence")
 SPEC = PreprocessSpec(size=(40, 32), mean=128.0, std=127.5)
 FILES = {"labels.txt": b"one\ntwo", "card.json": b'{"a": 1}', "golden-0.png": bytes(range(256))}
+
+
+def with_metadata(model: bytes, text: Description, spec: PreprocessSpec, files: dict, outputs=("scores",)) -> bytes:
+    return with_files(described(model, text, spec, outputs), files)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +131,8 @@ def test_further_outputs_are_described_and_have_no_labels():
     pooled = keras.layers.GlobalAveragePooling2D()(maps)
     network = keras.Model(image, [keras.layers.Dense(2, activation="softmax")(pooled), maps, pooled])
     content = tf.lite.TFLiteConverter.from_keras_model(network).convert()
-    described = with_metadata(content, TEXT, SPEC, FILES, ("scores", "cam", "features"))
-    (subgraph,) = Node.root(metadata_of(described)).nodes(3)
+    rewritten = with_metadata(content, TEXT, SPEC, FILES, ("scores", "cam", "features"))
+    (subgraph,) = Node.root(metadata_of(rewritten)).nodes(3)
     outputs = subgraph.nodes(3)
     assert [one.text(0) for one in outputs] == ["scores", "cam", "features"]
     assert [one.text(1).split()[0] for one in outputs] == ["Probability", "Class", "Mean"]

@@ -65,6 +65,9 @@ def test_a_damaged_conversion_is_one_sentence(model, content):
 def test_what_was_not_compared_is_said(own_models, command):
     own = own_models / "mine.tflite"
     (own_models / "int8.tflite").rename(own)
+    # A new name is no change.
+    assert command("verify", own)[1].endswith("; SHA-256 as in conversion.json\n")
+    list_as(own, {"int8": {"file": "int8.tflite", "sha256": "0" * 64}})
     assert command("verify", own)[1].endswith("; SHA-256 not compared: conversion.json does not list it\n")
     (own_models / "conversion.json").unlink()
     assert command("verify", own)[1].endswith("; SHA-256 not compared: conversion.json does not lie beside it\n")

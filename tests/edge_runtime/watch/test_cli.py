@@ -124,3 +124,26 @@ def test_a_reader_of_stdout_that_goes_away_ends_it_quietly(int8, inbox, tmp_path
     assert watcher.poll() == 1
     assert watcher.stderr.read() == f"Watching {inbox}; answers go to {tmp_path / 'out'}.\n"
     watcher.stderr.close()
+
+
+#: Names that a terminal cannot print, or that would forge a line or turn it around.
+ODD = ["a\nanswered\tforged", "b\x1b[2Jc", "d\u202egnp.e", os.fsdecode(b"f\xff\xfe"), "g\r", "n" * 249 + ".png"]
+
+
+@pytest.mark.parametrize("names", [True, False])
+def test_odd_names_are_answered_and_shown_on_one_line_each(models, phantoms, tmp_path, names):
+    (tmp_path / "in").mkdir()
+    image = next(phantoms.parent.rglob("*.png")).read_bytes()
+    for number, name in enumerate(ODD):
+        (tmp_path / "in" / name).write_bytes(image + bytes([number]))
+    command = [sys.executable, "-m", "freezenet", "watch", str(models / "int8.tflite"), str(tmp_path / "in"), "--out",
+               str(tmp_path / "out"), "--once", "--cam", "--settle", "0", *["--names"] * names]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, check=False, cwd=ROOT, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, len(ODD))
+    assert done.stdout.isascii() and b"\x1b" not in done.stdout + done.stderr and b"\r" not in done.stdout
+    assert (b"a\\nanswered\\tforged" in done.stdout) == names
+    answers = [json.loads(path.read_bytes())["file"] for path in (tmp_path / "out").glob("*.json")]
+    assert sorted(answers) == sorted(ODD)
+    assert len(list((tmp_path / "out").glob("*.cam.png"))) == len(ODD)

@@ -106,6 +106,7 @@ def test_good_and_bad_images_are_outlived(models, phantoms, monkeypatch):
     assert survives(classifier, b"no image", False)
     seen = []
     monkeypatch.setattr(module, "outlives", lambda *given: seen.append(given) or True)
-    survives(classifier, b"", True)
+    survives(classifier, b"image", True)
+    model = classifier.file.content
     expected = module_command("freezenet.edge_runtime.watch.examine", str(classifier.path), "ai-edge-litert", "1", "1")
-    assert seen == [(expected, b"")]
+    assert seen == [(expected, len(model).to_bytes(8, "little") + model + b"image")]

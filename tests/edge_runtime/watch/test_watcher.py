@@ -197,6 +197,7 @@ def test_a_kill_at_every_single_step_leaves_exactly_one_result(make_watcher, tmp
     while True:
         shutil.rmtree(tmp_path / "in")
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        (tmp_path / ".out.freezenet-mark").unlink(missing_ok=True)
         delivered.unlink(missing_ok=True)
         (tmp_path / "in").mkdir()
         put(tmp_path / "in", x=b"Xray", y=b"bad one")

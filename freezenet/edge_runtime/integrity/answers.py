@@ -1,0 +1,89 @@
+"""Golden answers: what is recorded of a decision in the card, and whether this device decides the same.
+
+The scores of a device may differ from those of another within a tolerance, and a probability then by more than that where the
+temperature sharpens it. So the two are told apart: the network must give the scores (`freezenet.edge_runtime.integrity.verify`), and the rule, given the
+*recorded* scores, the recorded probabilities on every device, to the sixth decimal. Label and reason are those of the
+device's own run, from the image to the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from freezenet.edge_runtime.ood import single_gates
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from freezenet.edge_runtime.card import GoldenAnswer
+    from freezenet.edge_runtime.decision import Decision, DecisionRule
+
+#: Decimals of a recorded probability, and the largest difference that rounding to them leaves.
+DECIMALS, PROBABILITY_TOLERANCE = 6, 1e-6
+
+
+@dataclass(frozen=True)
+class AnswerDifference:
+    """How a device's answer differs from the recorded one.
+
+    Args:
+        equal: Whether label and reason are the same, and there are as many OOD gates with the same thresholds.
+        probability: Largest difference of a probability, 0..1, of the rule given the recorded scores.
+        ood: Largest difference of what an OOD gate reads, as a share of its threshold.
+    """
+
+    equal: bool
+    probability: float
+    ood: float
+
+
+def golden_answer(decision: Decision, rule: DecisionRule) -> GoldenAnswer:
+    """Return what is recorded of a decision (JSON types).
+
+    Args:
+        decision: The answer for a golden image.
+        rule: By which it was made.
+    """
+    thresholds = [one.threshold for one in single_gates(rule.gate)] if decision.ood else []
+    return {
+        "label": decision.label,
+        "reason": decision.reason,
+        "probabilities": {
+            label: round(float(value), DECIMALS)
+            for label, value in zip(rule.labels, decision.probabilities, strict=True)
+        },
+        "ood": [
+            {"score": float(f"{score:.6g}"), "threshold": threshold}
+            for score, threshold in zip(decision.ood, thresholds, strict=True)
+        ],
+    }
+
+
+def compare(
+    decision: Decision, rule: DecisionRule, recorded: GoldenAnswer, recorded_scores: NDArray[np.float64]
+) -> AnswerDifference:
+    """Compare a device's decision for a golden image with the recorded answer.
+
+    Args:
+        decision: This device's.
+        rule: By which it was made.
+        recorded: The answer in the card.
+        recorded_scores: (classes,), the scores in the card.
+    """
+    own = golden_answer(decision, rule)
+    same_gates = [one["threshold"] for one in own["ood"]] == [one["threshold"] for one in recorded["ood"]]
+    readings = zip(own["ood"], recorded["ood"], strict=False)
+    probabilities = [recorded["probabilities"].get(label, np.inf) for label in rule.labels]
+    return AnswerDifference(
+        equal=same_gates and all(own[key] == recorded[key] for key in ("label", "reason")),
+        probability=_largest(rule.probabilities(recorded_scores) - probabilities),
+        ood=_largest([(one["score"] - other["score"]) / one["threshold"] for one, other in readings]),
+    )
+
+
+def _largest(differences: object) -> float:
+    """Return the largest absolute value, 0 of none; what is no number counts as infinite."""
+    return float(np.nan_to_num(np.abs(np.asarray(differences, np.float64)), nan=np.inf).max(initial=0.0))

@@ -1,0 +1,1 @@
+"""Damaged and changed model files against the promise: one sentence, never a crash, and beside conversion.json no answer."""
