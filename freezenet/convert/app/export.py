@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from freezenet.convert.app import WEB
-from freezenet.convert.package.golden import golden_images
+from freezenet.convert.package.golden_pictures import golden_images
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard
 from freezenet.edge_runtime.errors import ModelError, RefusedError
 from freezenet.edge_runtime.integrity.hashes import check_listed
@@ -110,9 +110,9 @@ def _golden(file: ModelFile, card: ModelCard) -> dict[str, bytes]:
 
 def _same(one: bytes, other: bytes) -> bool:
     first, second = (cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) for data in (one, other))
-    if first is None or first.shape != second.shape or first.dtype != second.dtype:
+    if first is None or second is None or first.shape != second.shape or first.dtype != second.dtype:
         return False
-    return bool(np.abs(first.astype(np.float64) - second).mean() <= _SAME_PICTURE)
+    return bool(np.abs(first.astype(np.float64) - second.astype(np.float64)).mean() <= _SAME_PICTURE)
 
 
 def _version(files: dict[str, bytes]) -> str:

@@ -14,7 +14,7 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import DataError, RefusedError, one_line
 from freezenet.edge_runtime.images.preprocess import pixel_hash
-from freezenet.edge_runtime.integrity.answers import PROBABILITY_TOLERANCE, AnswerDifference, compare
+from freezenet.edge_runtime.integrity.answers import PROBABILITY_TOLERANCE, AnswerDifference, compare, decision_holds
 
 #: Largest difference of a score to its golden value for a model with float32 arithmetic inside.
 FLOAT_TOLERANCE = 1e-3
@@ -45,6 +45,8 @@ class Verification:
         ood_tolerance: What was allowed of that; None as for `tolerance`.
         rule_equal: Whether labels, preprocessing, temperature, thresholds and OOD gate in the card are those that the answers were
             recorded with; None where that was not recorded.
+        decisions: Number of recorded decisions, which need no network; 0 in files of an earlier version.
+        decisions_equal: Number of which this device's rule makes the recorded answer.
     """
 
     model: str
@@ -61,6 +63,8 @@ class Verification:
     largest_ood_difference: float = 0.0
     ood_tolerance: float | None = None
     rule_equal: bool | None = None
+    decisions: int = 0
+    decisions_equal: int = 0
 
     @property
     def passed(self) -> bool:
@@ -73,6 +77,7 @@ class Verification:
         """Whether the answers that were recorded, if any, are this device's."""
         close = self.ood_tolerance is None or self.largest_ood_difference <= self.ood_tolerance
         same = self.answers_equal == self.answers and self.rule_equal is not False
+        same = same and self.decisions_equal == self.decisions
         return same and close and self.largest_probability_difference <= PROBABILITY_TOLERANCE
 
     @property
@@ -84,7 +89,8 @@ class Verification:
         return (
             f"{self.answers_equal} of {self.answers} answers equal, largest probability difference "
             f"{shown(self.largest_probability_difference)} (at most {PROBABILITY_TOLERANCE:.6f}), of an OOD gate "
-            f"{shown(self.largest_ood_difference)} of its threshold ({allowed}){', decision rule changed' if self.rule_equal is False else ''}"
+            f"{shown(self.largest_ood_difference)} of its threshold ({allowed}), {self.decisions_equal} of {self.decisions} decisions equal"
+            f"{', decision rule changed' if self.rule_equal is False else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,7 +120,7 @@ def verify(classifier: Classifier) -> Verification:
             known = np.nan_to_num(expected, nan=0.0, posinf=1.0, neginf=0.0)
             differences.append(compare(decision, classifier.rule, vector["answer"], known))
     tolerance = _tolerance(classifier, golden["runtime"])
-    recorded_rule = golden.get("rule_sha256")
+    recorded_rule, decisions = golden.get("rule_sha256"), golden.get("decisions", [])
     integers = tolerance is None or tolerance == INTEGER_TOLERANCE
     return Verification(
         model=classifier.path.name,
@@ -131,6 +137,8 @@ def verify(classifier: Classifier) -> Verification:
         largest_ood_difference=max((one.ood for one in differences), default=0.0),
         ood_tolerance=None if tolerance is None else INTEGER_OOD_TOLERANCE if integers else FLOAT_OOD_TOLERANCE,
         rule_equal=None if recorded_rule is None else recorded_rule == classifier.card.rule_sha256,
+        decisions=len(decisions),
+        decisions_equal=sum(map(decision_holds, decisions)),
     )
 
 

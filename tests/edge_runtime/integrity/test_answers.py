@@ -72,7 +72,7 @@ def test_every_file_holds_its_own_answers_and_gives_them(deciding):
         classifier = Classifier(path)
         result = verify(classifier)
         assert result.passed, result
-        assert result.answers == result.answers_equal == result.vectors == 4
+        assert result.answers == result.answers_equal == result.vectors == 9
         assert result.rule_equal is True
         for vector in classifier.card.golden:
             answer = vector["answer"]
@@ -85,7 +85,7 @@ def test_every_file_holds_its_own_answers_and_gives_them(deciding):
 
 def test_the_card_stays_small(deciding):
     golden = ModelCard.read(deciding / "int8.tflite").content["golden"]
-    assert len(json.dumps(golden)) < 4000
+    assert len(json.dumps(golden)) < 16_000
 
 
 @pytest.mark.parametrize(

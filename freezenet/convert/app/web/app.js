@@ -181,32 +181,38 @@ async function check() {
   } catch (error) {
     complain(`The check could not be finished. (${error.message})`);
   }
-  const passed = found.length > 0 && found.length === vectors.length && found.every((one) => one.passed);
+  const decisions = model.card.content.golden?.decisions?.length ?? 0, wrong = model.wrongDecisions();
+  const passed = wrong.length === 0 && found.length > 0 && found.length === vectors.length && found.every((one) => one.passed);
   part("verdict").className = passed ? "good" : "bad";
   part("verdict").textContent = passed
     ? `✓ This phone gives the promised answers (${found.length} of ${vectors.length}). One answer takes ${time(model.p50)}.`
     : `✗ This phone does NOT give the promised answers (${found.filter((one) => one.passed).length} of ${vectors.length}). Do not use the app on it, and send the report.`;
-  part("rows").replaceChildren(...found.map((one) => {
-    const row = made("tr", "");
-    row.append(made("th", one.name.replace(/^golden-|\.\w+$/g, "")), ...[one.pixels, one.scores, one.answer].map((good) => {
-      const cell = made("td", good ? "✓ same" : "✗ differs");
-      cell.className = good ? "good" : "bad";
-      return cell;
-    }));
-    row.firstChild.scope = "row";
-    return row;
-  }));
+  const rows = found.map((one) => line(one.name.replace(/^golden-|\.\w+$/g, ""), [one.pixels, one.scores, one.answer]));
+  if (decisions) rows.push(line(`${decisions} decisions`, [null, null, wrong.length === 0]));
+  part("rows").replaceChildren(...rows);
   part("checked").hidden = part("told").hidden = false;
-  part("report").value = report(found, vectors.length, passed);
+  part("report").value = report(found, vectors.length, passed, decisions, wrong);
   part("check").disabled = false;
   document.body.dataset.check = passed ? "passed" : "failed";
 }
 
-function report(found, count, passed) {
+function line(name, cells) {
+  const row = made("tr", "");
+  row.append(made("th", name), ...cells.map((good) => {
+    const cell = made("td", good === null ? "–" : good ? "✓ same" : "✗ differs");
+    if (good !== null) cell.className = good ? "good" : "bad";
+    return cell;
+  }));
+  row.firstChild.scope = "row";
+  return row;
+}
+
+function report(found, count, passed, decisions, wrong) {
   const { content } = model.card;
   return [
     `${passed ? "PASSED" : "FAILED"}: ${found.filter((one) => one.passed).length} of ${count} golden vectors`,
     ...found.map((one) => `${one.name}: pixels ${one.pixels ? "same" : "DIFFER"}, largest difference of a score ${one.difference.toFixed(6)}${one.scores ? "" : " TOO LARGE"}, answer ${one.answer ? "same" : "DIFFERS"}`),
+    `decisions: ${decisions - wrong.length} of ${decisions}${wrong.length ? `; WRONG: ${wrong.join("; ")}` : ""}`,
     `model: ${content.name}, ${content.variant}, SHA-256 ${model.sha256}`,
     `card: SHA-256 ${model.cardSha256}; recorded with ${content.golden?.runtime}`,
     `device: ${navigator.userAgent}; ${navigator.hardwareConcurrency} cores; ${model.run.threads ? "threads" : "one thread"}`,

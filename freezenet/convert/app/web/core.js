@@ -44,16 +44,22 @@ export function readCard(source) {
   if (content.card_version !== 1 || spec.version !== PREPROCESS_VERSION || spec.color !== "gray" || spec.resize !== "area") {
     throw new Error("A card of version 1 with preprocessing of version 2 is required. Got: another; export the app again.");
   }
-  const task = content.task ?? "multi-class";
-  if (task !== "multi-class" && task !== "multi-label") throw new Error(`A known task is required. Got: ${task}.`);
-  const confidence = content.confidence ?? {};
   return {
     content,
-    labels: content.labels,
     size: spec.size,
     mean: spec.mean,
     std: spec.std,
     outputs: content.outputs ?? ["scores"],
+    ...readRule(content),
+  };
+}
+
+/** The rule of decision in a card, or of a golden decision. */
+export function readRule(content) {
+  const task = content.task ?? "multi-class", confidence = content.confidence ?? {};
+  if (task !== "multi-class" && task !== "multi-label") throw new Error(`A known task is required. Got: ${task}.`);
+  return {
+    labels: content.labels,
     temperature: confidence.temperature ?? null,
     abstainBelow: confidence.abstain_below ?? 0,
     thresholds: task === "multi-label" ? content.labels.map((label) => content.thresholds?.[label] ?? 0.5) : null,
@@ -265,6 +271,22 @@ export function decide(card, pixels, scores, features) {
   const certainty = card.thresholds ? Math.min(...shares.map((share, number) => (chosen[number] ? share : 1 - share))) : shares[most];
   if (certainty < card.abstainBelow) return { ...found, reason: UNCERTAIN };
   return { ...found, label: card.labels.filter((_, number) => chosen[number]).join(";") };
+}
+
+/** Whether the rules of this module make the recorded answer of a golden decision. */
+export function decisionHolds({ rule, scores, features, answer }) {
+  return sameAnswer(readRule(rule), decide(readRule(rule), [0, 1], scores, features), answer, 1e-6, 1e-5);
+}
+
+/**
+ * Whether an answer is the recorded one: label, reason, probabilities within `share`, and what each OOD gate reads within a part
+ * `distance` of its threshold.
+ */
+export function sameAnswer({ labels }, found, recorded, share, distance) {
+  const close = labels.every((label, number) => Math.abs(found.probabilities[number] - recorded.probabilities[label]) <= share);
+  const gates = recorded.ood.length === found.ood.length
+    && recorded.ood.every((one, number) => Math.abs(one.score - found.ood[number].score) <= distance * one.threshold);
+  return close && gates && found.label === recorded.label && found.reason === recorded.reason;
 }
 
 /** The gates of a card's "gate" object, each with score(features) and passes(features); NaN never passes. */
