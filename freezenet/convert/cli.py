@@ -144,18 +144,21 @@ def sign(models: Path, key: Path, overwrite: bool) -> None:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--web", is_flag=True, help="Write the web app; so it is where neither is asked for.")
+@click.option("--android", is_flag=True, help="Write the Android app.")
 @click.option(
     "--without-ood-gate", is_flag=True, help="Also take a file without OOD gate, which names a class for any picture."
 )
 @overwrite_option
-def export_app(model: Path, out: Path, without_ood_gate: bool, overwrite: bool) -> None:
-    """Write a phone app DIR with a MODEL file: a web app that answers offline, and the rules for an app of your own.
+def export_app(model: Path, out: Path, web: bool, android: bool, without_ood_gate: bool, overwrite: bool) -> None:
+    """Write a phone app DIR with a MODEL file: it answers offline, and its rules are for an app of your own, too.
 
     DIR/README.md tells the five steps from there to a phone.
     """
     from freezenet.convert.app.export import export_app as write
 
-    for name in write(model, out, without_ood_gate=without_ood_gate, overwrite=overwrite):
+    options = {"without_ood_gate": without_ood_gate, "overwrite": overwrite}
+    for name in write(model, out, web=web or not android, android=android, **options):
         click.echo(out / name)
 
 

@@ -5,6 +5,8 @@ model.tflite, card.json   the bytes of the model, and the card inside it as a fi
 golden/                   the golden pictures inside it: what "Check this phone" asks for
 index.html, *.js, ...     the web app (freezenet/convert/app/web), completed by version.js
 
+For Android the first three lie in app/src/main/assets/, in the sources of freezenet/convert/app/android. Who wants both gets web/ and android/.
+
 Nothing is sent anywhere, and nothing of a training image is in it: golden pictures are drawn again here and compared, and a card that
 lists files is refused.
 """
@@ -20,7 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from freezenet.convert.app import WEB
+from freezenet.convert.app import ANDROID, WEB
 from freezenet.convert.package.golden_pictures import golden_images
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard
 from freezenet.edge_runtime.errors import ModelError, RefusedError
@@ -32,16 +34,29 @@ MODEL = "model.tflite"
 README = "README.md"
 #: Written last into the sources: what the service worker keeps on the device.
 VERSION = "version.js"
+#: Sources of the apps.
+SOURCES = {"web": WEB, "android": ANDROID}
+_ASSETS = "app/src/main/assets"
 #: Largest mean difference, in gray levels, of a golden picture to the one that is drawn: another JPEG encoder rounds otherwise.
 _SAME_PICTURE = 1.0
 
 
-def export_app(model: Path, out: Path, *, without_ood_gate: bool = False, overwrite: bool = False) -> list[str]:
-    """Write the folder `out` of a web app with this model, and return the names of its files, with slashes.
+def export_app(
+    model: Path,
+    out: Path,
+    *,
+    web: bool = True,
+    android: bool = False,
+    without_ood_gate: bool = False,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write the folder `out` of an app with this model, and return the names of its files, with slashes.
 
     Args:
         model: A .tflite file of `freezenet convert` with the profile edge.
         out: A new or empty folder.
+        web: Write the web app.
+        android: Write the Android app.
         without_ood_gate: Also take a file that names a class for any picture.
         overwrite: Replace what an earlier export wrote.
 
@@ -58,14 +73,21 @@ def export_app(model: Path, out: Path, *, without_ood_gate: bool = False, overwr
             f"A model with an OOD gate is required for a phone. Got: {model.name} without one, which names a class for any "
             "picture; take the file that `freezenet convert` names for a phone, or pass --without-ood-gate."
         )
-    files = {
+    carried = {
         MODEL: file.content,
         CARD_FILE: file.associated(CARD_FILE),
         **{f"golden/{name}": content for name, content in _golden(file, card).items()},
-        **{path.name: path.read_bytes() for path in sorted(WEB.iterdir()) if path.is_file() and path.name != README},
-        README: _readme(card).encode(),
     }
-    files[VERSION] = _version(files).encode()
+    apps = {"web": _web} if web else {}
+    apps |= {"android": _android} if android else {}
+    files: dict[str, bytes] = {}
+    for name, make in apps.items():
+        made = {**make(carried), README: _readme(card, SOURCES[name]).encode()}
+        files |= made if len(apps) == 1 else {f"{name}/{path}": content for path, content in made.items()}
+    if len(apps) != 1:
+        files[README] = (
+            b"# A phone app\n\nThe web app is in `web/`, the Android app in `android/`; the README.md there tells five steps.\n"
+        )
     # Only now, so that a model that cannot be exported costs no earlier export.
     out = Path(os.path.abspath(out))
     prepare_output(out, README, overwrite)
@@ -73,13 +95,28 @@ def export_app(model: Path, out: Path, *, without_ood_gate: bool = False, overwr
     prepare_output(partial, README, overwrite=True)  # what a killed export left
     try:
         for name, content in files.items():
-            (partial / name).parent.mkdir(exist_ok=True)
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
             (partial / name).write_bytes(content)
         shutil.rmtree(out)
         os.replace(partial, out)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != MARK)
+
+
+def _web(carried: dict[str, bytes]) -> dict[str, bytes]:
+    files = {**carried, **_sources(WEB)}
+    return {**files, VERSION: _version(files).encode()}
+
+
+def _android(carried: dict[str, bytes]) -> dict[str, bytes]:
+    return {**_sources(ANDROID), **{f"{_ASSETS}/{name}": content for name, content in carried.items()}}
+
+
+def _sources(folder: Path) -> dict[str, bytes]:
+    """Return the files of an app but for its README, whose name takes that of the model."""
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {name: path.read_bytes() for name, path in found.items() if name != README}
 
 
 def _golden(file: ModelFile, card: ModelCard) -> dict[str, bytes]:
@@ -124,6 +161,6 @@ def _version(files: dict[str, bytes]) -> str:
     return f"self.VERSION = {json.dumps(digest.hexdigest()[:16])};\nself.FILES = {json.dumps(kept)};\n"
 
 
-def _readme(card: ModelCard) -> str:
-    text = (WEB / README).read_text(encoding="utf-8")
+def _readme(card: ModelCard, sources: Path) -> str:
+    text = (sources / README).read_text(encoding="utf-8")
     return text.replace("for chest X-rays", f"for {card.content['name']}, {card.variant}: {', '.join(card.labels)}", 1)

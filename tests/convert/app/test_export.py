@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from freezenet.convert.app import WEB
+from freezenet.convert.app import ANDROID, WEB
 from freezenet.convert.app.export import export_app
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.errors import ModelError, RefusedError, SettingError
@@ -59,6 +59,29 @@ def test_a_folder_with_all_that_an_app_needs(phone_model, tmp_path):
             assert (folder / source.name).read_bytes() == source.read_bytes()
     readme = (folder / "README.md").read_text()
     assert card.content["name"] in readme.splitlines()[0] and len(re.findall(r"^\d\. ", readme, re.M)) == 5
+
+
+def test_the_android_app(phone_model, tmp_path, command):
+    code, listed, _ = command("export-app", phone_model, tmp_path / "app", "--android")
+    folder = tmp_path / "app"
+    assert code == 0 and str(folder / "core/src/main/kotlin/freezenet/phone/Area.kt") in listed
+    assets = folder / "app" / "src" / "main" / "assets"
+    assert (assets / "model.tflite").read_bytes() == phone_model.read_bytes()
+    assert {path.name for path in (assets / "golden").iterdir()} == {
+        one["image"] for one in ModelCard.read(phone_model).golden
+    }
+    assert not (folder / "index.html").exists()
+    manifest = (folder / "app" / "src" / "main" / "AndroidManifest.xml").read_text()
+    asked = re.findall(r"<uses-permission [^>]*>", manifest)
+    assert all('tools:node="remove"' in one for one in asked) and any("INTERNET" in one for one in asked)
+    build = (folder / "app" / "build.gradle.kts").read_text()
+    assert "noCompress" in build and "arm64-v8a" in build
+    assert len(re.findall(r"^\d\. ", (folder / "README.md").read_text(), re.M)) == 5
+
+
+def test_both_apps(phone_model, tmp_path):
+    names = export_app(phone_model, tmp_path / "app", web=True, android=True)
+    assert {"README.md", "web/README.md", "web/model.tflite", "android/app/src/main/assets/card.json"} <= set(names)
 
 
 def test_the_service_worker_keeps_all_and_notices_another_model(phone_model, tmp_path):
@@ -142,6 +165,7 @@ def test_no_source_names_another_origin():
         assert {one for one in addresses if "127.0.0.1" not in one and "w3.org" not in one} == set(), path.name
 
 
-def test_the_example_is_the_source():
-    example = WEB.parents[3] / "examples" / "phone-web"
-    assert example.resolve() == WEB.resolve()
+def test_the_examples_are_the_sources():
+    examples = WEB.parents[3] / "examples"
+    assert (examples / "phone-web").resolve() == WEB.resolve()
+    assert (examples / "android").resolve() == ANDROID.resolve()

@@ -1,0 +1,193 @@
+"""The Kotlin core, compiled and run on a JVM, gives what the edge runtime gives."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from freezenet.convert.app import ANDROID
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.images.overlay import overlay
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
+from studies.tools import MissingToolError, made, run_tool
+from tests.convert.app.test_core import FILES, LABELS, picture, rules
+
+#: The package that brings a compiler from PyPI; no Maven and no Android SDK are needed.
+COMPILER = "kotlin-jupyter-kernel==0.19.0.944"
+#: Android's own JSON classes as a Debian package.
+JSON_JAR = Path("/usr/share/java/com.android.json.jar")
+CORE = ANDROID / "core" / "src" / "main" / "kotlin"
+#: Kinds of file that neither ImageIO reads as Android would nor a bitmap can hold.
+NOT_ON_A_BITMAP = ("bits", "alpha", "key", "palette alpha", "png exif", "png 12")
+
+
+@pytest.fixture(scope="session")
+def ask_kotlin(tools, tmp_path_factory):
+    """A function: jobs of Ask.kt -> their answers."""
+    try:
+        if shutil.which("java") is None:
+            raise MissingToolError("Java is required. Got: none; run: apt-get install default-jre-headless.")
+        if not JSON_JAR.is_file():
+            raise MissingToolError(
+                "Android's JSON classes are required. Got: none; run: apt-get install libandroid-json-java."
+            )
+        pip = ["python3", "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check", "--target"]
+        home = made(
+            tools / COMPILER.replace("==", "-"),
+            lambda folder: run_tool([*pip, str(folder), COMPILER], "A Kotlin compiler"),
+        )
+    except MissingToolError as error:
+        if os.environ.get("FREEZENET_CI") and os.geteuid() == 0 and shutil.which("apt-get"):
+            raise
+        pytest.skip(str(error))
+    (compiler,) = home.glob("run_kotlin_kernel/jars/kotlin-jupyter-kernel-*-all.jar")
+    (library,) = home.glob("run_kotlin_kernel/jars/kotlin-stdlib-*.jar")
+    program = tmp_path_factory.mktemp("kotlin") / "ask.jar"
+    sources = [*map(str, sorted(CORE.rglob("*.kt"))), str(Path(__file__).with_name("Ask.kt"))]
+    done = subprocess.run(
+        ["java", "-cp", str(compiler), "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-no-stdlib", "-no-reflect",
+         "-jvm-target", "11", "-Werror", "-cp", f"{library}:{JSON_JAR}", "-d", str(program), *sources],
+        capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+    def run(*jobs):
+        path = os.pathsep.join(map(str, (program, library, JSON_JAR)))
+        asked = subprocess.run(
+            ["java", "-cp", path, "AskKt"],
+            input=json.dumps(jobs),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+        assert asked.returncode == 0, asked.stderr
+        return json.loads(asked.stdout)
+
+    return run
+
+
+def text(array) -> str:
+    return base64.b64encode(np.ascontiguousarray(array, np.uint8).tobytes()).decode()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 224), (300, 200)])
+def test_pixels_of_files_are_equal_to_the_bit(ask_kotlin, tmp_path, size):
+    files = [(name, data) for name, data in FILES if not any(word in name for word in NOT_ON_A_BITMAP)]
+    jobs = []
+    for number, (_, data) in enumerate(files):
+        (tmp_path / str(number)).write_bytes(data)
+        jobs.append({"task": "pixels", "file": str(tmp_path / str(number)), "size": size})
+    spec = PreprocessSpec(size=size)
+    answers = ask_kotlin(*jobs)
+    wrong = {
+        name: found
+        for (name, data), found in zip(files, answers, strict=True)
+        if found != pixel_hash(spec.pixels(data))
+    }
+    assert wrong == {}
+    assert len(files) > 25
+
+
+def test_damaged_files_are_refused(ask_kotlin, tmp_path):
+    data = dict(FILES)["jpeg color 4:2:0 progressive True"]
+    for number, part in enumerate((0.3, 0.6, 0.95)):
+        (tmp_path / str(number)).write_bytes(data[: int(len(data) * part)])
+    answers = ask_kotlin(*({"task": "pixels", "file": str(tmp_path / str(one)), "size": [64, 64]} for one in range(3)))
+    assert all("DamagedJpeg" in answer["error"] for answer in answers)
+
+
+def test_resizing_is_equal_to_the_bit(ask_kotlin):
+    rng, jobs, expected = np.random.default_rng(5), [], []
+    sides = [(40, 40), (64, 32), (32, 64), (33, 64), (31, 90), (49 * 32, 33), (96, 96), (100, 37), (400, 41), (16, 200)]
+    for height, width in [*sides, *rng.integers(20, 200, (20, 2)).tolist()]:
+        image = rng.integers(0, 256, (height, width), np.uint8)
+        jobs.append({"task": "resize", "data": text(image), "width": width, "height": height, "size": [32, 40]})
+        expected.append(text(PreprocessSpec(size=(32, 40)).resized(image)))
+    assert ask_kotlin(*jobs) == expected
+
+
+def test_decisions_are_the_same(ask_kotlin):
+    rng, jobs, expected = np.random.default_rng(7), [], []
+    for card in rules(rng):
+        rule = DecisionRule.from_dict(card, LABELS)
+        tables = [rng.dirichlet([0.5] * 3), np.array([1.0, 0, 0]), np.array([0.25, 0.5, 0.25]), np.array([0, 0, 0.5])]
+        for scores in [*tables, *rng.integers(0, 257, (4, 3)) / 256]:
+            scores, features = scores.astype(np.float32), rng.normal(size=6).astype(np.float32)
+            job = {"task": "decide", "card": card, "pixels": text([1, 2])}
+            jobs.append({**job, "scores": scores.tolist(), "features": features.tolist()})
+            expected.append(rule.decide(scores, features))
+    for answer, decision in zip(ask_kotlin(*jobs), expected, strict=True):
+        assert (answer["label"], answer["reason"]) == (decision.label, decision.reason)
+        np.testing.assert_allclose(answer["probabilities"], decision.probabilities, atol=1e-9)
+        np.testing.assert_allclose(answer["ood"], decision.ood, rtol=1e-9)
+
+
+def test_the_overlay_is_that_of_the_edge_runtime(ask_kotlin):
+    rng = np.random.default_rng(4)
+    gray, cam = picture(120, 90, channels=1)[..., 0], rng.normal(size=(7, 7, 3)).astype(np.float32)
+    job = {"task": "overlay", "data": text(gray), "width": 90, "height": 120, "label": 1}
+    (answer,) = ask_kotlin({**job, "cam": cam.ravel().tolist(), "shape": cam.shape})
+    colors = np.array(answer, np.int64).reshape(120, 90)
+    mine = np.stack([colors & 255, (colors >> 8) & 255, (colors >> 16) & 255], -1)
+    difference = np.abs(mine - overlay(gray, cam[..., 1]))
+    assert difference.max() <= 4 and (difference > 1).mean() < 0.001
+
+
+def test_a_photographed_film_is_straightened_as_in_the_web_app(ask_kotlin, ask):
+    film = cv2.GaussianBlur(picture(200, 150, channels=1)[..., 0], (0, 0), 3)
+    corners = [[20, 14], [130, 25], [120, 180], [12, 170]]
+    job = {"task": "straighten", "width": 150, "height": 200, "corners": corners}
+    (mine,) = ask_kotlin({**job, "data": text(film)})
+    (other,) = ask({**job, "data": film.ravel().tolist(), "longest": 2048})
+    assert (mine["width"], mine["height"]) == (other["width"], other["height"])
+    one = np.frombuffer(base64.b64decode(mine["data"]), np.uint8).astype(int)
+    assert np.abs(one - other["data"]).max() <= 1
+
+
+def test_the_golden_vectors_of_a_model(ask_kotlin, phone_model):
+    """Pictures, hashes, answers and decisions by Kotlin; the network's outputs by this package, because no APK is built here."""
+    classifier = Classifier(phone_model)
+    spec, outputs = classifier.card.preprocess, {}
+    for vector in classifier.card.golden:
+        pixels = spec.pixels(classifier.file.associated(vector["image"]))
+        found = classifier.interpreter.invoke(spec.network_input(pixels, np.uint8))
+        named = dict(zip(classifier.card.content["outputs"], found, strict=True))
+        outputs[vector["image"]] = {"scores": named["scores"][0].tolist(), "features": named["features"][0].tolist()}
+    job = {"task": "check", "model": str(phone_model), "outputs": outputs}
+    spoiled = json.loads(json.dumps(outputs))
+    spoiled["golden-color.png"]["scores"][0] += 0.1
+    good, bad = ask_kotlin(job, {**job, "outputs": spoiled})
+    assert good == {"pictures": 9, "wrong": [], "decisions": []}
+    assert bad["wrong"] == ["golden-color.png"]
+
+
+def test_xrays_and_other_pictures(ask_kotlin, phone_model, shared):
+    """60 chest X-rays and 20 other pictures: pixels by Kotlin, and its answers of the scores that this package gets of them."""
+    classifier = Classifier(phone_model)
+    spec, content = classifier.card.preprocess, dict(classifier.card.content)
+    xrays = sorted((shared / "data" / "cxr").rglob("*.jpg"))
+    others = sorted((shared / "data" / "not-cxr").rglob("*.jpg"))
+    jobs, hashes, expected = [], [], []
+    for file in [*xrays[:: len(xrays) // 60][:60], *others[::7][:20]]:
+        pixels = spec.pixels(file)
+        found = classifier.interpreter.invoke(spec.network_input(pixels, np.uint8))
+        named = dict(zip(content["outputs"], found, strict=True))
+        job = {"scores": named["scores"][0].tolist(), "features": named["features"][0].tolist(), "pixels": text(pixels)}
+        jobs += [{"task": "pixels", "file": str(file), "size": spec.size}, {"task": "decide", "card": content, **job}]
+        hashes.append(pixel_hash(pixels))
+        expected.append(classifier.predict(file))
+    answers = ask_kotlin(*jobs)
+    assert answers[::2] == hashes
+    for answer, prediction in zip(answers[1::2], expected, strict=True):
+        assert (answer["label"], answer["reason"]) == (prediction.label, prediction.reason)
+        np.testing.assert_allclose(answer["probabilities"], list(prediction.probabilities.values()), atol=1e-9)
