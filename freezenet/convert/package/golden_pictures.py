@@ -50,7 +50,7 @@ def golden_images(spec: PreprocessSpec) -> dict[str, bytes]:
         "golden-tie.png": _png(_tie(height, width)),
         "golden-color.png": _png(_color(height, width)),
         "golden-gamma.png": _told(_png(_phantom(1, height, width, 32)), b"cHRM" + _PRIMARIES, b"gAMA" + _GAMMA),
-        "golden-turned.jpg": _turned(_jpeg(np.rot90(_phantom(3, height, width, 1)))),
+        "golden-turned.jpg": on_its_side(_jpeg(np.rot90(_phantom(3, height, width, 1)))),
         "golden-luminance.jpg": _jpeg(_color(height, width)),
         "golden-constant.png": _png(flat),
     }
@@ -116,6 +116,7 @@ def _told(png: bytes, *chunks: bytes) -> bytes:
     return png[:33] + b"".join(made) + png[33:]  # behind signature and IHDR
 
 
-def _turned(jpeg: bytes) -> bytes:
+def on_its_side(jpeg: bytes) -> bytes:
+    """Return a JPEG file that tells EXIF orientation 6: the top of the picture is at its right."""
     segment = struct.pack(">BBH", 0xFF, 0xE1, len(_ON_ITS_SIDE) + 2) + _ON_ITS_SIDE
     return jpeg[:2] + segment + jpeg[2:]

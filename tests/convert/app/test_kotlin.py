@@ -4,76 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from freezenet.convert.app import ANDROID
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.images.overlay import overlay
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
-from studies.tools import MissingToolError, made, run_tool
 from tests.convert.app.test_core import FILES, LABELS, picture, rules
 
-#: The package that brings a compiler from PyPI; no Maven and no Android SDK are needed.
-COMPILER = "kotlin-jupyter-kernel==0.19.0.944"
-#: Android's own JSON classes as a Debian package.
-JSON_JAR = Path("/usr/share/java/com.android.json.jar")
-CORE = ANDROID / "core" / "src" / "main" / "kotlin"
 #: Kinds of file that neither ImageIO reads as Android would nor a bitmap can hold.
 NOT_ON_A_BITMAP = ("bits", "alpha", "key", "palette alpha", "png exif", "png 12")
-
-
-@pytest.fixture(scope="session")
-def ask_kotlin(tools, tmp_path_factory):
-    """A function: jobs of Ask.kt -> their answers."""
-    try:
-        if shutil.which("java") is None:
-            raise MissingToolError("Java is required. Got: none; run: apt-get install default-jre-headless.")
-        if not JSON_JAR.is_file():
-            raise MissingToolError(
-                "Android's JSON classes are required. Got: none; run: apt-get install libandroid-json-java."
-            )
-        pip = ["python3", "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check", "--target"]
-        home = made(
-            tools / COMPILER.replace("==", "-"),
-            lambda folder: run_tool([*pip, str(folder), COMPILER], "A Kotlin compiler"),
-        )
-    except MissingToolError as error:
-        if os.environ.get("FREEZENET_CI") and os.geteuid() == 0 and shutil.which("apt-get"):
-            raise
-        pytest.skip(str(error))
-    (compiler,) = home.glob("run_kotlin_kernel/jars/kotlin-jupyter-kernel-*-all.jar")
-    (library,) = home.glob("run_kotlin_kernel/jars/kotlin-stdlib-*.jar")
-    program = tmp_path_factory.mktemp("kotlin") / "ask.jar"
-    sources = [*map(str, sorted(CORE.rglob("*.kt"))), str(Path(__file__).with_name("Ask.kt"))]
-    done = subprocess.run(
-        ["java", "-cp", str(compiler), "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-no-stdlib", "-no-reflect",
-         "-jvm-target", "11", "-Werror", "-cp", f"{library}:{JSON_JAR}", "-d", str(program), *sources],
-        capture_output=True, text=True, check=False, timeout=900,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-    def run(*jobs):
-        path = os.pathsep.join(map(str, (program, library, JSON_JAR)))
-        asked = subprocess.run(
-            ["java", "-cp", path, "AskKt"],
-            input=json.dumps(jobs),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        assert asked.returncode == 0, asked.stderr
-        return json.loads(asked.stdout)
-
-    return run
 
 
 def text(array) -> str:

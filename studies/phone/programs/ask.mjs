@@ -56,9 +56,12 @@ const tasks = {
     const card = core.readCard(bytes(model)), run = await network(packages, model), answers = [];
     for (const file of files) {
       const pixels = core.resizeArea(await gray(bytes(file), card.size), card.size);
+      const started = performance.now();
       const outputs = await run(core.networkInput(card, pixels), [1, ...card.size, 3]);
       const named = Object.fromEntries(card.outputs.map((name, number) => [name, outputs[number]]));
-      answers.push({ scores: [...named.scores], ...core.decide(card, pixels, named.scores, named.features) });
+      const answer = core.decide(card, pixels, named.scores, named.features), milliseconds = performance.now() - started;
+      const sha256 = createHash("sha256").update(pixels).digest("hex");
+      answers.push({ scores: [...named.scores], sha256, milliseconds, ...answer });
     }
     return answers;
   },

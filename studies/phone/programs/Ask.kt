@@ -40,6 +40,12 @@ fun answer(job: JSONObject): Any = when (job.getString("task")) {
         val pixels = gray(File(job.getString("file")).readBytes(), size.getInt(0), size.getInt(1)).resizeArea(size.getInt(0), size.getInt(1))
         MessageDigest.getInstance("SHA-256").digest(pixels).joinToString("") { "%02x".format(it) }
     }
+    "decoded" -> {
+        val size = job.getJSONArray("size")
+        val pixels = gray(File(job.getString("file")).readBytes(), size.getInt(0), size.getInt(1)).resizeArea(size.getInt(0), size.getInt(1))
+        val hash = MessageDigest.getInstance("SHA-256").digest(pixels).joinToString("") { "%02x".format(it) }
+        JSONObject().put("sha256", hash).put("pixels", JSONArray(pixels.map { it.toInt() and 255 }))
+    }
     "resize" -> encoded(image(job).resizeArea(job.getJSONArray("size").getInt(0), job.getJSONArray("size").getInt(1)))
     "decide" -> {
         val card = job.getJSONObject("card")
