@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,7 @@ from studies.tools import MissingToolError, executable
 PROGRAMS = Path(__file__).parent / "programs"
 #: Longest wait for the next answer, seconds.
 TIMEOUT = 120
-_MINI_BROWSER = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
+MINI_BROWSERS = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
 #: Firefox looks nothing up elsewhere.
 _PREFERENCES = """
 user_pref("app.update.enabled", false);
@@ -65,7 +66,7 @@ def firefox(model: Path, files: Sequence[Path], tools: Path) -> list[dict[str, A
 def webkit(model: Path, files: Sequence[Path], tools: Path) -> list[dict[str, Any]]:
     """Return the answer of WebKitGTK's small browser for each file, on a display of its own."""
     display = executable(("Xvfb",), "xvfb")
-    if not _MINI_BROWSER:
+    if not MINI_BROWSERS:
         raise MissingToolError("WebKit's MiniBrowser is required. Got: none; run: apt-get install webkit2gtk-driver.")
     reader, writer = os.pipe()
     # The server chooses a free number and writes it.
@@ -82,19 +83,29 @@ def webkit(model: Path, files: Sequence[Path], tools: Path) -> list[dict[str, An
         # Its sandbox needs namespaces that a container does not give.
         variables = {"DISPLAY": f":{number}", "WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS": "1", "LIBGL_ALWAYS_SOFTWARE": "1",
                      "WEBKIT_DISABLE_COMPOSITING_MODE": "1", "GDK_BACKEND": "x11"}  # fmt: skip
-        browser = str(_MINI_BROWSER[-1])
+        browser = str(MINI_BROWSERS[-1])
         return _answers(lambda home, url: [browser, "--private", url], model, files, tools, variables)
     finally:
         _end(server)
 
 
 def version(names: Sequence[str]) -> str:
-    """Return what a program says of its version, "" where there is none."""
+    """Return the first number with dots that a program says of its version, "" where there is none."""
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         return ""
     done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False, timeout=60)
-    return (done.stdout or done.stderr).strip().splitlines()[0] if (done.stdout or done.stderr).strip() else ""
+    number = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+    return number[0] if number else ""
+
+
+def webkit_version() -> str:
+    """Return the version of Debian's package, because the browser tells its own only on a display."""
+    asked = ["dpkg-query", "-W", "-f", "${Version}", "libwebkit2gtk-4.1-0"]
+    if shutil.which("dpkg-query") is None:
+        return ""
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+    return done.stdout.partition("-")[0]
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -21,12 +21,12 @@ from studies.tools import MissingToolError
 logger = logging.getLogger(__name__)
 
 Ask = Callable[[Path, Sequence[Path], Path], list[dict[str, Any]]]
-#: Name -> what it is, how it is asked, and the programs that tell its version.
+#: Name -> what it is, how it is asked, and the programs that tell its version (WebKit's tells none).
 ENGINES: dict[str, tuple[str, Ask, tuple[str, ...]]] = {
     "node": ("Node, LiteRT.js", node.answers, ("node",)),
     "chromium": ("Chromium, LiteRT.js", browsers.chromium, ("chromium", "chromium-browser", "google-chrome")),
     "firefox": ("Firefox, LiteRT.js", browsers.firefox, ("firefox-esr", "firefox")),
-    "webkit": ("WebKitGTK, LiteRT.js", browsers.webkit, ("WebKitWebDriver",)),
+    "webkit": ("WebKitGTK, LiteRT.js", browsers.webkit, ()),
     "jvm": ("Kotlin on a JVM, this package's network", jvm.answers, ("java",)),
 }
 
@@ -88,7 +88,7 @@ def ask_engine(
 ) -> Agreement:
     """Return what one engine makes of the files."""
     summary, ask, programs = ENGINES[name]
-    version = browsers.version(programs)
+    version = browsers.version(programs) if programs else browsers.webkit_version()
     try:
         found = ask(model, files, tools)
     except MissingToolError as error:

@@ -36,6 +36,7 @@ const tasks = {
     return { sha256: createHash("sha256").update(core.resizeArea(image, size)).digest("hex") };
   },
   resize: ({ data, width, height, size }) => [...core.resizeArea({ data: Uint8Array.from(data), width, height }, size)],
+  sha256: ({ data }) => core.sha256(Uint8Array.from(data)),
   rgba: ({ data }) => [...core.grayFromRgba(Uint8Array.from(data))],
   plane: ({ data, width, height, stride }) => [...core.grayFromPlane(Uint8Array.from(data), width, height, stride)],
   decide({ card, pixels, scores, features }) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -254,6 +255,29 @@ def test_associated_files_are_found(ask, tmp_path):
         *({"task": "associated", "model": str(model), "name": name} for name in ("card.json", "labels.txt", "x"))
     )
     assert [one and base64.b64decode(one) for one in found] == [b"{}", b"a\nb", None]
+
+
+def test_sha256_is_pythons(ask):
+    import hashlib
+
+    contents = [bytes(size) + b"x" for size in (0, 1, 54, 55, 56, 63, 64, 119, 5000)] + [b"", b"abc"]
+    found = ask(*({"task": "sha256", "data": list(one)} for one in contents))
+    assert found == [hashlib.sha256(one).hexdigest() for one in contents]
+
+
+def test_bombs_take_no_memory(ask, tmp_path):
+    """A header that tells of 65,500 x 65,500 pixels."""
+    jpeg = bytearray(dict(FILES)["jpeg gray"])
+    place = jpeg.index(b"\xff\xc0")
+    jpeg[place + 5 : place + 9] = b"\xff\xdc\xff\xdc"
+    png = bytearray(dict(FILES)["png gray"])
+    png[16:24] = b"\0\0\xff\xdc\0\0\xff\xdc"
+    png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
+    jobs = []
+    for name, data in {"a.jpg": jpeg, "b.png": png}.items():
+        (tmp_path / name).write_bytes(data)
+        jobs.append({"task": "pixels", "file": str(tmp_path / name), "size": [64, 64]})
+    assert ["100 million pixels" in answer["error"] for answer in ask(*jobs)] == [True, True]
 
 
 def test_the_core_names_nothing_of_a_browser():

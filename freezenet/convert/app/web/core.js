@@ -68,7 +68,45 @@ export function readRule(content) {
   };
 }
 
+/** SHA-256 of bytes in hexadecimal (FIPS 180-4): golden vectors name that of the pixels, and React Native has no crypto.subtle. */
+export function sha256(bytes) {
+  const padded = new Uint8Array(((bytes.length + 72) >> 6) << 6), view = new DataView(padded.buffer);
+  padded.set(bytes);
+  padded[bytes.length] = 0x80;
+  view.setUint32(padded.length - 8, Math.floor(bytes.length / 2 ** 29));
+  view.setUint32(padded.length - 4, (bytes.length << 3) >>> 0);
+  const hash = Uint32Array.from(HASH), words = new Uint32Array(64), turn = (value, by) => (value >>> by) | (value << (32 - by));
+  for (let start = 0; start < padded.length; start += 64) {
+    for (let at = 0; at < 64; at++) {
+      if (at < 16) words[at] = view.getUint32(start + 4 * at);
+      else {
+        const x = words[at - 15], y = words[at - 2];
+        const first = turn(x, 7) ^ turn(x, 18) ^ (x >>> 3), second = turn(y, 17) ^ turn(y, 19) ^ (y >>> 10);
+        words[at] = words[at - 16] + first + words[at - 7] + second;
+      }
+    }
+    let [a, b, c, d, e, f, g, h] = hash;
+    for (let at = 0; at < 64; at++) {
+      const one = (h + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25)) + ((e & f) ^ (~e & g)) + ROUND[at] + words[at]) | 0;
+      const two = ((turn(a, 2) ^ turn(a, 13) ^ turn(a, 22)) + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+      [h, g, f, e, d, c, b, a] = [g, f, e, (d + one) | 0, c, b, a, (one + two) | 0];
+    }
+    [a, b, c, d, e, f, g, h].forEach((value, at) => { hash[at] += value; });
+  }
+  return Array.from(hash, (value) => value.toString(16).padStart(8, "0")).join("");
+}
+
+const PRIMES = Array.from({ length: 312 }, (_, number) => number).filter((number) => number > 1 && ![2, 3, 5, 7, 11, 13, 17].some((one) => number > one && number % one === 0));
+const fraction = (value) => Math.floor((value % 1) * 2 ** 32);
+const HASH = PRIMES.slice(0, 8).map((prime) => fraction(Math.sqrt(prime)));
+const ROUND = PRIMES.slice(0, 64).map((prime) => fraction(Math.cbrt(prime)));
+
 // ---------------------------------------------------------------- gray values
+
+/** Refuse a picture that is too large, before memory is taken for it. */
+export function checkSize(width, height) {
+  if (width * height > 100e6) throw new Error("The picture has more than 100 million pixels.");
+}
 
 /** Luminance of RGBA bytes, which are read over black. */
 export function grayFromRgba(rgba) {

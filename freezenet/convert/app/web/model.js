@@ -1,14 +1,8 @@
 // A model and its card: from gray values to the answer, and the check that this device keeps what the card promises.
 
-import { decide, decisionHolds, networkInput, probabilities, readCard, resizeArea, sameAnswer } from "./core.js";
+import { decide, decisionHolds, networkInput, probabilities, readCard, resizeArea, sameAnswer, sha256 } from "./core.js";
 
 const TOLERANCE = { integer: 4 / 256, float: 1e-3 }, OOD_TOLERANCE = { integer: 0.05, float: 0.01 };
-
-/** SHA-256 of bytes in hexadecimal. */
-export async function sha256(bytes) {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
 
 export class Model {
   /** Open what `fetched(name)` returns as bytes: model.tflite and card.json. */
@@ -16,7 +10,7 @@ export class Model {
     const [bytes, cardBytes] = await Promise.all([fetched("model.tflite"), fetched("card.json")]);
     const model = new Model();
     model.card = readCard(cardBytes);
-    [model.sha256, model.cardSha256] = await Promise.all([sha256(bytes), sha256(cardBytes)]);
+    [model.sha256, model.cardSha256] = [sha256(bytes), sha256(cardBytes)];
     model.times = [];
     model.run = await openNetwork(bytes);
     return model;
@@ -43,7 +37,7 @@ export class Model {
   /** Compare this device with a golden vector of the card; `image` is its decoded picture. */
   async check(vector, image) {
     const { card } = this, answer = await this.answer(image), expected = card.labels.map((label) => vector.scores[label]);
-    const pixels = (await sha256(answer.pixels)) === vector.pixels_sha256;
+    const pixels = sha256(answer.pixels) === vector.pixels_sha256;
     const difference = Math.max(...expected.map((score, number) => Math.abs(score - answer.scores[number])));
     const kind = card.content.arithmetic === "integer" ? "integer" : "float", tolerance = TOLERANCE[kind];
     let same = true;

@@ -1,7 +1,7 @@
 // PNG files as gray values, in code: a canvas has 8 bits, applies colour profiles and gamma, and multiplies by alpha.
 // Runs in browsers and Node (both have DecompressionStream); docs/port.md has the rules.
 
-import { bitDepth, grayFromRgba, luminance, rint, scaled, upright } from "./core.js";
+import { bitDepth, checkSize, grayFromRgba, luminance, rint, scaled, upright } from "./core.js";
 import { exifOrientation } from "./exif.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -84,6 +84,7 @@ function chunks(bytes) {
     at += 12 + size;
   }
   if (!ended || !CHANNELS[file.kind] || file.data.length === 0) throw new Error(DAMAGED);
+  checkSize(file.width, file.height);
   if (file.raw) {
     file.transparent = file.kind === 3 ? file.raw : Array.from({ length: file.raw.length / 2 }, (_, one) => (file.raw[2 * one] << 8) | file.raw[2 * one + 1]);
   }

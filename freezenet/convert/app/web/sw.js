@@ -29,6 +29,6 @@ async function answer(request) {
   const found = await cache.match(request.mode === "navigate" ? "./" : request, { ignoreSearch: true });
   if (found) return found;
   const fresh = await fetch(request);
-  if (fresh.ok) await cache.put(request, fresh.clone());
+  if (fresh.ok) await cache.put(request, fresh.clone()).catch(() => {}); // no room left: then it needs the network again
   return fresh;
 }
