@@ -63,6 +63,11 @@ fun answer(job: JSONObject): Any = when (job.getString("task")) {
         val out = image(job).straighten(List(4) { corners.getJSONArray(it).let { one -> one.getDouble(0) to one.getDouble(1) } })
         JSONObject().put("width", out.width).put("height", out.height).put("data", encoded(out.data))
     }
+    "inside" -> {
+        val corners = job.getJSONArray("corners")
+        val moved = GrayImage.inside(List(4) { corners.getJSONArray(it).let { one -> one.getDouble(0) to one.getDouble(1) } }, job.getDouble("share"))
+        JSONArray(moved.map { JSONArray(listOf(it.first, it.second)) })
+    }
     "check" -> {
         val model = File(job.getString("model")).readBytes()
         val card = Card.read(model)

@@ -49,6 +49,7 @@ const tasks = {
     const out = core.straighten({ data: Uint8Array.from(data), width, height }, corners, longest);
     return { ...out, data: [...out.data] };
   },
+  inside: ({ corners, share }) => core.inside(corners, share),
   associated({ model, name }) {
     const content = core.associated(bytes(model), name);
     return content && Buffer.from(content).toString("base64");

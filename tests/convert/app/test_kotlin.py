@@ -90,8 +90,10 @@ def test_a_photographed_film_is_straightened_as_in_the_web_app(ask_kotlin, ask):
     film = cv2.GaussianBlur(picture(200, 150, channels=1)[..., 0], (0, 0), 3)
     corners = [[20, 14], [130, 25], [120, 180], [12, 170]]
     job = {"task": "straighten", "width": 150, "height": 200, "corners": corners}
-    (mine,) = ask_kotlin({**job, "data": text(film)})
-    (other,) = ask({**job, "data": film.ravel().tolist(), "longest": 2048})
+    inwards = {"task": "inside", "corners": corners, "share": 0.005}
+    mine, moved = ask_kotlin({**job, "data": text(film)}, inwards)
+    other, also = ask({**job, "data": film.ravel().tolist(), "longest": 2048}, inwards)
+    np.testing.assert_allclose(moved, also)
     assert (mine["width"], mine["height"]) == (other["width"], other["height"])
     one = np.frombuffer(base64.b64decode(mine["data"]), np.uint8).astype(int)
     assert np.abs(one - other["data"]).max() <= 1

@@ -1,6 +1,6 @@
 // The page: from a picture to the answer, the check of this phone, and the history.
 
-import { camOverlay, resizeArea, straighten, upright } from "./core.js";
+import { camOverlay, inside, resizeArea, straighten, upright } from "./core.js";
 import { decode, Unreadable } from "./decode.js";
 import { Frame } from "./frame.js";
 import { History } from "./history.js";
@@ -104,7 +104,7 @@ async function framed() {
   // The picture on the screen may be a smaller one.
   picture.whole ??= await decode(picture.file, null);
   const whole = picture.turn.reduce(upright, picture.whole);
-  return straighten(whole, frame.in(whole));
+  return straighten(whole, inside(frame.in(whole)));
 }
 
 async function answer() {

@@ -89,6 +89,16 @@ class GrayImage(val data: ByteArray, val width: Int, val height: Int) {
     }
 
     companion object {
+        /**
+         * Corners moved inwards by a share of the film's size on each side: a frame that lies a little outside of the film's edge makes a
+         * refusal likely, one that lies a little inside costs next to nothing (docs/phone.md).
+         */
+        fun inside(corners: List<Pair<Double, Double>>, share: Double = 0.005): List<Pair<Double, Double>> {
+            val x = corners.sumOf { it.first } / corners.size
+            val y = corners.sumOf { it.second } / corners.size
+            return corners.map { it.first + (x - it.first) * 2 * share to it.second + (y - it.second) * 2 * share }
+        }
+
         /** Luminance of colours as Android's Bitmap.getPixels gives them (ARGB_8888), which are read over black. */
         fun ofArgb(colors: IntArray, width: Int, height: Int): GrayImage {
             val out = ByteArray(colors.size)

@@ -115,7 +115,7 @@ class MainActivity : Activity() {
         val isWhole = frame.isWhole
         worker.execute {
             try {
-                val image = if (isWhole) whole() else turned(grayOf(bytes!!, 0, 0)).let { it.straighten(frame.corners(it.width, it.height)) }
+                val image = if (isWhole) whole() else turned(grayOf(bytes!!, 0, 0)).let { it.straighten(GrayImage.inside(frame.corners(it.width, it.height))) }
                 val found = phone.answer(image)
                 val shown = small(image)
                 runOnUiThread { present(shown, found) }
