@@ -3,6 +3,8 @@
 from setuptools import find_packages, setup
 
 setup(
+    # The clone on the path itself: with an editable finder, a clone named freezenet hides the package from its parent folder.
+    package_dir={"": "."},
     packages=find_packages(include=["freezenet", "freezenet.*"]),
     package_data={
         "freezenet": ["py.typed"],

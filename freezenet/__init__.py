@@ -8,7 +8,8 @@ Each name is imported when it is first used: a device that predicts never loads 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+#: True for type checkers alone. Not from `typing`, which could be a file of the folder that `python -m freezenet` is run in.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from freezenet.benchmarks.compare import compare

@@ -129,9 +129,11 @@ _DISTRIBUTIONS = {
 
 def missing_package(error: ModuleNotFoundError) -> str:
     """Say which package is missing and how to install what this verb needs."""
+    from freezenet.edge_runtime.errors import install_hint
+
     return (
         f"This verb requires the package {error.name}. Got: it is not installed; "
-        f"run: pip install 'freezenet[{_extra_with(error.name or '')}]' (the base install holds only what a device needs)."
+        f"{install_hint(_extra_with(error.name or ''))} (the base install holds only what a device needs)."
     )
 
 

@@ -40,7 +40,7 @@ LONG = (
     "pipeline/test_stages.py", "convert/qat/test_training.py", "environments/test_other_interpreters.py",
     "train/network/test_backends.py", "train/ood/test_negatives.py", "pipeline/test_multi_label.py",
     "train/crossval/test_validation.py", "studies/peers/test_peers.py", "edge_runtime/watch/test_watcher.py",
-    "environments/test_base_install.py",
+    "environments/test_base_install.py", "studies/stress/test_dicom_node.py", "edge_runtime/dicom_node/test_sender.py",
 )  # fmt: skip
 
 
@@ -242,6 +242,30 @@ def make_key(tmp_path):
         return private, public
 
     return make
+
+
+@pytest.fixture(scope="session")
+def half_written() -> Callable[[Path], Path]:
+    """A function that leaves half a file as a killed process does, and returns its temporary name."""
+    killed = """
+import os, signal, sys
+from pathlib import Path
+from freezenet.edge_runtime.files import write_atomically
+
+def write(temporary):
+    temporary.write_bytes(b"half a file")
+    print(temporary, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+write_atomically(Path(sys.argv[1]), write)
+"""
+
+    def leave(path: Path) -> Path:
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", killed, path], env=env, capture_output=True, text=True, timeout=60)
+        return Path(done.stdout.strip())
+
+    return leave
 
 
 @pytest.fixture

@@ -23,7 +23,8 @@ TRAINING_STACK = {"tensorflow", "keras", "sklearn", "scipy", "matplotlib", "PIL"
 EXTRAS = {
     "images/dicom": {"pydicom", "imagecodecs"},
     "server": {"fastapi", "starlette", "uvicorn", "prometheus_client", "pydantic"},
-    "dicom_node": {"pydicom", "pynetdicom", "highdicom"},
+    "dicom_node": {"pydicom", "pynetdicom"},
+    "dicom_node/results": {"pydicom", "highdicom"},
     "integrity": {"cryptography"},
 }
 

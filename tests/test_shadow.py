@@ -18,7 +18,7 @@ import pytest
 from freezenet.cli import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
-SHADOWS = ("benchmarks", "train", "convert", "pipeline", "edge_runtime", "studies", "numbers", "queue")
+SHADOWS = ("benchmarks", "train", "convert", "pipeline", "edge_runtime", "studies", "numbers", "queue", "typing")
 #: The command as pip installs it, and as a module, for which Python puts the current folder on the path before all else.
 STARTS = {
     "freezenet": [str(Path(sys.executable).with_name("freezenet"))],
@@ -56,7 +56,7 @@ ONCE = {"crossval", "evaluate", "compare", "export-hub", "data", "pipeline"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The user's folder: eight files that raise, a data set, a key."""
+    """The user's folder: files that raise, a data set, a key."""
     from freezenet.train.data.phantoms import write_phantoms
 
     folder = tmp_path_factory.mktemp("shadows")
@@ -211,3 +211,11 @@ def test_dicom_node(made, started, start):
     association.release()
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
+
+
+def test_beside_the_clone_it_is_still_the_package(tmp_path):
+    """The folder that holds a clone has a folder `freezenet` without a module in it, which must not pass for the package."""
+    (tmp_path / "freezenet").mkdir()
+    code = "from freezenet import Classifier; print(Classifier.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.stdout == "Classifier\n", done.stderr

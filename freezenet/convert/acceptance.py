@@ -30,6 +30,7 @@ from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.names import counted
 from freezenet.train.metrics.figure import Figure, share
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.task import task_of
@@ -243,9 +244,9 @@ def _losses(verdict: Verdict, validation: ValidationScores, pair: PairedAnswers)
     for number, (label, recall) in enumerate(verdict.recall.items()):
         lost = pair.recall(number)
         if lost.value < -limits.recall_loss:
-            images = round(-lost.value * int(validation.truth[:, number].sum()))
+            images = counted(round(-lost.value * int(validation.truth[:, number].sum())), "image")
             yield _Loss(
-                f"recall of {label} {_fall(recall)}, {images} images, where at most {100 * limits.recall_loss:g} points may "
+                f"recall of {label} {_fall(recall)}, {images}, where at most {100 * limits.recall_loss:g} points may "
                 "be lost",
                 lost.high < -limits.recall_loss and pair.worse_by_chance(number) <= LEVEL,
             )
@@ -253,7 +254,9 @@ def _losses(verdict: Verdict, validation: ValidationScores, pair: PairedAnswers)
 
 def _fall(figures: dict[str, Any]) -> str:
     keras, this, difference = (Figure(**figures[name]) for name in ("keras", "this", "difference"))
-    return f"falls from {keras} to {this}, by {-difference.value:.3f} [{-difference.high:.3f}, {-difference.low:.3f}]"
+    # Rounded before 0 is added, because -0.0004 would be shown as -0.000.
+    value, low, high = (round(-one, 3) + 0.0 for one in (difference.value, difference.high, difference.low))
+    return f"falls from {keras} to {this}, by {value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _decided(variant: Variant, verdict: Verdict, losses: list[_Loss]) -> Verdict:

@@ -55,7 +55,7 @@ no_acceptance_option = click.option(
 )
 
 
-@click.command()
+@click.command(epilog="\b\n" + "\n".join(f"{one.name + ':':<10}{one.summary}" for one in VARIANTS.values()))
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="MODELS", help="Folder for the models.")
 @variants_option
@@ -123,7 +123,7 @@ def convert(run, out, variants, profile, limits, training, as_json, **others) ->
 @click.command()
 @click.argument("models", type=click.Path(path_type=Path))
 @click.option("--key", required=True, type=click.Path(path_type=Path), metavar="PRIVATE.pem", help="The private key.")
-@overwrite_option
+@click.option("--overwrite", is_flag=True, help="Replace the folder's signature.")
 def sign(models: Path, key: Path, overwrite: bool) -> None:
     """Sign all files of a MODELS folder, for `freezenet verify --public-key`; also one of `export-hub`.
 

@@ -26,18 +26,20 @@ from freezenet.convert.qat.variant import QuantizedTraining
 from freezenet.convert.scores import StoredScores, score_images
 from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import ModelError, RefusedError
+from freezenet.edge_runtime.errors import ModelError, RefusedError, require_type
 from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.files import prepare_output, sha256_file, write_atomically
+from freezenet.train.files import check_output, prepare_output, sha256_file, write_atomically
+from freezenet.train.network.host_settings import own_settings
 from freezenet.train.network.predict import predict
 from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
 
+@own_settings()
 def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions = ConvertOptions()) -> Conversion:
     """Write the variants of a run into a folder and return what stands in its conversion.json.
 
@@ -54,7 +56,11 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
         ModelError: the folder holds files of another run or of other options.
         DataError: an image of the run is missing or was changed.
     """
+    require_type("options", options, ConvertOptions)
     run = run if isinstance(run, Run) else Run.open(Path(run))
+    check_output(Path(out), ModelsFolder.FINISHED, options.overwrite)
+    if options.data is not None and not run.knows_below(options.data):
+        logger.warning(f"{options.data} is not looked into: the run names its images by absolute paths.")
     folder, spec = ModelsFolder(Path(out)), run.recipe.preprocess
     model = run.model()
     calibration = choose_calibration(run, options.calibration_images, options.data)

@@ -72,7 +72,7 @@ class QatSettings(Settings):
 
 
 @dataclass(frozen=True)
-class ConvertOptions:
+class ConvertOptions(Settings):
     """How `freezenet.convert` writes a run.
 
     Args:
@@ -87,24 +87,20 @@ class ConvertOptions:
         overwrite: replace the results in the output folder.
     """
 
-    variants: tuple[str, ...] = DEFAULT_VARIANTS
-    profiles: tuple[str, ...] = ("edge",)
-    calibration_images: int = 100
-    data: Path | None = None
+    variants: tuple[str, ...] = setting(DEFAULT_VARIANTS, convert=lambda names: known_variants(_text(names)))
+    profiles: tuple[str, ...] = setting(("edge",), convert=lambda names: known_profiles(_text(names)))
+    calibration_images: int = setting(100, low=1)
+    data: Path | None = setting(None, convert=Path, expected="a path")
     limits: AcceptanceLimits = AcceptanceLimits()
     acceptance: bool = True
     qat: QatSettings = QatSettings()
     debug_layers: bool = False
     overwrite: bool = False
 
-    def __post_init__(self) -> None:
-        """Refuse unknown names; lists become tuples and text a path."""
-        object.__setattr__(self, "variants", known_variants(",".join(self.variants)))
-        object.__setattr__(self, "profiles", known_profiles(",".join(self.profiles)))
-        if self.data is not None:
-            object.__setattr__(self, "data", Path(self.data))
-        if self.calibration_images < 1:
-            raise SettingError(f"At least one calibration image is required. Got: {self.calibration_images}.")
+
+def _text(names: str | Sequence[str]) -> str:
+    """Return names as the comma-separated list that a person types."""
+    return names if isinstance(names, str) else ",".join(names)
 
 
 def changed(group: _Group, texts: Sequence[str]) -> _Group:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -206,6 +205,8 @@ class ModelCard:
     @cached_property
     def rule_sha256(self) -> str:
         """SHA-256 of all that decides, but for the network: what an image and a score become."""
+        import hashlib
+
         keys = ("labels", "preprocess", "task", "thresholds", "confidence", "gate", "arithmetic", "outputs")
         rule = {key: self.content[key] for key in keys if key in self.content}  # type: ignore[literal-required]
         return hashlib.sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -30,12 +29,13 @@ class Prediction:
     Args:
         label: The most probable class; for multi-label models every class above its threshold, joined by ";"; None where
             the model abstains.
-        probabilities: Class to calibrated probability 0..1, in the model's order; they mean nothing where `reason` says
-            that this is not a chest X-ray.
+        probabilities: Class to calibrated probability 0..1, in the model's order; they mean nothing where `chest_xray` is
+            False, and `to_dict` leaves them out there.
         timings_ms: Wall milliseconds of decode, preprocess, invoke, and overlay where one was asked for.
         reason: Why there is no label: "not a chest X-ray" or "uncertain"; None where there is one.
         overlay: The class activation map laid over the image, the bytes of a PNG file; None where none was asked for, or
             where this is not a chest X-ray.
+        gated: Whether the model has an OOD gate, which looked at the image.
     """
 
     label: str | None
@@ -43,17 +43,25 @@ class Prediction:
     timings_ms: dict[str, float]
     reason: str | None = None
     overlay: bytes | None = field(default=None, repr=False)
+    gated: bool = False
 
     @property
     def abstained(self) -> bool:
         """Whether the model gives no label."""
         return self.reason is not None
 
+    @property
+    def chest_xray(self) -> bool | None:
+        """Whether the model takes the image for a chest X-ray; None where it has no OOD gate that could say so."""
+        return False if self.reason == NOT_CHEST else self.gated or None
+
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON types only, without the overlay."""
+        """Return JSON types only, without the overlay, and without probabilities of what is no chest X-ray."""
+        meant = None if self.chest_xray is False else self.probabilities
         return {
             "label": self.label,
-            "probabilities": {label: round(score, 6) for label, score in self.probabilities.items()},
+            "probabilities": meant and {label: round(score, 6) for label, score in meant.items()},
+            "chest_xray": self.chest_xray,
             "abstained": self.abstained,
             "reason": self.reason,
             "timings_ms": {stage: round(value, 3) for stage, value in self.timings_ms.items()},
@@ -102,8 +110,9 @@ class Classifier:
 
     def another(self) -> Classifier:
         """Return a second one of the same bytes and settings, for another worker."""
+        # What runs here needs no trial there.
         return Classifier(
-            self.file,
+            replace(self.file, proven=True),
             self.interpreter.threads,
             runtime=self.interpreter.runtime,
             trust_tags=self.trust_tags,
@@ -134,6 +143,8 @@ class Classifier:
 
         The digests are those of the bytes that were loaded, whatever lies under the name by now.
         """
+        import hashlib
+
         return {
             "model": self.path.name,
             "model_sha256": self.file.sha256,
@@ -183,6 +194,7 @@ class Classifier:
             timings_ms=timings,
             reason=decision.reason,
             overlay=picture,
+            gated=self.rule.gate is not None,
         )
 
     def decide(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Decision]:
@@ -203,7 +215,12 @@ class Classifier:
 
 
 def answer_line(
-    name: str, prediction: Prediction, classifier: Classifier, overlay: str | PathLike[str] | None = None
+    name: str,
+    prediction: Prediction,
+    classifier: Classifier,
+    overlay: str | PathLike[str] | None = None,
+    *,
+    trace: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the answer for an image as the JSON object that `freezenet predict --json` prints and `freezenet watch` writes.
 
@@ -212,6 +229,8 @@ def answer_line(
         prediction: What was answered.
         classifier: Which answered.
         overlay: Where the picture with the class activation map was written; the key is absent where none was.
+        trace: The record by a `freezenet.edge_runtime.integrity.trace.Tracer`; the key is absent where none is given.
     """
     shown = {} if overlay is None else {"overlay": fspath(overlay)}
-    return {"file": name, **prediction.to_dict(), **shown, **classifier.identity}
+    traced = {} if trace is None else {"trace": trace}
+    return {"file": name, **prediction.to_dict(), **shown, **classifier.identity, **traced}

@@ -53,17 +53,18 @@ def predict(
 ) -> None:
     """Classify images: files, folders, or - for one image on standard input.
 
-    In a folder, it takes files with an image's suffix and DICOM files of any name.
+    In a folder, it takes files with an image's suffix and images of any name. Hidden folders and those that systems leave behind
+    (trash, @eaDir, __MACOSX) are passed over, and their files are counted on stderr.
 
     A bad file among good ones is reported and does not stop the rest; the exit code is then 1. Where the model abstains,
     the reason is printed instead of the label.
     """
     from freezenet.edge_runtime.batch import available_cores, predict_all
     from freezenet.edge_runtime.classifier import Prediction, answer_line
-    from freezenet.edge_runtime.decision import NOT_CHEST
     from freezenet.edge_runtime.errors import DataError, FreezenetError
     from freezenet.edge_runtime.files import OF_ONE_NAME, write_bytes
     from freezenet.edge_runtime.images.inputs import named_images, overlay_names
+    from freezenet.edge_runtime.integrity.trace import Tracer
     from freezenet.edge_runtime.system.talk import printable
 
     classifier = load(model)
@@ -72,7 +73,7 @@ def predict(
     if workers is None:
         single = len(images) == 1 and not Path(images[0]).is_dir()
         workers = 1 if single else max(1, available_cores() // classifier.interpreter.threads)
-    overlay_name = overlay_names()
+    overlay_name, trace = overlay_names(), Tracer(classifier, "predict")
     failures = 0
     # Closed at once where this ends early, so that no worker goes on.
     with closing(
@@ -97,10 +98,10 @@ def predict(
                     click.echo(json.dumps({"file": name, "error": str(prediction)}))
                 continue
             if as_json:
-                click.echo(json.dumps(answer_line(name, prediction, classifier, path)))
+                click.echo(json.dumps(answer_line(name, prediction, classifier, path, trace=trace())))
             else:
                 # Of what is no chest X-ray the probabilities mean nothing.
-                meant = {} if prediction.reason == NOT_CHEST else prediction.probabilities
+                meant = {} if prediction.chest_xray is False else prediction.probabilities
                 scores = "  ".join(f"{label} {score:.3f}" for label, score in meant.items())
                 # A multi-label answer without a label is an answer, too.
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"
@@ -250,7 +251,7 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
         allowed = "labels only" if result.tolerance is None else f"at most {result.tolerance:.4f}"
         figures = (
             f"{result.inputs_equal} of {result.vectors} inputs and {result.labels_equal} labels equal, "
-            f"largest score difference {shown(result.largest_difference)} ({allowed}; recorded with {result.recorded_with}); {result.answers_said}"
+            f"largest score difference {shown(result.largest_difference)} ({allowed}; recorded with {result.recorded_with:.80}); {result.answers_said}"
         )
         if as_json:
             click.echo(json.dumps({**result.to_dict(), "model": name, "sha256_listed": listed, "signature": signature}))
@@ -260,7 +261,7 @@ def verify(model: Path, public_key: Path | None, as_json: bool, threads: int, ru
             proofs = [hashed] + ["signature valid"] * (signature == "valid")
             click.echo("; ".join([f"{name} on {result.runtime}: {figures}", *proofs]))
         if not result.passed:
-            raise RefusedError(f"The promised numbers are required. Got, on {result.runtime}, {name}: {figures}.")
+            raise RefusedError(f"The promised numbers are required. Got: {name} on {result.runtime}: {figures}.")
 
 
 @click.command()

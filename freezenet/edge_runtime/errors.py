@@ -35,6 +35,18 @@ class RefusedError(ModelError):
     exit_code = 3
 
 
+def install_hint(extra: str) -> str:
+    """Return how to install what an extra brings, for the end of a sentence."""
+    return f"run: pip install 'freezenet[{extra}]', or in a clone: pip install '.[{extra}]'"
+
+
+def require_type(name: str, value: object, *kinds: type) -> None:
+    """Raise SettingError where an argument of a public function is of none of the types that it takes."""
+    if not isinstance(value, kinds):
+        expected = " or ".join(kind.__name__ for kind in kinds)
+        raise SettingError(f"{name} must be of type {expected}. Got: {value!r:.80} of type {type(value).__name__}.")
+
+
 def one_line(said: object, most: int = 300) -> str:
     """Return what a library said as one line of at most `most` characters, for the inside of a sentence."""
     return " ".join(str(said).split())[:most].rstrip(". ")

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import MissingExtraError, ModelError, SettingError, one_line
+from freezenet.edge_runtime.errors import MissingExtraError, ModelError, SettingError, one_line, require_type
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.system.chatter import without_chatter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: More wait for each other on any device that this is for.
+MOST_THREADS = 256
 #: Interpreters in order of preference: name -> module that holds `Interpreter`.
 RUNTIMES = {
     "ai-edge-litert": "ai_edge_litert.interpreter",
@@ -40,8 +42,9 @@ class Interpreter:
 
     def __init__(self, model: str | Path | bytes, threads: int = 1, *, runtime: str | None = None) -> None:
         """Load the model and allocate its tensors."""
-        if threads < 1:
-            raise SettingError(f"At least 1 thread is required. Got: {threads}.")
+        require_type("threads", threads, int)
+        if not 1 <= threads <= MOST_THREADS:
+            raise SettingError(f"From 1 to {MOST_THREADS} threads are required. Got: {threads}.")
         if runtime is not None and runtime not in RUNTIMES:
             raise SettingError(f"A runtime of {', '.join(RUNTIMES)} is required. Got: {runtime}.")
         self.runtime = runtime or installed_runtime()

@@ -136,10 +136,10 @@ def _single_from_dict(content: dict[str, Any]) -> OneClassGate | LogisticGate:
         if not 0 < directions <= len(mean):
             raise ValueError(f"{directions} directions of {len(mean)} features")
         packed = np.frombuffer(base64.b64decode(content["triangle"], validate=True), "<f2")
-        places = np.triu_indices(directions, m=len(mean))
         # Assignment would repeat a single number without a word.
-        if len(packed) != len(places[0]):
+        if len(packed) != directions * len(mean) - directions * (directions - 1) // 2:
             raise ValueError(f"{len(packed)} numbers for {directions} directions of {len(mean)} features")
+        places = np.triu_indices(directions, m=len(mean))
         whitening = np.zeros((directions, len(mean)))
         # Doubles, because a damaged scale may be larger than a half-precision number can be.
         whitening[places] = packed.astype(np.float64) * float(content["scale"])

@@ -20,7 +20,9 @@ Loader = Callable[[str | Path], "Classifier"]
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-threads_option = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads.")
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="CPU threads."
+)
 runtime_option = click.option(
     "--runtime",
     type=click.Choice(["ai-edge-litert", "tflite-runtime", "tensorflow"]),

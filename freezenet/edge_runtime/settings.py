@@ -129,6 +129,8 @@ class Settings:
             return value
         try:
             return rule.convert(value) if rule.convert else _fitting(value, kind, rule)
+        except SettingError:  # a conversion's own sentence says more
+            raise
         except (TypeError, ValueError):
             near = meant(value, map(str, rule.choices)) if isinstance(value, str) else ""
             expected = rule.expected or _expected(kind, rule)
@@ -185,7 +187,9 @@ def _expected(kind: Any, rule: Rule) -> str:
         return _KINDS[bool]
     limits = _limits(rule)
     finite = "finite " if kind is float and not limits else ""
-    return f"a {finite}{_KINDS.get(kind, getattr(kind, '__name__', str(kind)))}{limits}"
+    if kind not in _KINDS:
+        return f"of type {getattr(kind, '__name__', kind)}"
+    return f"a {finite}{_KINDS[kind]}{limits}"
 
 
 def _items(kind: Any, rule: Rule) -> str:

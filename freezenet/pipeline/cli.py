@@ -14,6 +14,7 @@ from freezenet.benchmarks.figures import three_digits
 from freezenet.convert.cli import calibration_option, limits_option, no_acceptance_option, variants_option
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, changed
 from freezenet.convert.variants import known_variants
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.options import (
     TrainingOptions,
     json_option,
@@ -66,14 +67,18 @@ def pipeline(data, out, recipe, options, variants, calibration_images, limits, a
 @click.command()
 @out_option("DIR", default="demo", what="all results")
 @click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the phantoms and the training."
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Seed of the phantoms and the training.",
 )
 @overwrite_option
 @json_option
 def demo(out, seed, overwrite, as_json) -> None:
     """Run the pipeline on synthetic chest phantoms: offline, nothing to download, minutes on a laptop."""
     from freezenet.train.data.phantoms import write_phantoms
-    from freezenet.train.files import prepare_output
+    from freezenet.train.files import prepare_output, read_json, write_json
     from freezenet.train.quiet import quiet
     from freezenet.train.recipes.recipe import load_recipe
 
@@ -81,9 +86,16 @@ def demo(out, seed, overwrite, as_json) -> None:
         import freezenet.pipeline.stages  # noqa: F401
 
     prepare_output(out, "report.html", overwrite)
-    data = out / "data" / "phantoms.csv"
+    data, drawn = out / "data" / "phantoms.csv", out / "data" / "seed.json"
+    if data.is_file() and read_json(drawn) != seed:
+        raise SettingError(
+            f"The seed that the phantoms were drawn with is required to go on in {out}. Got: {seed} in place of {read_json(drawn)}; "
+            "pass --overwrite or choose another name."
+        )
     if not data.is_file():
         logger.info("drawing chest phantoms")
+        data.parent.mkdir(exist_ok=True)
+        write_json(drawn, seed)
         write_phantoms(data.parent, seed=seed)
     training = TrainingOptions(weights="none", cache=out / "cache")
     recipe = load_recipe("phantoms", (f"seed={seed}",))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -13,11 +11,6 @@ if TYPE_CHECKING:
     from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import Recipe
     from freezenet.train.run_folder import Metrics
-
-# Read by TensorFlow's C++ when it is first imported: errors only. The Python side warns of retracing for each new batch
-# size, which is how prediction ends here.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 class _CallableFloor(ModuleType):

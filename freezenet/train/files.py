@@ -36,7 +36,11 @@ def read_json(path: Path) -> Any:
     """Read JSON; DataError where the file is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
+        if path.parent.is_file():
+            raise DataError(
+                f"A folder written by freezenet with {path.name} inside is required. Got: {path.parent}, a file; name its folder."
+            ) from None
         what = "without one" if path.parent.is_dir() else "which does not exist"
         # A pipeline's folder, for example, holds the run and the models in folders of their own.
         inner = next(iter(sorted(path.parent.glob(f"*/{path.name}"))), None)
@@ -50,8 +54,11 @@ def read_json(path: Path) -> Any:
 
 def check_output(folder: Path, finished: str | None, overwrite: bool) -> None:
     """Refuse an output folder that `prepare_output` would refuse, before the work that comes ahead of it; touch nothing."""
-    if folder.is_file():
-        raise SettingError(f"An output folder is required. Got: {folder}, a file; choose another name.")
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise SettingError(
+                f"An output folder is required. Got: {folder}, where {path} is a file; choose another name."
+            )
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).exists():
         raise SettingError(
             f"A new or empty output folder is required. Got: {folder}, which holds other files; choose another name."

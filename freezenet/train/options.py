@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import click
 
 from freezenet.edge_runtime.options import json_option as json_option
+from freezenet.edge_runtime.settings import Settings, setting
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -21,7 +23,7 @@ DEFAULT_RECIPE = "mobile-freezenet"
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class TrainingOptions(Settings):
     """How `freezenet.train` goes about it.
 
     Args:
@@ -32,18 +34,11 @@ class TrainingOptions:
         not_cxr: folder of images that are no chest X-rays, for the OOD gate.
     """
 
-    weights: str = "imagenet"
-    cache: Path | None = None
+    weights: str = setting("imagenet", convert=os.fspath, expected="imagenet, none, or the path of a file of Keras")
+    cache: Path | None = setting(None, convert=Path, expected="a path")
     overwrite: bool = False
     skip_unreadable: bool = False
-    not_cxr: Path | None = None
-
-    def __post_init__(self) -> None:
-        """Make paths of texts."""
-        object.__setattr__(self, "weights", str(self.weights))
-        for name in ("cache", "not_cxr"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, Path(getattr(self, name)))
+    not_cxr: Path | None = setting(None, convert=Path, expected="a path")
 
     @property
     def weights_origin(self) -> str:

@@ -66,6 +66,12 @@ class Run(RunFolder):
         root = root if root.is_dir() else root.parent
         return [(root / row["file"], row) for row in self.splits if row["split"] == split]
 
+    def knows_below(self, data: Path) -> bool:
+        """Whether a DATA that was moved can hold the run's images: not where the run names all of them by absolute paths."""
+        return data.resolve() == Path(self.manifest["data"]) or not all(
+            Path(row["file"]).is_absolute() for row in self.splits
+        )
+
     @property
     def decision(self) -> dict[str, Any]:
         """Task, thresholds, confidence and OOD gate for the card; the task alone for a run of a version that knew none."""

@@ -6,15 +6,14 @@ reads them, once; what comes after is given the one `TrainingData`.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.edge_runtime.errors import require_type
 from freezenet.train.data.dataset import Dataset, spelling_warning
 from freezenet.train.data.loading import load
 from freezenet.train.data.split import split
@@ -27,6 +26,7 @@ from freezenet.train.losses.criterion import choose_criterion, needs_recall
 from freezenet.train.manifest import begin_run, make_manifest
 from freezenet.train.metrics.matrices import label_matrices, recall
 from freezenet.train.network.devices import configure_devices, device_scope
+from freezenet.train.network.host_settings import own_settings
 from freezenet.train.network.model import build_model
 from freezenet.train.network.predict import predict
 from freezenet.train.ood.negatives import Negatives, read_negatives
@@ -59,7 +59,8 @@ def train(
     Returns:
         What stands in metrics.json.
     """
-    recipe = load_recipe(recipe) if isinstance(recipe, str) else recipe
+    require_type("options", options, TrainingOptions)
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
     check_output(Path(out), RunFolder(Path(out)).metrics_file.name, options.overwrite)
     shares = (recipe.validation_share, recipe.test_share, recipe.seed)
     dataset = load_classes(data, recipe)
@@ -97,18 +98,7 @@ def read_data(dataset: Dataset, recipe: Recipe, *, skip_unreadable: bool = False
     return data
 
 
-@contextlib.contextmanager
-def kept_keras_settings() -> Iterator[None]:
-    """Give Keras its dtype policy and its distribution back at the end, also where the block raises."""
-    policy, distribution = keras.config.dtype_policy(), keras.distribution.distribution()
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(policy)
-        keras.distribution.set_distribution(distribution)
-
-
-@kept_keras_settings()
+@own_settings()
 @forgotten_traces()
 def train_on(
     data: TrainingData,

@@ -46,7 +46,8 @@ REFUSALS = {
 #: Longest wait for one answer in seconds, and most tries where the server is busy.
 _TIMEOUT, _TRIES = 60, 100
 #: What must be equal to the answer of this process.
-_COMPARED = ("label", "probabilities", "abstained", "reason", "model", "model_sha256", "card_sha256", "runtime")
+_COMPARED = ("label", "probabilities", "chest_xray", "abstained", "reason", "model", "model_sha256", "card_sha256",
+             "runtime")  # fmt: skip
 
 
 @dataclass

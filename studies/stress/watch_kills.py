@@ -29,8 +29,8 @@ import click
 from freezenet.edge_runtime.system.child import module_command
 from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
 
-#: Seconds of the watcher's life between start and SIGKILL, smallest and largest.
-_LIFE = (0.05, 1.6)
+#: Seconds of the watcher's life between start and SIGKILL, smallest and, unless another is given, largest.
+_SHORTEST, LONGEST = 0.05, 1.6
 _SETTLE, _INTERVAL = 0.2, 0.05
 _DAMAGED_EVERY = 25
 
@@ -92,20 +92,22 @@ def feed(inbox: Path, files: dict[str, bytes], seconds: float, seed: int) -> Non
                 time.sleep(pause / parts)
 
 
-def watch_and_kill(model: Path, folder: Path, *, files: dict[str, bytes], kills: int, seed: int) -> int:
+def watch_and_kill(
+    model: Path, folder: Path, *, files: dict[str, bytes], kills: int, seed: int, longest: float = LONGEST
+) -> int:
     """Let the files arrive while the watcher is killed again and again; return the kills that left a job behind."""
     inbox, outbox = folder / "inbox", folder / "outbox"
     inbox.mkdir()
     arguments = module_command("freezenet", "watch", str(model), str(inbox), "--out", str(outbox), "--cam",
                                "--settle", str(_SETTLE), "--interval", str(_INTERVAL))  # fmt: skip
     rng = random.Random(seed)
-    feeder = threading.Thread(target=feed, args=(inbox, files, kills * sum(_LIFE) / 2, seed))
+    feeder = threading.Thread(target=feed, args=(inbox, files, kills * (_SHORTEST + longest) / 2, seed))
     feeder.start()
     within = 0
     with (folder / "watch.log").open("wb") as log:
         for _ in range(kills):
             watcher = subprocess.Popen(arguments, stdout=log, stderr=log)
-            time.sleep(rng.uniform(*_LIFE))
+            time.sleep(rng.uniform(_SHORTEST, longest))
             watcher.send_signal(signal.SIGKILL)
             watcher.wait()
             within += any((outbox / ".freezenet-watch" / "jobs").glob("*"))
@@ -171,7 +173,9 @@ def tally(model: Path, folder: Path, *, files: dict[str, bytes], kills: int, wit
     )
 
 
-def measure(model: Path, images: list[Path], *, files: int, kills: int, seed: int = 0) -> Tally:
+def measure(
+    model: Path, images: list[Path], *, files: int, kills: int, seed: int = 0, longest: float = LONGEST
+) -> Tally:
     """Run all of it in a folder of its own."""
     from freezenet.edge_runtime.classifier import Classifier
 
@@ -179,7 +183,7 @@ def measure(model: Path, images: list[Path], *, files: int, kills: int, seed: in
     made = contents(images, files)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        within = watch_and_kill(model, Path(folder), files=made, kills=kills, seed=seed)
+        within = watch_and_kill(model, Path(folder), files=made, kills=kills, seed=seed, longest=longest)
         seconds = time.perf_counter() - started
         return tally(model, Path(folder), files=made, kills=kills, within=within, seconds=seconds)
 
@@ -189,15 +193,30 @@ def measure(model: Path, images: list[Path], *, files: int, kills: int, seed: in
 @images_argument
 @click.option("--files", default=500, show_default=True, type=click.IntRange(1), help="Files that arrive.")
 @click.option("--kills", default=50, show_default=True, type=click.IntRange(1), help="SIGKILLs while they arrive.")
+@click.option(
+    "--longest",
+    default=LONGEST,
+    show_default=True,
+    type=click.FloatRange(_SHORTEST),
+    metavar="SECONDS",
+    help="Longest life of the watcher; on a busy machine its start alone may take more than the default.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the moments of the kills.")
 @result_options
 def main(
-    model: Path, images: tuple[Path, ...], files: int, kills: int, seed: int, as_json: bool, out: Path | None
+    model: Path,
+    images: tuple[Path, ...],
+    files: int,
+    kills: int,
+    longest: float,
+    seed: int,
+    as_json: bool,
+    out: Path | None,
 ) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
     from freezenet.edge_runtime.system.environment import environment
 
-    found = measure(model, list(images), files=files, kills=kills, seed=seed)
+    found = measure(model, list(images), files=files, kills=kills, seed=seed, longest=longest)
     result = {"model": model.name, **asdict(found), "passed": found.passed}
     text = "\n".join(f"{key:<20}{value}" for key, value in result.items())
     hand_over({**result, "environment": environment()}, f"watch-kills-{model.stem}", text, as_json, out)

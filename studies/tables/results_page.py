@@ -26,6 +26,23 @@ _WATCH_KILLS = """## `freezenet watch` and kills
 Killed {kills} times at random moments while {files} files arrived (`python -m studies.stress.watch_kills MODEL IMAGE...`): {answered} \
 answered, {rejected} bad ones rejected, {lost} lost, {doubled} answered twice, {half_written} half-written, {different} with a different answer.
 """
+_DICOM_NODE = """## `freezenet dicom-node` between senders, archives and kills
+
+{stores} C-STOREs of {uids} UIDs with different pixels from {senders} senders at once, {kills} SIGKILLs meanwhile; of three archives one was away for half \
+of them, one takes captures only and one refuses a patient (`python -m studies.stress.dicom_node MODEL IMAGE...`): {acknowledged} acknowledged, {lost} of \
+them lost or changed, {unanswered} unanswered, {answered_twice} answered twice; of {reports} reports and {captures} captures {undelivered} missing at an \
+archive that takes them; {refused} refused for good, {unnamed} of them without the reason in `rejected/`. Among {siege[idle_sockets]} idle sockets, \
+{siege[silent_associations]} silent associations and PDUs that declare {siege[declared_gb]} GB, {siege[good_acknowledged]} of {siege[good]} images of a good \
+sender were acknowledged, the slowest after {siege[slowest_seconds]} s; the node's memory grew from {siege[memory_mb_before]} to {siege[memory_mb]} MB, its \
+log by {siege[log_lines]} lines.
+"""
+
+_DICOM_RESULTS = """## DICOM results for odd images
+
+{cases} images with odd tags, {names_in_character_sets} of them with names in {declared_character_sets} declarations of character sets, wrong and missing \
+ones among them (`python -m studies.stress.dicom_results MODEL`): {refused_as_expected} name no study or instance and were refused by the tag's name; of the \
+others every report, capture and map passed `dciodvfy` without an error, and DCMTK showed what was expected; {wrong} went wrong.
+"""
 
 
 def _filled(text: str) -> Callable[[dict[str, Any]], str]:
@@ -46,7 +63,10 @@ def results_part(results: Path) -> str:
         each_result(results, "predict", _filled(_PREDICT)),
         each_result(results, "peers", _peers),
         each_result(results, "soak", _soak),
+        each_result(results, "siege", _siege),
         each_result(results, "watch-kills", _filled(_WATCH_KILLS)),
+        each_result(results, "dicom-results", _filled(_DICOM_RESULTS)),
+        each_result(results, "dicom-node", _filled(_DICOM_NODE)),
         each_result(results, "fuzz", _fuzz),
     )
     return "\n".join(section for section in sections if section)
@@ -204,6 +224,18 @@ def _soak(result: dict[str, Any]) -> str:
         f"{result['failures']} failures, {result['per_second']:.0f} requests per second, p50 {times['p50']:.0f} ms, p95 {times['p95']:.0f} ms, "
         f"p99 {times['p99']:.0f} ms; resident memory {memory['warm']:.0f} MB after the warm-up and {memory['end']:.0f} MB at the end "
         f"({result['memory_growth']:+.1%}).\n"
+    )
+
+
+def _siege(result: dict[str, Any]) -> str:
+    files, sockets, memory = result["good_beside_files"], result["good_beside_sockets"], result["memory_mb"]
+    return (
+        f"## `freezenet serve` under attack\n\nOn {result['model']}, {markdown.machine(result)}, with {result['workers']} workers and "
+        f"{result['clients']} good clients (`python -m studies.stress.siege MODEL IMAGE...`). Beside {result['attackers']} attackers who send "
+        f"{result['files']} kinds of files that are slow or large to decode: {files['answers']} good answers, {files['failures']} failures, the slowest "
+        f"after {files['seconds']['most']:.1f} s. Beside {result['sockets']} idle sockets and clients that do not read: {sockets['answers']} good answers, "
+        f"{sockets['failures']} failures, the slowest after {sockets['seconds']['most']:.1f} s; {result['log_lines']} lines of log. Server and processes "
+        f"together took {memory['peak']} MB at most; SIGTERM in the middle of an attack ended them after {result['end_seconds']:.0f} s.\n"
     )
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import asdict, replace
 
+import keras
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
@@ -19,8 +20,9 @@ from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import VARIANTS as ALL
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import FreezenetError, RefusedError
+from freezenet.edge_runtime.errors import FreezenetError, RefusedError, SettingError
 from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.train.data.dataset import SPLITS
 from freezenet.train.run import Run
 
 VARIANTS = ("float32", "float16", "dynamic", "int8", "int16x8")
@@ -199,12 +201,13 @@ def test_the_profile_app_alone(run, command, remembered, tmp_path):
     assert code == 1 and error_line(err) == "Error: Profiles of edge, app are required. Got: phone."
 
 
-def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembered, tmp_path):
+def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembered, half_written, tmp_path):
     folder = tmp_path / "models"
     shutil.copytree(models, folder)
     (folder / "float16.tflite").unlink()
     (folder / "conversion.json").unlink()
-    (folder / ".float16.partial.tflite").write_bytes(b"half a file")
+    left = half_written(folder / "float16.tflite")
+    assert left.read_bytes() == b"half a file"
     before = state(folder)
     result = convert(run, folder, options=EVERYTHING)
     after = state(folder)
@@ -212,7 +215,7 @@ def test_a_killed_conversion_goes_on_with_what_is_missing(models, run, remembere
         file = next(path for path in before if path.name == f"{name}.tflite")
         assert after[file] == before[file]
     assert (folder / "float16.tflite").read_bytes() == (models / "float16.tflite").read_bytes()
-    assert not (folder / ".float16.partial.tflite").exists()
+    assert not left.exists()
     first = json.loads((models / "conversion.json").read_text())["variants"]
     again = json.loads((folder / "conversion.json").read_text())["variants"]
     assert tuple(again) == tuple(result["variants"]) == VARIANTS
@@ -325,6 +328,38 @@ def test_what_cannot_be_told_is_written_and_said_everywhere(run, remembered, mon
 def test_freezenet_converts_what_paths_name(run, remembered, tmp_path):
     result = freezenet.convert(str(run.folder), str(tmp_path / "models"), options=FLOAT32)
     assert list(result["variants"]) == ["float32"] and (tmp_path / "models" / "float32.tflite").is_file()
+
+
+def test_a_host_with_half_precision_gets_the_same_file(models, run, tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        freezenet.convert(run, tmp_path / "models", options=FLOAT32)
+        assert keras.config.dtype_policy().name == "mixed_float16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert sha256(tmp_path / "models" / "float32.tflite") == sha256(models / "float32.tflite")
+
+
+def test_a_data_that_cannot_hold_the_images_is_named(run, remembered, caplog, tmp_path):
+    absolute = [{**row, "file": str(path)} for split in SPLITS for path, row in run.paths(split)]
+    named = replace(run, splits=absolute)
+    freezenet.convert(named, tmp_path / "models", options=replace(FLOAT32, data=tmp_path))
+    assert f"{tmp_path} is not looked into: the run names its images by absolute paths." in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"variants": "int9"}, "Variants of .* Got: int9. Did you mean int8"),
+        ({"calibration_images": 2.5}, "calibration_images must be a whole number of at least 1. Got: 2.5"),
+        ({"limits": {"strict": True}}, "limits must be of type AcceptanceLimits"),
+    ],
+)
+def test_options_of_other_types_are_refused_when_they_are_made(options, said):
+    with pytest.raises(SettingError, match=said):
+        ConvertOptions(**options)
+    with pytest.raises(SettingError, match="options must be of type ConvertOptions"):
+        freezenet.convert("run", "models", options=options)
 
 
 def test_only_the_spoiled_variant_is_refused(run, command, monkeypatch, tmp_path):

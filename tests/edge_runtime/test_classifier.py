@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from freezenet.edge_runtime.classifier import Classifier, Prediction
+from freezenet.edge_runtime.decision import NOT_CHEST
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.ood import OneClassGate, ood_to_dict
@@ -102,10 +103,20 @@ def test_prediction_as_json_is_rounded():
     assert json.loads(json.dumps(prediction.to_dict())) == {
         "label": "b",
         "probabilities": {"a": 0.123457, "b": 0.876543},
+        "chest_xray": None,
         "abstained": False,
         "reason": None,
         "timings_ms": {"decode": 1.235},
     }
+
+
+def test_what_is_no_chest_x_ray_has_no_probabilities_as_json():
+    refused = Prediction(None, {"a": 0.1, "b": 0.9}, {}, reason=NOT_CHEST, gated=True).to_dict()
+    assert (refused["probabilities"], refused["chest_xray"]) == (None, False)
+    # A blank image is none, also for a model without a gate.
+    assert Prediction(None, {"a": 1.0}, {}, reason=NOT_CHEST).to_dict()["chest_xray"] is False
+    unsure = Prediction(None, {"a": 0.5, "b": 0.5}, {}, reason="uncertain", gated=True).to_dict()
+    assert (unsure["probabilities"], unsure["chest_xray"]) == ({"a": 0.5, "b": 0.5}, True)
 
 
 def test_a_model_without_a_card_is_refused(bare):

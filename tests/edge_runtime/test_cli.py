@@ -89,7 +89,10 @@ def test_predict_reads_standard_input(int8, images):
 
 
 def without_times(output: str) -> list[dict]:
-    return [{**json.loads(line), "timings_ms": None} for line in output.splitlines()]
+    found = [{**json.loads(line), "timings_ms": None} for line in output.splitlines()]
+    for one in found:
+        one.get("trace", {}).pop("time", None)
+    return found
 
 
 def test_workers_do_not_change_the_output(int8, images, folder, tmp_path):
@@ -312,7 +315,7 @@ def test_verify_of_a_changed_model_is_exit_3(int8, with_card, change):
     assert done.returncode == 3
     assert done.stdout == ""
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("Error: The promised numbers are required. Got, on ")
+    assert last.startswith("Error: The promised numbers are required. Got: ")
 
 
 def test_verify_of_a_sound_model_is_exit_0_in_a_process(int8):

@@ -102,10 +102,15 @@ def test_runtime_version_is_the_installed_one(runtime):
     assert runtime_version(runtime) == version(runtime)
 
 
-@pytest.mark.parametrize("threads", [0, -1])
-def test_no_thread_is_refused(models, threads):
-    with pytest.raises(FreezenetError, match=f"At least 1 thread is required. Got: {threads}"):
+@pytest.mark.parametrize("threads", [0, -1, 257])
+def test_threads_that_no_device_has_are_refused(models, threads):
+    with pytest.raises(FreezenetError, match=f"From 1 to 256 threads are required. Got: {threads}"):
         Interpreter(models / "int8.tflite", threads=threads)
+
+
+def test_half_a_thread_is_no_fault_of_the_model(models):
+    with pytest.raises(FreezenetError, match=r"threads must be of type int. Got: 1.5 of type float"):
+        Interpreter(models / "int8.tflite", threads=1.5)
 
 
 def test_an_unknown_runtime_is_refused_and_the_known_ones_named(models):

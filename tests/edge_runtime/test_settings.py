@@ -103,7 +103,7 @@ def test_a_setting_can_be_asked_about():
         ("classes", "AB", 'classes must be a list of words such as ["COVID", "Normal"]. Got: \'AB\'.'),
         ("classes", [1], 'classes must be a list of words such as ["COVID", "Normal"]. Got: [1].'),
         ("weights", ["a"], "weights must be a list of numbers such as [0.5, 1.5]. Got: ['a']."),
-        ("folder", 3, "folder must be a Path. Got: 3."),
+        ("folder", 3, "folder must be of type Path. Got: 3."),
         ("odd", -1, "odd must be a positive thing. Got: -1."),
         ("odd", "a", "odd must be a positive thing. Got: 'a'."),
     ],

@@ -21,7 +21,7 @@ from typing import Any
 
 from freezenet.convert.folder import ModelsFolder
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard
-from freezenet.edge_runtime.errors import MissingExtraError, ModelError
+from freezenet.edge_runtime.errors import MissingExtraError, ModelError, install_hint
 from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.train.files import MARK, prepare_output, write_json
@@ -112,7 +112,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         from jinja2 import Environment, PackageLoader
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"The package {error.name} is required for the hub. Got: it is not installed; run: pip install 'freezenet[hub]'."
+            f"The package {error.name} is required for the hub. Got: it is not installed; {install_hint('hub')}."
         ) from None
     shown = next((one for one in variants if one["name"] == SHOWN), variants[0])
     content = shown["card"].content

@@ -22,7 +22,7 @@ from freezenet.convert.float.flatbuffer import add_operator, add_tensor, read_tr
 from freezenet.convert.float.operators import Operator, fused_layers, read_operators
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import STEPS, Ranges
-from freezenet.edge_runtime.errors import DataError, MissingExtraError
+from freezenet.edge_runtime.errors import DataError, MissingExtraError, install_hint
 from freezenet.train.files import write_atomically, write_csv
 from freezenet.train.progress import track
 from freezenet.train.quiet import quiet
@@ -239,7 +239,7 @@ def _draw(sensitivity: Sensitivity, path: Path) -> None:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise MissingExtraError(
-            "The package matplotlib is required for the picture. Got: not installed; run: pip install 'freezenet[report]'."
+            f"The package matplotlib is required for the picture. Got: not installed; {install_hint('report')}."
         ) from None
     operators = sensitivity.operators
     rows = range(len(operators))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -25,20 +27,22 @@ _INTERVAL = 0.5
     default="dicom-node",
     show_default=True,
     metavar="DIR",
-    help="DIR/received holds what is not answered yet, DIR/answers the answers.",
+    help="DIR/received holds what is not answered yet, DIR/answers the answers, DIR/sending the results that wait for an archive.",
 )
 @click.option(
     "--send-to",
-    "archive",
+    "addresses",
+    multiple=True,
     metavar="TITLE@HOST:PORT",
-    help="Send results to this archive; they wait and are sent again until it takes them.",
+    help="Send results to this archive; can be repeated. Results wait until it takes them; one that it refuses for good is named in DIR/answers/rejected.",
 )
 @click.option(
     "--result",
     "kinds",
-    type=click.Choice(["report", "capture"]),
+    type=click.Choice(["report", "capture", "map"]),
     multiple=True,
-    help="Structured Report, Secondary Capture with the class activation map, or, repeated, both.  [default: what the model allows]",
+    help="Structured Report, Secondary Capture with the class activation map, Parametric Map of it; can be repeated.  "
+    "[default: report, and capture where the model allows it]",
 )
 @click.option(
     "--caller",
@@ -56,7 +60,7 @@ def dicom_node(
     port: int,
     host: str,
     out: Path,
-    archive: str | None,
+    addresses: tuple[str, ...],
     kinds: tuple[str, ...],
     callers: tuple[str, ...],
     names: bool,
@@ -66,11 +70,16 @@ def dicom_node(
     """Receive chest X-rays (CR, DX) by DICOM and return the model's answers.
 
     Answers C-ECHO and C-STORE. Each image received is answered exactly once, across restarts and kills: as
-    DIR/answers/<UID>.dcm.json, and as a DICOM Structured Report and Secondary Capture in the image's study.
+    DIR/answers/<UID>-<digits>.dcm.json, and as a DICOM Structured Report and Secondary Capture in the image's study. The digits
+    are of the image's SHA-256: two images under one UID are two.
     """
     from freezenet.edge_runtime.dicom_node.archive import Archive
     from freezenet.edge_runtime.dicom_node.delivery import KINDS, Delivery
+    from freezenet.edge_runtime.dicom_node.outgoing import Outgoing
     from freezenet.edge_runtime.dicom_node.receiver import Receiver
+    from freezenet.edge_runtime.dicom_node.results import OF_OVERLAY
+    from freezenet.edge_runtime.dicom_node.results.inherited import remarks
+    from freezenet.edge_runtime.dicom_node.sender import Sender
     from freezenet.edge_runtime.watch.service import Reporter, told_to_stop
     from freezenet.edge_runtime.watch.settings import WatchSettings
     from freezenet.edge_runtime.watch.watcher import Watcher
@@ -79,23 +88,55 @@ def dicom_node(
     kinds = kinds or (KINDS if classifier.has_cam else KINDS[:1])
     received, answers = out / "received", out / "answers"
     receiver = Receiver(title, received, host=host, port=port, callers=callers)
-    delivery = Delivery(answers, kinds, archive=Archive.from_text(archive, title) if archive else None)
+    archives = [Archive.from_text(address, title) for address in dict.fromkeys(addresses)]
+    outgoing = Outgoing(out, archives)
     reporter = Reporter(as_json, names)
+    delivery = Delivery(outgoing, kinds, reporter.say)
+    senders = [Sender(archive, outgoing, reporter.say) for archive in archives]
     # A caller that breaks the protocol ends its connection's thread, and that alone.
-    threading.excepthook = lambda failed: reporter.say(f"A connection was broken off: {failed.exc_type.__name__}.")
+    threading.excepthook = _Broken(reporter.say)
     # Its messages name patients and files.
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     # What is received gets its name when it is whole.
-    settings = WatchSettings(settle=0, interval=_INTERVAL, overlay="capture" in kinds, names=names)
+    settings = WatchSettings(settle=0, interval=_INTERVAL, overlay=not OF_OVERLAY.isdisjoint(kinds), names=names)
     with told_to_stop() as stop:
         received.mkdir(parents=True, exist_ok=True)
-        watcher = Watcher(classifier, received, answers, settings, deliver=delivery, listener=reporter)
+        watcher = Watcher(
+            classifier,
+            received,
+            answers,
+            settings,
+            deliver=delivery,
+            listener=reporter,
+            service=f"dicom-node {title}",
+            about=remarks,
+        )
         # First, so that nothing is received into a folder of another node.
         watcher.claim()
+        outgoing.load()
         listening = receiver.start()
+        for sender in senders:
+            sender.start()
         try:
-            reporter.say(f"{title} listens on {host}:{listening}; results go to {archive or 'the folder alone'}.")
+            where = ", ".join(map(str, archives)) or "the folder alone"
+            reporter.say(f"{title} listens on {host}:{listening}; results go to {where}.")
+            if not archives and len(outgoing):
+                reporter.say(f"The results of {len(outgoing)} answers wait for an archive, which --send-to can name.")
             reporter.ready(f"{title} listens")
             watcher.run(stop)
         finally:
             receiver.stop()
+            for sender in senders:
+                sender.stop()
+
+
+class _Broken:
+    """Says that a connection was broken off, once a minute at most."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say, self._until = say, 0.0
+
+    def __call__(self, failed: threading.ExceptHookArgs) -> None:
+        if time.monotonic() >= self._until:
+            self._until = time.monotonic() + 60
+            self._say(f"A connection was broken off: {failed.exc_type.__name__}.")

@@ -1,62 +1,79 @@
-"""What happens to an answer: its DICOM results are written, and sent to the archive where one is named."""
+"""What happens to an answer: its DICOM results are written beside it, and put into the queue for the archives."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import logging
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pydicom
 from pydicom import Dataset
 
-from freezenet.edge_runtime.dicom_node.archive import Archive
-from freezenet.edge_runtime.dicom_node.results import secondary_capture, structured_report, to_bytes
+from freezenet.edge_runtime.dicom_node.outgoing import Outgoing, reject, result_path
+from freezenet.edge_runtime.dicom_node.results import OF_OVERLAY, make_result, to_bytes
+from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
-#: Kinds of result: a Structured Report, and a Secondary Capture with the class activation map.
+logger = logging.getLogger(__name__)
+
+#: Kinds of result that are written unless others are asked for.
 KINDS = ("report", "capture")
 
 
 class Delivery:
-    """Writes results as <name>.<kind>.dcm beside the answer and sends them.
+    """Writes results as <name>.<kind>.dcm beside the answer, and puts them into a queue.
 
     Args:
-        answers: The folder that holds the answers and their overlays.
-        kinds: Of KINDS; a capture is made where the answer has an overlay, so not of what is no chest X-ray.
-        archive: Where results go, or None.
+        outgoing: The queue, which knows the folder of the answers.
+        kinds: Of `results.KINDS`; those of the overlay are made where the answer has one, so not of what is no chest X-ray.
+        say: Told once, in one sentence, that there are results that cannot be made.
     """
 
-    def __init__(self, answers: Path, kinds: Collection[str], *, archive: Archive | None = None) -> None:
+    def __init__(self, outgoing: Outgoing, kinds: Collection[str], say: Callable[[str], object] = logger.info) -> None:
         """Nothing is touched yet."""
-        self.answers, self.kinds, self.archive = answers, kinds, archive
+        self.outgoing, self.kinds, self._say = outgoing, kinds, say
+        self._said = False
+        self.answers = outgoing.answers
 
     def __call__(self, image: Path, answer: dict[str, Any], name: str) -> None:
-        """Deliver the answer for an image, whose file is <name>.json; FreezenetError, to be tried again, where the archive does not take it.
+        """Deliver the answer for an image, whose file is <name>.json; OSError, to be tried again, where it cannot be written.
 
-        A repetition writes and sends the same objects. An image that names no study gets none: nothing could show them.
+        A repetition makes the same objects, and sends nothing twice. A result that can never be made is named in answers/rejected.
         """
-        results = self._results(image, answer)
-        for kind, result in results.items():
-            write_bytes(self.answers / f"{name}.{kind}.dcm", to_bytes(result), durable=True)
-        if self.archive is not None and results:
-            self.archive.send(list(results.values()))
+        if self.outgoing.knows(name):
+            return
+        made: dict[str, str] = {}
+        for kind in self.kinds:
+            if kind in OF_OVERLAY and "overlay" not in answer:
+                continue
+            try:
+                result = self._result(kind, image, answer)
+                content = to_bytes(result)
+            except (OSError, MemoryError):
+                raise
+            except FreezenetError as error:
+                self._reject(name, kind, str(error))
+            except Exception as error:  # an image that a library cannot do with: it would be so each time
+                reason = f"{type(error).__name__}: {one_line(error)}"
+                self._reject(name, kind, f"An image of which a {kind} can be made is required. Got: {reason}.")
+            else:
+                write_bytes(result_path(self.answers, name, kind), content, durable=True)
+                made[kind] = str(result.SOPClassUID)
+        self.outgoing.add(name, made)
 
-    def _results(self, image: Path, answer: dict[str, Any]) -> dict[str, Dataset]:
-        source = pydicom.dcmread(image, stop_before_pixels=True)
-        if not all(source.get(keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")):
-            return {}
-        results = {}
+    def _reject(self, name: str, kind: str, reason: str) -> None:
+        reject(self.answers, name, kind, reason)
+        if not self._said:
+            self._said = True
+            self._say(
+                "There is an image of which no result can be made; for it and others like it, the reasons are in answers/rejected."
+            )
+
+    def _result(self, kind: str, image: Path, answer: dict[str, Any]) -> Dataset:
         # Remarks about unusual names of patients, which do not belong into a log.
         with without_pydicom_warnings():
-            if "report" in self.kinds:
-                results["report"] = structured_report(source, answer)
-            if "capture" in self.kinds and "overlay" in answer:
-                results["capture"] = secondary_capture(source, answer, self._picture(answer))
-        return results
-
-    def _picture(self, answer: dict[str, Any]) -> np.ndarray:
-        content = np.fromfile(self.answers / answer["overlay"], np.uint8)
-        return np.asarray(cv2.imdecode(content, cv2.IMREAD_COLOR), np.uint8)
+            source = pydicom.dcmread(image, stop_before_pixels=True)
+            overlay = (self.answers / answer["overlay"]).read_bytes() if kind in OF_OVERLAY else None
+            return make_result(kind, source, answer, overlay)

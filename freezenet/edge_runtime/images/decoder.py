@@ -21,17 +21,20 @@ _JPEG_DAMAGE = (
     rb"Corrupt JPEG data|Premature end of JPEG|Inconsistent progression|Application transferred too (?:few|many) scanlines|"
     rb"Unsupported marker type"
 )
+# OpenCV before 4.13 calls all that libtiff says a warning; what its codecs and readers of strips say is damage.
+_OLD_TIFF = rb"OpenCV TIFF: (?!TIFF(?:ReadDirectory|Fetch|Advance)|_TIFF)\w+: "
 _DAMAGE = re.compile(
-    rb"(?:%s)|libpng error|\[ ?ERROR.*TIFF_Error|\[ ?WARN.*TIFF_Warning JPEGLib: (?:%s)|OpenCV TIFF.*[Ee]rror"
-    % (_JPEG_DAMAGE, _JPEG_DAMAGE)
+    rb"(?:%s)|libpng error|\[ ?ERROR.*TIFF_Error|\[ ?WARN.*TIFF_Warning JPEGLib: (?:%s)|%s|OpenCV TIFF.*[Ee]rror"
+    % (_JPEG_DAMAGE, _JPEG_DAMAGE, _OLD_TIFF)
 )
 # Another thread's line may stand before one of these, without its end. A message of OpenCV may go on in lines that
 # begin with ">" or are empty.
 _OURS = re.compile(
-    rb"(?:(?:%s|%s|libpng |OpenCV TIFF)[^\n]*\n|\[ ?(?:ERROR|WARN|FATAL)[^\n]*(?:imgcodecs|grfmt|loadsave)[^\n]*\n(?:>[^\n]*\n|\n)*)"
+    rb"(?:(?:%s|%s|libpng |OpenCV TIFF)[^\n]*\n|\[ ?(?:ERROR|WARN|FATAL|INFO|DEBUG)[^\n]*(?:imgcodecs|grfmt|loadsave)[^\n]*\n(?:>[^\n]*\n|\n)*)"
     % (_JPEG_HARMLESS, _JPEG_DAMAGE)
 )
-_LOG_WARNINGS = 3  # OpenCV's LOG_LEVEL_WARNING; 0 would be silence
+# OpenCV's LOG_LEVEL_WARNING and _DEBUG, below which it said nothing of TIFF before 4.13; 0 would be silence.
+_WARNING, _DEBUG = 3, 5
 _SHOWN = 100
 
 
@@ -65,9 +68,10 @@ def _imdecode(data: bytes, flags: int) -> NDArray | None:
 
 
 def _log_warnings() -> Callable[[], object]:
-    levels: Any = cv2.utils.logging if hasattr(cv2.utils, "logging") else cv2  # the latter before OpenCV 4.13
+    is_old = not hasattr(cv2.utils, "logging")  # before OpenCV 4.13
+    levels: Any = cv2 if is_old else cv2.utils.logging
     before = levels.getLogLevel()
-    levels.setLogLevel(_LOG_WARNINGS)
+    levels.setLogLevel(_DEBUG if is_old else _WARNING)
     return lambda: levels.setLogLevel(before)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import Cost, jpeg_cost
 from freezenet.edge_runtime.images.png import png_channels
 from freezenet.edge_runtime.images.tiff import tiff_header
 
@@ -55,7 +56,10 @@ _MOST_SEGMENTS = 10_000
 #: Anything but a stuffed zero, a fill byte and RST.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
-_MOST_SCANS = 100
+#: Scans: encoders write about ten into a progressive JPEG, and one for each component at most into another.
+_MOST_SCANS, _MOST_SEQUENTIAL_SCANS = 100, 4
+#: Seconds that the scans of one file may take by the bound of the worst file.
+_MOST_SECONDS = 10
 
 
 def image_format(data: bytes) -> str | None:
@@ -127,7 +131,7 @@ def _bmp_size(data: bytes) -> tuple[int, int] | None:
     header = int.from_bytes(data[14:18], "little")
     if header == 12:
         return int.from_bytes(data[18:20], "little"), int.from_bytes(data[20:22], "little")
-    if header < 36:  # OpenCV's own bound
+    if header < 16:  # the shortest of OS/2 2.0; the reader refuses what OpenCV cannot decode
         return None
     return int.from_bytes(data[18:22], "little", signed=True), abs(int.from_bytes(data[22:26], "little", signed=True))
 
@@ -185,31 +189,50 @@ def is_cut_off(jpeg: bytes) -> bool:
     return jpeg.find(b"\xff\xda", jpeg.rfind(b"\xff\xd9") + 1) >= 0
 
 
-def check_jpeg(data: bytes, frame: JpegFrame) -> None:
-    """Raise DataError for a JPEG that was cut off or that would take a decoder too long.
+def check_jpeg(data: bytes, frame: JpegFrame) -> Cost:
+    """Return what a JPEG costs; raise DataError where it was cut off or would take a decoder too long.
 
-    Each scan of a progressive JPEG is decoded over the whole image; encoders write about ten.
+    Each scan is decoded over the whole image.
     """
     # OpenCV before 5 fills the missing part with gray and says nothing.
     if is_cut_off(data):
         raise DataError("A whole JPEG file is required. Got: a truncated one; copy it again.")
-    if frame.marker in _PROGRESSIVE and _has_many_scans(data):
-        raise DataError(f"A JPEG file of at most {_MOST_SCANS} scans is required. Got: more; save it again.")
+    progressive = frame.marker in _PROGRESSIVE
+    most = _MOST_SCANS if progressive else _MOST_SEQUENTIAL_SCANS
+    scans = _scans(data, most)
+    if scans > most:
+        raise DataError(f"A JPEG file of at most {most} scans is required. Got: more; save it again.")
+    size, components = (frame.width, frame.height), max(1, frame.components)
+    cost = jpeg_cost(size, components, scans, len(data), progressive or scans > 1)
+    if cost.seconds > _MOST_SECONDS + len(data) * 1e-6:
+        raise DataError(
+            f"A JPEG file with few scans for its size is required. Got: {scans} scans of {frame.width} x {frame.height} "
+            "pixels; save it again as a baseline JPEG."
+        )
+    return cost
 
 
-def _has_many_scans(jpeg: bytes) -> bool:
+def _scans(jpeg: bytes, most: int) -> int:
+    """Return the number of scans; `most` + 1 for any larger number.
+
+    The two bytes of a start may also stand inside of another segment, such as a small picture in EXIF: where they are found
+    more than once, the segments are walked through.
+    """
+    starts = jpeg.count(b"\xff\xda")
+    if starts <= 1:
+        return 1
     at, scans = 2, 0
     for _ in range(_MOST_SEGMENTS):
         found = _MARKER.search(jpeg, at)
         if found is None or found[0][1] == 0xD9:
-            return False
+            return scans
         at = found.end()
         scans += found[0][1] == 0xDA
-        if scans > _MOST_SCANS:
-            return True
+        if scans > most:
+            return scans
         if found[0][1] not in _JPEG_ALONE:
             at += max(2, int.from_bytes(jpeg[at : at + 2], "big"))
-    return True
+    return most + 1
 
 
 def channels(data: bytes) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections import Counter
@@ -13,6 +14,12 @@ from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom, is_dicomdir
 from freezenet.edge_runtime.images.header import image_format
 
+logger = logging.getLogger(__name__)
+
+#: Folders that systems and programs leave behind, in small letters; others begin with a dot.
+_SERVICE = frozenset({"__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "recycler",
+                      "recycled", "lost+found", "system volume information", "__pycache__", "network trash folder",
+                      "temporary items"})  # fmt: skip
 #: The argument that stands for an image on standard input.
 STDIN = "-"
 
@@ -20,26 +27,35 @@ STDIN = "-"
 def named_images(arguments: Iterable[str]) -> Iterator[tuple[str, str | bytes]]:
     """Yield (name, path or bytes) for each image named; a folder gives the images below it, sorted.
 
-    A path that is not there, or a folder without images, is yielded too: the reader says so in the place where the
+    What is passed over in hidden and service folders is counted and said, unless such a folder is named itself. A path that is not there, or a folder without images, is yielded too: the reader says so in the place where the
     answer would stand.
     """
     for argument in arguments:
         if argument == STDIN:
             yield STDIN, sys.stdin.buffer.read()
         elif Path(argument).is_dir():
-            found = images_below(str(Path(argument)))
+            skipped: Counter[str] = Counter()
+            found = images_below(str(Path(argument)), skipped)
             first = next(found, argument)
             yield from ((path, path) for path in chain([first], found))
+            for folder, files in skipped.items():
+                logger.warning(
+                    "%s is a hidden or service folder; files in it that are not answered: %d.", folder, files
+                )
         else:
             yield argument, argument
 
 
-def images_below(folder: str) -> Iterator[str]:
+def images_below(folder: str, skipped: Counter[str] | None = None) -> Iterator[str]:
     """Yield the paths of the images below a folder in the order of their names, with no more than one folder's at a time.
 
     These are files with an image's suffix, and images whatever their name: hospitals export DICOM files as IM0001 or by a
     number, and browsers save JPEG files as .jfif. DICOMDIR, the index among them, is no image. A folder below it that cannot be read is yielded as well, so that it
     is not passed over in silence.
+
+    Args:
+        folder: Where to look.
+        skipped: Takes the hidden and service folders that were passed over, and how many files lie below each.
     """
     from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 
@@ -51,10 +67,18 @@ def images_below(folder: str) -> Iterator[str]:
         return
     for name, is_folder in inside:
         path = os.path.join(folder, name)
-        if is_folder:
-            yield from images_below(path)
+        if is_folder and is_service_folder(name):
+            if skipped is not None:
+                skipped[path] = sum(len(files) for _, _, files in os.walk(path))
+        elif is_folder:
+            yield from images_below(path, skipped)
         elif os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES or _is_image(path):
             yield path
+
+
+def is_service_folder(name: str) -> bool:
+    """Whether a folder of this name is hidden, or one that operating systems and programs leave behind, such as a trash."""
+    return name.startswith(".") or name.casefold() in _SERVICE
 
 
 def _is_image(path: str) -> bool:

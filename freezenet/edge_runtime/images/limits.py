@@ -9,6 +9,8 @@ MIN_SIDE = 32
 #: Largest accepted gray image in pixels: 100 megapixels is five times the largest flat-panel detector. With more
 #: channels it is as many samples, so that what a file takes of the memory is bounded; a JPEG is decoded to gray at once.
 MAX_PIXELS = 100_000_000
+#: Largest file that is read, in bytes: 100 megapixels of 16 bits and room for a header.
+MAX_BYTES = 256 << 20
 
 
 def check_size(width: int, height: int, channels: int = 1) -> None:

@@ -1,7 +1,14 @@
-"""The class activation map as a picture: where in the X-ray a class is seen."""
+"""The class activation map as a picture: where in the X-ray a class is seen.
+
+The picture's PNG file also holds the map's numbers, in a text chunk that viewers pass over (PNG 11.3.4.3), so that whoever has the
+picture has them too: "freezenet-cam", then {"shape": [rows, columns], "float32": little-endian, in Base64}.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,6 +21,9 @@ if TYPE_CHECKING:
 MAX_SIDE = 1024
 #: Opacity of the strongest place.
 _STRONGEST = 0.5
+_KEYWORD = b"freezenet-cam\0"
+#: The last chunk of every PNG file is empty and stands in these bytes.
+_END_BYTES = 12
 
 
 def overlay(gray: NDArray[np.uint8], cam: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -48,5 +58,19 @@ def fit(gray: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
 
 
 def overlay_png(gray: NDArray[np.uint8], cam: NDArray[np.float32]) -> bytes:
-    """Return the overlay as the bytes of a PNG file."""
-    return cv2.imencode(".png", overlay(gray, cam))[1].tobytes()
+    """Return the overlay as the bytes of a PNG file, with the class activation map in it."""
+    png = cv2.imencode(".png", overlay(gray, cam))[1].tobytes()
+    numbers = base64.b64encode(cam.astype("<f4").tobytes()).decode()
+    chunk = b"tEXt" + _KEYWORD + json.dumps({"shape": cam.shape, "float32": numbers}).encode()
+    length, check = (len(chunk) - 4).to_bytes(4, "big"), zlib.crc32(chunk).to_bytes(4, "big")
+    return png[:-_END_BYTES] + length + chunk + check + png[-_END_BYTES:]
+
+
+def cam_of(png: bytes) -> NDArray[np.float32] | None:
+    """Return the class activation map (rows, columns) float32 that `overlay_png` wrote into a picture; None where there is none."""
+    start = png.rfind(b"tEXt" + _KEYWORD)
+    if start < 4:
+        return None
+    length = int.from_bytes(png[start - 4 : start], "big")
+    found = json.loads(png[start + 4 + len(_KEYWORD) : start + 4 + length])
+    return np.frombuffer(base64.b64decode(found["float32"]), "<f4").reshape(found["shape"])

@@ -10,7 +10,9 @@ _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}
 _SIGNATURE = 8
 #: 100 megapixels in 16 bits take 25,000 chunks of libpng's size; a walk through millions would take seconds.
 _MOST_CHUNKS = 100_000
-_ANIMATION = frozenset((b"acTL", b"fcTL", b"fdAT"))
+#: Chunks that say what the samples are. What else a file may hold (text, profiles, palettes to choose from, the frames of an
+#: animation), decoders unpack and copy at great length, and nothing of it changes a sample.
+_SAMPLES, _KEY = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND")), b"tRNS"
 
 
 class PngHeader(NamedTuple):
@@ -75,8 +77,9 @@ def plain(data: bytes) -> bytes:
     Without the frames of an animation, the default image is what it finds (APNG 1.0). Without the colour key of a gray
     image, which versions of OpenCV treat differently, it gives the plain samples.
     """
-    hidden = _ANIMATION | {b"tRNS"} if png_header(data).color == 0 else _ANIMATION
+    shown = _SAMPLES if png_header(data).color == 0 else _SAMPLES | {_KEY}
     parts = list(chunks(data))
-    if not any(kind in hidden for kind, _, _ in parts):
+    if all(kind in shown for kind, _, _ in parts):
         return data
-    return data[:_SIGNATURE] + b"".join(data[start:end] for kind, start, end in parts if kind not in hidden)
+    view = memoryview(data)
+    return data[:_SIGNATURE] + b"".join(view[start:end] for kind, start, end in parts if kind in shown)

@@ -11,6 +11,8 @@ Formats: JPEG, PNG, TIFF, BMP, WebP; 8 or 16 bits; gray, colour, with or without
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +20,10 @@ import cv2
 import numpy as np
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import HeavyImage, samples_cost, webp_cost
+from freezenet.edge_runtime.images.bounds.memory import room
 from freezenet.edge_runtime.images.decoder import decoded
-from freezenet.edge_runtime.images.dicom import read_dicom_gray
+from freezenet.edge_runtime.images.dicom import read_dicom_here
 from freezenet.edge_runtime.images.dicom.recognition import is_dicom
 from freezenet.edge_runtime.images.gray import on_black, to_gray
 from freezenet.edge_runtime.images.header import (
@@ -31,10 +35,10 @@ from freezenet.edge_runtime.images.header import (
     jpeg_frame,
     other_format,
 )
-from freezenet.edge_runtime.images.limits import check_size
+from freezenet.edge_runtime.images.limits import MAX_BYTES, check_size
 from freezenet.edge_runtime.images.orientation import orientation, upright
-from freezenet.edge_runtime.images.png import gray_key, plain, png_has_alpha, png_is_whole
-from freezenet.edge_runtime.images.tiff import check_deflate, check_tiff, tiff_header
+from freezenet.edge_runtime.images.png import gray_key, plain, png_channels, png_has_alpha, png_header, png_is_whole
+from freezenet.edge_runtime.images.tiff import check_deflate, check_pages, check_tiff, tiff_cost, tiff_header
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +48,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".
 
 _REQUIRED = "A whole JPEG, PNG, TIFF, BMP, WebP or DICOM file is required."
 _UNREADABLE = f"{_REQUIRED} Got: data that cannot be decoded (damaged, truncated or another format)."
+#: Bytes of a BMP's header behind BITMAPCOREHEADER that OpenCV reads.
+_SHORTEST_BMP = 36
 _COLOR = cv2.IMREAD_ANYDEPTH | cv2.IMREAD_ANYCOLOR
 # Frame markers of JPEG that are not decoded here: ITU-T T.81, table B.1, and T.87.
 _OTHER_JPEG = {0xC3: "lossless JPEG", 0xC5: "hierarchical JPEG", 0xC6: "hierarchical JPEG", 0xC7: "hierarchical JPEG",
@@ -71,10 +77,24 @@ def read_gray(
         MissingExtraError: It is a DICOM file, and the extra for these is not installed.
     """
     data = source if isinstance(source, bytes) else _read_bytes(Path(source))
+    try:
+        return read_here(data, shrink_to, trust_tags=trust_tags)
+    except HeavyImage as heavy:
+        from freezenet.edge_runtime.images.bounds.apart import gray_apart
+
+        return gray_apart(data, heavy.cost, shrink_to, trust_tags=trust_tags)
+
+
+def read_here(data: bytes, shrink_to: tuple[int, int] | None = None, *, trust_tags: bool = True) -> NDArray[np.uint8]:
+    """Read the bytes of an image file without another process; see `read_gray`.
+
+    Raises:
+        HeavyImage: A thread may not decode it, because of what it can cost; nothing was decoded.
+    """
     if not data:
         raise DataError("An image file is required. Got: an empty file (0 bytes).")
     if is_dicom(data):
-        return read_dicom_gray(data, trust_tags)
+        return read_dicom_here(data, trust_tags)
     kind = image_format(data)
     if kind is None:
         other = other_format(data)
@@ -94,11 +114,12 @@ def _jpeg_samples(data: bytes, size: tuple[int, int], shrink_to: tuple[int, int]
     frame = jpeg_frame(data)
     assert frame is not None  # it has a size
     _check_frame(frame)
-    check_jpeg(data, frame)
+    cost = check_jpeg(data, frame)
     flags = cv2.IMREAD_GRAYSCALE
     if shrink_to is not None:
         flags = _REDUCED_GRAY.get(_jpeg_reduction(size, shrink_to), flags)
-    return _decode(data, flags)
+    with room(cost):
+        return _decode(data, flags)
 
 
 def _check_frame(frame: JpegFrame) -> None:
@@ -113,31 +134,53 @@ def _png_samples(data: bytes) -> NDArray:
     if not png_is_whole(data):
         raise DataError("A whole PNG file is required. Got: a truncated or damaged one; copy it again.")
     shown = plain(data)
-    image = _decode(shown, cv2.IMREAD_UNCHANGED if png_has_alpha(shown) else _COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    key = gray_key(data)
-    if key is not None:
-        image[image == key] = 0
-    return upright(on_black(image), orientation(data, "PNG"))
+    flags = cv2.IMREAD_UNCHANGED if png_has_alpha(shown) else _COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    itemsize = 2 if png_header(data).bits == 16 else 1
+    with room(samples_cost(_size(data), png_channels(shown), itemsize, len(shown), is_deflated=True)):
+        image = _decode(shown, flags)
+        key = gray_key(data)
+        if key is not None:
+            image[image == key] = 0
+        return upright(on_black(image), orientation(data, "PNG"))
 
 
 def _webp_samples(data: bytes) -> NDArray:
-    return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "WebP"))
+    # A flag of the extended header: RFC 9649, 2.7.
+    if data[12:16] == b"VP8X" and data[20] & 0b10:
+        raise DataError("A WebP file with one picture is required. Got: an animation; save the X-ray as PNG.")
+    with room(webp_cost(_size(data), len(data), data[12:16] == b"VP8 ")):
+        return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "WebP"))
 
 
 def _tiff_samples(data: bytes) -> NDArray:
-    """Decode the first page; libtiff itself composites alpha of 8 bits and inverts where 0 is white."""
+    """Decode the only page; libtiff itself composites alpha of 8 bits and inverts where 0 is white."""
     header = tiff_header(data)
     check_tiff(header)
-    check_deflate(data, header)
-    if header.has_alpha:
-        return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "TIFF"))
-    image = _decode(data, _COLOR)
-    return cv2.bitwise_not(image) if header.white_is_zero and image.dtype == np.uint16 else image
+    check_pages(data)
+    with room(tiff_cost(data, header)):
+        check_deflate(data, header)
+        if header.has_alpha:
+            return upright(on_black(_decode(data, cv2.IMREAD_UNCHANGED)), orientation(data, "TIFF"))
+        image = _decode(data, _COLOR)
+        return cv2.bitwise_not(image) if header.white_is_zero and image.dtype == np.uint16 else image
 
 
 def _bmp_samples(data: bytes) -> NDArray:
     """Decode; the fourth byte of 32 bits is usually unused (zero) and is no alpha."""
-    return _decode(data, _COLOR)
+    header = int.from_bytes(data[14:18], "little")
+    if 12 < header < _SHORTEST_BMP:
+        raise DataError(
+            f"A BMP with a header of 12, or of {_SHORTEST_BMP} bytes and more, is required. Got: the short header of OS/2 2.0 with "
+            f"{header} bytes; save it as PNG."
+        )
+    with room(samples_cost(_size(data), 4, 1, len(data), is_deflated=False)):
+        return _decode(data, _COLOR)
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    size = image_size(data)
+    assert size is not None  # it was looked at before
+    return size
 
 
 _SAMPLES = {"PNG": _png_samples, "TIFF": _tiff_samples, "BMP": _bmp_samples, "WebP": _webp_samples}
@@ -145,13 +188,24 @@ _SAMPLES = {"PNG": _png_samples, "TIFF": _tiff_samples, "BMP": _bmp_samples, "We
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            # What a pipe or a device holds is known only when it is read.
+            status = os.fstat(file.fileno())
+            whole = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES
+            data = file.read() if whole else file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise DataError("An image file is required. Got: no such file.") from None
+        got = "no such file"
     except IsADirectoryError:
-        raise DataError("An image file is required. Got: a folder, and no image file was found in it.") from None
+        got = "a folder, and no image file was found in it"
     except OSError as error:
-        raise DataError(f"A readable image file is required. Got: {error.strerror}.") from None
+        got = f"one that cannot be read ({error.strerror})"
+    except ValueError:  # a zero in it
+        got = "what can be no file's name"
+    else:
+        if len(data) <= MAX_BYTES:
+            return data
+        got = f"one of more than {MAX_BYTES >> 20} MB"
+    raise DataError(f"An image file is required. Got: {got}: {str(path)!r}.")
 
 
 def _decode(data: bytes, flags: int) -> NDArray:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import Cost, samples_cost, unbounded_cost
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 
 #: Bytes of a TIFF's BYTE, SHORT, LONG and LONG8.
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}
-#: Directory entries that are looked at; real files have some dozens.
-_MOST_ENTRIES = 1000
+#: Directory entries and directories that are looked at; real files have some dozens.
+_MOST_ENTRIES, _MOST_PAGES = 1000, 100
+#: NewSubfileType, its bits for a smaller version and for a mask of another page, and the older SubfileType.
+_KIND, _NO_PAGE, _OLD_KIND, _OLD_REDUCED = 254, 0b101, 255, 2
 #: Value of the tag ExtraSamples for alpha that the colours are not multiplied with.
 _UNASSOCIATED = 2
 #: 8 bits or fewer are read by libtiff itself, which knows the kinds of colour; more by OpenCV, which does not.
@@ -24,7 +28,11 @@ _GRAY, _READ_8, _READ_MORE = (0, 1), frozenset({0, 1, 2, 3, 5, 6}), frozenset({0
 _READ_CODECS = frozenset({1, 2, 3, 4, 5, 7, 8, 32771, 32773, 32946})
 _DEFLATE = frozenset({8, 32946})
 _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS, _TILE_LENGTHS = 273, 279, 324, 325
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 16
+#: Strips or tiles: the largest detector has some thousand rows.
+_MOST_BLOCKS = 100_000
+#: Codecs of which each byte is read once; fax and JPEG have programs of their own inside.
+_SIMPLE_CODECS = frozenset({1, 5, 8, 32773, 32946})
 _CODECS = {6: "old-style JPEG", 9: "JBIG", 10: "JBIG", 32766: "NeXT", 32809: "ThunderScan", 32909: "Pixar log", 33003: "JPEG 2000",
            33005: "JPEG 2000", 34661: "JBIG", 34676: "SGI log", 34677: "SGI log", 34712: "JPEG 2000", 34887: "LERC",
            34925: "LZMA", 34926: "Zstandard", 34927: "WebP", 50000: "Zstandard", 50001: "WebP", 50002: "JPEG XL",
@@ -47,6 +55,12 @@ class TiffHeader:
     tile_height: int = 0
     extra: int = 0
     sample_format: int = 1
+    strip_rows: int = 1 << 32
+
+    @property
+    def block_pixels(self) -> int:
+        """Pixels of one tile, or of one strip."""
+        return self.tile_pixels or self.width * min(self.height, max(1, self.strip_rows))
 
     @property
     def tile_pixels(self) -> int:
@@ -69,7 +83,7 @@ class TiffHeader:
 
 
 _TAGS = {256: "width", 257: "height", 258: "bits", 259: "codec", 262: "photometric", 274: "orientation", 277: "samples",
-         284: "planes", 322: "tile_width", 323: "tile_height", 338: "extra", 339: "sample_format"}  # fmt: skip
+         278: "strip_rows", 284: "planes", 322: "tile_width", 323: "tile_height", 338: "extra", 339: "sample_format"}  # fmt: skip
 
 
 def tiff_header(data: bytes) -> TiffHeader:
@@ -111,24 +125,74 @@ def check_tiff(header: TiffHeader) -> None:
         raise DataError(f"A TIFF of unsigned samples is required. Got: {kind} of {header.bits} bits; save it again.")
 
 
+def check_pages(data: bytes) -> None:
+    """Raise DataError unless the first directory is the only picture; smaller versions of it and masks may follow."""
+    order = _order(data)
+    is_page = []
+    for entries in _directories(data):
+        values = {tag: int.from_bytes(data[one.where : one.where + one.size], order) for tag, one in entries.items()}
+        is_page.append(not values.get(_KIND, 0) & _NO_PAGE and values.get(_OLD_KIND) != _OLD_REDUCED)
+    if sum(is_page) > 1:
+        number = f"{sum(is_page)} pages" if len(is_page) < _MOST_PAGES else "many pages"
+        raise DataError(
+            f"A TIFF with one picture is required. Got: {number}; save the X-ray's page as a file of its own."
+        )
+    if True in is_page[1:]:
+        raise DataError(
+            "A TIFF that begins with its picture is required. Got: a preview or a mask in front of it; save it again."
+        )
+
+
+def tiff_cost(data: bytes, header: TiffHeader) -> Cost:
+    """Return what a TIFF costs; raise DataError where its strips or tiles are too many or lie over each other."""
+    blocks = _blocks(data, header)
+    length = sum(min(length, max(0, len(data) - offset)) for offset, length in blocks)
+    if header.codec != 1 and length > 2 * len(data):
+        raise DataError(
+            "A TIFF whose strips or tiles lie beside each other is required. Got: many in one place; save it again."
+        )
+    itemsize = max(1, header.bits // 8)
+    # libtiff gives 8 bits and less as four channels.
+    block = header.block_pixels * (4 if header.bits <= 8 else header.samples * itemsize)
+    size = (header.width, header.height)
+    cost = samples_cost(size, header.samples, itemsize, length, is_deflated=header.codec in _DEFLATE, more=block)
+    return cost if header.codec in _SIMPLE_CODECS else unbounded_cost(cost.memory)
+
+
 def check_deflate(data: bytes, header: TiffHeader) -> None:
     """Raise DataError where the checksum of a deflated strip or tile is wrong: libtiff stops reading before it."""
     if header.codec not in _DEFLATE:
         return
-    strips = (_TILE_OFFSETS, _TILE_LENGTHS) if header.tile_pixels else (_STRIP_OFFSETS, _STRIP_LENGTHS)
-    offsets, lengths = (_values(data, tag) for tag in strips)
-    room = 8 * MAX_PIXELS
-    for offset, length in zip(offsets, lengths, strict=False):
-        rest, unpacker = data[offset : offset + length], zlib.decompressobj()
+    view = memoryview(data)
+    blocks = _blocks(data, header)
+    # As many samples as the strips or tiles hold, and room for writers that fill the last one.
+    room = (len(blocks) + 1) * (header.block_pixels * header.samples * max(1, header.bits // 8) + _AT_ONCE)
+    room = min(room, 8 * MAX_PIXELS)
+    for offset, length in blocks:
+        unpacker, is_whole = zlib.decompressobj(), False
         try:
-            while rest and not unpacker.eof and room > 0:
-                room -= len(unpacker.decompress(rest, _AT_ONCE))
-                rest = unpacker.unconsumed_tail
+            for start in range(offset, min(offset + length, len(data)), _AT_ONCE):
+                rest: memoryview | bytes = view[start : min(start + _AT_ONCE, offset + length)]
+                while rest and not unpacker.eof and room > 0:
+                    room -= len(unpacker.decompress(rest, _AT_ONCE))
+                    rest = unpacker.unconsumed_tail
+                if unpacker.eof or room <= 0:
+                    break
             is_whole = unpacker.eof
         except zlib.error:
             is_whole = False
         if not is_whole:
             raise DataError("A whole TIFF file is required. Got: a damaged one (deflate); copy it again.")
+
+
+def _blocks(data: bytes, header: TiffHeader) -> list[tuple[int, int]]:
+    """Return offset and length of each strip or tile."""
+    tags = (_TILE_OFFSETS, _TILE_LENGTHS) if header.tile_pixels else (_STRIP_OFFSETS, _STRIP_LENGTHS)
+    entries = _entries(data)
+    if any(entries[tag].number > _MOST_BLOCKS for tag in tags if tag in entries):
+        raise DataError(f"A TIFF of at most {_MOST_BLOCKS} strips or tiles is required. Got: more; save it again.")
+    offsets, lengths = (_values(data, tag) for tag in tags)
+    return list(zip(offsets, lengths, strict=False))
 
 
 class _Entry(NamedTuple):
@@ -156,7 +220,12 @@ def _values(data: bytes, tag: int) -> list[int]:
 
 
 def _entries(data: bytes) -> dict[int, _Entry]:
-    """Return tag -> entry of the first directory (TIFF 6.0, section 2)."""
+    """Return tag -> entry of the first directory."""
+    return next(_directories(data), {})
+
+
+def _directories(data: bytes) -> Iterator[dict[int, _Entry]]:
+    """Yield tag -> entry of each directory (TIFF 6.0, section 2), each once."""
     order = _order(data)
 
     def number(at: int, size: int) -> int:
@@ -165,18 +234,22 @@ def _entries(data: bytes) -> dict[int, _Entry]:
     big = number(2, 2) == 43
     count_size, entry_size, offset_size = (8, 20, 8) if big else (2, 12, 4)
     at = number(8, 8) if big else number(4, 4)
-    start = at + count_size
-    # A directory cannot be longer than the file, and its entries are sorted by tag.
-    end = min(start + min(number(at, count_size), _MOST_ENTRIES) * entry_size, len(data))
-    found: dict[int, _Entry] = {}
-    for entry in range(start, end, entry_size):
-        size, count = _SIZES.get(number(entry + 2, 2), 0), number(entry + 4, offset_size)
-        where = entry + 4 + offset_size
-        if size * count > offset_size:
-            where = number(where, offset_size)
-        # libtiff takes the first of two entries with one tag.
-        found.setdefault(number(entry, 2), _Entry(size, count, where))
-    return found
+    seen: set[int] = set()
+    while 0 < at < len(data) and at not in seen and len(seen) < _MOST_PAGES:
+        seen.add(at)
+        start, count = at + count_size, number(at, count_size)
+        # A directory cannot be longer than the file, and its entries are sorted by tag.
+        end = min(start + min(count, _MOST_ENTRIES) * entry_size, len(data))
+        found: dict[int, _Entry] = {}
+        for entry in range(start, end, entry_size):
+            size, many = _SIZES.get(number(entry + 2, 2), 0), number(entry + 4, offset_size)
+            where = entry + 4 + offset_size
+            if size * many > offset_size:
+                where = number(where, offset_size)
+            # libtiff takes the first of two entries with one tag.
+            found.setdefault(number(entry, 2), _Entry(size, many, where))
+        yield found
+        at = number(start + count * entry_size, offset_size)
 
 
 def _order(data: bytes) -> Literal["little", "big"]:

@@ -12,8 +12,6 @@ TFLite metadata stores associated files as a ZIP archive behind the flatbuffer, 
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import stat
 from dataclasses import dataclass, field
@@ -26,12 +24,14 @@ from freezenet.edge_runtime.errors import ModelError, RefusedError
 TFLITE_IDENTIFIER = b"TFL3"
 #: Largest model file, in bytes.
 MAX_BYTES = 512 << 20
-#: Largest associated file, unpacked, in bytes; a card has some 25 kB.
-MAX_ASSOCIATED = 16 << 20
+#: Largest associated file, unpacked, in bytes; a card has some 25 kB, and as JSON becomes thirty times as large in the memory.
+MAX_ASSOCIATED = 4 << 20
 #: Largest list of names of the archive, in bytes; that of ours has some 400.
 _MAX_DIRECTORY = 1 << 20
 #: What ends an archive: its identifier, its size without a comment, and the longest comment.
 _END, _END_SIZE, _MAX_COMMENT = b"PK\5\6", 22, 0xFFFF
+#: What stands in front of that in archives beyond 4 GB.
+_LOCATOR, _LOCATOR_SIZE = b"PK\6\7", 20
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class ModelFile:
     @cached_property
     def sha256(self) -> str:
         """Hexadecimal, of all bytes."""
+        import hashlib  # here as well as below, because `from freezenet import Classifier` is quicker without
+
         return hashlib.sha256(self.content).hexdigest()
 
     def check_format(self) -> None:
@@ -102,6 +104,8 @@ class ModelFile:
             size: Bytes in front of the archive.
             sha256: Of them, hexadecimal.
         """
+        import hashlib
+
         if hashlib.sha256(memoryview(self.content)[: max(size, 0)]).hexdigest() != sha256:
             raise RefusedError(
                 f"The network that the card inside the model was written for is required. Got: {self.path.name} with another "
@@ -111,6 +115,7 @@ class ModelFile:
     def associated(self, name: str) -> bytes:
         """Return an associated file; KeyError where there is none that can be read, ModelError where it is too large."""
         # Here, because it takes as long to import as the rest of this module.
+        import io
         import struct
         import zipfile
         import zlib
@@ -127,10 +132,10 @@ class ModelFile:
             struct.error,
             OSError,
         )
-        if self._directory_size() > _MAX_DIRECTORY:
+        if self._directory_size() > min(_MAX_DIRECTORY, len(self.content)):
             raise ModelError(
-                f"A model with a few associated files is required. Got: {self.path.name} with a list of "
-                f"{self._directory_size() >> 20} MB of them."
+                f"A model with a few associated files is required. Got: {self.path.name} with a list of them that would take "
+                f"{self._directory_size()} bytes."
             )
         try:
             with zipfile.ZipFile(io.BytesIO(self.content)) as archive:
@@ -149,6 +154,12 @@ class ModelFile:
         return content
 
     def _directory_size(self) -> int:
-        end = self.content.rfind(_END, max(0, len(self.content) - _END_SIZE - _MAX_COMMENT))
-        # An archive beyond 4 GB says 2^32 - 1 here and the truth elsewhere.
-        return int.from_bytes(self.content[end + 12 : end + 16], "little") if end >= 0 else 0
+        """Return the largest size in bytes that the list of names could have, wherever a reader believes that the archive ends."""
+        content, sizes = self.content, [0]
+        last = content.rfind(_END, max(0, len(content) - _END_SIZE - _MAX_COMMENT))
+        for end in (last, len(content) - _END_SIZE):
+            if end >= 0 and content.startswith(_END, end):
+                # An archive of the large kind, which ours is not, says its size elsewhere.
+                large = content.startswith(_LOCATOR, max(0, end - _LOCATOR_SIZE))
+                sizes.append(len(content) + 1 if large else int.from_bytes(content[end + 12 : end + 16], "little"))
+        return max(sizes)

@@ -29,7 +29,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from freezenet.edge_runtime.errors import MissingExtraError, ModelError, RefusedError, SettingError
+from freezenet.edge_runtime.errors import MissingExtraError, ModelError, RefusedError, SettingError, install_hint
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 
 SIGNATURE_FILE = "model.sig"
@@ -167,8 +167,7 @@ def library(module: str) -> Any:
         return import_module(f"cryptography.{module}")
     except ModuleNotFoundError:
         raise MissingExtraError(
-            "The package cryptography is required for signatures. Got: it is not installed; run: "
-            "pip install 'freezenet[sign]'."
+            f"The package cryptography is required for signatures. Got: it is not installed; {install_hint('sign')}."
         ) from None
 
 

@@ -16,7 +16,6 @@ None of this holds against a person who makes a file on purpose: who can write t
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import FreezenetError, ModelError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError, RefusedError
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.interpreter import RUNTIMES, Interpreter, installed_runtime
 from freezenet.edge_runtime.ood import LogisticGate, single_gates
@@ -48,7 +47,7 @@ def check_network(file: ModelFile, card: ModelCard, runtime: str | None, accept_
         file: The model.
         card: That inside it.
         runtime: See `Interpreter`.
-        accept_changed: Do not ask whether the network is the card's own.
+        accept_changed: Also take a network that is not the card's own.
 
     Raises:
         RefusedError: The network is not the one that the card was written for.
@@ -57,10 +56,14 @@ def check_network(file: ModelFile, card: ModelCard, runtime: str | None, accept_
     if file.proven:
         return
     network = card.content.get("network")
-    if network is not None and not accept_changed:
-        file.check_network(network["bytes"], network["sha256"])
-    else:
-        _try_out(file, runtime)
+    if network is not None:
+        try:
+            file.check_network(network["bytes"], network["sha256"])
+            return
+        except RefusedError:
+            if not accept_changed:
+                raise
+    _try_out(file, runtime)
 
 
 def check_tensors(card: ModelCard, rule: DecisionRule, interpreter: Interpreter, name: str) -> None:
@@ -116,6 +119,8 @@ def check_tensors(card: ModelCard, rule: DecisionRule, interpreter: Interpreter,
 
 def _try_out(file: ModelFile, runtime: str | None) -> None:
     """Run the network in a process of its own; ModelError where that ends by a signal or not at all."""
+    import subprocess  # here, because most files need no trial
+
     try:
         done = subprocess.run(
             module_command("freezenet.edge_runtime.integrity.soundness", runtime or ""),
@@ -143,7 +148,8 @@ def _run(runtime: str | None) -> None:
         import resource
 
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + _TRIAL_BYTES,) * 2)
+        most = used + _TRIAL_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     network = Interpreter(content, runtime=runtime)
     network.invoke(np.full(network.inputs[0]["shape"], 100, network.inputs[0]["dtype"]))
 

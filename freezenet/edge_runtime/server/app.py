@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
@@ -154,7 +155,13 @@ def create_app(
                         507,
                         f"A folder that takes the image is required. Got: {error.strerror or type(error).__name__}.",
                     ) from None
-        found = {"request_id": request_id, **answer.prediction.to_dict(), **workers.identity}
+            digest = await asyncio.to_thread(lambda: hashlib.sha256(image).hexdigest())
+        found = {
+            "request_id": request_id,
+            **answer.prediction.to_dict(),
+            **workers.identity,
+            "trace": workers.trace(input_sha256=digest),
+        }
         if cam:
             found["overlay_png"] = _base64(answer.prediction.overlay)
         if preview:
@@ -178,10 +185,15 @@ def create_app(
     @app.get(
         "/readyz",
         response_model=Status,
-        summary="Whether images are taken: after the warm-up",
-        responses={503: {"model": ErrorAnswer, "description": "The workers are not warm."}},
+        summary="Whether images are taken: after the warm-up, while not all workers are stuck",
+        responses={503: {"model": ErrorAnswer, "description": "The workers are not warm, or all are stuck."}},
     )
     async def readyz() -> dict[str, str]:
+        if workers.stuck >= workers.count:
+            raise BusyError(
+                f"A worker that answers is required. Got: {workers.stuck} workers that are stuck; restart the server.",
+                30,
+            )
         if not workers.ready:
             raise BusyError("A server that is warm is required. Got: one that just started; ask again.", 1)
         return {"status": "ready"}
@@ -203,7 +215,8 @@ def create_app(
 
 async def _answer(request: Request, workers: Workers, image: bytes, cam: bool, preview: bool, seconds: float) -> Answer:
     """Wait for a worker's answer, for a client that goes away, or for the time limit."""
-    work = asyncio.wrap_future(workers.submit(image, overlay=cam, preview=preview))
+    submitted = workers.submit(image, overlay=cam, preview=preview)
+    work = asyncio.wrap_future(submitted)
     gone = asyncio.ensure_future(request.receive())  # after the body, the next message is the client's end
     tasks: list[asyncio.Future[Any]] = [work, gone]
     try:
@@ -218,6 +231,7 @@ async def _answer(request: Request, workers: Workers, image: bytes, cam: bool, p
             "machine too busy; ask again.",
         )
     finally:
+        submitted.is_abandoned = True
         for task in tasks:
             task.cancel()
         with suppress(asyncio.CancelledError):

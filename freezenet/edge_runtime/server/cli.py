@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from freezenet.edge_runtime.errors import MissingExtraError, SettingError
+from freezenet.edge_runtime.errors import MissingExtraError, SettingError, install_hint
 from freezenet.edge_runtime.options import Loader, classifier_options, json_option, setting_option
 from freezenet.edge_runtime.server.settings import ServerSettings
 
@@ -103,6 +103,5 @@ def require_packages() -> None:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"The packages of the extra serve are required. Got: no {', '.join(missing)}; run: "
-            "pip install 'freezenet[serve]'."
+            f"The packages of the extra serve are required. Got: no {', '.join(missing)}; {install_hint('serve')}."
         )

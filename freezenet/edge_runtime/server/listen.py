@@ -7,59 +7,57 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.server.access import is_loopback
 from freezenet.edge_runtime.server.app import create_app
+from freezenet.edge_runtime.server.connection import Connection, allow_files, said_once
 from freezenet.edge_runtime.server.guard import AccessLog
 from freezenet.edge_runtime.server.settings import ServerSettings
 from freezenet.edge_runtime.server.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-#: Longest wait in seconds for the head of a request, or for the end of a body whose request is answered already.
-HEAD_SECONDS = 20
 #: Longest time in seconds that accepted requests get to be finished after a signal.
 GRACE_SECONDS = 30
-#: Connections at a time; systems commonly give a process 1024 files.
-MAX_CONNECTIONS = 500
+#: Of these, what is left for the workers to end and for the process itself.
+_LAST_SECONDS = 5
+#: Connections that are taken from the system at once: they have a file each before they are counted.
+_AT_ONCE = 32
+#: Connections that the system keeps until they are taken.
+_BACKLOG = 256
 
 
-class Connection(H11Protocol):
-    """Uvicorn's connection, closed when no request begins in time; the body's time is the intake's."""
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which ends in the promised time whatever hangs."""
 
-    _head_timer: asyncio.TimerHandle | None = None
+    def __init__(self, config: uvicorn.Config, workers: Workers) -> None:
+        super().__init__(config)
+        self._workers = workers
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start to wait for the first request."""
-        super().connection_made(transport)
-        self._wait_for_head()
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(said_once)
+        await super().startup(sockets)
+        for door in sockets or []:
+            door.listen(_BACKLOG)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
-        super().connection_lost(exc)
-        if self._head_timer is not None:
-            self._head_timer.cancel()
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        last = threading.Timer(GRACE_SECONDS - 1, self._give_up)
+        last.daemon = True
+        last.start()
+        super().handle_exit(sig, frame)
 
-    def on_response_complete(self) -> None:
-        """Start to wait for the next request."""
-        self._wait_for_head()
-        super().on_response_complete()
-
-    def _wait_for_head(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._no_head)
-
-    def _no_head(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+    def _give_up(self) -> None:
+        self._workers.kill()
+        logger.error(f"Error: A worker did not end within {GRACE_SECONDS} seconds; the process is ended with it.")
+        os._exit(1)
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def listen(host: str, port: int) -> Iterator[Door]:
     """Take a port; SettingError where that cannot be done."""
     try:
         family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        door = socket.create_server(place[:2], family=family, backlog=256)  # type: ignore[arg-type]
+        door = socket.create_server(place[:2], family=family, backlog=_BACKLOG)  # type: ignore[arg-type]
     except OSError as error:
         # Python appends the address to the reason, where the reason has a number above 0.
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
@@ -108,7 +106,8 @@ def run(door: Door, workers: Workers, settings: ServerSettings, *, as_json: bool
             server.should_exit = True
 
     app = create_app(workers, settings, log=AccessLog(as_json), when_warm=when_warm)
-    server = uvicorn.Server(
+    allow_files()
+    server = _Server(
         uvicorn.Config(
             app,
             http=Connection,
@@ -119,10 +118,11 @@ def run(door: Door, workers: Workers, settings: ServerSettings, *, as_json: bool
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
+            backlog=_AT_ONCE,
             timeout_keep_alive=15,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+            timeout_graceful_shutdown=GRACE_SECONDS - _LAST_SECONDS,
+        ),
+        workers,
     )
     # Uvicorn stops in good order and then raises the signal again, which would end the process with its number.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -44,7 +44,8 @@ class Metrics:
             ("in_flight", "Images being classified.", lambda: workers.in_flight),
             ("held_bytes", "Bytes of request bodies in memory.", lambda: intake.held_bytes),
             ("workers", "Images that can be classified at the same time.", lambda: workers.count),
-            ("ready", "1 after the warm-up, else 0.", lambda: workers.ready),
+            ("stuck_workers", "Workers that have been at one image for 20 seconds.", lambda: workers.stuck),
+            ("ready", "1 after the warm-up, while not all workers are stuck, else 0.", lambda: workers.ready),
         ):
             Gauge(f"freezenet_{name}", text, registry=registry).set_function(read)
         Info("freezenet_model", "The model that answers.", registry=registry).info(

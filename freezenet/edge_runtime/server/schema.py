@@ -18,7 +18,12 @@ class PredictionAnswer(_Strict):
     label: str | None = Field(
         description="The most probable class; classes joined by ';' for multi-label models; null where the model abstains."
     )
-    probabilities: dict[str, float] = Field(description="Class to calibrated probability, 0..1, in the model's order.")
+    probabilities: dict[str, float] | None = Field(
+        description="Class to calibrated probability, 0..1, in the model's order; null where chest_xray is false."
+    )
+    chest_xray: bool | None = Field(
+        description="Whether the OOD gate takes the image for a chest X-ray; null where the model has no gate."
+    )
     abstained: bool = Field(description="Whether the model gives no label.")
     reason: Literal["not a chest X-ray", "uncertain"] | None = Field(description="Why there is no label.")
     timings_ms: dict[str, float] = Field(description="Milliseconds of decode, preprocess, invoke and overlay.")
@@ -26,6 +31,7 @@ class PredictionAnswer(_Strict):
     model_sha256: str
     card_sha256: str
     runtime: str = Field(description="Interpreter and version.")
+    trace: dict[str, Any] = Field(description="Who answered, with which model, by which rule, which input, when.")
     overlay_png: str | None = Field(default=None, description="With cam=true: the class activation map laid over the image, a PNG file in base64; null where this is not a chest X-ray.")  # fmt: skip
     preview_jpeg: str | None = Field(default=None, description="With preview=true: the gray values that were read, a JPEG file in base64.")  # fmt: skip
 

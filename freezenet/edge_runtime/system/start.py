@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
@@ -18,6 +19,10 @@ def prepare_process() -> None:
     The reader refuses what is too large by its header; OpenCV's own limit stands behind it as a second door.
     """
     os.environ.setdefault(OPENCV_LIMIT, str(MAX_PIXELS))
+    # Read by TensorFlow's C++ when it is loaded: errors only.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Its Python side warns of retracing for each new batch size, which is how prediction ends here.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     keep_freed_memory()
 
 

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from freezenet.edge_runtime.images.limits import MAX_BYTES
 from freezenet.edge_runtime.watch.trouble import system_message, trouble_at
 
 #: How copying programs, browsers and editors name what is not finished.
@@ -34,8 +35,6 @@ IGNORED_SUFFIXES = (".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownl
 IGNORED_NAMES = frozenset({"thumbs.db", "desktop.ini"})
 #: A file on its way out of the inbox has this name and a key behind it.
 ASIDE = ".freezenet-moving-"
-#: Largest file that is read, in bytes: 100 megapixels of 16 bits and room for a header.
-MAX_BYTES = 256 << 20
 
 #: Size in bytes and modification time in nanoseconds.
 Signature = tuple[int, int]

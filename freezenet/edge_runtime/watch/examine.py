@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError, one_line
+from freezenet.edge_runtime.images.limits import MAX_BYTES
 from freezenet.edge_runtime.system.child import module_command
-from freezenet.edge_runtime.watch.arrivals import MAX_BYTES
 
 if TYPE_CHECKING:
     from freezenet.edge_runtime.classifier import Classifier, Prediction

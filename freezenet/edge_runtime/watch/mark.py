@@ -6,9 +6,9 @@ The mark, a number drawn at the first start, lies in three places:
     .<OUTBOX>.freezenet-mark          beside the outbox: seen where OUTBOX is the place that a drive is mounted on
     INBOX/.freezenet-outbox           a hint, for an outbox deeper in a drive; earlier versions had it only here
 
-Whoever may write to the inbox may put anything in the place of the hint: a pipe, a folder, a link, another number. It is therefore never
-followed, waited for or overwritten, counts only if it is a small file of this user, and only where the outbox holds no mark and none lies
-beside it. Nothing else in the inbox is state.
+Whoever may write to the inbox may put anything in the place of the hint: a pipe, a folder, a link, another number. It is
+therefore never followed, waited for or overwritten, counts only if it is a small file of this user, and only where the outbox
+holds no mark and none lies beside it. Nothing else in the inbox is state.
 """
 
 from __future__ import annotations

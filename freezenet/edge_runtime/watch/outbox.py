@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.edge_runtime.files import to_disk, write_atomically
+from freezenet.edge_runtime.files import remove_partial, to_disk, write_atomically
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.watch.arrivals import ASIDE
 from freezenet.edge_runtime.watch.journal import Job, Journal, job_key
@@ -192,17 +192,26 @@ class Outbox:
         return handle
 
     def _tidy(self, inbox: Path) -> None:
-        """Take away what a kill left: half-written jobs, and jobs whose last step was done."""
+        """Take away what a kill left: half-written files, and jobs whose last step was done."""
         for path in self.journal.folder.glob(".*"):
             path.unlink()
         self.suspects = set()
-        for job in self.journal.jobs():
+        jobs = list(self.journal.jobs())
+        marked = (inbox, self.folder.parent, self.folder / STATE)
+        for folder in {*marked, *(path.parent for job in jobs for path in self._paths(job))}:
+            remove_partial(folder)
+        for job in jobs:
             if job.attempts:
                 self.suspects.add(job.file)
             waiting = (inbox / job.file, (inbox / job.file).with_name(f"{ASIDE}{job.key}"))
             filed = (self._at(PROCESSED, job), self._at(REJECTED, job))
             if any(map(os.path.lexists, filed)) and not any(map(os.path.lexists, waiting)):
                 self.journal.discard(job)
+
+    def _paths(self, job: Job) -> list[Path]:
+        """Return all files that a job may write."""
+        answers = [self._answer_path(job), self._overlay_path(job), self._reason_path(job)]
+        return [*answers, self._at(PROCESSED, job), self._at(REJECTED, job)]
 
     def _at(self, kind: str, job: Job) -> Path:
         return self.folder / kind / job.slot
@@ -223,9 +232,7 @@ class Outbox:
         return _record(self._reason_path(job), job)
 
     def _free(self, job: Job) -> bool:
-        paths = [self._answer_path(job), self._overlay_path(job), self._at(PROCESSED, job), self._at(REJECTED, job)]
-        if self._reason(job) is None:
-            paths.append(self._reason_path(job))
+        paths = set(self._paths(job)) - ({self._reason_path(job)} if self._reason(job) is not None else set())
         folders = {folder for path in paths for folder in path.parents if self.folder in folder.parents}
         return not any(map(os.path.lexists, paths)) and all(
             folder.is_dir() or not os.path.lexists(folder) for folder in folders

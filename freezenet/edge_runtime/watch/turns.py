@@ -1,8 +1,9 @@
 """Whose turn it is among the files of the inbox, and which wait for another try: nobody who sends many keeps others waiting.
 
-Three of four turns go around the folders of the inbox, one file each, the oldest first: with F folders (files directly in the inbox count as one), the
-oldest file of a folder is answered after at most 4 F / 3 others, however many lie in the other folders. Every fourth turn
-is the newest file's, whatever folder it lies in: a file that arrives behind ten thousand is answered after at most four others, if no newer one arrives.
+Three of four turns go around the folders of the inbox, one file each, the oldest first: with F folders (files directly in the
+inbox count as one), the oldest file of a folder is answered after at most 4 F / 3 others, however many lie in the other
+folders. Every fourth turn is the newest file's, whatever folder it lies in: a file that arrives behind ten thousand is
+answered after at most four others, if no newer one arrives.
 """
 
 from __future__ import annotations

@@ -4,9 +4,8 @@ The steps for a file, each of which can be the last before a kill or a power cut
 
     job written -> answer computed -> OUTBOX/<name>.json written (the commit) -> delivered -> file moved -> job taken away
 
-An answer is computed again only where the process ended before the commit. The file may be what ended it, so it is then tried
-in a process of its own first (`freezenet.edge_runtime.watch.examine`). A delivery is made again only where the process ended between it and
-its note, so a delivery must bear being made twice.
+An answer is computed again only where the process ended before the commit; the file may be what ended it, so it is then tried in a process
+of its own first (`watch.examine`). A delivery is made again only where the process ended between it and its note.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from typing import Any
 from freezenet.edge_runtime.classifier import Classifier, answer_line
 from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
+from freezenet.edge_runtime.integrity.trace import Tracer
 from freezenet.edge_runtime.system.talk import printable
 from freezenet.edge_runtime.watch.arrivals import ASIDE, Arrival, Arrivals
 from freezenet.edge_runtime.watch.examine import examine
@@ -53,6 +53,8 @@ class Watcher:
             raises, the file stays and is delivered later, at first after 1 s and at most after 30 s. It must bear being
             called twice for one answer; the message of a FreezenetError is said, of other exceptions the type.
         listener: Told of each file that is done and of troubles. No sentence names a file unless `settings.names`.
+        service: The name by which the trace of an answer calls this watcher.
+        about: Called with a file's bytes; returns what else stands in its answer; raises nothing.
 
     Raises:
         SettingError: The folders overlap.
@@ -68,6 +70,8 @@ class Watcher:
         *,
         deliver: Callable[[Path, dict[str, Any], str], object] | None = None,
         listener: Listener | None = None,
+        service: str = "watch",
+        about: Callable[[bytes], dict[str, Any]] | None = None,
     ) -> None:
         """Nothing is touched yet."""
         inner, outer = Path(os.path.realpath(inbox)), Path(os.path.realpath(outbox))
@@ -79,9 +83,9 @@ class Watcher:
             classifier.require_cam()
         self.classifier, self.settings = classifier, settings
         self.deliver, self.listener = deliver, listener or Listener()
+        self.about, self._trace = about, Tracer(classifier, service)
         self.arrivals, self.outbox = Arrivals(inbox, settings.settle), Outbox(outbox)
-        self._turns, self._more = Turns(), False
-        self._waits = Waits()
+        self._turns, self._more, self._waits = Turns(), False, Waits()
         self._said: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
@@ -147,8 +151,8 @@ class Watcher:
     def process_once(self, stop: threading.Event | None = None) -> int:
         """Look at the inbox and do what can be done now; return the number of files that are done.
 
-        Where that is more than a few seconds' work, the rest is left for the next look, so that what arrives meanwhile gets its turn. Raises
-        FolderTrouble where a folder cannot be used; everything done until then stays done.
+        Where that is more than a few seconds' work, the rest is left for the next look, so that what arrives meanwhile gets
+        its turn. Raises FolderTrouble where a folder cannot be used; everything done until then stays done.
         """
         self.listener.alive()
         self._more, started = False, time.monotonic()
@@ -210,22 +214,21 @@ class Watcher:
 
     def _judge(self, arrival: Arrival, job: Job) -> tuple[str, dict[str, Any]]:
         """Write the answer, or why there is none; return PROCESSED or REJECTED and what was written."""
-        told = {
-            "input_sha256": arrival.sha256,
-            "input_bytes": arrival.size,
-            "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        told = {"input_sha256": arrival.sha256, "input_bytes": arrival.size, "time": now}
         try:
             self.outbox.begin(job)
             try:
                 with self.outbox.journal.reading(job):
                     prediction = examine(self.classifier, arrival, job.attempts, self.settings.overlay)
+                more = self.about(arrival.content) if self.about and arrival.content else {}
             except FreezenetError as error:
                 reason = {"file": arrival.name, "error": str(error), **told}
                 self.outbox.write_reason(job, reason)
                 return REJECTED, reason
             shown = self.outbox.overlay_name(job) if prediction.overlay is not None else None
-            answer = {**answer_line(arrival.name, prediction, self.classifier, shown), **told}
+            trace = self._trace(input_sha256=arrival.sha256, time=now)
+            answer = {**answer_line(arrival.name, prediction, self.classifier, shown, trace=trace), **told, **more}
             self.outbox.write_answer(job, answer, prediction.overlay)
             return PROCESSED, answer
         except OSError:

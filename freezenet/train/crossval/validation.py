@@ -31,10 +31,11 @@ from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import MARK, prepare_output, read_json, write_json
+from freezenet.train.network.host_settings import own_settings
 from freezenet.train.recipes.files import changed_keys
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run_folder import RunFolder
-from freezenet.train.training import kept_keras_settings, load_classes, read_data, train_on
+from freezenet.train.training import load_classes, read_data, train_on
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def in_this_process(
         yield fold
 
 
-@kept_keras_settings()
+@own_settings()
 def train_fold(asked: CrossValidation, data: TrainingData, fold: Fold, run: RunFolder) -> None:
     """Train one fold into its RUN folder."""
     import keras

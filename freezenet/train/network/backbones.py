@@ -7,11 +7,14 @@ trained on channels with means and deviations of their own, the nearest thing to
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
+
+logger = logging.getLogger(__name__)
 
 _URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 
@@ -20,7 +23,8 @@ _URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 class Backbone:
     """One network of keras.applications.
 
-    title: its name there. weights_url: of the ImageNet weights without top; "{width}" stands for the width.
+    title: its name there. weights_url: of the ImageNet weights without top; "{width}" and "{size}" stand for the width and for
+    the side of the images. sizes: of images that have weights of their own; others take those of 224 pixels.
     mean, std: of the gray images that these weights expect. smallest: side of the smallest image in pixels.
     widths: for which ImageNet weights exist; empty where the width is fixed. arguments: for Keras' function.
     first_layer: behind the network's own normalization, "" where it has none.
@@ -32,6 +36,7 @@ class Backbone:
     std: float
     smallest: int = 32
     widths: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = (224,)
     arguments: dict[str, Any] = field(default_factory=dict)
     first_layer: str = ""
 
@@ -40,28 +45,37 @@ class Backbone:
         import keras
 
         sized = {"alpha": width} if self.widths else {}
-        network = getattr(keras.applications, self.title)(
-            input_shape=(size, size, 3), include_top=False, weights=weights, **sized, **self.arguments
-        )
+        interactive = keras.config.is_interactive_logging_enabled()
+        if weights is not None:
+            logger.info(f"ImageNet weights of {self.title}: from Keras' cache, or downloaded to it")
+            keras.config.disable_interactive_logging()  # it would print the address on stdout, which is for data
+        try:
+            network = getattr(keras.applications, self.title)(
+                input_shape=(size, size, 3), include_top=False, weights=weights, **sized, **self.arguments
+            )
+        finally:
+            if interactive:
+                keras.config.enable_interactive_logging()
         return _layers_only(network, self.first_layer)
 
     def expects(self, mean: float, std: float) -> bool:
         """Return whether images of this mean and std are near to what the ImageNet weights expect."""
         return abs(mean - self.mean) <= 2 and abs(std / self.std - 1) < 0.1
 
-    def url(self, width: float) -> str:
-        """Return where the ImageNet weights for images of 224 pixels can be fetched."""
-        return self.weights_url.format(width=float(width))
+    def url(self, width: float, size: int = 224) -> str:
+        """Return where the ImageNet weights that Keras takes for images of `size` pixels can be fetched."""
+        return self.weights_url.format(width=float(width), size=size if size in self.sizes else 224)
 
 
 #: Name in a recipe -> backbone.
 BACKBONES = {
     "mobilenetv2": Backbone(
         "MobileNetV2",
-        _URL + "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_224_no_top.h5",
+        _URL + "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{width}_{size}_no_top.h5",
         mean=127.5,
         std=127.5,
         widths=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
+        sizes=(96, 128, 160, 192, 224),
     ),
     "mobilenetv3-small": Backbone(
         "MobileNetV3Small",

@@ -96,7 +96,7 @@ def _backbone(recipe: Recipe, weights: str) -> keras.Model:
     backbone, size, width = BACKBONES[recipe.backbone], recipe.image_size, recipe.alpha
     which = f"{backbone.title}{f' of width {width:g}' if backbone.widths else ''}"
     where = (
-        f"Fetch {backbone.url(width)} on a machine with internet and pass it: --weights FILE (or train without: "
+        f"Fetch {backbone.url(width, size)} on a machine with internet and pass it: --weights FILE (or train without: "
         "--weights none)."
     )
     if weights == "none":

@@ -7,10 +7,12 @@ in this folder.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.errors import SettingError, require_type
 from freezenet.train.recipes.checks import check_together, without_effect
 from freezenet.train.recipes.files import parsed_setting as parsed_setting  # beside the recipe for who changes one
 from freezenet.train.recipes.files import read_recipe
@@ -36,13 +38,22 @@ class Recipe(RecipeKeys):
         return tomli_w.dumps(asdict(self))
 
 
-def load_recipe(name: str, settings: tuple[str, ...] = ()) -> Recipe:
-    """Load a recipe by name (see `recipe_names`) or from a TOML file, then apply `key=value` settings.
+def load_recipe(name: str | Path, settings: str | Iterable[str] | Mapping[str, Any] = ()) -> Recipe:
+    """Load a recipe by name (see `recipe_names`) or from a TOML file, then change keys of it.
 
-    A setting without effect beside the recipe's other keys is said on stderr.
+    A setting without effect beside the recipe's other keys is logged.
+
+    Args:
+        name: of the recipe, or its file.
+        settings: one or more texts `key=value`, or a mapping of keys to values.
+
+    Raises:
+        SettingError: there is no such recipe or key, or a value is not possible.
     """
-    changed = dict(parsed_setting(one) for one in settings)
-    recipe = Recipe().with_settings({**read_recipe(name), **changed})
+    require_type("recipe", name, str, Path)
+    settings = (settings,) if isinstance(settings, str) else settings
+    changed = dict(settings) if isinstance(settings, Mapping) else dict(map(parsed_setting, settings))
+    recipe = Recipe().with_settings({**read_recipe(str(name)), **changed})
     for sentence in without_effect(recipe, changed):
         logger.info(sentence)
     return recipe

@@ -1,7 +1,7 @@
 """The part of a model file that this project's own code reads: the head, and the archive with the card.
 
 What lies between them, the flatbuffer, is read by the interpreter, which does not check it (a changed one can end the
-process): there `freezenet verify` compares the file with its SHA-256 before it is loaded.
+process): whole files, damaged there too, are what `studies.stress.mutations` gives to the command.
 """
 
 from __future__ import annotations

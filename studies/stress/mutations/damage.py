@@ -94,6 +94,7 @@ def _text(model: bytes, rng: random.Random) -> bytes:
     return _with_files(model, {CARD_FILE: rng.choice(texts) + b" " * rng.randrange(9)}, zipfile.ZIP_STORED)
 
 
+EARLIER = "network, no digest"
 #: Kind of damage -> function (whole file, rng) -> damaged file.
 DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "bits flipped": _bits,
@@ -103,7 +104,7 @@ DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "bytes inserted": _inserted,
     "card values": _card,
     "card replaced": _text,
-    "network, no digest": _earlier,
+    EARLIER: _earlier,
 }
 
 

@@ -257,7 +257,7 @@ def test_a_film_in_a_photograph_is_answered_by_its_frame(serve, visit, answered,
 def test_files_that_cannot_be_read_are_named(serve, visit, tmp_path, answered):
     page = visit(serve().url).page
     png = answered.file.read_bytes()
-    bad = {"cut.png": (png[: len(png) // 2], "damaged or cut off"), "x.dcm": (bytes(128) + b"DICM", "DICOM"),
+    bad = {"cut.png": (png[: len(png) // 2], "damaged, cut off"), "x.dcm": (bytes(128) + b"DICM", "DICOM"),
            "x.heic": (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"), "x.txt": (b"hello", "cannot open")}  # fmt: skip
     for name, (content, sentence) in bad.items():
         (tmp_path / name).write_bytes(content)

@@ -59,3 +59,14 @@ def test_another_answer_shows(decisions, key, value):
     one = decisions["as far as allowed"]
     assert decision_holds(one)
     assert not decision_holds({**one, "answer": {**one["answer"], key: value}})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rule", {}), ("rule", {"labels": None}), ("rule", {"labels": ["a"], "gate": {"kind": "x"}}), ("scores", []),
+        ("scores", [float("nan")] * 3), ("features", "x"), ("features", [1.0, 2.0]), ("features", {"a": 1}),
+    ],
+)  # fmt: skip
+def test_a_damaged_one_does_not_hold(decisions, key, value):
+    assert decision_holds({**decisions["as far as allowed"], key: value}) is False

@@ -88,6 +88,34 @@ def dcmtk() -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
+@pytest.fixture
+def dciodvfy() -> Callable[[Path], str]:
+    """A function that returns what the standard's validator says of a file."""
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy is not here; Debian's package dicom3tools has it")
+
+    def said(path: Path) -> str:
+        done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, errors="replace", timeout=60)
+        return done.stdout + done.stderr
+
+    return said
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], object]:
+    """A function that waits until something is true and returns it; it fails where that never comes."""
+
+    def wait(condition: Callable[[], object], seconds: float = 60) -> object:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.05)
+        return pytest.fail("it never happened")
+
+    return wait
+
+
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
+from pynetdicom import AE, evt
 
 from freezenet.edge_runtime.classifier import Classifier
 
@@ -70,7 +73,7 @@ def test_from_the_detector_to_the_archive(node, orthanc, dcmtk, chest, chest_fil
     classifier = Classifier(models / "int8.tflite")
     for number in (0, 1):
         expected = classifier.predict(chest_file(number)).to_dict()
-        answer = found[f"{chest(number).SOPInstanceUID}.dcm"]
+        (answer,) = [one for file, one in found.items() if file.startswith(f"{chest(number).SOPInstanceUID}-")]
         assert {key: answer[key] for key in ("label", "probabilities")} == {
             key: expected[key] for key in ("label", "probabilities")
         }
@@ -108,9 +111,13 @@ def test_what_is_no_chest_x_ray_by_its_tags_is_set_aside_with_the_reason(node, o
 def test_results_lie_beside_the_answer_without_an_archive(node, orthanc, dcmtk, chest, chest_file, tmp_path):
     node(orthanc.node_port)
     assert dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, chest_file()).returncode == 0
-    base = tmp_path / "node" / "answers" / f"{chest().SOPInstanceUID}.dcm"
-    eventually(lambda: all(base.with_name(f"{base.name}.{kind}.dcm").is_file() for kind in ("report", "capture")))
-    assert pydicom.dcmread(base.with_name(f"{base.name}.report.dcm")).Modality == "SR"
+    (base,) = eventually(lambda: list((tmp_path / "node" / "answers").glob(f"{chest().SOPInstanceUID}-*.dcm.json")))
+    report, capture = (
+        base.with_name(f"{base.name.removesuffix('.json')}.{kind}.dcm") for kind in ("report", "capture")
+    )
+    eventually(lambda: report.is_file() and capture.is_file())
+    assert pydicom.dcmread(report).Modality == "SR"
+    assert not list((tmp_path / "node" / "sending").iterdir())
 
 
 def test_an_image_sent_again_with_other_content_has_results_of_its_own(
@@ -127,6 +134,81 @@ def test_an_image_sent_again_with_other_content_has_results_of_its_own(
         path.name.removesuffix(".json") for path in (tmp_path / "node" / "answers").glob("*.dcm.json")
     }
     assert len({pydicom.dcmread(path).SOPInstanceUID for path in reports}) == 2
+
+
+def test_images_under_one_uid_are_all_answered_while_the_archive_is_away(node, orthanc, dcmtk, chest_file, tmp_path):
+    """The same image again is one; other pixels are another image, with files and results of its own."""
+    node(orthanc.node_port, "--send-to", "ORTHANC@127.0.0.1:9")
+    for value in (1, 2, 3, 1, 2):
+        image = chest_file(PixelData=bytes([value]) * 12000)
+        assert dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, image).returncode == 0
+    folder = tmp_path / "node" / "answers"
+    eventually(lambda: len(list((folder / "processed").glob("*.dcm"))) == 3 and len(answers(tmp_path)) == 3)
+    kept = {pydicom.dcmread(path).PixelData for path in (folder / "processed").iterdir()}
+    assert kept == {bytes([value]) * 12000 for value in (1, 2, 3)}
+    eventually(lambda: len(list((tmp_path / "node" / "sending").glob("*.json"))) == 3)
+    eventually(lambda: not list((tmp_path / "node" / "received").glob("*.dcm")))
+    assert len({pydicom.dcmread(path).SOPInstanceUID for path in folder.glob("*.report.dcm")}) == 3
+
+
+def test_a_silent_archive_delays_no_answer_and_no_end(node, orthanc, dcmtk, chest_file, tmp_path):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        process = node(
+            orthanc.node_port, "--send-to", f"SILENT@127.0.0.1:{silent.getsockname()[1]}", "--result", "report"
+        )
+        for number in range(3):
+            assert (
+                dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, chest_file(number)).returncode
+                == 0
+            )
+        eventually(lambda: len(answers(tmp_path)) == 3, 25)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+
+def test_two_archives_get_what_each_takes(node, orthanc, dcmtk, chest_file, tmp_path):
+    """Orthanc, which takes all, and one that refuses reports for good."""
+    refusing = AE(ae_title="CAPTURES")
+    refusing.add_supported_context(ComprehensiveSRStorage)
+    refusing.add_supported_context(SecondaryCaptureImageStorage)
+    stored = []
+
+    def store(event: evt.Event) -> int:
+        if event.request.AffectedSOPClassUID == ComprehensiveSRStorage:
+            return 0x0122
+        stored.append(event.request.AffectedSOPInstanceUID)
+        return 0
+
+    server = refusing.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    try:
+        node(
+            orthanc.node_port,
+            "--send-to",
+            f"ORTHANC@127.0.0.1:{orthanc.port}",
+            "--send-to",
+            f"CAPTURES@127.0.0.1:{server.server_address[1]}",
+        )
+        assert dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, chest_file()).returncode == 0
+        (sent,) = eventually(lambda: list((tmp_path / "node" / "sent").glob("*.json")))
+        assert orthanc.modalities() == ["OT", "SR"] and len(stored) == 1
+        (reason,) = (tmp_path / "node" / "answers" / "rejected").glob("*.json")
+        assert reason.name == f"{sent.stem}.report.json" and "0122" in reason.read_text()
+    finally:
+        server.shutdown()
+
+
+def test_an_image_of_which_no_result_can_be_made_is_answered_and_named(node, orthanc, dcmtk, chest_file, tmp_path):
+    node(orthanc.node_port, "--send-to", f"ORTHANC@127.0.0.1:{orthanc.port}", "--result", "report")
+    for image in (chest_file(0, StudyInstanceUID=""), chest_file(1)):
+        assert dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, image).returncode == 0
+    eventually(lambda: orthanc.modalities() == ["SR"])
+    assert len(answers(tmp_path)) == 2
+    (reason,) = eventually(lambda: list((tmp_path / "node" / "answers" / "rejected").glob("*.report.json")))
+    (refusal,) = json.loads(reason.read_text())["refusals"]
+    assert refusal["archive"] is None and "StudyInstanceUID" in refusal["error"].replace(" ", "")
+    eventually(lambda: not list((tmp_path / "node" / "received").glob("*.dcm")))
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,21 @@ def test_all_kinds_of_webp_are_covered():
     assert kinds == {b"VP8 ", b"VP8L", b"VP8X"}
 
 
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_the_scale_of_a_lossy_webp_is_no_part_of_its_size(scale):
+    """Two bits of each side ask for an upscaling that no decoder does (RFC 6386, 9.1)."""
+    stream = io.BytesIO()
+    Image.fromarray(np.arange(64 * 48, dtype=np.uint8).reshape(48, 64)).save(stream, "WEBP", quality=80)
+    plain = stream.getvalue()
+    scaled = bytearray(plain)
+    scaled[27] |= scale << 6
+    scaled[29] |= scale << 6
+    assert plain[12:16] == b"VP8 "
+    assert image_size(bytes(scaled)) == image_size(plain) == (64, 48)
+    np.testing.assert_array_equal(read_gray(bytes(scaled)), read_gray(plain))
+    assert Image.open(io.BytesIO(scaled)).size == (64, 48)
+
+
 def test_formats_are_told_by_their_first_bytes():
     for kind in ("JPEG", "PNG", "TIFF", "BMP", "WEBP"):
         assert image_format(encoded(Image.fromarray(GRAY), kind)).upper() == kind

@@ -79,3 +79,34 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refusing)
     assert [name for name, _ in named_images([str(tmp_path)])] == [str(tmp_path / "a"), str(tmp_path / "b.png")]
+
+
+def test_hidden_and_service_folders_are_passed_over_and_counted(tmp_path, caplog):
+    wanted = ["a.png", "Trash/b.png", "sub/c.png"]
+    hidden = [".Trash-1000/files/d.png", ".Trash-1000/files/notes.txt", "sub/__MACOSX/._c.png", "@eaDir/e.png", "$RECYCLE.BIN/f.png",
+              "lost+found/g.png", "sub/.ipynb_checkpoints/h.png"]  # fmt: skip
+    for name in [*wanted, *hidden]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = [name for name, _ in named_images([str(tmp_path)])]
+    assert found == sorted(str(tmp_path / name) for name in wanted)
+    said = {record.args for record in caplog.records}
+    assert said == {(str(tmp_path / folder), files) for folder, files in
+                    [(".Trash-1000", 2), ("sub/__MACOSX", 1), ("@eaDir", 1), ("$RECYCLE.BIN", 1), ("lost+found", 1), ("sub/.ipynb_checkpoints", 1)]}  # fmt: skip
+    assert (
+        f"{tmp_path / '@eaDir'} is a hidden or service folder; files in it that are not answered: 1." in caplog.messages
+    )
+    # Whoever names such a folder means it.
+    assert [name for name, _ in named_images([str(tmp_path / "@eaDir")])] == [str(tmp_path / "@eaDir" / "e.png")]
+
+
+def test_predict_and_training_pass_over_the_same_folders():
+    from freezenet.edge_runtime.images.inputs import is_service_folder
+    from freezenet.train.data.layouts.tree import no_data
+
+    for name in (".git", "__MACOSX", "@EADIR", "#recycle", "System Volume Information", "Temporary Items"):
+        assert is_service_folder(name)
+        assert no_data(name) == "a hidden or service folder"
+    for name in ("trash", "Normal", "data.v2"):
+        assert not is_service_folder(name)
+        assert no_data(name) == ""

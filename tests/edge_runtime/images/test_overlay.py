@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import cv2
 import numpy as np
+from PIL import Image
 
-from freezenet.edge_runtime.images.overlay import MAX_SIDE, fit, overlay, overlay_png
+from freezenet.edge_runtime.images.overlay import MAX_SIDE, cam_of, fit, overlay, overlay_png
 
 
 def saturation(picture: np.ndarray) -> np.ndarray:
@@ -49,3 +53,13 @@ def test_fit_keeps_proportions_and_never_enlarges():
     assert fit(gray, 150).shape == (150, 100)
     assert fit(gray, 1).shape == (1, 1)
     assert fit(gray, 300) is gray
+
+
+def test_the_picture_holds_the_numbers_and_stays_a_png():
+    cam = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
+    png = overlay_png(np.zeros((40, 30), np.uint8), cam)
+    np.testing.assert_array_equal(cam_of(png), cam)
+    with Image.open(io.BytesIO(png)) as read:  # checks each chunk's sum
+        read.load()
+        assert json.loads(read.text["freezenet-cam"])["shape"] == [7, 5]
+    assert cam_of(cv2.imencode(".png", np.zeros((9, 9), np.uint8))[1].tobytes()) is None

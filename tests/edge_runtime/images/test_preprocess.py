@@ -155,3 +155,13 @@ def test_an_array_is_held_to_the_same_bounds_as_a_file(shape):
         PreprocessSpec().decode(np.zeros(shape, np.uint8))
     with pytest.raises(FreezenetError, match="at most 100 megapixels"):
         PreprocessSpec().decode(np.broadcast_to(np.uint8(0), (10_001, 10_000)))
+
+
+def test_the_pixels_of_an_8_bit_png_are_its_samples(tmp_path):
+    """Whatever the rules for more bits are: the hash of such a file never changes."""
+    samples = (np.arange(224 * 224) * 7 % 97).astype(np.uint8).reshape(224, 224)
+    samples[5, 5] = 255  # one hot pixel
+    (tmp_path / "one.png").write_bytes(cv2.imencode(".png", samples)[1].tobytes())
+    found = pixel_hash(PreprocessSpec().pixels(tmp_path / "one.png"))
+    assert found == hashlib.sha256(samples.tobytes()).hexdigest()
+    assert found.startswith("9d72d7bf817f73b4")

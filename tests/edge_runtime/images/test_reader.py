@@ -354,9 +354,81 @@ def refusal(source) -> str:
 def test_a_folder_a_missing_and_an_empty_file_are_named(tmp_path):
     (tmp_path / "empty.png").write_bytes(b"")
     assert "a folder" in refusal(tmp_path)
-    assert "no such file" in refusal(tmp_path / "missing.png")
+    assert f"no such file: {str(tmp_path / 'missing.png')!r}" in refusal(tmp_path / "missing.png")
+    assert repr(str(tmp_path)) in refusal(tmp_path)
+    assert "what can be no file's name: 'a\\x00b'" in refusal("a\0b")
     assert "0 bytes" in refusal(tmp_path / "empty.png")
     assert "0 bytes" in refusal(b"")
+
+
+# ---- one picture
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_tiff_of_several_pages_is_refused_and_their_number_said(big):
+    one, other = Image.fromarray(GRAY), Image.fromarray(COLOR)
+    data = encoded(one, "TIFF", save_all=True, append_images=[other, one], big_tiff=big)
+    assert "A TIFF with one picture is required. Got: 3 pages" in refusal(data)
+
+
+def pages_of_kinds(images: list[np.ndarray], kinds: list[int]) -> bytes:
+    """A TIFF of pages with these values of NewSubfileType."""
+    first, *others = [Image.fromarray(one) for one in images]
+    data = bytearray(encoded(first, "TIFF", save_all=True, append_images=others, tiffinfo={254: 7}))
+    at = 4
+    for kind in kinds:
+        start = int.from_bytes(data[at : at + 4], "little")
+        count = int.from_bytes(data[start : start + 2], "little")
+        entries = range(start + 2, start + 2 + 12 * count, 12)
+        entry = next(entry for entry in entries if data[entry : entry + 2] == b"\xfe\0")
+        data[entry + 8 : entry + 12] = kind.to_bytes(4, "little")
+        at = start + 2 + 12 * count
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", [1, 4, 5])
+def test_a_preview_or_mask_behind_the_picture_is_no_page_and_none_may_stand_before_it(kind):
+    small = np.ascontiguousarray(GRAY[::2, ::2])
+    np.testing.assert_array_equal(read_gray(pages_of_kinds([GRAY, small], [0, kind])), GRAY)
+    assert "Got: 2 pages" in refusal(pages_of_kinds([GRAY, small], [2, 0]))
+    assert "Got: a preview or a mask in front of it" in refusal(pages_of_kinds([small, GRAY], [kind, 0]))
+    np.testing.assert_array_equal(read_gray(pages_of_kinds([GRAY], [kind])), GRAY)
+
+
+def test_directories_in_a_circle_end():
+    data = bytearray(encoded(GRAY, "TIFF"))
+    start = int.from_bytes(data[4:8], "little")
+    entries = int.from_bytes(data[start : start + 2], "little")
+    after = start + 2 + 12 * entries
+    data[after : after + 4] = data[4:8]
+    np.testing.assert_array_equal(read_gray(bytes(data)), GRAY)
+
+
+def test_an_animated_webp_is_refused_and_a_still_one_with_an_extended_header_is_not():
+    image, other = Image.fromarray(COLOR), Image.fromarray(COLOR[::-1])
+    assert "Got: an animation" in refusal(encoded(image, "WEBP", save_all=True, append_images=[other]))
+    exif = encoded(image, "WEBP", lossless=True, exif=oriented(1))
+    assert exif[12:16] == b"VP8X"
+    assert_equal_within(read_gray(exif), luminance(opened(exif)), 1)
+
+
+def test_the_default_image_of_an_animated_png_is_read():
+    """Where the frames are other pictures than the default image, that is what counts (APNG 1.0)."""
+    image, frame = Image.fromarray(GRAY), Image.fromarray(255 - GRAY)
+    for default in (True, False):
+        data = encoded(image, "PNG", save_all=True, append_images=[frame, image], default_image=default)
+        assert b"acTL" in data
+        np.testing.assert_array_equal(read_gray(data), GRAY)
+    color = Image.fromarray(COLOR)
+    data = encoded(color, "PNG", save_all=True, append_images=[Image.fromarray(255 - COLOR)], default_image=True)
+    assert_equal_within(read_gray(data), luminance(color), 1)
+
+
+@pytest.mark.parametrize("header", range(13, 36))
+def test_short_headers_of_os2_are_refused_by_their_length(header):
+    data = b"BM" + struct.pack("<IHHI", 0, 0, 0, 14 + header) + struct.pack("<IIIHH", header, 64, 48, 1, 8)
+    text = refusal(data + bytes(5000))
+    assert f"the short header of OS/2 2.0 with {header} bytes" in text if header >= 16 else "without a size" in text
 
 
 @pytest.mark.parametrize("length", [1, 2, 8, 100, 5000])
@@ -401,7 +473,7 @@ def test_text_named_jpg_is_no_image(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_float_tiff_is_refused(channels):
     image = np.full((64, 64, channels), 0.5, np.float32)
-    assert "float32" in refusal(cv2.imencode(".tif", image)[1].tobytes())
+    assert "float32" in refusal(cv2.imencode(".tif", image, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1].tobytes())
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])

@@ -67,6 +67,19 @@ def test_each_difference_is_seen_in_its_place():
     assert compare(decision, RULE, far, SCORES).ood == pytest.approx(0.1, abs=1e-5)
 
 
+def test_with_other_kernels_a_label_and_uncertain_are_no_difference_but_another_label_and_the_ood_gate_are():
+    label, other, uncertain, refused = (
+        golden_answer(RULE.decide(np.array(scores), np.array(features)), RULE)
+        for scores, features in (([0.9, 0.1], [0, 0]), ([0.1, 0.9], [0, 0]), ([0.5, 0.5], [0, 0]), ([0.9, 0.1], [9, 0]))
+    )
+    decision = RULE.decide(SCORES, np.zeros(2))
+    found = [
+        [compare(decision, RULE, one, SCORES, other_kernels=loose).equal for one in (label, other, uncertain, refused)]
+        for loose in (False, True)
+    ]
+    assert found == [[True, False, False, False], [True, False, True, False]]
+
+
 def test_every_file_holds_its_own_answers_and_gives_them(deciding):
     for path in deciding.glob("*.tflite"):
         classifier = Classifier(path)

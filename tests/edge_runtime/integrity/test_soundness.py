@@ -45,10 +45,12 @@ def test_a_network_that_is_not_the_cards_is_refused_and_can_be_insisted_on(model
     insisted = Classifier(changed, accept_changed=True)
     assert len(trials) == 1
     assert insisted.another().identity == insisted.identity
+    assert len(trials) == 1
 
 
 def test_only_what_nothing_proves_is_tried_by_a_process_of_its_own(models, with_card, trials):
     Classifier(models / "int8.tflite")
+    Classifier(models / "int8.tflite", accept_changed=True)
     old = with_card(models / "int8.tflite", lambda card: card.pop("network"))
     Classifier(ModelFile(old, old.read_bytes(), proven=True))
     assert not trials

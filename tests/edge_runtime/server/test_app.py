@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import threading
 
@@ -39,9 +40,11 @@ def test_the_answer_is_that_of_predict_json(client, models, xray, tmp_path, comm
     assert (code, found.status_code) == (0, 200)
     assert set(answer) == set(line) - {"file"} | {"request_id"}
     assert set(answer["timings_ms"]) == set(line["timings_ms"])
-    assert {key: answer[key] for key in line if key not in ("file", "timings_ms")} == {
-        key: line[key] for key in line if key not in ("file", "timings_ms")
+    assert {key: answer[key] for key in line if key not in ("file", "timings_ms", "trace")} == {
+        key: line[key] for key in line if key not in ("file", "timings_ms", "trace")
     }
+    own = {"service": "serve", "input_sha256": hashlib.sha256(xray).hexdigest(), "time": answer["trace"]["time"]}
+    assert answer["trace"] == {**line["trace"], **own}
     assert answer["request_id"] == found.headers["X-Request-ID"]
 
 
@@ -89,6 +92,7 @@ def test_no_heat_map_of_what_is_no_chest_xray(client):
     flat = cv2.imencode(".png", np.full((64, 64), 90, np.uint8))[1].tobytes()
     answer = client.post(PREDICT, params={"cam": "1"}, content=flat).json()
     assert (answer["reason"], answer["overlay_png"]) == ("not a chest X-ray", None)
+    assert (answer["chest_xray"], answer["probabilities"]) == (False, None)
 
 
 def test_the_model_says_who_it_is(client, models):

@@ -311,8 +311,8 @@ def test_results_are_saved_in_the_browser(visit, url, files):
     rows = list(csv.DictReader(io.StringIO(saved("Save as CSV"))))
     assert not [one for one in seen.requests[asked:] if not one.startswith("blob:")]
     assert [one["file"] for one in found] == [file.name for file in files]
-    assert set(found[0]) == {"file", "request_id", "label", "probabilities", "abstained", "reason", "timings_ms",
-                             "model", "model_sha256", "card_sha256", "runtime"}  # fmt: skip
+    assert set(found[0]) == {"file", "request_id", "label", "probabilities", "chest_xray", "abstained", "reason",
+                             "timings_ms", "model", "model_sha256", "card_sha256", "runtime", "trace"}  # fmt: skip
     assert set(found[3]) == {"file", "error"}
     # A spreadsheet would take a name that begins with = for a formula.
     assert [one["file"] for one in rows] == [files[0].name, f"'{files[1].name}", files[2].name, "broken.jpg"]

@@ -16,7 +16,7 @@ import pytest
 
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.server import cli
-from freezenet.edge_runtime.server import listen as listening
+from freezenet.edge_runtime.server import connection as listening
 from freezenet.edge_runtime.server.settings import ServerSettings
 
 
@@ -170,3 +170,31 @@ def test_a_reader_of_the_log_that_went_away_stops_nothing(monkeypatch, capsys):
     log = AccessLog()
     log.write(status=200)
     log.write(status=200)
+
+
+def test_sigterm_ends_a_server_whose_worker_is_stuck(models, xray, tmp_path):
+    import re
+    import subprocess
+
+    # A worker that never comes back, as a fault in a decoder would be; the promised 30 seconds are 3 here.
+    program = (
+        "import sys, time\n"
+        "from freezenet.edge_runtime.server import listen, workers\n"
+        "from freezenet.__main__ import main\n"
+        "workers.Workers._answer = lambda *_: time.sleep(3600)\n"
+        "listen.GRACE_SECONDS, listen._LAST_SECONDS = 3, 2\n"
+        "main()"
+    )
+    command = [sys.executable, "-c", program, "serve", str(models / "int8.tflite"), "--port", "0", "--workers", "1"]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+    end = time.monotonic() + 60
+    while not (ready := re.search(r"Ready: http://[^ ]*:(\d+)", (tmp_path / "log").read_text())):
+        assert time.monotonic() < end and server.poll() is None
+        time.sleep(0.05)
+    client = http.client.HTTPConnection("127.0.0.1", int(ready[1]), timeout=60)
+    client.request("POST", "/v1/predict", xray)
+    time.sleep(1)
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(30) == 1
+    assert "A worker did not end within" in (tmp_path / "log").read_text()

@@ -22,7 +22,7 @@ def test_a_full_queue_says_when_to_come_again(start, hold, xray, until):
     with ThreadPoolExecutor(3) as pool:
         sent = [pool.submit(server.client.post, PREDICT, content=xray) for _ in range(3)]
         until(lambda: server.workers.waiting == 2)
-        server.workers._service_seconds = 2.5
+        server.workers._lane.service_seconds = 2.5
         refused = server.client.post(PREDICT, content=xray)
         # Three images at 2.5 seconds each with one worker.
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "8")
@@ -152,11 +152,11 @@ def test_stopping_finishes_what_is_at_work_and_refuses_more(models, hold, xray, 
 def test_retry_after_follows_the_service_time(models, xray, until):
     workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
     workers.warm_up()
-    workers._service_seconds = 100.0
+    workers._lane.service_seconds = 100.0
     for _ in range(60):
         workers.submit(xray).result()
     # An exponential mean of 60 short answers: 100 x .9^60 is .18 seconds.
-    until(lambda: workers._service_seconds < 0.5)
+    until(lambda: workers._lane.service_seconds < 0.5)
     assert workers.retry_after() == 1
     workers.stop()
 
@@ -179,3 +179,85 @@ def test_a_large_picture_is_scaled_for_the_browser():
         np.frombuffer(preview_jpeg(np.full((1280, 2560), 77, np.uint8)), np.uint8), cv2.IMREAD_UNCHANGED
     )
     assert shown.shape == (320, 640) and abs(float(shown.mean()) - 77) < 1
+
+
+def heavy_file() -> bytes:
+    """Return a file that only a process may decode: a fax, of which no header says how long it takes."""
+    import cv2
+
+    return cv2.imencode(".tif", np.eye(304, 200, dtype=np.uint8) * 200, [cv2.IMWRITE_TIFF_COMPRESSION, 7])[1].tobytes()
+
+
+def test_images_for_a_process_keep_no_worker(models, xray, monkeypatch):
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=2, max_pixels=10**8)
+    workers.warm_up()
+    gate, decode = threading.Event(), workers._apart.gray
+
+    def held(*arguments, **options):
+        assert gate.wait(30)
+        return decode(*arguments, **options)
+
+    monkeypatch.setattr(workers._apart, "gray", held)
+    heavy = [workers.submit(heavy_file(), preview=True)]
+    # One at work and two waiting are all that there is room for; the rest is told so at once.
+    for _ in range(4):
+        heavy.append(workers.submit(heavy_file()))
+        while workers._lane.accepted:
+            threading.Event().wait(0.01)
+    assert [workers.submit(xray).result(30).prediction.label is not None for _ in range(5)] == [True] * 5
+    assert [one.done() for one in heavy] == [False] * 3 + [True] * 2
+    assert isinstance(heavy[4].exception(), BusyError)
+    gate.set()
+    found = [one.result(60) for one in heavy[:3]]
+    expected = workers._classifiers[0].predict(heavy_file())
+    assert found[0].prediction.probabilities == expected.probabilities
+    assert found[0].preview is not None and found[0].prediction.timings_ms["decode"] > 0
+    assert workers.stop()
+
+
+def test_nobody_waits_for_it_any_more(models, monkeypatch):
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
+    workers.warm_up()
+    gate = threading.Event()
+
+    def held(*arguments, **options):
+        assert gate.wait(30)
+        raise FreezenetError("decoded")
+
+    monkeypatch.setattr(workers._apart, "gray", held)
+    first, second = workers.submit(heavy_file()), workers.submit(heavy_file())
+    while workers._heavy.accepted < 2:
+        threading.Event().wait(0.01)
+    second.is_abandoned = True
+    gate.set()
+    assert str(first.exception(30)) == "decoded"
+    assert isinstance(second.exception(30), RequestError)
+    workers.stop()
+
+
+def test_stuck_workers_are_told(start, hold, xray, until, monkeypatch):
+    from freezenet.edge_runtime.server import workers as module
+
+    server = start(count=1, queue=2)
+    assert server.client.get("/readyz").status_code == 200
+    server.workers.submit(xray)
+    until(lambda: server.workers.in_flight == 1)
+    assert server.client.get("/readyz").status_code == 200
+    monkeypatch.setattr(module, "STUCK_SECONDS", 0.0)
+    until(lambda: server.workers.stuck == 1)
+    found = server.client.get("/readyz")
+    assert (found.status_code, "1 workers that are stuck" in found.json()["error"]) == (503, True)
+    assert "freezenet_stuck_workers 1.0" in server.client.get("/metrics").text
+    hold.set()
+    until(lambda: server.workers.stuck == 0)
+    assert server.client.get("/readyz").status_code == 200
+
+
+def test_the_stop_does_not_wait_for_ever(models, hold, xray, until):
+    workers = Workers(Classifier(models / "int8.tflite"), 1, queue=4, max_pixels=10**8)
+    workers.warm_up()
+    work = workers.submit(xray)
+    until(work.running)
+    assert not workers.stop(0.1)
+    hold.set()
+    work.result(30)

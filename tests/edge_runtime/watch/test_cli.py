@@ -46,8 +46,10 @@ def test_once_answers_what_is_there(command, int8, inbox, image, tmp_path):
     assert PATIENT not in out + err
     answer = json.loads((tmp_path / "out" / f"{PATIENT}.png.json").read_bytes())
     predicted = json.loads(command("predict", int8, image, "--json")[1])
-    for key in set(predicted) - {"file", "timings_ms"}:
+    for key in set(predicted) - {"file", "timings_ms", "trace"}:
         assert answer[key] == predicted[key]
+    told = {"service": "watch", "input_sha256": answer["input_sha256"], "time": answer["time"]}
+    assert answer["trace"] == {**predicted["trace"], **told}
     assert set(answer) == {*predicted, "overlay", "input_sha256", "input_bytes", "time"}
     assert (tmp_path / "out" / answer["overlay"]).read_bytes() == Classifier(int8).predict(image, overlay=True).overlay
     assert command("watch", int8, inbox, "--out", tmp_path / "out", "--once", "--settle", 0)[0] == 0

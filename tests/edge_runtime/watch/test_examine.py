@@ -110,3 +110,38 @@ def test_good_and_bad_images_are_outlived(models, phantoms, monkeypatch):
     model = classifier.file.content
     expected = module_command("freezenet.edge_runtime.watch.examine", str(classifier.path), "ai-edge-litert", "1", "1")
     assert seen == [(expected, len(model).to_bytes(8, "little") + model + b"image")]
+
+
+def test_a_file_that_takes_for_ever_is_rejected_and_the_next_goes_on(models, phantoms, tmp_path, monkeypatch):
+    import json
+    import threading
+
+    import cv2
+    import numpy as np
+
+    from freezenet.edge_runtime.images.bounds import apart
+    from freezenet.edge_runtime.watch.settings import WatchSettings
+    from freezenet.edge_runtime.watch.watcher import Watcher
+
+    started: list[str] = []
+
+    def command(*_: str) -> list[str]:
+        started.append("once")
+        return [sys.executable, "-c", "while True: pass"]
+
+    # A decoder that hangs, for a file that only a process may decode.
+    monkeypatch.setattr(apart, "module_command", command)
+    monkeypatch.setattr(apart, "APART", apart.Apart(1))
+    monkeypatch.setattr(apart, "SECONDS", 1)
+    inbox, outbox = tmp_path / "inbox", tmp_path / "outbox"
+    inbox.mkdir()
+    fax = cv2.imencode(".tif", np.eye(304, 200, dtype=np.uint8) * 200, [cv2.IMWRITE_TIFF_COMPRESSION, 7])[1].tobytes()
+    (inbox / "a-slow.tif").write_bytes(fax)
+    good = next(iter(sorted(phantoms.parent.rglob("*.png"))))
+    (inbox / "b-good.png").write_bytes(good.read_bytes())
+    watcher = Watcher(Classifier(models / "int8.tflite"), inbox, outbox, WatchSettings(settle=0, interval=0.01))
+    assert watcher.run_out(threading.Event()) == 0
+    assert started == ["once"]
+    reason = json.loads((outbox / "rejected" / "a-slow.tif.json").read_text())
+    assert "decoded within 15 seconds is required. Got: one that takes longer" in reason["error"]
+    assert (outbox / "b-good.png.json").is_file() and (outbox / "processed" / "b-good.png").is_file()

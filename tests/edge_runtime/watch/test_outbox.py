@@ -168,6 +168,22 @@ def test_what_a_kill_left_is_tidied_at_the_start(outbox, inbox):
     assert not list(outbox.journal.folder.glob(".*"))
 
 
+def test_half_written_answers_of_a_killed_watcher_are_tidied_at_the_start(outbox, inbox, half_written):
+    (inbox / "sub").mkdir()
+    (inbox / "sub" / "a.png").write_bytes(b"1")
+    job = outbox.find("sub/a.png", A)
+    outbox.begin(job)
+    left = []
+    for name in ("sub/a.png.json", "sub/a.png.cam.png", "rejected/sub/a.png.json", "processed/sub/a.png"):
+        (outbox.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        left.append(half_written(outbox.folder / name))
+    assert all(path.read_bytes() == b"half a file" for path in left)
+    outbox.close()
+    outbox.open(inbox)
+    assert not any(path.exists() for path in left)
+    assert [found.file for found in outbox.journal.jobs()] == ["sub/a.png"]
+
+
 def test_an_answer_is_json_of_one_line(outbox):
     answer(outbox, os.fsdecode(b"odd\xff.png"), A)
     (path,) = outbox.folder.glob("*.json")

@@ -25,8 +25,10 @@ def test_a_page_holds_the_tables_of_the_result_files(module):
 def test_every_writer_and_every_result_file_is_used():
     files = {path.stem for path in Path(writers.__file__).parent.glob("*_page.py")}
     assert files == set(writers.MODULES)
-    known = ("clients", "crossval-speed", "fuzz", "install", "latency", "losses", "ood", "peers", "predict", "quantization",
-             "recipes", "soak", "training-speed", "watch-kills")  # fmt: skip
+    known = (
+        "clients", "crossval-speed", "dicom-node", "dicom-results", "fuzz", "gray-values", "install", "latency", "losses", "mutations",
+        "ood", "peers", "predict", "quantization", "recipes", "siege", "soak", "training-speed", "watch-kills",
+    )  # fmt: skip
     assert [path.name for path in (ROOT / "results").glob("*.json") if not path.name.startswith(known)] == []
 
 

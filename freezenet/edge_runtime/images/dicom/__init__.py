@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from freezenet.edge_runtime.errors import MissingExtraError
+from freezenet.edge_runtime.errors import MissingExtraError, install_hint
+from freezenet.edge_runtime.images.bounds.cost import HeavyImage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +29,16 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
         MissingExtraError: The extra `dicom` is not installed.
     """
     try:
+        return read_dicom_here(data, trust_tags)
+    except HeavyImage as heavy:
+        from freezenet.edge_runtime.images.bounds.apart import gray_apart
+
+        return gray_apart(data, heavy.cost, trust_tags=trust_tags)
+
+
+def read_dicom_here(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
+    """Read without another process; see `read_dicom_gray`. HeavyImage where a thread may not decode it."""
+    try:
         # An import that fails in one thread leaves another with half a module.
         with _IMPORTING:
             from freezenet.edge_runtime.images.dicom.reader import read
@@ -39,6 +50,5 @@ def read_dicom_gray(data: bytes, trust_tags: bool = True) -> NDArray[np.uint8]:
 def missing_extra(error: ModuleNotFoundError) -> MissingExtraError:
     """Return the failure that says which package is missing and how to install it."""
     return MissingExtraError(
-        f"The package {error.name} is required for DICOM files. Got: it is not installed; run: "
-        "pip install 'freezenet[dicom]'."
+        f"The package {error.name} is required for DICOM files. Got: it is not installed; {install_hint('dicom')}."
     )

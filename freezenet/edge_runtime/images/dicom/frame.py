@@ -21,8 +21,10 @@ from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import Cost, codestream_cost, samples_cost, unbounded_cost
+from freezenet.edge_runtime.images.bounds.memory import room
 from freezenet.edge_runtime.images.decoder import decoded
-from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
+from freezenet.edge_runtime.images.dicom.samples import Codestream, SampleFormat
 from freezenet.edge_runtime.images.dicom.tags import integer, named
 from freezenet.edge_runtime.images.header import check_jpeg, is_cut_off, jpeg_frame
 from freezenet.edge_runtime.images.limits import check_size
@@ -41,8 +43,12 @@ SUPPORTED = NATIVE | JPEG_FAMILY | {uid.RLELossless}
 _LOSSY, _LOSSLESS, _JPEG_LS = (0xC0, 0xC1, 0xC2), 0xC3, 0xF7
 # Start of a JPEG 2000 codestream and of its size segment: ITU-T T.800, A.4.1 and A.5.1.
 _JPEG_2000 = b"\xff\x4f\xff\x51"
+_JPEG_2000_LISTS = 64 << 20
 # Segments and frames are each padded to an even length.
 _MOST_PADDING = 3
+#: Encoders write one fragment, or one for each slice of a frame.
+_MOST_FRAGMENTS = 10_000
+_ITEM = b"\xfe\xff\x00\xe0"
 _DAMAGED = (
     f"in {named('PixelData')} is required. Got: one that cannot be decoded (damaged or truncated); copy it again."
 )
@@ -53,22 +59,29 @@ class Frame:
     """A frame whose header agrees with the tags.
 
     Args:
-        form: Of its codes.
+        tagged: Where in a code the value lies by the tags.
         name: Of the coding, for a sentence.
-        is_codestream: It is JPEG, JPEG-LS or JPEG 2000, which hold values; other codings hold codes, in which bits beside
-            the value may be something else.
+        stream: What a codestream says of its samples, which are values; other codings hold codes.
+        cost: Of decoding it.
     """
 
-    form: SampleFormat
+    tagged: SampleFormat
     name: str
     _decode: Callable[[], NDArray | None]
-    is_codestream: bool = False
+    cost: Cost
+    stream: Codestream | None = None
+
+    @property
+    def form(self) -> SampleFormat:
+        """Where in a code the value lies."""
+        return self.tagged if self.stream is None else self.stream.form(self.tagged)
 
     def codes(self, rows: int, columns: int) -> NDArray:
-        """Decode: the codes (rows, columns) uint8 or uint16; DataError with one sentence for a damaged frame.
+        """Decode: the codes (rows, columns) uint8 or uint16; DataError with one sentence for a damaged frame."""
+        with room(self.cost):
+            return self._codes(rows, columns)
 
-        Also where a codestream holds larger values than the bits of `form`, which would be cut.
-        """
+    def _codes(self, rows: int, columns: int) -> NDArray:
         try:
             codes = self._decode()
             if codes is None or codes.shape != (rows, columns) or codes.dtype.itemsize > 2:
@@ -77,29 +90,9 @@ class Frame:
             codes = codes.view(f"u{codes.dtype.itemsize}")
         except Exception:  # each decoder raises what it likes
             raise DataError(f"A whole {self.name} image {_DAMAGED}") from None
-        if self.is_codestream:
-            self._check_bits(codes)
+        if self.stream is not None:
+            self.stream.check(codes, self.tagged)
         return codes
-
-    def _check_bits(self, codes: NDArray) -> None:
-        above = codes >> self.form.bits if self.form.bits < 8 * codes.itemsize else np.zeros(1, codes.dtype)
-        # A negative number has ones up there.
-        sign = (1 << (8 * codes.itemsize - self.form.bits)) - 1 if self.form.signed else 0
-        if np.any((above != 0) & (above != sign)):
-            raise DataError(
-                f"Values of {self.form.bits} bits, as {named('BitsStored')} says, is required. Got: larger ones in the {self.name} "
-                "image; export it again."
-            )
-
-
-@dataclass(frozen=True)
-class _Size:
-    """Width, height, samples per pixel and bits per sample by a codestream's own header."""
-
-    width: int
-    height: int
-    components: int
-    bits: int
 
 
 def open_frame(data: Dataset, syntax: uid.UID) -> Frame:
@@ -112,21 +105,24 @@ def open_frame(data: Dataset, syntax: uid.UID) -> Frame:
     form = _sample_format(data, allocated)
     if syntax in NATIVE:
         return _native(data, syntax, rows, columns, allocated, form)
+    if data.PixelData.count(_ITEM) > _MOST_FRAGMENTS:
+        raise DataError(
+            f"An image in at most {_MOST_FRAGMENTS} fragments of {named('PixelData')} is required. Got: more; export it again."
+        )
     try:
         frame = get_frame(data.PixelData, 0, number_of_frames=1)
     except Exception:  # a damaged value may break the parser anywhere
         raise DataError(f"A whole compressed image {_DAMAGED}") from None
     if syntax == uid.RLELossless:
-        return Frame(form, "RLE", partial(_run_lengths, frame, rows, columns, allocated // 8))
-    size, name, decode = _codestream(frame, syntax)
-    if (size.height, size.width, size.components) != (rows, columns, 1) or not 2 <= size.bits <= 16:
+        cost = codestream_cost(rows * columns, len(frame))
+        return Frame(form, "RLE", partial(_run_lengths, frame, rows, columns, allocated // 8), cost)
+    stream, decode, cost = _codestream(frame, syntax, rows * columns)
+    if (stream.height, stream.width, stream.components) != (rows, columns, 1) or not 2 <= stream.bits <= 16:
         raise DataError(
-            f"A {name} image of {columns} x {rows} gray pixels, as {named('Columns')} and {named('Rows')} say, is required. "
-            f"Got: {size.width} x {size.height} with {size.components} samples of {size.bits} bits; export it again."
+            f"A {stream.name} image of {columns} x {rows} gray pixels, as {named('Columns')} and {named('Rows')} say, is required. "
+            f"Got: {stream.width} x {stream.height} with {stream.components} samples of {stream.bits} bits; export it again."
         )
-    # JPEG 2000 tells the truth about the depth of its samples, and lossy JPEG may overshoot Bits Stored.
-    bits = size.bits if name in ("JPEG 2000", "JPEG") and not form.signed else min(form.bits, size.bits)
-    return Frame(SampleFormat(bits, bits - 1, form.signed), name, decode, is_codestream=True)
+    return Frame(form, stream.name, decode, cost, stream)
 
 
 def _sample_format(data: Dataset, allocated: int) -> SampleFormat:
@@ -164,43 +160,49 @@ def _native(data: Dataset, syntax: uid.UID, rows: int, columns: int, allocated: 
         bits_stored=allocated,
         pixel_representation=0,
     )
-    return Frame(form, "uncompressed", decode)
+    cost = samples_cost((columns, rows), 1, allocated // 8, len(data.PixelData), is_deflated=False)
+    return Frame(form, "uncompressed", decode, cost)
 
 
-def _codestream(frame: bytes, syntax: uid.UID) -> tuple[_Size, str, Callable[[], NDArray | None]]:
-    """Return size, name and decoder of a JPEG, JPEG-LS or JPEG 2000 codestream."""
+def _codestream(frame: bytes, syntax: uid.UID, pixels: int) -> tuple[Codestream, Callable[[], NDArray | None], Cost]:
+    """Return header, decoder and cost of a JPEG, JPEG-LS or JPEG 2000 codestream, by tags of so many pixels."""
     header = jpeg_frame(frame) if frame[:2] == b"\xff\xd8" else None
     if header is None:
-        stream = frame[
-            max(frame.find(_JPEG_2000, 0, 1024), 0) :
-        ]  # behind the boxes of a JP2 file, which some writers leave
+        # Behind the boxes of a JP2 file, which some writers leave.
+        stream = frame[max(frame.find(_JPEG_2000, 0, 1024), 0) :]
         if not stream.startswith(_JPEG_2000) or len(stream) < 45:
             raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
-        return _jpeg_2000_size(stream), "JPEG 2000", partial(imagecodecs.jpeg2k_decode, stream)
+        # 4 bytes for a coefficient, 2 for a sample, then our copies; and the decoder's lists of blocks and tiles.
+        cost = unbounded_cost(9 * pixels + _JPEG_2000_LISTS)
+        return _jpeg_2000(stream), partial(imagecodecs.jpeg2k_decode, stream), cost
     if is_cut_off(frame):
         raise DataError(f"A whole {syntax.name} image {_DAMAGED}")
-    check_jpeg(frame, header)
-    size = _Size(header.width, header.height, header.components, header.bits)
-    if header.marker in _LOSSY and header.bits == 8:
-        return size, "JPEG", partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if header.marker in _LOSSY and header.bits == 12:
-        return size, "JPEG", partial(imagecodecs.jpeg8_decode, frame)
-    if header.marker == _LOSSLESS:
-        return size, "lossless JPEG", partial(imagecodecs.jpeg8_decode, frame)
-    if header.marker == _JPEG_LS:
-        return size, "JPEG-LS", partial(imagecodecs.jpegls_decode, frame)
-    raise DataError(
-        "JPEG of 8 or 12 bits, lossless JPEG, JPEG-LS or JPEG 2000 is required. "
-        f"Got: another coding of {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
-        "with `dcmdjpeg IN OUT`."
-    )
+    jpeg = check_jpeg(frame, header)
+    cost = codestream_cost(pixels, len(frame))
+    decode: Callable[[], NDArray | None]
+    if header.marker in _LOSSY and header.bits in (8, 12):
+        name, cost = "JPEG", Cost(jpeg.seconds, jpeg.memory + 6 * pixels)
+        eight = partial(decoded, frame, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+        decode = eight if header.bits == 8 else partial(imagecodecs.jpeg8_decode, frame)
+    elif header.marker == _LOSSLESS:
+        name, decode = "lossless JPEG", partial(imagecodecs.jpeg8_decode, frame)
+    elif header.marker == _JPEG_LS:
+        name, decode = "JPEG-LS", partial(imagecodecs.jpegls_decode, frame)
+    else:
+        raise DataError(
+            "JPEG of 8 or 12 bits, lossless JPEG, JPEG-LS or JPEG 2000 is required. "
+            f"Got: another coding of {header.bits} bits in {named('TransferSyntaxUID')} '{syntax.name}'; export it uncompressed, or convert it "
+            "with `dcmdjpeg IN OUT`."
+        )
+    return Codestream(name, header.width, header.height, header.components, header.bits), decode, cost
 
 
-def _jpeg_2000_size(stream: bytes) -> _Size:
+def _jpeg_2000(stream: bytes) -> Codestream:
     """Read the size segment: ITU-T T.800, table A.9."""
     right, lower, left, upper = (int.from_bytes(stream[at : at + 4], "big") for at in (8, 12, 16, 20))
+    depth, components = stream[42], int.from_bytes(stream[40:42], "big")
     # The highest bit of the depth says that samples are signed.
-    return _Size(right - left, lower - upper, int.from_bytes(stream[40:42], "big"), (stream[42] & 0x7F) + 1)
+    return Codestream("JPEG 2000", right - left, lower - upper, components, (depth & 0x7F) + 1, signed=depth > 0x7F)
 
 
 def _run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) -> NDArray:
@@ -225,7 +227,8 @@ def _padded_run_lengths(frame: bytes, rows: int, columns: int, itemsize: int) ->
 def _run_length_plane(segment: bytes, size: int) -> NDArray[np.uint8]:
     for padding in range(_MOST_PADDING + 1):
         try:
-            content = imagecodecs.packbits_decode(segment[: len(segment) - padding])
+            # Not more than fits: two bytes may stand for 128.
+            content = imagecodecs.packbits_decode(segment[: len(segment) - padding], out=size + _MOST_PADDING + 1)
         except Exception:  # imagecodecs' own class, which differs from version to version
             continue
         if size <= len(content) <= size + _MOST_PADDING:

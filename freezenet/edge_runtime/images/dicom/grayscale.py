@@ -6,41 +6,18 @@ looked up in the resulting table: exact, and many times faster than doing it for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_windowing
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.dicom.samples import SampleFormat
 from freezenet.edge_runtime.images.dicom.tags import integer, item, named, number, shown, text
 from freezenet.edge_runtime.images.gray import ONE_IN, bit_depth, holding, sample_counts, scaled
 
 # Rows looked up at a time: they stay in the processor's cache, and so do NumPy's 8-byte indices.
 _ROWS = 64
-
-
-@dataclass(frozen=True)
-class SampleFormat:
-    """Where in a code (a sample as the file holds it, 8 or 16 bits) the value lies.
-
-    Args:
-        bits: Of the value.
-        high_bit: Its highest, 0 the lowest of the code.
-        signed: Whether it is in two's complement.
-    """
-
-    bits: int
-    high_bit: int
-    signed: bool
-
-    def values(self, codes: NDArray) -> NDArray[np.int32]:
-        """Return the stored values of codes; bits outside of the value, e.g. an old overlay, are left out."""
-        values = (codes.astype(np.int32) >> (self.high_bit + 1 - self.bits)) & ((1 << self.bits) - 1)
-        if self.signed:
-            values[values >= 1 << (self.bits - 1)] -= 1 << self.bits
-        return values
 
 
 def displayed(codes: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.uint8]:
@@ -143,7 +120,13 @@ def _padding(stored: NDArray, form: SampleFormat, data: Dataset) -> NDArray[np.b
     other = integer(data, "PixelPaddingRangeLimit", one)
     # Written as unsigned into a signed image, e.g. 63536 for -2000.
     low, high = sorted(value - 65536 if form.signed and value > 32767 else value for value in (one, other))
-    return (low <= stored) & (stored <= high)
+    inside = (low <= stored) & (stored <= high)
+    if (
+        not form.signed and high >> form.bits
+    ):  # larger than a value can be, e.g. 65535 for 12 bits: so the whole code says it
+        codes = np.arange(len(stored))
+        inside |= (low <= codes) & (codes <= high)
+    return inside
 
 
 def _given_table(data: Dataset, keyword: str) -> Dataset | None:

@@ -12,28 +12,44 @@ from io import BytesIO
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread, uid
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.images.bounds.cost import HeavyImage, unbounded_cost
+from freezenet.edge_runtime.images.bounds.memory import room
 from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
+from freezenet.edge_runtime.images.dicom.samples import OVERLAY_BITS, check_unused_bits
 from freezenet.edge_runtime.images.dicom.subject import check_subject
 from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
+from freezenet.edge_runtime.images.dicom.views import DESCRIPTIONS
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 #: All that is looked at; nothing else is kept, no patient's name or number.
-TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined", "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence",
+TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation", "BodyPartExamined",
+        "AnatomicRegionSequence", "ViewPosition", "ViewCodeSequence", *DESCRIPTIONS,
         "SamplesPerPixel", "PhotometricInterpretation", "NumberOfFrames", "Rows", "Columns", "BitsAllocated",
         "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit",
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
         "VOILUTFunction", "PixelData")  # fmt: skip
 
+_NUMBERS = [*(Tag(tag_for_keyword(keyword) or 0) for keyword in TAGS), *OVERLAY_BITS]
 _FOR_PROCESSING = frozenset({uid.DigitalXRayImageStorageForProcessing, uid.DigitalMammographyXRayImageStorageForProcessing,
                              uid.DigitalIntraOralXRayImageStorageForProcessing})  # fmt: skip
 # A deflated file may grow a thousandfold: no more than the largest image is unpacked.
-_MAX_INFLATED = 2 * MAX_PIXELS
+_MAX_INFLATED, _MOST_INFLATION = 2 * MAX_PIXELS, 1032
+#: Reads of the parser, one or two for each element and item: an X-ray has some hundred.
+_MOST_READS = 20_000
+#: Bytes of a value that is no image, and of a sequence: a table has 65,536 entries of two bytes.
+_MOST_BYTES, _MOST_SEQUENCE_BYTES, _MOST_ITEMS = 1 << 18, 1 << 20, 1000
+_ITEM = b"\xfe\xff\x00\xe0"
+_PIXELS = tag_for_keyword("PixelData")
+_SEQUENCES = frozenset(tag_for_keyword(one) for one in TAGS if one.endswith("Sequence"))
 _DAMAGED = "A whole DICOM file is required. Got: a damaged or truncated one; copy it again."
 
 
@@ -46,13 +62,32 @@ def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
         frame = open_frame(found, syntax)
         if trust_tags:
             check_subject(found)
-        return displayed(frame.codes(integer(found, "Rows"), integer(found, "Columns")), frame.form, found)
+        codes = frame.codes(integer(found, "Rows"), integer(found, "Columns"))
+        if frame.stream is None:
+            check_unused_bits(codes, frame.form, found)
+        return displayed(codes, frame.form, found)
+
+
+class _Counted(BytesIO):
+    """A file that ends the parsing of what is split into very many pieces, however deep they lie."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._left = _MOST_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise DataError(
+                f"A DICOM file of at most {_MOST_READS // 2} elements is required. Got: more; export the image again."
+            )
+        return super().read(size)
 
 
 def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
     """Return the data set, reduced to TAGS, and the transfer syntax."""
     try:
-        stream = BytesIO(data)
+        stream = _Counted(data)
         stream.seek(132 if data[128:132] == b"DICM" else 0)
         # File meta information is always explicit and little-endian: PS3.10, 7.1.
         meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
@@ -63,10 +98,21 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
                 f"{shown(uid.UID(syntax).name)}; export it uncompressed."
             )
         if syntax == uid.DeflatedExplicitVRLittleEndian:
-            found = dcmread(BytesIO(_inflated(stream.read())), force=True, specific_tags=list(TAGS))
+            content = stream.read()
+            with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(content)) + len(content))):
+                inflated = _inflated(content)
+                # pydicom would unpack what says so once more, and without a limit.
+                if uid.DeflatedExplicitVRLittleEndian.encode() in inflated:
+                    raise DataError(_DAMAGED)
+                found = dcmread(_Counted(inflated), force=True, specific_tags=_NUMBERS)
         else:
-            found = dcmread(BytesIO(data), force=True, specific_tags=list(TAGS))
-    except (DataError, MemoryError):
+            # Where the syntax stands in a place that was not looked at, pydicom unpacks: not in a thread.
+            if uid.DeflatedExplicitVRLittleEndian.encode() in data:
+                with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(data)))):
+                    pass
+            found = dcmread(_Counted(data), force=True, specific_tags=_NUMBERS)
+        _check_lengths(found)
+    except (DataError, HeavyImage, MemoryError):
         raise
     except Exception:  # a damaged file may break the parser anywhere
         raise DataError(_DAMAGED) from None
@@ -80,6 +126,27 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
             else uid.ExplicitVRBigEndian
         )
     return found, uid.UID(syntax)
+
+
+def _check_lengths(data: Dataset) -> None:
+    """Refuse values that take seconds to convert; each is converted when it is asked for."""
+    for tag in tuple(data.keys()):
+        found = data.get_item(tag)
+        if isinstance(found, RawDataElement):
+            is_sequence, value = found.VR == "SQ" or tag in _SEQUENCES, found.value or b""
+            most = _MOST_SEQUENCE_BYTES if is_sequence else _MOST_BYTES
+            if len(value) > most and tag != _PIXELS:
+                raise DataError(
+                    f"At most {most >> 10} kB in {tag} is required. Got: {len(value) >> 10} kB; export the image again."
+                )
+            # Big-endian items begin the other way round.
+            if is_sequence and max(value.count(_ITEM), value.count(b"\xff\xfe\xe0\x00")) > _MOST_ITEMS:
+                raise DataError(
+                    f"At most {_MOST_ITEMS} items in {tag} are required. Got: more; export the image again."
+                )
+        elif found is not None and found.VR == "SQ":
+            for one in found.value:
+                _check_lengths(one)
 
 
 def _inflated(content: bytes) -> bytes:
@@ -108,7 +175,7 @@ def _check_one_gray_image(data: Dataset) -> None:
             f"A gray image, MONOCHROME1 or MONOCHROME2 in {named('PhotometricInterpretation')}, is required. "
             f"Got: {shown(photometric)} with {samples} samples per pixel; export the original X-ray."
         )
-    if (text(data, "PresentationIntentType") or "").upper() == "FOR PROCESSING" or _class(data) in _FOR_PROCESSING:
+    if "PROCESSING" in (text(data, "PresentationIntentType") or "").upper() or _class(data) in _FOR_PROCESSING:
         raise DataError(
             f"An image for presentation in {named('PresentationIntentType')} is required. Got: 'FOR PROCESSING', raw data of the "
             "detector; export the image that is shown to the radiologist."

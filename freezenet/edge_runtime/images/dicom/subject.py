@@ -12,7 +12,8 @@ import unicodedata
 from pydicom.dataset import Dataset
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text, texts
+from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text
+from freezenet.edge_runtime.images.dicom.views import check_view
 
 #: Projection X-rays: computed and digital radiography, and digitized film.
 MODALITIES = ("CR", "DX", "RG")
@@ -25,19 +26,6 @@ CHEST_CODES = {
     "SRT": frozenset({"T-D3000", "T-28000", "T-D3050"}),
     "SNM3": frozenset({"T-D3000", "T-28000", "T-D3050"}),
 }
-#: Values of View Position that are not frontal: lateral and oblique. (LLD and RLD, decubitus, are frontal views.)
-OTHER_VIEWS = frozenset(
-    {"LL", "RL", "LAT", "LATERAL", "LLAT", "RLAT", "RLO", "LLO", "LAO", "RAO", "LPO", "RPO", "OBLIQUE", "OBL"}
-)
-#: Words that make a lateral position of the patient, not of the beam, of the former.
-DECUBITUS_WORDS = frozenset({"DECUBITUS", "DECUB", "LLD", "RLD"})
-#: The same as codes: PS3.16, CID 4010.
-OTHER_VIEW_CODES = {
-    "SCT": frozenset({"399067008", "399173006", "399198007", "399182000", "399135007", "399356000", "399006002",
-                      "399038007", "399184004", "399236003"}),
-    "SRT": frozenset({"R-102CD", "R-10236", "R-10232"}),
-    "SNM3": frozenset({"R-102CD", "R-10236", "R-10232"}),
-}  # fmt: skip
 
 _REMEDY = "where the tag is wrong, start freezenet with --ignore-tags"
 
@@ -54,8 +42,7 @@ def check_subject(data: Dataset) -> None:
             f"Got: {shown(modality)}; {_REMEDY}."
         )
     _check_body_part(data)
-    _check_view(data)
-    _check_orientation(data)
+    check_view(data, _REMEDY)
 
 
 def _check_body_part(data: Dataset) -> None:
@@ -68,33 +55,6 @@ def _check_body_part(data: Dataset) -> None:
         chest = known is None or code in known
     if not chest:
         raise DataError(f"An X-ray of the chest in {named(tag)} is required. Got: {shown(said)}; {_REMEDY}.")
-
-
-def _check_view(data: Dataset) -> None:
-    tag, said = "ViewPosition", text(data, "ViewPosition")
-    if said is not None:
-        words = _words(said)
-        # The patient lies on a side, and the beam goes from front to back.
-        other = bool(words & OTHER_VIEWS) and not words & DECUBITUS_WORDS
-    else:
-        tag = "ViewCodeSequence"
-        code, said, known = _code(data, tag, OTHER_VIEW_CODES)
-        other = known is not None and code in known
-    if other:
-        raise DataError(
-            f"A frontal view (PA or AP) in {named(tag)} is required, as the models were trained on. "
-            f"Got: {shown(said)}; {_REMEDY}."
-        )
-
-
-def _check_orientation(data: Dataset) -> None:
-    """Refuse rows or columns that run to the front or the back of the patient, as in a lateral view (PS3.3, C.7.6.1.1.1)."""
-    said = texts(data, "PatientOrientation")
-    if any(direction[:1].upper() in ("A", "P") for direction in said):
-        raise DataError(
-            f"A frontal view, rows and columns to the left, right, head or foot in {named('PatientOrientation')}, is required. "
-            f"Got: {shown('/'.join(said))}; {_REMEDY}."
-        )
 
 
 def _words(value: str) -> set[str]:

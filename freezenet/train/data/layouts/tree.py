@@ -12,13 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from freezenet.edge_runtime.images.dicom.recognition import HEAD
-from freezenet.edge_runtime.images.inputs import begins_image
+from freezenet.edge_runtime.images.inputs import begins_image, is_service_folder
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 
-#: Folders that systems and programs leave behind, in small letters; others begin with a dot.
-_SERVICE = frozenset({"__macosx", "@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot", "$recycle.bin", "recycler",
-                      "recycled", "lost+found", "system volume information", "__pycache__", "network trash folder",
-                      "temporary items"})  # fmt: skip
 #: masks, Mask, lung_masks, "left mask", ManualMask; not Damask.
 _MASKS = re.compile(r"(?:.*[\W_])?masks?|.*[a-z](?-i:M)asks?", re.IGNORECASE)
 _MASK_FILE = re.compile(r".+[\W_]masks?", re.IGNORECASE)
@@ -39,7 +35,7 @@ def walk(root: Path) -> Iterator[tuple[str, str]]:
 
 def no_data(name: str) -> str:
     """Return what a folder of this name is, where that is nothing to train on; "" for any other."""
-    if name.startswith(".") or name.casefold() in _SERVICE:
+    if is_service_folder(name):
         return "a hidden or service folder"
     return "a folder of masks" if _MASKS.fullmatch(name) else ""
 

@@ -15,7 +15,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from freezenet.edge_runtime.errors import FreezenetError
-from freezenet.edge_runtime.images.dicom.grayscale import SampleFormat
+from freezenet.edge_runtime.images.dicom.samples import SampleFormat
 from freezenet.edge_runtime.images.reader import read_gray
 
 #: Each value of 12 bits once.
@@ -177,12 +177,31 @@ def test_a_slope_of_0_and_what_is_no_number_are_refused(dicom):
             read_gray(data)
 
 
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 500, "WindowWidth": 1001}])
+def test_an_empty_table_counts_as_none(dicom, keyword, window):
+    named = Dataset()
+    named.LUTExplanation = "none"
+    for empty in ([], [Dataset()], [named]):
+        np.testing.assert_array_equal(
+            read_gray(dicom(RAMP, **{keyword: empty}, **window)), read_gray(dicom(RAMP, **window))
+        )
+    half = table(np.arange(4096))
+    del half.LUTData
+    with pytest.raises(FreezenetError, match="A whole table"):
+        read_gray(dicom(RAMP, **{keyword: [half]}, **window))
+
+
 # ---- bits and padding
 
 
 def test_bits_outside_of_the_value_are_left_out(dicom):
     overlay = RAMP | np.uint16(0xA000)
-    np.testing.assert_array_equal(read_gray(dicom(overlay, BitsStored=12, HighBit=11)), read_gray(dicom(RAMP)))
+    data = dcmread(io.BytesIO(dicom(overlay, BitsStored=12, HighBit=11)))
+    data.add_new(0x60020102, "US", 13)
+    stream = io.BytesIO()
+    data.save_as(stream)
+    np.testing.assert_array_equal(read_gray(stream.getvalue()), read_gray(dicom(RAMP)))
     shifted = RAMP << 4 | 5
     np.testing.assert_array_equal(read_gray(dicom(shifted, BitsStored=12, HighBit=15)), read_gray(dicom(RAMP)))
 

@@ -25,6 +25,7 @@ from pydicom.filewriter import write_dataset
 from freezenet.cli import cli
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.images.bounds.memory import Place
 from freezenet.edge_runtime.images.dicom import reader
 from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
@@ -99,7 +100,8 @@ def test_each_sample_is_read_or_refused_as_its_manifest_says(row, shared):
     "notchest_CR_hip_mono2_jpegext12bit.dcm",
     "notchest_CR_extremity_mono1_jpegext12bit.dcm",
 )
-def test_each_sample_decodes_to_the_range_of_its_manifest(row, shared):
+def test_each_sample_decodes_to_the_range_of_its_manifest(row, shared, monkeypatch):
+    monkeypatch.setattr(Place, "can_be_ended", True)  # JPEG 2000 is decoded here, too
     data, syntax = reader._parsed((shared / "data" / "dicom" / row["file"]).read_bytes())
     frame = reader.open_frame(data, syntax)
     values = frame.form.values(frame.codes(int(row["rows"]), int(row["cols"])))
@@ -192,6 +194,19 @@ def test_what_cannot_be_read_is_refused_even_if_tags_are_not_trusted(dicom, tags
     assert fact in refusal(dicom(SMALL, **tags), trust_tags=False)
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [{"PresentationIntentType": "FOR PROCESSING"}, {"PresentationIntentType": "for processing "}, {"PresentationIntentType": "FOR_PROCESSING"},
+     {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1"},
+     {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1.1", "PresentationIntentType": "FOR PRESENTATION"}],
+)  # fmt: skip
+@pytest.mark.parametrize("trust_tags", [True, False])
+def test_raw_data_of_a_detector_are_refused_whatever_is_trusted(dicom, tags, trust_tags):
+    with pytest.raises(FreezenetError, match="'FOR PROCESSING', raw data of the detector"):
+        read_gray(dicom(SMALL, **tags), trust_tags=trust_tags)
+    assert read_gray(dicom(SMALL, PresentationIntentType="FOR PRESENTATION")).shape == SMALL.shape
+
+
 def test_one_frame_is_no_multi_frame(dicom):
     for number in (0, 1):  # pydicom takes 0 for 1 as well
         np.testing.assert_array_equal(read_gray(dicom(SMALL, NumberOfFrames=number)), read_gray(dicom(SMALL)))
@@ -211,6 +226,7 @@ def deflated(dataset: bytes) -> bytes:
 
 
 def test_a_deflated_bomb_is_stopped(monkeypatch):
+    monkeypatch.setattr(Place, "can_be_ended", True)
     monkeypatch.setattr(reader, "_MAX_INFLATED", 1_000_000)
     assert "at most 1 MB unpacked is required" in refusal(deflated(bytes(30_000_000)))
 
@@ -321,7 +337,7 @@ def test_without_the_extra_one_sentence_says_what_to_install(dicom, monkeypatch,
     monkeypatch.setitem(sys.modules, package, None)
     assert refusal(data) == (
         f"The package {package} is required for DICOM files. Got: it is not installed; "
-        "run: pip install 'freezenet[dicom]'."
+        "run: pip install 'freezenet[dicom]', or in a clone: pip install '.[dicom]'."
     )
 
 

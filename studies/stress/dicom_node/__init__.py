@@ -1,0 +1,1 @@
+"""The DICOM node between many senders and archives of every temper, killed at random moments."""
