@@ -41,6 +41,7 @@ def visit(browser):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
+        expect.set_options(timeout=30_000)  # a busy machine answers late
         requests, problems = [], []
         context.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
