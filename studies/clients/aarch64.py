@@ -6,16 +6,12 @@ runs the interpreter in it as an ordinary process of the user.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import freezenet
-from studies.clients.answers import PROGRAMS, ask
+from studies.clients.answers import ask
 from studies.clients.question import Question
 from studies.clients.runtimes import installed_version
 from studies.tools import MissingToolError, executable, made, pip_install, run_tool
@@ -43,38 +39,14 @@ def answers(questions: Sequence[Question], tools: Path) -> dict[str, Any]:
 
     Raises MissingToolError where qemu, apt or Debian's arm64 packages are missing.
     """
-    root, python = _emulated(tools)
-    return ask(python, "runtime_scores", questions, [root / "wheels"], runtime="ai-edge-litert", machine="aarch64")
-
-
-def golden_pixels(model: Path, tools: Path) -> dict[str, Any]:
-    """Return {"machine", "hashes": golden picture -> SHA-256 of its pixels} of this package on ARM, with OpenCV's wheel for it.
-
-    There OpenCV has other code for resizing, and processors fuse multiplication and addition.
-    """
-    root, python = _emulated(tools)
-    version = installed_version("opencv-python-headless")
-    library = made(
-        tools / f"aarch64-opencv-{version}", lambda home: _wheel(root, home, f"opencv-python-headless=={version}")
-    )
-    with TemporaryDirectory(prefix="freezenet-arm-") as folder:
-        site = Path(folder)
-        (site / "freezenet").symlink_to(Path(freezenet.__file__).parent)
-        path = os.pathsep.join(map(str, (site, library, root / "wheels")))
-        program = [*python, str(PROGRAMS / "golden_pixels.py"), str(model.resolve())]
-        variables = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-        return json.loads(run_tool(program, "Pixels from an emulated ARM", **variables))
-
-
-def _emulated(tools: Path) -> tuple[Path, list[str]]:
-    """Return the folder of packages and the command of a Python for ARM."""
     if not sys.platform.startswith("linux"):
         raise MissingToolError(f"Linux is required for qemu's user mode. Got: {sys.platform}.", installable=False)
     qemu = executable(("qemu-aarch64-static", "qemu-aarch64"), "qemu-user-static")
     version = installed_version("ai-edge-litert")
     root = made(tools / f"aarch64-litert-{version}", lambda home: _make_root(home, version))
     # Without -S the host's own packages would be found, because what ROOT does not hold is looked up on the host.
-    return root, [qemu, *_QEMU, "-L", str(root), str(_arm_python(root)), "-S"]
+    python = [qemu, *_QEMU, "-L", str(root), str(_arm_python(root)), "-S"]
+    return ask(python, "runtime_scores", questions, [root / "wheels"], runtime="ai-edge-litert", machine="aarch64")
 
 
 def _make_root(root: Path, litert: str) -> None:
@@ -92,15 +64,10 @@ def _make_root(root: Path, litert: str) -> None:
         run_tool([unpack, "--extract", str(package), str(root)], "Debian's arm64 packages")
     (root / "proc").mkdir()
     (root / "proc" / "cpuinfo").write_text(_CPUINFO)
-    _wheel(root, root / "wheels", f"ai-edge-litert=={litert}", dependencies=True)
-
-
-def _wheel(root: Path, target: Path, package: str, dependencies: bool = False) -> None:
-    """Unpack a package's wheel for ARM and the Python of `root` into a folder."""
     platforms = [argument for name in _WHEEL_PLATFORMS for argument in ("--platform", name)]
     python = _arm_python(root).name.removeprefix("python")
-    arguments = ["--target", str(target), *platforms, "--implementation", "cp", "--python-version", python]
-    pip_install(sys.executable, [package, *arguments, *([] if dependencies else ["--no-deps"])])
+    arguments = ["--target", str(root / "wheels"), *platforms, "--implementation", "cp", "--python-version", python]
+    pip_install(sys.executable, [f"ai-edge-litert=={litert}", *arguments])
 
 
 def _apt_command(state: Path) -> list[str]:

@@ -12,12 +12,6 @@ from studies.clients.question import questions
 from studies.tools import MissingToolError
 
 
-@pytest.fixture(scope="session", name="available")
-def _available():
-    """The function `available`, for a client that is asked another question."""
-    return available
-
-
 def available(ask):
     """Return what `ask` returns; skip where a tool is missing, unless this is the machine that must have it."""
     try:
