@@ -194,7 +194,7 @@ def test_the_keyboard_alone_is_enough(visit, url, files):
     assert focused() == "skip"
     page.keyboard.press("Tab")
     assert focused() == "files"
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser(timeout=60_000) as chooser:
         page.keyboard.press("Space")
     chooser.value.set_files([str(file) for file in files])
     expect(page.locator(".card.waiting")).to_have_count(0)
