@@ -12,7 +12,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.package.golden import golden_images, golden_vectors, with_answers
+from freezenet.convert.package.golden import golden_vectors, with_answers
+from freezenet.convert.package.golden_pictures import golden_images
 from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
