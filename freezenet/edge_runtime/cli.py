@@ -212,6 +212,8 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
             f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images"
             + (f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else "")
         )
+    for label, least in (confidence or {}).get("abstain_below_class", {}).items():
+        say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
         say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     if not ood:
