@@ -17,7 +17,7 @@ VERBS = {
     "data": "freezenet.train.data.cli",
     "recipes": "freezenet.train.cli",
     "train": "freezenet.train.cli",
-    "crossval": "freezenet.train.crossval.cli",
+    "crossval": "freezenet.benchmarks.crossval_cli",
     "convert": "freezenet.convert.cli",
     "sign": "freezenet.convert.cli",
     "export-app": "freezenet.convert.cli",

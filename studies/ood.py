@@ -2,7 +2,7 @@
 
     python -m studies.ood DATA --not-cxr FOLDER --weights FILE [--model EDGE.tflite] [--json] [--out results]
 
-The features come from the frozen backbone, so nothing is trained but the gates: the one-class gate, the logistic gate, and both
+The features come from the frozen backbone, so nothing is trained but the gates, on images and their versions as a training does: the one-class gate, the logistic gate, and both
 together. Each is tested on the same test images and the same half of the negatives. Then each kind of negative is left out of the
 training in turn, and all of it is tested. A negative's kind is its folder, or its name up to the last underscore.
 """
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezenet.edge_runtime.ood import OodGate
+    from freezenet.train.ood.versions import VersionFeatures
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +78,10 @@ def measure(
     from freezenet.train.data.split import split
     from freezenet.train.data.training_data import TrainingData
     from freezenet.train.frozen.backbone import backbone_features
+    from freezenet.train.frozen.cache import default_cache_folder
     from freezenet.train.network.model import build_model
     from freezenet.train.ood.negatives import all_below, read_negatives, splits_of
+    from freezenet.train.ood.versions import version_features
     from freezenet.train.recipes.recipe import load_recipe
 
     recipe = load_recipe(recipe_name, settings)
@@ -91,23 +94,31 @@ def measure(
     logger.info("computing the features of the frozen backbone")
     spec = recipe.preprocess
     features, negatives = (backbone_features(model, one.pixels, spec) for one in (read.images, others.images))
+    changed, changed_negatives = (
+        version_features(model, one.images, recipe=recipe, cache=default_cache_folder()) for one in (read, others)
+    )
+
+    def with_versions(of_images: NDArray, of_versions: VersionFeatures, wanted: NDArray) -> NDArray:
+        return np.concatenate([of_images[wanted], of_versions.of(np.flatnonzero(wanted))])
+
     strange = None
     if other_cxr is not None:
         strange = backbone_features(model, read_images(all_below(other_cxr, "chest"), spec).pixels, spec)
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         splits = split(dataset, recipe.validation_share, recipe.test_share, seed)
-        train, validation, test = (features[splits == one] for one in SPLITS)
+        validation, test = (features[splits == one] for one in SPLITS[1:])
         names = read.patients[splits == "test"].tolist()
         taught = splits_of(others.images.hashes, seed) == "train"
-        gates = _gates(train, validation, negatives[taught])
+        fitted, judged = (with_versions(features, changed, splits == one) for one in SPLITS[:2])
+        gates = _gates(fitted, judged, with_versions(negatives, changed_negatives, taught))
         row: dict[str, Any] = {
             "seed": seed,
             "test_images": len(test),
             "gates": _figures(gates, validation, test, names, negatives[~taught]),
             "left_out": {
                 kind: _figures(
-                    _gates(train, validation, negatives[kinds != kind]),
+                    _gates(fitted, judged, with_versions(negatives, changed_negatives, kinds != kind)),
                     validation,
                     test,
                     names,
@@ -146,7 +157,7 @@ def measure(
 
 
 def _gates(train: NDArray, validation: NDArray, taught: NDArray) -> dict[str, OodGate]:
-    """Return each gate, fitted on features (n, c); taught: those of negatives."""
+    """Return each gate, fitted on features (n, c) of images and their versions; taught: those of negatives."""
     from freezenet.edge_runtime.ood import BothGates
     from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 

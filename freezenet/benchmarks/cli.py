@@ -36,10 +36,12 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
 
     Only the test images of the training are used, because the others took part in it. They are found in DATA by their
     content; RUN, the folder of the training, is found beside that of the models. With --all every image is used: for data
-    from another hospital, say, which may lack some of the model's classes.
+    from another hospital, say. Then what the device would answer is shown for each source; of classes that the model does not
+    have, silence is the right answer.
     """
-    from freezenet.benchmarks.evaluate import evaluate_model, judged_images, took_part_sentence
+    from freezenet.benchmarks.evaluate import elsewhere_sentence, evaluate_model, judged_images, took_part_sentence
     from freezenet.benchmarks.origin import find_run
+    from freezenet.benchmarks.outside import HEADINGS, evaluate_everywhere, source_rows
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.tables import print_table
     from freezenet.train.task import task_of
@@ -48,21 +50,32 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     card = classifier.card
     origin = find_run(model.parent, card, run)
     judged = judged_images(data, origin, task=task_of(card.content).name, everything=everything)
-    figures = evaluate_model(classifier, judged)
+    figures = evaluate_everywhere(classifier, judged) if everything else evaluate_model(classifier, judged)
     logger.info(took_part_sentence(figures["images"], judged.took_part))
+    if elsewhere := elsewhere_sentence(card):
+        logger.warning(elsewhere)
     if as_json:
         click.echo(json.dumps(figures))
         return
     click.echo(f"{figures['model']} on {counted(figures['images'], 'image')} ({figures['side']}), {figures['runtime']}")
+    if everything:
+        print_table(("source", "images", *HEADINGS.values()), source_rows(figures["by_source"]))
+        for label, one in figures["unknown_classes"].items():
+            click.echo(
+                f"{label}: a class that the model does not have; {_shown(one['answered_wrong'])} of {counted(one['images'], 'image')} "
+                "answered with another, which is wrong; silence about the rest is right"
+            )
+        click.echo("")
     rows = [
         [name, _shown(figures[name]), f"of {figures['images']}"]
         for name in ("accuracy", "macro_f1", "hamming_loss")
         if name in figures
     ]
-    for label, one in figures["per_class"].items():
+    for label, one in figures.get("per_class", {}).items():
         # Without images there is no recall.
         rows.append([f"recall {label}", _shown(one["recall"]) if one["support"] else "-", f"of {one['support']}"])
-    print_table(("figure", "value [95 % interval]", "images"), rows)
+    if rows:
+        print_table(("figure", "value [95 % interval]", "images"), rows)
 
 
 @click.command()
@@ -86,6 +99,8 @@ def compare(models, data, run, threads, recompute, as_json) -> None:
 
     result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute)
     logger.info(took_part_sentence(result["images"], result["took_part"]))
+    if result["elsewhere"]:
+        logger.warning(result["elsewhere"])
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import JudgedImages, judged_images, model_scores
+from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, model_scores
 from freezenet.benchmarks.origin import find_run
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
@@ -89,6 +89,7 @@ def compare(
         "side": judged.split,
         "images": len(truth),
         "took_part": judged.took_part,
+        "elsewhere": elsewhere_sentence(card),
         "data_root": str(judged.dataset.root.resolve()),
         "variants": variants,
         "environment": environment(),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
@@ -86,6 +87,11 @@ def judged_images(
     if everything:
         return JudgedImages(dataset, "all", _took_part(hashes, rows))
     test = [row for row in rows if row["split"] == "test"]
+    if not test:
+        raise DataError(
+            f"A model with test images is required. Got: one trained on all images of {run.folder}, whose figures are those of its "
+            "cross-validation; freezenet evaluate --all takes images of other data."
+        )
     found = _matched(test, dataset, hashes)
     if len(found) != len(test):
         raise DataError(
@@ -147,6 +153,12 @@ def took_part_sentence(images: int, took_part: dict[str, int] | None) -> str:
     if not seen:
         return f"None of the {counted(images, 'file')} judged took part in the training (compared by content)."
     return f"Of the {counted(images, 'file')} judged, {sum(seen.values())} took part in the training ({parts}): the figures are too good."
+
+
+def elsewhere_sentence(card: ModelCard) -> str:
+    """Return what a card says about classes that come from one source alone, "" where there is nothing to say or it is older."""
+    sources = card.content.get("sources")
+    return sources["elsewhere"] if sources else ""
 
 
 def model_scores(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -19,6 +19,7 @@ from freezenet.convert.acceptance import ValidationScores, Verdict, judge
 from freezenet.convert.converter import Converter
 from freezenet.convert.float.outputs import keep_outputs, outputs_of, with_outputs
 from freezenet.convert.folder import Conversion, ConvertedVariant, ModelsFolder
+from freezenet.convert.ood import FileGates
 from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
@@ -66,7 +67,8 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
     calibration = choose_calibration(run, options.calibration_images, options.data)
     validation = _validation(run, model, options.data)
     test = run.paths("test", options.data)
-    test_pixels = read_checked(test, spec)
+    # A final run has none: its figures are those of its cross-validation.
+    test_pixels = read_checked(test, spec) if test else np.zeros((0, *spec.size), np.uint8)
     # Only now, so that images that cannot be read cost no earlier results.
     prepare_output(folder.path, folder.FINISHED, options.overwrite)
     converter = Converter(with_outputs(model), calibration.representative(spec))
@@ -74,7 +76,8 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
         converter.sensitivity.write_csv(folder.layers_table)
         converter.sensitivity.plot(folder.layers_picture)
     training = QuantizedTraining(run, model, validation, options.qat, options.data)
-    writer = _Writer(run, folder, options, converter, training, calibration, validation, test, test_pixels)
+    gates = FileGates(run, options.data)
+    writer = _Writer(run, folder, options, converter, training, calibration, validation, test, test_pixels, gates)
     written: dict[str, ConvertedVariant] = {}
     refused: dict[str, str] = {}
     for name in options.variants:
@@ -120,6 +123,7 @@ class _Writer:
     validation: ValidationScores
     test: list[tuple[Path, dict[str, str]]]
     test_pixels: NDArray[np.uint8]
+    gates: FileGates
 
     def write(self, variant: Variant, targets: dict[str, Path]) -> str | None:
         """Write a variant's file of each profile; where it is refused, keep it for study and return the reason.
@@ -145,7 +149,9 @@ class _Writer:
         files, scores = {"": content}, None
         if verdict.images:
             interpreter = Interpreter(content)
-            scores = score_images(interpreter, self.run.recipe.preprocess, self.test_pixels)
+            scores = np.zeros((0, len(self.run.labels)), np.float32)
+            if len(self.test_pixels):
+                scores = score_images(interpreter, self.run.recipe.preprocess, self.test_pixels)
             files = self._packed(variant, content, interpreter, made, verdict, scores, targets)
         if keep_back:
             write_bytes(self.folder.refused(variant.name), next(iter(files.values())))
@@ -202,6 +208,12 @@ class _Writer:
         """Return profile -> finished file."""
         card = make_card(self.run, variant, self.calibration, interpreter, verdict.to_dict(), self.test, scores)
         card["made"] = made
+        names = outputs_of("edge", self.converter.model)
+        # A model that gives NaN is refused; there is nothing to fit.
+        if variant.arithmetic == "integer" and "features" in names and "edge" in profiles and np.isfinite(scores).all():
+            gate = self.gates.gate(interpreter, names.index("features"))
+            if gate is not None:
+                card["gate"] = gate
         return {
             profile: packed(keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run)
             for profile in profiles
@@ -227,7 +239,7 @@ def refuse(result: Conversion) -> None:
 
 
 def _validation(run: Run, model: keras.Model, data: Path | None) -> ValidationScores:
-    rows = run.paths("validation", data)
+    rows = run.paths(run.judged_split, data)
     pixels = read_checked(rows, run.recipe.preprocess)
     expected = predict(model, pixels, run.recipe.preprocess)
     broken = int((~np.isfinite(expected)).any(1).sum())

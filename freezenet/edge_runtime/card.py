@@ -108,6 +108,19 @@ class CalibratedOn(TypedDict, total=False):
     sha256: str
 
 
+class Sources(TypedDict):
+    """What the figures and the promise of a risk were measured on, and what they do not show; sources have numbers, no names.
+
+    `validation` counts the images of each source that abstention was chosen on, `test` those of the figures, `one_source_only` gives the
+    source of each class that has no other, and `elsewhere` is the sentence that belongs beside every figure, "" where each class has two.
+    """
+
+    validation: dict[str, int]
+    test: dict[str, int]
+    one_source_only: dict[str, str]
+    elsewhere: str
+
+
 class CardContent(TypedDict, total=False):
     """`card.json`, in the order in which it is written.
 
@@ -131,6 +144,7 @@ class CardContent(TypedDict, total=False):
     calibration: CalibratedOn
     against_keras: dict[str, Any]
     accuracy: dict[str, Any]
+    sources: Sources
     golden: Golden
     outputs: list[str]
     made: dict[str, Any]

@@ -186,15 +186,21 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
     images = content["calibration"]["images"]
     say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
     accuracy = content["accuracy"]
+    # A final model was trained on all images; others, each on a part, were tested on the rest.
+    final = accuracy.get("side") == "out-of-fold"
+    judged, tested = ("training", "out-of-fold images") if final else ("validation", "test images")
     for name in ("accuracy", "macro_f1"):
         figure = accuracy[name]
         say(
             f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
-            f"test images, {accuracy['runtime']}"
+            f"{tested}, {accuracy['runtime']}"
         )
+    sources = content.get("sources")
+    if sources and sources["elsewhere"]:
+        say(f"elsewhere   {sources['elsewhere']}")
     verdict = content["against_keras"]
     passed = (
-        f"passed: {verdict['agreement']:.1%} of {verdict['images']} validation images keep the trained network's class"
+        f"passed: {verdict['agreement']:.1%} of {verdict['images']} {judged} images keep the trained network's class"
     )
     # A card of an earlier version knows two outcomes.
     question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
@@ -203,8 +209,11 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
     if confidence:
         say(
             f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
-            f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} validation images"
+            f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images"
+            + (f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else "")
         )
+    for label, least in (confidence or {}).get("abstain_below_class", {}).items():
+        say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
         say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     if not ood:

@@ -3,7 +3,8 @@
 The card holds the rule, all parts optional:
 
     "task":       "multi-class" (the default: exactly one class is true) or "multi-label" (any number)
-    "confidence": {"temperature": T, "abstain_below": p}
+    "confidence": {"temperature": T, "abstain_below": p, "abstain_below_class": {label: p}}, the last one multi-class only: the
+                  smallest confidence of an answer with that label, in place of abstain_below
     "thresholds": {label: p}, multi-label only; .5 where absent
     "gate":       see `freezenet.edge_runtime.ood`
 """
@@ -63,6 +64,7 @@ class DecisionRule:
         thresholds: (classes,) of calibrated probabilities for multi-label, else None.
         gate: The OOD gate, or None where the card has none.
         smallest_score: What a score of 0 means, because it may have been rounded.
+        class_abstain_below: (classes,) smallest confidence of an answer with each label, in place of `abstain_below`; else None.
     """
 
     labels: tuple[str, ...]
@@ -71,6 +73,7 @@ class DecisionRule:
     thresholds: NDArray[np.float64] | None = None
     gate: OodGate | None = None
     smallest_score: float = _SMALLEST_SCORE["float"]
+    class_abstain_below: NDArray[np.float64] | None = None
 
     @classmethod
     def from_card(cls, card: ModelCard) -> DecisionRule:
@@ -87,14 +90,18 @@ class DecisionRule:
         try:
             temperature = None if confidence.get("temperature") is None else float(confidence["temperature"])
             abstain_below = float(confidence.get("abstain_below") or 0.0)
+            by_class = {
+                str(label): float(value) for label, value in (confidence.get("abstain_below_class") or {}).items()
+            }
             given = {str(label): float(value) for label, value in (content.get("thresholds") or {}).items()}
         except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(
                 f"Confidence and thresholds that are numbers are required. Got: {one_line(error, 100)}."
             ) from None
         task = content.get("task", "multi-class")
-        values = [abstain_below, *given.values()]
-        if task not in ("multi-class", "multi-label") or not set(given) <= set(labels):
+        values = [abstain_below, *given.values(), *by_class.values()]
+        foreign = not set(given) | set(by_class) <= set(labels) or (by_class and task != "multi-class")
+        if task not in ("multi-class", "multi-label") or foreign:
             raise ModelError(
                 "A card of task multi-class or multi-label, with thresholds of its own labels, is required. "
                 f"Got: task {task!r:.80}, thresholds of {', '.join(given) or 'none'}; update freezenet."
@@ -112,6 +119,9 @@ class DecisionRule:
             thresholds=thresholds if task == "multi-label" else None,
             gate=ood_from_dict(content["gate"]) if content.get("gate") else None,
             smallest_score=_SMALLEST_SCORE["integer" if content.get("arithmetic") == "integer" else "float"],
+            class_abstain_below=np.array([by_class.get(label, abstain_below) for label in labels])
+            if by_class
+            else None,
         )
 
     def probabilities(self, scores: NDArray) -> NDArray[np.float64]:
@@ -152,6 +162,13 @@ class DecisionRule:
             return np.where(chosen, probabilities, 0).sum(-1, keepdims=True)
         return np.where(chosen, probabilities, 1 - probabilities)
 
+    def sure(self, probabilities: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return whether an answer is sure enough to be given, (...) bool. probabilities, chosen: as for `certainties`."""
+        confidence = self.certainties(probabilities, chosen).min(-1)
+        if self.class_abstain_below is None:
+            return np.asarray(confidence >= self.abstain_below)
+        return np.asarray(confidence >= self.class_abstain_below[chosen.argmax(-1)])
+
     def decide(self, scores: NDArray, features: NDArray | None = None) -> Decision:
         """Answer for one image: scores (classes,), and features (d,) for the OOD gate."""
         probabilities = self.probabilities(scores)
@@ -161,7 +178,7 @@ class DecisionRule:
             if not self.gate.passes(features):
                 return Decision(None, probabilities, NOT_CHEST, ood)
         chosen = self.chosen(probabilities)
-        if self.certainties(probabilities, chosen).min() < self.abstain_below:
+        if not self.sure(probabilities, chosen):
             return Decision(None, probabilities, UNCERTAIN, ood)
         label = ";".join(label for label, one in zip(self.labels, chosen, strict=True) if one)
         return Decision(label, probabilities, None, ood)

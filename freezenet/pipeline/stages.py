@@ -92,6 +92,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "command": options.command,
             "has_patients": _has_patients(run),
             "notice": NOTICE,
+            "elsewhere": metrics["elsewhere"],
             "keras": {"accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"]},
             "comparison": comparison,
             "latency": latency,

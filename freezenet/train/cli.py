@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -21,23 +22,37 @@ from freezenet.train.options import (
 @out_option("RUN")
 @recipe_options
 @training_options_with_negatives
+@click.option(
+    "--final",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="CROSSVAL",
+    help="Train the best recipe of this finished cross-validation on all images; its answers choose and judge.",
+)
+@click.option("--distill", is_flag=True, help="With --final: also learn from the answers of the cross-validation.")
 @json_option
-def train(data, out, recipe, options, as_json) -> None:
+def train(data, out, recipe, options, final, distill, as_json) -> None:
     """Train a recipe on DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]).
 
     A killed run goes on when the same command is given again.
     """
     from freezenet.train.quiet import quiet
 
+    if distill and final is None:
+        raise click.UsageError("--distill needs --final CROSSVAL.")
     with quiet():
+        from freezenet.train.final.training import train_final
         from freezenet.train.training import train as run
 
-    metrics = run(data, out, recipe=recipe, options=options)
+    if final is None:
+        metrics = run(data, out, recipe=recipe, options=options)
+    else:
+        metrics = train_final(data, out, crossval=final, options=options, seed=recipe.seed, distill=distill)
     if as_json:
         click.echo(json.dumps(metrics))
         return
+    measured = "test split" if final is None else "out-of-fold answers of the cross-validation"
     click.echo(
-        f"test split\t{counted(metrics['images'], 'image')}\tof {counted(metrics['patients'], 'patient')}; [ ] is the 95 % interval"
+        f"{measured}\t{counted(metrics['images'], 'image')}\tof {counted(metrics['patients'], 'patient')}; [ ] is the 95 % interval"
     )
     chosen, sure, gate = metrics["confidence"], metrics["confidence"]["test"], metrics["gate"]
     figures: list[tuple[str, dict[str, float]]] = [
@@ -61,6 +76,8 @@ def train(data, out, recipe, options, as_json) -> None:
         click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
     for label, threshold in metrics.get("thresholds", {}).items():
         click.echo(f"threshold {label}\t{threshold:.4f}")
+    if metrics["elsewhere"]:
+        click.echo(metrics["elsewhere"])
 
 
 def _shown(figure: dict[str, float]) -> str:

@@ -76,6 +76,7 @@ def _refuse_another(run: RunFolder, manifest: Manifest, recipe: Recipe, data: Tr
         "files, classes or splits": images_before == images_now,
         "weights": (before["weights"], before["weights_sha256"]) == (manifest["weights"], manifest["weights_sha256"]),
         f"recipe settings ({', '.join(changed)})": not changed,
+        "cross-validation of --final": before.get("final") == manifest.get("final"),
         "images of --not-cxr": before.get("not_cxr_sha256") == manifest.get("not_cxr_sha256"),
     }
     if not all(same.values()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,10 +21,12 @@ from freezenet.train.files import write_atomically, write_csv, write_json
 from freezenet.train.fitting.phases import Fitted, remove_checkpoints
 from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.losses.criterion import Criterion
+from freezenet.train.metrics.sources import source_table
 from freezenet.train.network.model import count_parameters
 from freezenet.train.network.predict import predict
 from freezenet.train.ood.choice import choose_ood_gate, measure_ood_gate
 from freezenet.train.ood.negatives import Negatives
+from freezenet.train.ood.versions import version_features
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run_folder import Manifest, Metrics, RunFolder
 
@@ -35,11 +39,13 @@ class Trained:
         model: with its best weights.
         criterion: what it was trained by.
         fitted: the history, and the features of all images.
+        cache: folder of the cache of the frozen backbone.
     """
 
     model: keras.Model
     criterion: Criterion
     fitted: Fitted
+    cache: Path
 
 
 def write_results(
@@ -89,10 +95,16 @@ def write_results(
         "class_statistics": trained.criterion.statistics,
         "loss_weights": None if weights is None else dict(zip(labels, weights.round(6).tolist(), strict=True)),
     }
+    metrics["elsewhere"] = source_table(metrics["images_by_class_and_source"]).elsewhere
     write_json(run.metrics_file, metrics)
     remove_checkpoints(run.folder)
     shutil.rmtree(run.first_run, ignore_errors=True)
     return metrics
+
+
+def _by_source(data: TrainingData, rows: NDArray[np.integer]) -> dict[str, int]:
+    """Return source -> images, of the images of these row numbers."""
+    return dict(sorted(Counter(data.dataset.samples[row].source for row in rows).items()))
 
 
 def _write_predictions(run: RunFolder, data: TrainingData, answers: NDArray[np.bool_], scores: NDArray) -> None:
@@ -113,20 +125,26 @@ def _decide(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation split, and the figures of it, measured on the test split."""
     train, validation, test = (data.rows(split) for split in SPLITS)
-    features = backbone_features(trained.model, data.images.pixels, recipe.preprocess, cached=trained.fitted.features)
+    model = trained.model
+    features = backbone_features(model, data.images.pixels, recipe.preprocess, cached=trained.fitted.features)
+    versions = version_features(model, data.images, recipe=recipe, cache=trained.cache)
     taught = held_out = None
     if negatives is not None:
-        others = backbone_features(trained.model, negatives.images.pixels, recipe.preprocess)
-        taught, held_out = others[negatives.rows("train")], others[negatives.rows("test")]
-    gate = choose_ood_gate(features[train], features[validation], taught)
+        others = backbone_features(model, negatives.images.pixels, recipe.preprocess)
+        half, held_out = negatives.rows("train"), others[negatives.rows("test")]
+        changed = version_features(model, negatives.images, recipe=recipe, cache=trained.cache)
+        taught = np.concatenate([others[half], changed.of(half)])
+    fitted, judged = (np.concatenate([features[rows], versions.of(rows)]) for rows in (train, validation))
+    gate = choose_ood_gate(fitted, judged, taught)
     names = data.patients[test].tolist()
     decision = {**chosen.to_dict(), "gate": ood_to_dict(gate)}
     figures = {
         "confidence": {
-            **decision["confidence"], "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
+            **decision["confidence"], "sources": _by_source(data, validation), "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
         },
         "gate": measure_ood_gate(
-            gate, validation=features[validation], test=features[test], patients=names, negatives=held_out
+            gate, validation=features[validation], test=features[test], patients=names, negatives=held_out,
+            versions=versions.of(test),
         ),
     }  # fmt: skip
     return decision, figures

@@ -73,6 +73,16 @@ class Run(RunFolder):
         )
 
     @property
+    def final(self) -> bool:
+        """Whether it was trained on all images, so that its figures are those of a cross-validation."""
+        return "final" in self.manifest
+
+    @property
+    def judged_split(self) -> str:
+        """The split that converted files are compared on with the trained network: of a final run, the training images are all."""
+        return "train" if self.final else "validation"
+
+    @property
     def decision(self) -> dict[str, Any]:
         """Task, thresholds, confidence and OOD gate for the card; the task alone for a run of a version that knew none."""
         return read_json(self.decision_file) if self.decision_file.is_file() else {"task": self.recipe.task}

@@ -20,7 +20,10 @@ from freezenet.train.files import read_json
 
 
 class Manifest(TypedDict, total=False):
-    """What run.json holds: what a run was made of. The keys on `not_cxr` are there where negatives were given."""
+    """What run.json holds: what a run was made of. The keys on `not_cxr` are there where negatives were given.
+
+    `final` is there for a run on all images: the cross-validation that it rests on, its recipe there, and whether it learns from it.
+    """
 
     data: str
     data_sha256: str
@@ -33,6 +36,7 @@ class Manifest(TypedDict, total=False):
     environment: dict[str, Any]
     not_cxr: str
     not_cxr_sha256: str
+    final: dict[str, Any]
 
 
 class Metrics(TypedDict, total=False):
@@ -51,6 +55,8 @@ class Metrics(TypedDict, total=False):
     per_class: dict[str, dict[str, Any]]
     confusion_matrix: list[list[int]]
     confusion_matrices: dict[str, list[list[int]]]
+    measured_on: str
+    variants: dict[str, Any]
     validation: dict[str, Any]
     train: dict[str, Any]
     thresholds: dict[str, float]
@@ -65,6 +71,7 @@ class Metrics(TypedDict, total=False):
     seconds: dict[str, float]
     images_by_class_and_side: dict[str, dict[str, int]]
     images_by_class_and_source: dict[str, dict[str, int]]
+    elsewhere: str
     class_statistics: dict[str, Any] | None
     loss_weights: dict[str, float] | None
 

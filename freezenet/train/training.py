@@ -33,7 +33,7 @@ from freezenet.train.ood.negatives import Negatives, read_negatives
 from freezenet.train.options import DEFAULT_RECIPE, TrainingOptions
 from freezenet.train.recipes.recipe import Recipe, load_recipe
 from freezenet.train.results import Trained, write_results
-from freezenet.train.run_folder import Metrics, RunFolder
+from freezenet.train.run_folder import Manifest, Metrics, RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -124,26 +124,48 @@ def train_on(
     manifest = make_manifest(data, recipe, options=options, negatives=negatives)
     if negatives is not None:
         negatives.refuse_known(data)
+    trained = fit_network(run, data, recipe=recipe, options=options, manifest=manifest, negatives=negatives)
+    return write_results(run, trained, data=data, recipe=recipe, manifest=manifest, negatives=negatives)
+
+
+def fit_network(
+    run: RunFolder,
+    data: TrainingData,
+    *,
+    recipe: Recipe,
+    options: TrainingOptions,
+    manifest: Manifest,
+    negatives: Negatives | None = None,
+    recall: NDArray[np.float64] | None = None,
+) -> Trained:
+    """Begin a run, or go on with it, and train its network to the end.
+
+    Args:
+        run: the folder.
+        data, recipe, options, negatives: as for `train_on`.
+        manifest: what run.json is to hold.
+        recall: (C,) where it is known, for a loss that asks for it; None for that of a first short run.
+    """
     keras.utils.set_random_seed(recipe.seed)
     keras.config.set_dtype_policy(recipe.precision)
     gpus = configure_devices(recipe)
     with device_scope(recipe):
         model = build_model(recipe, data.labels, options.weights)
         # Only now, so that data or weights that cannot be used leave nothing behind and cost no earlier results.
-        prepare_output(out, run.metrics_file.name, options.overwrite)
+        prepare_output(run.folder, run.metrics_file.name, options.overwrite)
         begin_run(run, manifest, recipe=recipe, data=data, negatives=negatives)
         cache = options.cache or default_cache_folder()
-        first = first_recall(model, data, recipe, run.first_run, cache, gpus) if needs_recall(recipe) else None
-        criterion = choose_criterion(recipe, data, first)
+        if recall is None and needs_recall(recipe):
+            recall = first_recall(model, data, recipe, run.first_run, cache, gpus)
+        criterion = choose_criterion(recipe, data, recall)
         if criterion.weights is not None:
             shown = ", ".join(f"{label} {one:.4g}" for label, one in zip(data.labels, criterion.weights, strict=True))
             # Published as a remedy for imbalance, which readers of the numbers would take them for.
             note = " (from the images of the classes; they do not balance rare ones)" if criterion.statistics else ""
             logger.info(f"loss weights: {shown}{note}")
-        fitted = fit_phases(model, data, recipe=recipe, loss=criterion.loss, folder=out, cache=cache, gpus=gpus)
+        fitted = fit_phases(model, data, recipe=recipe, loss=criterion.loss, folder=run.folder, cache=cache, gpus=gpus)
     # Outside of the scope: under a distribution strategy each device would predict the whole batch.
-    trained = Trained(model, criterion, fitted)
-    return write_results(run, trained, data=data, recipe=recipe, manifest=manifest, negatives=negatives)
+    return Trained(model, criterion, fitted, cache)
 
 
 def first_recall(

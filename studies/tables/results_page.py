@@ -60,6 +60,7 @@ def results_part(results: Path) -> str:
         each_result(results, "training-speed", _training_speed),
         each_result(results, "crossval-speed", _crossval_speed),
         each_result(results, "ood", _ood),
+        each_result(results, "altered", _altered),
         each_result(results, "predict", _filled(_PREDICT)),
         each_result(results, "peers", _peers),
         each_result(results, "soak", _soak),
@@ -203,6 +204,21 @@ def _ood(result: dict[str, Any]) -> str:
             f"With the gate ({timed['gate']}), `predict` on {timed['model']} takes {timed['ratio'] - 1:.1%} longer "
             f"(`--model {timed['model']}`, {markdown.machine(result)}).",
         ]
+    return "\n".join([*lines, ""])
+
+
+def _altered(result: dict[str, Any]) -> str:
+    passed = result["passed"]
+    rows = [[name, f"{share:.1%}", f"{1 - passed['not_cxr'][name]:.1%}"] for name, share in passed["cxr"].items()]
+    lines = [
+        f"## OOD gate of {result['model']}: images that were changed",
+        "",
+        f"{result['images']['cxr']} chest X-rays of collections that took no part in the training, and {result['images']['not_cxr']} images that "
+        f"are none; the model was trained without any such (`python -m studies.ood_altered {result['model']} --cxr FOLDER --not-cxr FOLDER`; "
+        "[training.md](training.md#the-ood-gate)).",
+        "",
+        *markdown.table(["change", "chest X-rays passed", "other images refused"], rows),
+    ]
     return "\n".join([*lines, ""])
 
 

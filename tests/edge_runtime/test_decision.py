@@ -8,7 +8,7 @@ from scipy.special import expit, softmax
 
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.ood import OneClassGate, ood_to_dict
 
 LABELS = ["a", "b", "c"]
@@ -130,3 +130,18 @@ def test_a_batch_is_answered_row_by_row(task):
     for row, answer in zip(scores, found, strict=True):
         assert one.decide(row).label == ";".join(np.array(LABELS)[answer])
     assert task == "multi-label" or (found.sum(1) == 1).all()
+
+
+def test_a_class_may_have_a_threshold_of_its_own():
+    card = {"confidence": {"temperature": 1.0, "abstain_below": 0.4, "abstain_below_class": {"b": 0.9}}}
+    rule = DecisionRule.from_dict(card, ("a", "b"))
+    assert rule.decide(np.array([0.6, 0.4])).label == "a"
+    assert rule.decide(np.array([0.2, 0.8])).reason == "uncertain"
+    assert rule.decide(np.array([0.05, 0.95])).label == "b"
+    probabilities = np.array([[0.6, 0.4], [0.2, 0.8], [0.05, 0.95]])
+    assert rule.sure(probabilities, rule.chosen(probabilities)).tolist() == [True, False, True]
+    for wrong in ({"c": 0.5}, {"b": 1.5}, {"b": "x"}, [0.5]):
+        with pytest.raises(ModelError):
+            DecisionRule.from_dict({"confidence": {"abstain_below_class": wrong}}, ("a", "b"))
+    with pytest.raises(ModelError):
+        DecisionRule.from_dict({"task": "multi-label", **card}, ("a", "b"))

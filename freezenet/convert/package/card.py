@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -16,12 +17,13 @@ from freezenet.convert.package.golden_pictures import golden_images
 from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
-from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CalibratedOn, CardContent, TrainedOn
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CalibratedOn, CardContent, Sources, TrainedOn
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.files import sha256_file
+from freezenet.train.metrics.sources import source_table
 from freezenet.train.run import Run
 
 #: What every model and report says of itself.
@@ -60,7 +62,15 @@ def make_card(
     # A model that gives NaN is refused, but its figures stand in the file that is kept for study.
     answers = rule.answers(np.nan_to_num(test_scores))
     golden = golden_vectors(interpreter, spec, run.labels)
-    card = {
+    if run.final:
+        accuracy = out_of_fold_figures(run, variant)
+    else:
+        accuracy = {
+            "side": "test",
+            "runtime": golden["runtime"],
+            **run.task.evaluate(run.truth(test), answers, run.labels, [row["patient_id"] for _, row in test]),
+        }
+    card: dict[str, Any] = {
         "card_version": CARD_VERSION,
         "name": f"freezenet {run.recipe.name}",
         "variant": variant.name,
@@ -76,13 +86,12 @@ def make_card(
         "trained_on": trained_on(run),
         "calibration": calibrated_on(variant, calibration),
         "against_keras": verdict,
-        "accuracy": {
-            "side": "test",
-            "runtime": golden["runtime"],
-            **run.task.evaluate(run.truth(test), answers, run.labels, [row["patient_id"] for _, row in test]),
-        },
+        "accuracy": accuracy,
+        "sources": sources_of(run),
         "golden": golden,
     }
+    if card["sources"]["elsewhere"]:
+        card["notice"] = f"{NOTICE} {card['sources']['elsewhere']}"
     return cast(CardContent, card)
 
 
@@ -95,6 +104,38 @@ def card_with_outputs(card: CardContent, outputs: Sequence[str]) -> CardContent:
         kept["notice"] = f"{kept['notice']} {NO_OOD_GATE}"
     kept["outputs"] = list(outputs)
     return kept
+
+
+def out_of_fold_figures(run: Run, variant: Variant) -> dict[str, Any]:
+    """Return the figures of a final run for its card: of the networks of the cross-validation, each on images that it did not see.
+
+    Where the folds were converted to this variant, too, they are those of its files, with what these lose to float32.
+    """
+    keys = ("images", "patients", "accuracy", "subset_accuracy", "hamming_loss", "macro_f1", "weighted_f1", "per_class",
+            "per_label", "confusion_matrix", "confusion_matrices", "labels")  # fmt: skip
+    metrics: dict[str, Any] = dict(run.read_metrics())
+    own = metrics.get("variants", {}).get(variant.name)
+    shown = metrics if own is None else own
+    kept = {key: shown[key] for key in (*keys, "against_float32") if key in shown}
+    runtime = "float networks in Keras" if own is None else f"{variant.name} files"
+    return {"side": metrics["measured_on"], "runtime": f"the cross-validation's {runtime}", **kept}
+
+
+def sources_of(run: Run) -> Sources:
+    """Return what a card says about the sources behind its figures: numbers stand for their names, which stay with the run."""
+    names = sorted({row["source"] for row in run.splits})
+    number = {name: f"source {place}" if name else "unknown" for place, name in enumerate(names, 1)}
+
+    def counted(split: str) -> dict[str, int]:
+        return dict(sorted(Counter(number[row["source"]] for row in run.splits if row["split"] == split).items()))
+
+    table = source_table(run.read_metrics()["images_by_class_and_source"])
+    return {
+        "validation": counted(run.judged_split),
+        "test": counted("train" if run.final else "test"),
+        "one_source_only": {label: number[name] for label, name in table.one_source_only.items()},
+        "elsewhere": table.elsewhere,
+    }
 
 
 def trained_on(run: Run) -> TrainedOn:

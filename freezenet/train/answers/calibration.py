@@ -42,7 +42,7 @@ class Decided:
         certain = rule.certainties(calibrated, chosen)
         # The truth is a probability of 0 or 1.
         right = rule.certainties(truth.astype(np.float64), chosen) > 0
-        return cls(certain, right, certain.min(-1) >= rule.abstain_below)
+        return cls(certain, right, rule.sure(calibrated, chosen))
 
     @classmethod
     def pooled(cls, parts: Sequence[Decided]) -> Decided:
@@ -112,8 +112,8 @@ def measure_confidence(
     surest = after.confidence >= np.quantile(after.confidence, 0.1)
     return {
         "images": len(after.right),
-        "ece_before": _drawn_error(before, draws).to_dict(),
-        "ece_after": _drawn_error(after, draws).to_dict(),
+        "ece_before": error_figure(before, draws).to_dict(),
+        "ece_after": error_figure(after, draws).to_dict(),
         "ece_if_calibrated": round(error_if_calibrated(after), 6),
         "coverage": share(after.answered, np.ones(len(after.right), bool), patients).to_dict(),
         "accuracy_answered": share(after.correct, after.answered, patients).to_dict(),
@@ -126,10 +126,14 @@ def _bins(decided: Decided) -> NDArray[np.float64]:
     return np.eye(BINS)[np.clip(np.ceil(decided.probabilities * BINS).astype(int) - 1, 0, BINS - 1)]
 
 
-def _drawn_error(decided: Decided, draws: NDArray) -> Figure:
+def error_figure(decided: Decided, draws: NDArray) -> Figure:
     """Return the calibration error with an interval from the draws, moved by how much they lie above it on average.
 
     Drawing with replacement thins out the bins, so each draw has a larger error than the images it is drawn from.
+
+    Args:
+        decided: n images.
+        draws: (draws, n), how often each image counts, see `freezenet.train.metrics.figure.patient_draws`.
     """
     value, drawn = float(calibration_error(decided)), calibration_error(decided, draws)
     return Figure(value, *interval(np.maximum(drawn - drawn.mean() + value, 0.0)))

@@ -32,6 +32,7 @@ class Confidence:
         risk_reached: that share on the images it was chosen on; above `risk` where more than that is wrong even among the most
             confident half of the answers.
         images: their number.
+        abstain_below_class: the same for the answers of each label, in place of `abstain_below`; None where one holds for all.
     """
 
     temperature: float
@@ -39,18 +40,28 @@ class Confidence:
     risk: float
     risk_reached: float
     images: int
+    abstain_below_class: dict[str, float] | None = None
 
     @classmethod
-    def fit(cls, rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float) -> Confidence:
+    def fit(
+        cls, rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float, *, by_class: bool = False
+    ) -> Confidence:
         """Choose on validation scores (n, classes), 0..1, and label sets (n, classes) bool.
 
-        rule: calibrated, with the thresholds of a multi-label model; what it says of abstaining is not looked at.
+        Args:
+            rule: calibrated, with the thresholds of a multi-label model; what it says of abstaining is not looked at.
+            scores, truth: of the images.
+            risk: as the class says.
+            by_class: whether each label has a threshold of its own; a label that is never answered keeps the common one.
         """
         assert rule.temperature is not None
         threshold = abstention_threshold(rule, scores, truth, risk)
-        decided = Decided.by(replace(rule, abstain_below=threshold), scores, truth)
+        own = class_thresholds(rule, scores, truth, risk, threshold) if by_class else None
+        chosen = replace(rule, abstain_below=threshold, class_abstain_below=own)
+        decided = Decided.by(chosen, scores, truth)
         reached = round(float((~decided.correct[decided.answered]).mean()), 6)
-        return cls(rule.temperature, threshold, risk, reached, len(truth))
+        named = None if own is None else dict(zip(rule.labels, own.tolist(), strict=True))
+        return cls(rule.temperature, threshold, risk, reached, len(truth), named)
 
 
 def best_temperature(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]) -> float:
@@ -88,3 +99,22 @@ def abstention_threshold(rule: DecisionRule, scores: NDArray, truth: NDArray[np.
     middle = float((sure[count - 1] + sure[count]) / 2)
     rounded = round(middle, 6)
     return rounded if sure[count] < rounded <= sure[count - 1] else middle
+
+
+def class_thresholds(
+    rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float, otherwise: float
+) -> NDArray[np.float64]:
+    """Return for each class the lowest confidence (classes,) at which at most the share `risk` of its answers is wrong.
+
+    Classes differ in how often a sure answer is wrong: one threshold for all is paid for by those that are seldom mistaken.
+
+    Args:
+        rule: calibrated, of a multi-class model.
+        scores, truth: (n, classes) of the images to choose on.
+        risk: share of wrong answers, 0..1.
+        otherwise: the threshold of a class that is not answered once.
+    """
+    answers = rule.answers(scores)
+    return np.array([
+        abstention_threshold(rule, scores[said], truth[said], risk) if said.any() else otherwise for said in answers.T
+    ])  # fmt: skip

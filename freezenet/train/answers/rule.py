@@ -42,13 +42,24 @@ class ChosenRule:
         rule = DecisionRule(labels, thresholds=task.first_thresholds(len(labels)))
         rule = replace(rule, temperature=round(best_temperature(rule, scores, truth), 4))
         rule = replace(rule, thresholds=task.thresholds(rule.probabilities(scores), truth, recipe.threshold_metric))
-        confidence = Confidence.fit(rule, scores, truth, recipe.abstain_risk)
+        confidence = Confidence.fit(
+            rule, scores, truth, recipe.abstain_risk, by_class=recipe.abstain_by == "class" and task.exclusive
+        )
         if confidence.risk_reached > confidence.risk:
             logger.info(
                 f"abstain_risk {confidence.risk:g} cannot be kept: of the most confident half of the validation answers "
                 f"{confidence.risk_reached:.1%} are wrong"
             )
-        return cls(task, replace(rule, abstain_below=confidence.abstain_below), confidence)
+        own = confidence.abstain_below_class
+        return cls(
+            task,
+            replace(
+                rule,
+                abstain_below=confidence.abstain_below,
+                class_abstain_below=None if own is None else np.array([own[label] for label in labels]),
+            ),
+            confidence,
+        )
 
     @property
     def thresholds(self) -> dict[str, float] | None:
@@ -60,7 +71,8 @@ class ChosenRule:
     def to_dict(self) -> dict[str, Any]:
         """Return the part of a card that `freezenet.edge_runtime.decision` reads, without the OOD gate."""
         thresholds = {} if self.thresholds is None else {"thresholds": self.thresholds}
-        return {"task": self.task.name, **thresholds, "confidence": asdict(self.confidence)}
+        confidence = {key: value for key, value in asdict(self.confidence).items() if value is not None}
+        return {"task": self.task.name, **thresholds, "confidence": confidence}
 
     def figures(self, scores: NDArray, truth: NDArray[np.bool_], patients: Sequence[str]) -> dict[str, Any]:
         """Return the thresholds and, as `at_half`, the figures of the same scores with .5 for each label; {} without (JSON)."""

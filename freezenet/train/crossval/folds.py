@@ -58,7 +58,9 @@ def own_folds(dataset: Dataset) -> NDArray[np.str_]:
     return np.array([sample.fold for sample in dataset.samples])
 
 
-def fold_splits(dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int) -> NDArray[np.str_]:
+def fold_splits(
+    dataset: Dataset, tested: NDArray[np.bool_], validation: float, seed: int, *, left_out: bool = False
+) -> NDArray[np.str_]:
     """Return the split (n,) of each image where the tested ones are the test split.
 
     Args:
@@ -66,5 +68,11 @@ def fold_splits(dataset: Dataset, tested: NDArray[np.bool_], validation: float, 
         tested: (n,) whether the fold tests the image.
         validation: share of all images taken from the others, as `freezenet.train.data.split.split` takes it.
         seed: of the shuffle.
+        left_out: whether the tested images are a source that was left out: it need not have every class, and the validation split is
+            that share of the others, who may be few.
     """
-    return split(dataset.with_splits(np.where(tested, "test", "")), validation, 0.0, seed)
+    given = dataset.with_splits(np.where(tested, "test", ""))
+    if not left_out:
+        return split(given, validation, 0.0, seed)
+    share = validation * float((~tested).mean())
+    return split(given, share, 0.0, seed, complete=("train", "validation"))

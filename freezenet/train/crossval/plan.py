@@ -19,16 +19,25 @@ class Fold:
     Args:
         arm: name of its recipe.
         seed: of its shuffle and its training.
-        number: of the fold that is tested, 1..folds.
+        number: of the fold that is tested, 1..folds; or of the value that is left out, from 1.
+        left_out: that value, "" for a fold.
     """
 
     arm: str
     seed: int
     number: int
+    left_out: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f"without {self.left_out}" if self.left_out else f"fold {self.number}"
 
     def run(self, out: Path) -> RunFolder:
         """Return the RUN folder of this fold."""
-        return RunFolder(out / self.arm / f"seed-{self.seed}" / f"fold-{self.number}")
+        return RunFolder(
+            out / self.arm / f"seed-{self.seed}" / f"{'without' if self.left_out else 'fold'}-{self.number}"
+        )
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,7 @@ class CrossValidation:
         seeds: each shuffles the folds, unless they are the data's own, and starts the training anew.
         options: of each training; weights and cache are used.
         keep_models: whether model.keras of each fold stays.
+        leave_out: column of the data, each of whose values is also tested whole by a training without it; "" for none.
     """
 
     data: Path
@@ -50,6 +60,7 @@ class CrossValidation:
     seeds: tuple[int, ...] = (0,)
     options: TrainingOptions = TrainingOptions()
     keep_models: bool = False
+    leave_out: str = ""
 
     def all_folds(self) -> Iterator[Fold]:
         """Yield every training, seed by seed, so that an unfinished cross-validation compares like with like."""

@@ -18,7 +18,10 @@ from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.resampled_test import corrected_resampled_test
-from freezenet.train.files import write_atomically, write_csv, write_json
+from freezenet.train.crossval.transfer import write_transfer
+from freezenet.train.data.training_data import TrainingData
+from freezenet.train.files import read_json, write_atomically, write_csv, write_json
+from freezenet.train.metrics.sources import source_table
 from freezenet.train.run import Run
 from freezenet.train.run_folder import Metrics
 
@@ -28,8 +31,11 @@ PICTURE = "crossval.png"
 _OF_CLASS = ("recall", "precision", "f1")
 
 
-def write_table(asked: CrossValidation, out: Path) -> dict[str, Any]:
-    """Write folds.csv, crossval.json and, with the extra [report], crossval.png; return what stands in crossval.json."""
+def write_table(asked: CrossValidation, out: Path, data: dict[str, TrainingData]) -> dict[str, Any]:
+    """Write folds.csv, crossval.json and, with the extra [report], crossval.png; return what stands in crossval.json.
+
+    With a column to leave out by, also transfer.csv; its figures stand under "transfer". data: by arm.
+    """
     rows = [_row(fold, fold.run(out).read_metrics()) for fold in asked.all_folds()]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     write_csv(out / FOLDS, columns, [[row.get(name, "") for name in columns] for row in rows])
@@ -44,6 +50,12 @@ def write_table(asked: CrossValidation, out: Path) -> dict[str, Any]:
         "rows": rows,
         "environment": environment(),
     }
+    summary["elsewhere"] = {arm: source_table(data[arm].dataset.table("source")).elsewhere for arm in asked.recipes}
+    if asked.leave_out:
+        summary["transfer"] = write_transfer(asked, out, data)
+    before = read_json(out / SUMMARY) if (out / SUMMARY).is_file() else {}
+    if before.get("variants") and before["seeds"] == summary["seeds"]:
+        summary["variants"] = before["variants"]  # of the same trainings; only --variants makes them anew
     write_json(out / SUMMARY, summary)
     with contextlib.suppress(ModuleNotFoundError):  # a cluster's node needs no plots
         write_picture(summary, out / PICTURE)

@@ -3,6 +3,7 @@
 DIR/
   plan.json                     what was asked for: data, folds, weights, recipes
   RECIPE/seed-S/fold-K/         a RUN folder (without model.keras, unless models are kept)
+  RECIPE/seed-S/without-K/      the same without one source; transfer.csv holds the figures of these (`freezenet.train.crossval.left_out`)
   folds.csv                     one row per recipe, seed and fold
   crossval.json                 means, deviations, tests        crossval.png   the same as a picture
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.crossval.folds import fold_numbers, fold_splits, own_folds
+from freezenet.train.crossval.left_out import groups_hash, left_out_folds, without
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
@@ -44,8 +46,15 @@ PLAN = "plan.json"
 _FOLDS = 10
 
 
-def count_folds(data: dict[str, TrainingData], folds: int | None, out: Path) -> int:
-    """Return `folds`, or where it is None those that `out` was begun with, the data's own, or ten. data: by arm."""
+def count_folds(data: dict[str, TrainingData], folds: int | None, out: Path, usual: int | None = None) -> int:
+    """Return `folds`, or where it is None those that `out` was begun with, the data's own, or the usual number, ten.
+
+    Args:
+        data: by arm.
+        folds: what was asked for.
+        out: folder of the cross-validation.
+        usual: another usual number.
+    """
     if folds is None and (out / PLAN).is_file():
         return int(read_json(out / PLAN)["folds"])
     own = max(len(one.dataset.folds) for one in data.values())
@@ -53,7 +62,7 @@ def count_folds(data: dict[str, TrainingData], folds: int | None, out: Path) -> 
         logger.warning("The data names one fold only, so it is set aside.")
         own = 0
     if folds is None:
-        folds = own or _FOLDS
+        folds = own or usual or _FOLDS
     if own and own != folds:
         logger.warning(f"The data's own {own} folds are set aside for {folds} others.")
     return folds
@@ -82,8 +91,12 @@ def cross_validate(
     prepare_output(out, None, overwrite)
     _begin(asked, data, out)
     _say_what_is_not_tested(asked, {id(data[arm]): data[arm].dataset for arm in asked.recipes}.values())
-    open_folds = [fold for fold in asked.all_folds() if not fold.run(out).finished]
-    total = len(asked.recipes) * len(asked.seeds) * asked.folds
+    all_folds = [
+        *asked.all_folds(),
+        *(fold for arm in asked.recipes for fold in left_out_folds(asked, arm, data[arm].dataset)),
+    ]
+    open_folds = [fold for fold in all_folds if not fold.run(out).finished]
+    total = len(all_folds)
     done = total - len(open_folds)
     if done:
         logger.info(f"{done} of {total} folds are finished already")
@@ -95,10 +108,10 @@ def cross_validate(
         remaining = f"; about {minutes} min left" if left else ""
         found = fold.run(out).read_metrics()
         logger.info(
-            f"[{done}/{total}] {fold.arm}, seed {fold.seed}, fold {fold.number}: accuracy "
+            f"[{done}/{total}] {fold.arm}, seed {fold.seed}, {fold.name}: accuracy "
             f"{found['accuracy']['value']:.3f}, macro-F1 {found['macro_f1']['value']:.3f}{remaining}"
         )
-    return write_table(asked, out)
+    return write_table(asked, out, data)
 
 
 def read_data_by_arm(
@@ -132,8 +145,10 @@ def train_fold(asked: CrossValidation, data: TrainingData, fold: Fold, run: RunF
     import keras
 
     recipe = asked.recipe(fold)
+    if fold.left_out:
+        data = without(data, fold.left_out)
     tested = tested_images(asked, data.dataset, fold)
-    splits = fold_splits(data.dataset, tested, recipe.validation_share, fold.seed)
+    splits = fold_splits(data.dataset, tested, recipe.validation_share, fold.seed, left_out=bool(fold.left_out))
     keras.backend.clear_session()  # a hundred networks in one process would fill the memory
     train_on(data.with_splits(splits), run.folder, recipe=recipe, options=asked.options)
     shutil.rmtree(run.events, ignore_errors=True)
@@ -143,6 +158,8 @@ def train_fold(asked: CrossValidation, data: TrainingData, fold: Fold, run: RunF
 
 def tested_images(asked: CrossValidation, dataset: Dataset, fold: Fold) -> NDArray[np.bool_]:
     """Return which images (n,) the fold tests."""
+    if fold.left_out:
+        return np.array([sample.group == fold.left_out for sample in dataset.samples])
     own = dataset.folds
     if len(own) == asked.folds:
         return own_folds(dataset) == own[fold.number - 1]
@@ -184,8 +201,16 @@ def _begin(asked: CrossValidation, data: dict[str, TrainingData], out: Path) -> 
         "weights": asked.options.weights_origin,
         "recipes": {arm: recipe.to_toml() for arm, recipe in asked.recipes.items()},
     }
+    if asked.leave_out:
+        plan |= {"leave_out": asked.leave_out, "groups_sha256": groups_hash(data[next(iter(asked.recipes))].dataset)}
     if (out / PLAN).is_file():
         before = read_json(out / PLAN)
+        for key, what in (("leave_out", "column to leave out by"), ("groups_sha256", f"column {asked.leave_out}")):
+            if plan.setdefault(key, before.get(key)) != before.get(key, plan[key]):
+                raise SettingError(
+                    f"The same {what} is required to go on. Got: another than {out} was begun with; pass --overwrite or choose "
+                    "another name."
+                )
         for key, what in (("folds", "number of folds"), ("weights", "weights")):
             if before[key] != plan[key]:
                 raise SettingError(

@@ -42,6 +42,7 @@ class Sample:
         source: the collection, hospital or device that it came from, "" where unknown.
         split: "train", "validation", "test", or "" where the data does not say and none has been drawn.
         fold: name of its part in the data's own cross-validation, or "".
+        group: what stands in the column that a cross-validation leaves out by, "" where nothing does or none is left out.
     """
 
     file: str
@@ -50,6 +51,7 @@ class Sample:
     source: str
     split: str = ""
     fold: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)

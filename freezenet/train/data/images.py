@@ -28,10 +28,18 @@ class Images:
     Args:
         pixels: (n, h, w) uint8 gray values.
         hashes: SHA-256 of each file in hexadecimal.
+        whole: the images that these are some of, for the cache of the frozen backbone; None where they are all.
+        rows: (n,) their numbers among those.
     """
 
     pixels: NDArray[np.uint8]
     hashes: tuple[str, ...]
+    whole: Images | None = None
+    rows: NDArray[np.integer] | None = None
+
+    def some(self, rows: NDArray[np.integer]) -> Images:
+        """Return the images of these row numbers, which share the cache of all."""
+        return Images(self.pixels[rows], tuple(self.hashes[row] for row in rows), self, np.asarray(rows))
 
 
 @dataclass(frozen=True)

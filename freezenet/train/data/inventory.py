@@ -100,6 +100,8 @@ class Inventory:
             found.append(
                 "The data names no sources, so nothing can be said about whether class and source go together."
             )
+        for label, source in self.sources.one_source_only.items():
+            found.append(f"{label} comes from one source alone, {source}: answers elsewhere are not shown to hold.")
         if self.sources.predicts:
             v = f" (Cramér's V {self.sources.cramers_v:.2f})" if self.sources.cramers_v is not None else ""
             found.append(

@@ -24,7 +24,9 @@ _OPEN = "open"
 logger = logging.getLogger(__name__)
 
 
-def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArray[np.str_]:
+def split(
+    dataset: Dataset, validation: float, test: float, seed: int, *, complete: Sequence[str] = SPLITS
+) -> NDArray[np.str_]:
     """Return the split (n,) of each sample, "train", "validation" or "test": stratified by class, whole patients, seeded.
 
     Splits that the data names are kept; images without one are shared out. For a multi-label task the strata are label sets,
@@ -35,6 +37,7 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
         validation: share of all images, between 0 and .5.
         test: the same for the test split.
         seed: of the shuffle.
+        complete: the splits that must have images of every class.
 
     Raises:
         DataError: a label would be missing in a split, the data has a patient in two, or a share is more than is left for it.
@@ -52,7 +55,7 @@ def split(dataset: Dataset, validation: float, test: float, seed: int) -> NDArra
     if "validation" not in given:
         _take(splits, images, "validation", validation, seed, ("train", "validation"))
     splits[splits == _OPEN] = "train"
-    _check(images, splits)
+    _check(images, splits, complete)
     return splits
 
 
@@ -113,7 +116,7 @@ def _take(splits: NDArray, images: _Images, name: str, share: float, seed: int, 
     splits[pool[taken]] = name
 
 
-def _check(images: _Images, splits: NDArray) -> None:
+def _check(images: _Images, splits: NDArray, complete: Sequence[str]) -> None:
     splits_of: dict[str, set[str]] = {}
     for patient, name in zip(images.patients, splits, strict=True):
         splits_of.setdefault(patient, set()).add(name)
@@ -123,7 +126,7 @@ def _check(images: _Images, splits: NDArray) -> None:
             f"Each patient in one split is required. Got: {len(torn)} in several, first {torn[0]}; mend the split column."
         )
     everything = set(images.patients_per_label())
-    for name in SPLITS:
+    for name in complete:
         absent = sorted(everything - set(images.only(splits == name).patients_per_label()))
         if absent:
             raise DataError(

@@ -25,10 +25,12 @@ class TrainingData:
     Args:
         dataset: n samples.
         images: of all of them.
+        soft: (n, labels) float, what the training is to answer in place of the truth alone (`freezenet.train.final`); None for that.
     """
 
     dataset: Dataset
     images: Images
+    soft: NDArray[np.floating] | None = None
 
     @classmethod
     def read(
@@ -63,6 +65,11 @@ class TrainingData:
         """Return the same images with the split (n,) of each set to these."""
         return replace(self, dataset=self.dataset.with_splits(splits))
 
+    def some(self, rows: NDArray[np.integer]) -> TrainingData:
+        """Return the data with the images of these row numbers alone, in their order."""
+        soft = None if self.soft is None else self.soft[rows]
+        return TrainingData(self.dataset.only(rows), self.images.some(rows), soft)
+
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of what is answered, in the order of their numbers."""
@@ -86,8 +93,8 @@ class TrainingData:
 
     @property
     def targets(self) -> NDArray[np.float32]:
-        """The same as targets of the training, 0 and 1, (n, labels)."""
-        return self.truth.astype(np.float32)
+        """The same as targets of the training, (n, labels): 0 and 1, or between where they are soft."""
+        return (self.truth if self.soft is None else self.soft).astype(np.float32)
 
     @cached_property
     def patients(self) -> NDArray[np.str_]:

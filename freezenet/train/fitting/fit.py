@@ -63,7 +63,7 @@ def fit(
     checkpoint_name: str = "checkpoint",
     first_epoch: int = 0,
 ) -> list[dict[str, float]]:
-    """Train the model in place, restore its best weights, and return one dictionary of figures per epoch.
+    """Train the model in place, restore its best weights unless the epochs are fixed, and return one dictionary of figures per epoch.
 
     Args:
         model: the whole network, see `freezenet.train.network.model.build_model`.
@@ -103,16 +103,18 @@ def fit(
     compile_model(trained, recipe, loss, steps=len(training), jit=jit)
     # Made in the first step, Adam's variables would have TensorFlow trace that step twice.
     trained.optimizer.build(trained.trainable_variables)
-    stopping = keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)
+    stopping = []
+    if recipe.stopping == "early":
+        stopping = [keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)]
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.weight_average else []
-    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), *averaging, stopping]
+    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), *averaging, *stopping]
     callbacks += schedule_callbacks(recipe)
     checkpoint = Checkpoint(folder / f"{checkpoint_name}.npz", callbacks, first_epoch)
     callbacks += [checkpoint, keras.callbacks.TensorBoard(RunFolder(folder).events, write_graph=False)]
     with contextlib.redirect_stdout(sys.stderr):  # Keras draws its progress on stdout, which is for data
         trained.fit(
             training,
-            validation_data=validation,
+            validation_data=validation if len(validation) else None,
             # A finished run that was killed before its model was saved only restores its weights.
             epochs=checkpoint.next_epoch if checkpoint.finished else first_epoch + recipe.epochs,
             initial_epoch=checkpoint.next_epoch,

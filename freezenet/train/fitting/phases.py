@@ -65,7 +65,7 @@ def phases(recipe: Recipe) -> list[Phase]:
     """Return the phases in their order.
 
     The first one takes `head_epochs` at the constant `head_learning_rate`. It is not stopped early, and its best validated
-    weights go into the next, as at the end of a training. A moving average of the weights would lag behind a head that
+    weights go into the next, as at the end of a training; its last ones where the epochs are fixed. A moving average of the weights would lag behind a head that
     begins with random ones, so there is none.
     """
     last = Phase("fine-tuning", recipe, head_only=False)

@@ -29,8 +29,12 @@ def cached_versions(
     """Return the frozen backbone's output of all images as they are, and behind it that of each augmented version of them.
 
     Each has a folder of its own in the cache, so the images as they are serve runs without augmentation too, and more versions
-    cost only the new ones. For the arguments see `freezenet.train.frozen.cache.cached_features`.
+    cost only the new ones. Some of a data set's images are served by what is kept of all of them. For the arguments see
+    `freezenet.train.frozen.cache.cached_features`.
     """
+    if images.whole is not None and images.rows is not None:
+        everything = cached_versions(frozen, images.whole, recipe=recipe, folder=folder, has_gpu=has_gpu)
+        return [Features(cast(NDArray, SelectedRows(one.values, images.rows)), one.engine) for one in everything]
     backbone = frozen_backbone(frozen, recipe, len(images.pixels), has_gpu=has_gpu)
     versions = [images, *(augmented_version(images, recipe, number) for number in range(1, 1 + recipe.versions))]
     return [cached_features(frozen, one, recipe=recipe, folder=folder, backbone=backbone) for one in versions]
@@ -63,6 +67,23 @@ class _AugmentedPixels:
             augmented_image(image, self._recipe, np.random.default_rng(int(digest, 16)))
             for image, digest in zip(self._pixels[rows], self._hashes[rows], strict=True)
         ])  # fmt: skip
+
+
+class SelectedRows:
+    """Some rows of an array (n, ...), without a copy of them in memory."""
+
+    def __init__(self, array: NDArray, rows: NDArray[np.integer]) -> None:
+        """Keep the array, memory-mapped or not, and the numbers (m,) of its rows."""
+        self._array, self._rows = array, rows
+        self.shape, self.dtype, self.ndim = (len(rows), *array.shape[1:]), array.dtype, array.ndim
+
+    def __len__(self) -> int:
+        """Return the number of rows that were selected."""
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray:
+        """Return those of the selected rows that have these numbers."""
+        return np.asarray(self._array[self._rows[rows]])
 
 
 class StackedRows:

@@ -43,9 +43,34 @@ class SourceTable:
         """Whether the source predicts the class so well that a network may learn sources instead of findings."""
         return self.known and self.guess > self.majority + _MARGIN
 
+    @property
+    def one_source_only(self) -> dict[str, str]:
+        """Class -> its source, for each class whose images all come from one that is named; {} where none is."""
+        found = {label: [name for name, count in row.items() if count] for label, row in self.table.items()}
+        return {label: names[0] for label, names in found.items() if len(names) == 1 and names[0]}
+
+    @property
+    def elsewhere(self) -> str:
+        """What must be said beside every figure about other sources, "" where each class has two or more; it names no source."""
+        if not self.known:
+            return "The data names no sources: that answers hold elsewhere is not shown."
+        labels = list(self.one_source_only)
+        if len(self.names) == 1:
+            return "All classes were learned from one source alone: answers elsewhere are not shown to hold."
+        if not labels:
+            return ""
+        listed = f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
+        return f"{listed} {'were each' if len(labels) > 1 else 'was'} learned from one source alone: answers elsewhere are not shown to hold."
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and what follows from them (JSON types only)."""
-        return {**asdict(self), "known": self.known, "predicts": self.predicts}
+        return {
+            **asdict(self),
+            "known": self.known,
+            "predicts": self.predicts,
+            "one_source_only": self.one_source_only,
+            "elsewhere": self.elsewhere,
+        }
 
 
 def source_table(table: dict[str, dict[str, int]]) -> SourceTable:

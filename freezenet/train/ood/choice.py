@@ -22,8 +22,9 @@ def choose_ood_gate(train: NDArray, validation: NDArray, negatives: NDArray | No
     (docs/training.md).
 
     Args:
-        train, validation: (n, c) and (m, c) float32, `freezenet.train.frozen.backbone.backbone_features`.
-        negatives: (k, c) float32 of images that are no chest X-rays, to teach the gate.
+        train, validation: (n, c) and (m, c) float32, `freezenet.train.frozen.backbone.backbone_features` of the images and, as
+            a training does, of their versions (`freezenet.train.ood.versions`).
+        negatives: (k, c) float32 of images that are no chest X-rays and of their versions, to teach the gate.
     """
     one_class = fit_one_class_gate(train, validation)
     if negatives is None:
@@ -38,6 +39,7 @@ def measure_ood_gate(
     test: NDArray,
     patients: Sequence[str],
     negatives: NDArray | None = None,
+    versions: NDArray | None = None,
 ) -> dict[str, Any]:
     """Return what the gate does with test images and held-out negatives (JSON types).
 
@@ -50,12 +52,17 @@ def measure_ood_gate(
         validation, test: (m, c) and (n, c) features of chest X-rays.
         patients: (n,) the patient of each test image.
         negatives: (k, c) features of images that are no chest X-rays, without those that taught the gate.
+        versions: (v, c) features of versions of test images (`freezenet.train.ood.versions`); "versions_passed" is the share that
+            passes.
     """
     found: dict[str, Any] = {"kind": ood_to_dict(gate)["kind"]}
     if not isinstance(gate, BothGates):
         found["threshold"] = ood_to_dict(gate)["threshold"]
     passed = np.array([gate.passes(one) for one in test])
     found["chest_passed"] = share(passed, np.ones(len(passed), bool), patients).to_dict()
+    if versions is not None and len(versions):
+        found["versions"] = len(versions)
+        found["versions_passed"] = round(float(np.mean([gate.passes(one) for one in versions])), 6)
     if negatives is not None:
         refused = np.array([not gate.passes(one) for one in negatives])
         found["negatives"] = len(negatives)

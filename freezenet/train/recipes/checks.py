@@ -23,6 +23,8 @@ _NEEDS: tuple[tuple[tuple[str, ...], str, Callable[[RecipeKeys], object]], ...] 
     ),
     (("class_balanced_beta",), "loss=class-balanced", lambda recipe: recipe.loss == "class-balanced"),
     (("focal_gamma", "focal_alpha"), "loss=focal or binary-focal", lambda recipe: recipe.loss in ("focal", "binary-focal")),
+    (("patience",), "stopping=early", lambda recipe: recipe.stopping == "early"),
+    (("abstain_by",), "task=multi-class", lambda recipe: recipe.task == "multi-class"),
     (("threshold_metric",), "task=multi-label", lambda recipe: recipe.task == "multi-label"),
     (("batchnorm_momentum",), "batchnorm=train", lambda recipe: recipe.batchnorm == "train"),
     (("head_batchnorm",), "head_units", lambda recipe: recipe.head_units),
@@ -56,7 +58,7 @@ def check_together(recipe: RecipeKeys) -> None:
         raise SettingError(
             f"Two or more different classes are required, or none for all. Got: {', '.join(recipe.classes)}."
         )
-    if recipe.schedule == "plateau" and recipe.schedule_epochs >= recipe.patience:
+    if recipe.schedule == "plateau" and recipe.stopping == "early" and recipe.schedule_epochs >= recipe.patience:
         raise SettingError(
             f"schedule_epochs below patience ({recipe.patience}) is required for the schedule plateau, or the training stops "
             f"before the learning rate falls. Got: {recipe.schedule_epochs}."

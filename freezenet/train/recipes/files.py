@@ -50,8 +50,13 @@ def parsed_setting(setting: str) -> tuple[str, Any]:
 
 def changed_keys(one: str, other: str) -> list[str]:
     """Return the keys in which two resolved recipes, as TOML text, differ; SettingError where one is damaged."""
-    first, second = (_parsed(text.encode(), "the recipe that the folder keeps") for text in (one, other))
+    first, second = parsed_recipe(one), parsed_recipe(other)
     return [key for key in {**first, **second} if first.get(key) != second.get(key)]
+
+
+def parsed_recipe(text: str) -> dict[str, Any]:
+    """Return the keys of a resolved recipe as TOML text; SettingError where it is damaged."""
+    return _parsed(text.encode(), "the recipe that the folder keeps")
 
 
 def _file_of(name: str, folder: Path) -> Path:

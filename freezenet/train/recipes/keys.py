@@ -94,9 +94,11 @@ class RecipeKeys(Settings):
     weight_average: float = setting(0.0, low=0, high=0.99999)
     batch_size: int = setting(16, low=1, high=65536)
     epochs: int = setting(30, low=1, high=100_000)
+    stopping: str = setting("early", choices=("early", "fixed"))
     patience: int = setting(5, low=1, high=100_000)
     # the answer
     abstain_risk: float = setting(0.02, low=0, high=1)
+    abstain_by: str = setting("all", choices=("all", "class"))
     # the split and the seed
     validation_share: float = setting(0.1, low=0.01, high=0.5)
     test_share: float = setting(0.2, low=0.01, high=0.5)

@@ -115,3 +115,22 @@ def test_an_answer_of_labels_is_wrong_where_one_label_is():
     # Here the least sure image is the wrong one.
     truth = np.array([[True, True, False], [True, False, False], [False] * 3, [True, False, False]])
     assert abstention_threshold(rule, probabilities, truth, 0.0) == pytest.approx(0.65)
+
+
+def test_each_class_has_the_threshold_that_its_own_answers_need():
+    """Answers of class a are right where they are sure; of class b every fourth sure one is wrong, up to .9."""
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.5, 1, 400)
+    said = np.arange(400) % 2
+    wrong = (said == 1) & (sure < 0.9) & (np.arange(400) % 8 == 1)
+    scores = np.where(said[:, None] == [0, 1], sure[:, None], 1 - sure[:, None])
+    truth = np.eye(2, dtype=bool)[said ^ wrong]
+    rule = DecisionRule(("a", "b"), temperature=1.0)
+    found = Confidence.fit(rule, scores, truth, 0.01, by_class=True)
+    assert found.abstain_below_class is not None
+    assert found.abstain_below_class["a"] == 0
+    assert 0.7 < found.abstain_below_class["b"] <= 0.91
+    assert found.risk_reached == pytest.approx(
+        np.mean(wrong[(said == 0) | (sure >= found.abstain_below_class["b"])]), abs=1e-6
+    )
+    assert Confidence.fit(rule, scores, truth, 0.01).abstain_below_class is None

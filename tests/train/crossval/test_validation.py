@@ -82,7 +82,9 @@ def test_table_holds_the_figures_of_the_predictions(done):
 
 
 def test_one_cache_serves_all_folds(done):
-    assert len(list((done / "cache").iterdir())) == 1
+    kept = list((done / "cache").iterdir())
+    assert sorted(path.name == "ood-versions" for path in kept) == [False, True]
+    assert len(list((done / "cache" / "ood-versions").iterdir())) == 3  # one of each version for the OOD gate
 
 
 def test_what_is_finished_is_not_done_again(phantoms, done, monkeypatch, capsys):

@@ -131,3 +131,18 @@ def test_training_draws_versions_and_validation_takes_images_as_they_are():
     without.start_epoch(4)
     plain = [int(value) for number in range(len(without)) for value in without[number][0][:, 0]]
     assert plain == [value % 100 for value in drawn(4)]  # the same images in the same order
+
+
+def test_some_images_are_served_by_the_cache_of_all(prefix, computed, tmp_path):
+    everything = cached_versions(prefix, images(), recipe=RECIPE, folder=tmp_path)
+    computed.clear()
+    rows = np.array([7, 2, 9])
+    found = cached_versions(prefix, images().some(rows), recipe=RECIPE, folder=tmp_path)
+    assert computed == []
+    assert len(found) == 3
+    for one, whole in zip(found, everything, strict=True):
+        assert (len(one.values), one.values.shape, one.values.ndim) == (3, (3, *whole.values.shape[1:]), 4)
+        np.testing.assert_array_equal(one.values[:], whole.values[rows])
+        np.testing.assert_array_equal(one.values[np.array([2, 0])], whole.values[[9, 7]])
+    stacked = StackedRows([one.values for one in found])
+    np.testing.assert_array_equal(stacked[np.array([1, 3])], [everything[0].values[2], everything[1].values[7]])

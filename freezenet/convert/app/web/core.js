@@ -58,10 +58,15 @@ export function readCard(source) {
 export function readRule(content) {
   const task = content.task ?? "multi-class", confidence = content.confidence ?? {};
   if (task !== "multi-class" && task !== "multi-label") throw new Error(`A known task is required. Got: ${task}.`);
+  const own = confidence.abstain_below_class ?? {}, most = confidence.abstain_below ?? 0;
+  if (Object.keys(own).some((label) => task === "multi-label" || !content.labels.includes(label))) {
+    throw new Error("Abstention by class for labels of a multi-class card is required. Got: another; export the app again.");
+  }
   return {
     labels: content.labels,
     temperature: confidence.temperature ?? null,
-    abstainBelow: confidence.abstain_below ?? 0,
+    // For each label the smallest certainty of an answer with it.
+    abstainBelow: content.labels.map((label) => own[label] ?? most),
     thresholds: task === "multi-label" ? content.labels.map((label) => content.thresholds?.[label] ?? 0.5) : null,
     gate: content.gate ? readGate(content.gate) : null,
     smallestScore: SMALLEST_SCORE[content.arithmetic === "integer" ? "integer" : "float"],
@@ -307,7 +312,8 @@ export function decide(card, pixels, scores, features) {
   const most = shares.indexOf(Math.max(...shares));
   const chosen = shares.map((share, number) => (card.thresholds ? share >= card.thresholds[number] : number === most));
   const certainty = card.thresholds ? Math.min(...shares.map((share, number) => (chosen[number] ? share : 1 - share))) : shares[most];
-  if (certainty < card.abstainBelow) return { ...found, reason: UNCERTAIN };
+  // The sets of labels of a multi-label card share one threshold.
+  if (certainty < card.abstainBelow[card.thresholds ? 0 : most]) return { ...found, reason: UNCERTAIN };
   return { ...found, label: card.labels.filter((_, number) => chosen[number]).join(";") };
 }
 

@@ -65,6 +65,7 @@ function showModel() {
     ...Object.entries(facts).flatMap(([term, text]) => [element("dt", term), element("dd", text)]),
   );
   at("card-notice").textContent = card.notice || "";
+  at("elsewhere").textContent = (card.sources && card.sources.elsewhere) || "";
   at("about").hidden = false;
 }
 

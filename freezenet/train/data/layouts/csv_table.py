@@ -11,7 +11,8 @@ from pathlib import Path
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.data.dataset import SPLIT_NAMES, Dataset, Manifest, Sample
-from freezenet.train.data.layouts.columns import Table, missing_columns, read_table
+from freezenet.train.data.layouts.columns import NULL_WORDS, Table, missing_columns, read_table
+from freezenet.train.data.layouts.csv_rows import read_rows
 
 NAME = "a CSV with the columns file,class[,patient_id,source,split,fold]"
 
@@ -82,6 +83,21 @@ def gaps(table: Table) -> tuple[str, ...]:
         for column, count in empty.items()
         if 0 < count < len(table.rows)
     )
+
+
+def read_column(path: Path, column: str) -> dict[str, str]:
+    """Return file -> cell of a column of any name, "" where it holds nothing or a word for it.
+
+    Raises:
+        DataError: there is no such column.
+    """
+    header, rows = read_rows(path)
+    name = read_table(path).names
+    found = column if column in header else name.get(column)
+    if found is None:
+        raise DataError(f"A column {column} is required. Got: {path.name} with {', '.join(header)}.")
+    cells = ((_file(path.parent, row[name["file"]].strip()), row[found].strip()) for row in rows)
+    return {file: "" if cell.casefold() in NULL_WORDS else cell for file, cell in cells}
 
 
 def _file(root: Path, text: str) -> str:

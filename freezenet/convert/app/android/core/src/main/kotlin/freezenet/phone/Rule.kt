@@ -18,7 +18,8 @@ class Answer(val label: String?, val reason: String?, val probabilities: DoubleA
 class Rule(content: JSONObject) {
     val labels: List<String> = content.getJSONArray("labels").strings()
     private val temperature: Double?
-    private val abstainBelow: Double
+    /** For each label the smallest certainty of an answer with it; the sets of labels of a multi-label card share one. */
+    private val abstainBelow: DoubleArray
     private val thresholds: DoubleArray?
     private val gates: List<OodGate> = content.optJSONObject("gate")?.let { readGates(it) } ?: emptyList()
     private val smallest = if (content.optString("arithmetic") == "integer") 1.0 / 512 else 1e-7
@@ -29,10 +30,15 @@ class Rule(content: JSONObject) {
     init {
         val confidence = content.optJSONObject("confidence") ?: JSONObject()
         temperature = if (confidence.isNull("temperature")) null else confidence.getDouble("temperature")
-        abstainBelow = if (confidence.isNull("abstain_below")) 0.0 else confidence.getDouble("abstain_below")
         val task = content.optString("task", "multi-class")
         require(task == "multi-class" || task == "multi-label") { "A known task is required. Got: $task." }
         val given = content.optJSONObject("thresholds") ?: JSONObject()
+        val common = if (confidence.isNull("abstain_below")) 0.0 else confidence.getDouble("abstain_below")
+        val own = confidence.optJSONObject("abstain_below_class") ?: JSONObject()
+        require(own.keys().asSequence().all { task == "multi-class" && it in labels }) {
+            "Abstention by class for labels of a multi-class card is required. Got: another."
+        }
+        abstainBelow = DoubleArray(labels.size) { if (own.isNull(labels[it])) common else own.getDouble(labels[it]) }
         thresholds = if (task == "multi-label") DoubleArray(labels.size) { given.optDouble(labels[it], 0.5) } else null
     }
 
@@ -64,7 +70,7 @@ class Rule(content: JSONObject) {
         val most = shares.indices.maxByOrNull { shares[it] }!! // the first of equals
         val chosen = BooleanArray(shares.size) { if (thresholds != null) shares[it] >= thresholds[it] else it == most }
         val certainty = if (thresholds == null) shares[most] else shares.indices.minOf { if (chosen[it]) shares[it] else 1 - shares[it] }
-        if (certainty < abstainBelow) return Answer(null, UNCERTAIN, shares, ood)
+        if (certainty < abstainBelow[if (thresholds == null) most else 0]) return Answer(null, UNCERTAIN, shares, ood)
         return Answer(labels.filterIndexed { at, _ -> chosen[at] }.joinToString(";"), null, shares, ood)
     }
 }

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 #: Trainings of a recipe below which the command warns of its own tests.
 _FEW = 5
+#: Folds where sources are left out, too, unless DIR or the data name others.
+_FOLDS_BESIDE = 5
 
 
 @click.command()
@@ -36,13 +38,26 @@ _FEW = 5
 @click.option(
     "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How many times the folds are drawn."
 )
+@click.option(
+    "--leave-out",
+    default="",
+    metavar="COLUMN",
+    help="Also test each value of a column (source, or any of the CSV) whole, by a training without it; with 5 folds by default.",
+)
+@click.option(
+    "--variants",
+    metavar="LIST",
+    help="Also convert each fold into these files (float32,int8) and compare them on every image.",
+)
 @set_option
 @training_options
 @click.option("--keep-models", is_flag=True, help="Keep model.keras of every fold, so that it can be converted.")
 @click.option("--ray", metavar="ADDRESS|local", help="Train folds as tasks on a Ray cluster; needs the extra [ray].")
 @click.option("--threads", type=click.IntRange(1), help="Cores of one training; default: all, with --ray one.")
 @json_option
-def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, ray, threads, as_json) -> None:
+def crossval(
+    data, out, folds, recipes, seeds, leave_out, variants, settings, options, keep_models, ray, threads, as_json
+) -> None:
     """Compare recipes on DATA by cross-validation: means, deviations, tests, a table and a picture.
 
     A killed call goes on when it is given again; recipes and seeds can be added later. KEY=VALUE settings hold for all recipes.
@@ -52,9 +67,13 @@ def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, r
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
+        from freezenet.benchmarks.fold_variants import REFERENCE, check_variants, compare_fold_variants
+        from freezenet.convert.variants import known_variants
         from freezenet.edge_runtime.names import counted
+        from freezenet.train.crossval.left_out import with_groups
         from freezenet.train.crossval.plan import CrossValidation
         from freezenet.train.crossval.ray_cluster import on_ray
+        from freezenet.train.crossval.transfer import print_transfer
         from freezenet.train.crossval.validation import (
             count_folds,
             cross_validate,
@@ -67,16 +86,27 @@ def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, r
 
     arms = load_arms(recipes, settings)
     engine = on_ray(ray, threads or 1) if ray else in_this_process
+    names = known_variants(variants) if variants else ()
+    if names:
+        check_variants(names)
     refuse_other_verbs(out)  # before all images are read
     by_arm = read_data_by_arm(data, arms, skip_unreadable=options.skip_unreadable)
-    folds = count_folds(by_arm, folds, out)
+    if leave_out:
+        by_arm = {arm: replace(one, dataset=with_groups(one.dataset, leave_out)) for arm, one in by_arm.items()}
+    folds = count_folds(by_arm, folds, out, _FOLDS_BESIDE if leave_out else None)
     # The folder is emptied as a whole, or not: a fold that was killed goes on.
     of_a_fold = replace(options, overwrite=False)
-    asked = CrossValidation(data, arms, folds, tuple(range(seeds)), of_a_fold, keep_models)
-    summary = cross_validate(asked, out, data=by_arm, engine=engine, overwrite=options.overwrite)
+    asked = CrossValidation(data, arms, folds, tuple(range(seeds)), of_a_fold, keep_models, leave_out)
+    # A network that is not converted yet must not be thrown away.
+    training = replace(asked, keep_models=keep_models or bool(names))
+    summary = cross_validate(training, out, data=by_arm, engine=engine, overwrite=options.overwrite)
+    if names:
+        summary["variants"] = compare_fold_variants(asked, out, names)
     if as_json:
         click.echo(json.dumps(summary))
         return
+    if leave_out:
+        print_transfer(summary["transfer"])
     figures = list(summary["comparisons"])
     click.echo(f"mean ± standard deviation over the trainings: {folds} folds, {counted(seeds, 'seed')}")
     width = max(map(len, ["recipe", *summary["recipes"]]))
@@ -91,6 +121,19 @@ def crossval(data, out, folds, recipes, seeds, settings, options, keep_models, r
             f"({sure['ece_if_calibrated']:.3f} by chance alone); accuracy of the surest 90 % "
             f"{Figure(**sure['accuracy_at_90_coverage'])}"
         )
+    for arm, found in summary.get("variants", {}).items():
+        for name, one in found.items():
+            against = one.get("against_float32")
+            line = f"{arm}: {name} on all {one['images']} images: macro-F1 {Figure(**one['macro_f1'])}"
+            if against:
+                change = Figure(**against["macro_f1"])
+                line += (
+                    f", against {REFERENCE} {change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}], "
+                    f"{against['flipped']} of {against['answers']} answers changed"
+                )
+            click.echo(line)
+    for sentence in dict.fromkeys(filter(None, summary["elsewhere"].values())):
+        click.echo(sentence)
     if any(0 < one["folds"] < _FEW for found in summary["comparisons"].values() for one in found):
         logger.warning(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
     for figure, comparisons in summary["comparisons"].items():

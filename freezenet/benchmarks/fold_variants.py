@@ -1,0 +1,116 @@
+"""The files of every fold: int8 against float32 on each image of the data, by networks that did not see it.
+
+A single test split of some hundred images cannot tell what quantization costs; a cross-validation tests all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freezenet.convert.folder import ModelsFolder
+from freezenet.convert.models import convert
+from freezenet.convert.options import ConvertOptions
+from freezenet.convert.scores import StoredScores
+from freezenet.convert.variants import VARIANTS
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.train.crossval.plan import CrossValidation, Fold
+from freezenet.train.crossval.table import SUMMARY
+from freezenet.train.files import read_json, write_json
+from freezenet.train.metrics.paired import PairedAnswers
+from freezenet.train.run import Run
+
+logger = logging.getLogger(__name__)
+
+#: What the others are compared with.
+REFERENCE = "float32"
+_MODELS = "models"
+
+
+def check_variants(variants: Sequence[str]) -> None:
+    """Raise SettingError where there is nothing to compare with."""
+    if REFERENCE not in variants:
+        raise SettingError(
+            f"The variant {REFERENCE} is required by --variants, to compare with. Got: {', '.join(variants)}."
+        )
+
+
+def compare_fold_variants(asked: CrossValidation, out: Path, variants: Sequence[str]) -> dict[str, Any]:
+    """Convert every fold that is not converted yet, and write the pooled figures into crossval.json.
+
+    Files that acceptance would refuse are measured, too. Of a fold there stay the scores; its files and network only where the plan
+    keeps models.
+
+    Args:
+        asked: the plan, finished.
+        out: its folder.
+        variants: names, REFERENCE among them.
+
+    Returns:
+        For each arm: for each variant the figures over all images and seeds as `freezenet.train.task.Task.evaluate` gives them, and
+        "against_float32" as `freezenet.train.metrics.paired.PairedAnswers` does.
+    """
+    folds = list(asked.all_folds())
+    for number, fold in enumerate(folds, 1):
+        logger.info(f"[{number}/{len(folds)}] files of {fold.arm}, seed {fold.seed}, {fold.name}")
+        _convert(asked, fold, out, variants)
+    found = {arm: _pooled([fold for fold in folds if fold.arm == arm], out, variants) for arm in asked.recipes}
+    summary = read_json(out / SUMMARY)
+    write_json(out / SUMMARY, {**summary, "variants": found})
+    return found
+
+
+def has_all_scores(fold: Fold, out: Path, variants: Sequence[str]) -> bool:
+    """Whether a fold has been converted: only then can it do without its network."""
+    models = _models(fold, out)
+    return all(StoredScores.read(models.scores(name)) is not None for name in variants)
+
+
+def _models(fold: Fold, out: Path) -> ModelsFolder:
+    return ModelsFolder(fold.run(out).folder / _MODELS)
+
+
+def _convert(asked: CrossValidation, fold: Fold, out: Path, variants: Sequence[str]) -> None:
+    models = _models(fold, out)
+    if not has_all_scores(fold, out, variants):
+        run = Run.open(fold.run(out).folder)
+        if not run.model_file.is_file():
+            raise DataError(
+                f"Folds with their networks are required by --variants. Got: {run.folder} without; train them with --variants or "
+                "--keep-models, or pass --overwrite."
+            )
+        options = ConvertOptions(variants=tuple(variants), profiles=("app",), acceptance=False, overwrite=True)
+        convert(run, models.path, options=options)
+    if not asked.keep_models:
+        fold.run(out).model_file.unlink(missing_ok=True)
+        for path in models.path.glob("*.tflite*"):
+            path.unlink()
+
+
+def _pooled(folds: list[Fold], out: Path, variants: Sequence[str]) -> dict[str, Any]:
+    runs = [Run.open(fold.run(out).folder) for fold in folds]
+    task, labels = runs[0].task, runs[0].labels
+    rows = [row for run in runs for row in run.splits if row["split"] == "test"]
+    truth, patients = task.truth([row["class"] for row in rows], labels), [row["patient_id"] for row in rows]
+    answers = {}
+    for name in variants:
+        parts = []
+        for fold, run in zip(folds, runs, strict=True):
+            stored = StoredScores.read(_models(fold, out).scores(name))
+            assert stored is not None
+            rule = DecisionRule.from_dict({**run.decision, "arithmetic": VARIANTS[name].arithmetic}, labels)
+            parts.append(rule.answers(np.nan_to_num(stored.scores)))
+        answers[name] = np.concatenate(parts)
+    found = {}
+    for name, one in answers.items():
+        found[name] = task.evaluate(truth, one, labels, patients)
+        found[name]["images"] = len({row["file"] for row in rows})
+        if name != REFERENCE:
+            found[name]["against_float32"] = PairedAnswers(truth, answers[REFERENCE], one, patients).to_dict(labels)
+            found[name]["against_float32"]["answers"] = len(one)
+    return found

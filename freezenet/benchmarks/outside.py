@@ -1,0 +1,180 @@
+"""What a device answers about images of other places, per source and in all: answers, abstentions, refusals, wrong confidence.
+
+Accuracy alone flatters a model there: it counts the most probable class of each image, also of one about which the device says nothing.
+Images of classes that the model does not have count, too: to say nothing is the right answer to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.benchmarks.evaluate import JudgedImages
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import NOT_CHEST, Decision
+from freezenet.train.answers.calibration import Decided, error_figure
+from freezenet.train.metrics.figure import patient_draws, share
+from freezenet.train.progress import track
+
+#: The row of all images.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one model decided about n images of known truth.
+
+    Args:
+        scores: (n, labels) float32.
+        truth: (n, labels) bool; nothing is true of an image of a class that the model does not have.
+        known: (n,) bool, whether the model has all labels of the image.
+        answered: (n,) bool, whether the device names an answer.
+        refused: (n,) bool, whether the OOD gate says that it is no chest X-ray.
+        decided: of the images that are known: whether the most probable answer is right, and its probability.
+    """
+
+    scores: NDArray[np.float32]
+    truth: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+    answered: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
+    decided: Decided
+
+    @classmethod
+    def of(cls, classifier: Classifier, judged: JudgedImages) -> Answers:
+        """Let the device decide about all images."""
+        pixels = judged.pixels(classifier.card.preprocess)
+        found = [classifier.decide(image) for image in track(pixels, f"Running {classifier.path.name}", len(pixels))]
+        return cls.from_decisions(classifier, judged, [one for one, _ in found], [one for _, one in found])
+
+    @classmethod
+    def from_decisions(
+        cls, classifier: Classifier, judged: JudgedImages, scores: Sequence[NDArray], decisions: Sequence[Decision]
+    ) -> Answers:
+        """Set decisions about the images beside their truth."""
+        labels, task = classifier.card.labels, judged.dataset.task
+        known = np.array([set(task.labels_of(text)) <= set(labels) for text in judged.truth])
+        truth = np.zeros((len(known), len(labels)), bool)
+        if known.any():
+            truth[known] = task.truth([text for text, one in zip(judged.truth, known, strict=True) if one], labels)
+        values = np.array(scores, np.float32)
+        return cls(
+            values,
+            truth,
+            known,
+            np.array([one.reason is None for one in decisions]),
+            np.array([one.reason == NOT_CHEST for one in decisions]),
+            Decided.by(classifier.rule, values, truth),
+        )
+
+
+def evaluate_everywhere(classifier: Classifier, judged: JudgedImages) -> dict[str, Any]:
+    """Return the figures of `freezenet.benchmarks.evaluate.evaluate_model` over the images whose class the model has, and what the device answers per source.
+
+    "by_source" and "unknown_classes" are those of the functions of these names; where the model has no class of the data, they are all
+    there is. "images" counts the images of classes that the model has.
+    """
+    found = Answers.of(classifier, judged)
+    labels, task, known = classifier.card.labels, judged.dataset.task, np.flatnonzero(found.known)
+    figures: dict[str, Any] = {"images": len(known)}
+    if len(known):
+        answers = classifier.rule.answers(found.scores[known])
+        patients = [judged.patients[row] for row in known]
+        figures |= task.evaluate(found.truth[known], answers, labels, patients)
+    return {
+        "model": classifier.path.name,
+        "runtime": classifier.runtime,
+        "side": judged.split,
+        "took_part": judged.took_part,
+        **figures,
+        "by_source": by_source(found, judged),
+        "unknown_classes": unknown_classes(found, judged),
+    }
+
+
+def by_source(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
+    """Return the figures of each source, and under ALL of all images (JSON types).
+
+    "refused" is the share that the OOD gate refuses, "answered" the share that is answered, both of all "images". Of the images whose
+    class the model has ("known"): "accuracy" of the most probable class, "coverage", "accuracy_answered", and "calibration_error". Of the others ("unknown"): "answered_wrong", the share about which the device does not keep silent.
+    Figures of no image are left out.
+    """
+    sources = np.array([sample.source for sample in judged.dataset.samples])
+    names = sorted(set(sources.tolist()))
+    rows = {name or "(none)": sources == name for name in names if len(names) > 1 or name}
+    return {
+        name: _figures(answers, judged, there) for name, there in {**rows, ALL: np.ones(len(sources), bool)}.items()
+    }
+
+
+def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
+    """Return for each class that the model does not have its images, the share answered, and what they were answered as (JSON)."""
+    texts = np.array(judged.truth)
+    found = {}
+    for text in sorted(set(texts[~answers.known].tolist())):
+        there = (texts == text) & ~answers.known
+        patients = np.array(judged.patients)
+        found[text] = {
+            "images": int(there.sum()),
+            "refused": share(answers.refused, there, patients.tolist()).to_dict(),
+            "answered_wrong": share(answers.answered, there, patients.tolist()).to_dict(),
+        }
+    return found
+
+
+def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -> dict[str, Any]:
+    patients = list(judged.patients)
+
+    def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
+        return share(hit, among, patients).to_dict()
+
+    known, unknown = there & answers.known, there & ~answers.known
+    found: dict[str, Any] = {
+        "images": int(there.sum()),
+        "refused": of(answers.refused, there),
+        "answered": of(answers.answered, there),
+        "known": int(known.sum()),
+        "unknown": int(unknown.sum()),
+    }
+    if known.any():
+        right = answers.decided.correct
+        decided = _only(answers.decided, known)
+        draws = patient_draws([one for one, is_known in zip(patients, known, strict=True) if is_known])
+        found |= {
+            "accuracy": of(right, known),
+            "coverage": of(answers.answered, known),
+            "accuracy_answered": of(right, known & answers.answered),
+            "calibration_error": error_figure(decided, draws).to_dict(),
+        }
+    if unknown.any():
+        found["answered_wrong"] = of(answers.answered, unknown)
+    return found
+
+
+def _only(decided: Decided, rows: NDArray[np.bool_]) -> Decided:
+    return Decided(decided.probabilities[rows], decided.right[rows], decided.answered[rows])
+
+
+def source_rows(figures: dict[str, dict[str, Any]]) -> Iterable[list[str]]:
+    """Yield the rows of a table of `by_source`, in the order of HEADINGS."""
+    for name, one in figures.items():
+        yield [name, str(one["images"]), *(_shown(one.get(key)) for key in HEADINGS)]
+
+
+#: Key of `by_source` -> heading.
+HEADINGS = {
+    "accuracy": "most probable class right",
+    "coverage": "answered",
+    "accuracy_answered": "right of answered",
+    "refused": "refused by the OOD gate",
+    "calibration_error": "calibration error",
+    "answered_wrong": "unknown classes answered",
+}
+
+
+def _shown(figure: dict[str, float] | None) -> str:
+    return "-" if figure is None else f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

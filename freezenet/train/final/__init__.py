@@ -1,0 +1,1 @@
+"""A final model: trained on all images, its answers chosen and judged on those of a cross-validation."""

@@ -1,0 +1,168 @@
+"""The answers of a cross-validation about every image, each by a network that has not seen it."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.edge_runtime.errors import DataError
+from freezenet.train.crossval.plan import CrossValidation, Fold
+from freezenet.train.crossval.table import SUMMARY
+from freezenet.train.crossval.validation import PLAN
+from freezenet.train.data.training_data import TrainingData
+from freezenet.train.files import read_json
+from freezenet.train.metrics.matrices import label_matrices, macro_f1
+from freezenet.train.recipes.files import parsed_recipe
+from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.run import Run
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What a cross-validation knows of the images of DATA.
+
+    Args:
+        arm: name of the recipe, of several that with the best macro-F1.
+        recipe: it, with the epochs that its folds took, fixed.
+        scores: (seeds, n, classes) float64, of the networks that did not see the image.
+        folds: (seeds, n) the fold that tested each image.
+        variants: variant -> its figures, where the folds were converted, too.
+    """
+
+    arm: str
+    recipe: Recipe
+    scores: NDArray[np.float64]
+    folds: NDArray[np.integer]
+    variants: dict[str, Any]
+
+    @property
+    def seeds(self) -> int:
+        """How often each image was tested."""
+        return len(self.scores)
+
+    @property
+    def soft(self) -> NDArray[np.float64]:
+        """The mean (n, classes) over the seeds, for a network to learn from."""
+        return np.asarray(self.scores.mean(0))
+
+    @property
+    def stacked(self) -> NDArray[np.float64]:
+        """All scores, (seeds x n, classes), seed by seed."""
+        return self.scores.reshape(-1, self.scores.shape[2])
+
+
+def final_recipe(folder: Path) -> tuple[str, Recipe]:
+    """Return the name and the recipe of the arm with the best macro-F1 of a finished cross-validation, its epochs fixed.
+
+    Of an early-stopped recipe these are the median over the trainings of the epochs after which the validation loss was lowest.
+
+    Raises:
+        DataError: the folder is no cross-validation, or not finished.
+    """
+    asked = _asked(folder)
+    arms = list(asked.recipes)
+    if len(arms) > 1:
+        found = {arm: _pooled_f1(folder, asked, arm) for arm in arms}
+        arms.sort(key=lambda arm: -found[arm])
+        shown = ", ".join(f"{arm} {found[arm]:.3f}" for arm in arms)
+        logger.info(f"out-of-fold macro-F1: {shown}; the final model follows the first")
+    recipe = asked.recipes[arms[0]]
+    if recipe.stopping == "early":
+        epochs = [_best_epoch(fold.run(folder).history_file) for fold in _folds(asked, arms[0])]
+        chosen = round(statistics.median(epochs))
+        logger.info(f"epochs: {chosen}, the median of {len(epochs)} trainings ({min(epochs)} to {max(epochs)})")
+        recipe = recipe.with_settings({"stopping": "fixed", "epochs": chosen})
+    return arms[0], recipe
+
+
+def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData) -> OutOfFold:
+    """Read the answers about all images of DATA.
+
+    Args:
+        folder: of the cross-validation.
+        arm, recipe: as `final_recipe` returns them.
+        data: the images that the final model is trained on.
+
+    Raises:
+        DataError: the cross-validation did not test each of these images, or other ones.
+    """
+    asked = _asked(folder)
+    place = {digest: row for row, digest in reversed(list(enumerate(data.images.hashes)))}
+    files = {sample.file: row for row, sample in enumerate(data.dataset.samples)}
+    shape = (len(asked.seeds), len(data.images.hashes), len(data.labels))
+    scores, folds = np.full(shape, np.nan), np.full(shape[:2], -1)
+    for fold in _folds(asked, arm):
+        run = Run.open(fold.run(folder).folder)
+        digests = {row["file"]: row["sha256"] for row in run.splits}
+        seed = asked.seeds.index(fold.seed)
+        for one in run.read_predictions("test"):
+            row = files.get(one["file"], place.get(digests[one["file"]]))
+            if row is None or data.images.hashes[row] != digests[one["file"]] or run.labels != data.labels:
+                raise DataError(
+                    f"The data of the cross-validation are required. Got: others than {folder} tested, first {one['file']}."
+                )
+            scores[seed, row] = [float(one[label]) for label in data.labels]
+            folds[seed, row] = fold.number
+    untested = int(np.isnan(scores).any(2).any(0).sum())
+    if untested:
+        raise DataError(
+            f"A cross-validation that tested each image is required. Got: {folder}, which did not test {untested} of {shape[1]}."
+        )
+    summary = read_json(folder / SUMMARY)
+    return OutOfFold(arm, recipe, scores, folds, summary.get("variants", {}).get(arm, {}))
+
+
+def _asked(folder: Path) -> CrossValidation:
+    """Return what is in a folder: all recipes and seeds whose folds are finished."""
+    if not (folder / PLAN).is_file():
+        raise DataError(f"A folder of freezenet crossval is required by --final. Got: {folder}.")
+    plan: dict[str, Any] = read_json(folder / PLAN)
+    recipes = {arm: parsed_recipe(text) for arm, text in plan["recipes"].items()}
+    asked = CrossValidation(
+        Path(plan["data"]), {arm: Recipe().with_settings(keys) for arm, keys in recipes.items()}, plan["folds"]
+    )
+    whole = [
+        (arm, seed)
+        for arm in asked.recipes
+        for seed in _seeds(folder / arm)
+        if all(Fold(arm, seed, number).run(folder).finished for number in range(1, asked.folds + 1))
+    ]
+    seeds = sorted(set.intersection(*({seed for one, seed in whole if one == arm} for arm in asked.recipes)))
+    if not seeds:
+        raise DataError(f"A finished cross-validation is required by --final. Got: {folder}, which has folds to train.")
+    return replace(asked, seeds=tuple(seeds))
+
+
+def _seeds(folder: Path) -> list[int]:
+    return [int(path.name.removeprefix("seed-")) for path in folder.glob("seed-*")]
+
+
+def _folds(asked: CrossValidation, arm: str) -> list[Fold]:
+    return [fold for fold in asked.all_folds() if fold.arm == arm]
+
+
+def _pooled_f1(folder: Path, asked: CrossValidation, arm: str) -> float:
+    truth, answers = [], []
+    for fold in _folds(asked, arm):
+        run = Run.open(fold.run(folder).folder)
+        rows = run.read_predictions("test")
+        truth.append(run.task.truth([row["class"] for row in rows], run.labels))
+        answers.append(run.task.truth([row["answer"] for row in rows], run.labels))
+    return float(macro_f1(label_matrices(np.concatenate(truth), np.concatenate(answers))))
+
+
+def _best_epoch(history: Path) -> int:
+    """Return after how many epochs of its last phase the validation loss was lowest."""
+    with history.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    losses = [float(row["val_loss"]) for row in rows if row["phase"] == rows[-1]["phase"]]
+    return int(np.argmin(losses)) + 1

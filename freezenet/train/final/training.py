@@ -1,0 +1,97 @@
+"""Train on all images; whatever needs images that the network has not seen is taken from a cross-validation."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from freezenet.edge_runtime.errors import SettingError
+from freezenet.train.files import check_output
+from freezenet.train.final.out_of_fold import final_recipe, read_out_of_fold
+from freezenet.train.final.results import write_final_results
+from freezenet.train.fitting.traces import forgotten_traces
+from freezenet.train.losses.criterion import needs_recall
+from freezenet.train.manifest import make_manifest
+from freezenet.train.metrics.matrices import label_matrices
+from freezenet.train.metrics.matrices import recall as recall_of
+from freezenet.train.network.devices import configure_devices
+from freezenet.train.network.host_settings import own_settings
+from freezenet.train.options import TrainingOptions
+from freezenet.train.run_folder import Metrics, RunFolder
+from freezenet.train.training import fit_network, load_classes, read_data
+
+logger = logging.getLogger(__name__)
+
+#: Share of the soft targets that a network learns from which learns from a cross-validation; the rest is the truth.
+SOFT_SHARE = 0.5
+
+
+@own_settings()
+@forgotten_traces()
+def train_final(
+    data: str | Path,
+    out: str | Path,
+    *,
+    crossval: str | Path,
+    options: TrainingOptions = TrainingOptions(),
+    seed: int = 0,
+    distill: bool = False,
+) -> Metrics:
+    """Train the best recipe of a finished cross-validation on all images of DATA.
+
+    Its epochs are those of the cross-validation. Temperature, thresholds and abstention are chosen on the out-of-fold answers, which
+    also give the figures; each part of these is judged by a rule that was chosen without it.
+
+    Args:
+        data: as for `freezenet.train.training.train`; the images that the cross-validation tested.
+        out: the RUN folder.
+        crossval: folder of `freezenet crossval`.
+        options: the rest.
+        seed: of the training.
+        distill: learn from the mean of the truth and the out-of-fold answers (Hinton et al., Distilling the Knowledge in a Neural
+            Network, 2015).
+
+    Returns:
+        What stands in metrics.json.
+
+    Raises:
+        DataError: the cross-validation is not finished, or is one of other images.
+        SettingError: the options or the recipe need images that a final model does not have.
+    """
+    if options.not_cxr is not None:
+        raise SettingError("A final model without --not-cxr is required. Got: both; leave --not-cxr out.")
+    run = RunFolder(Path(out))
+    check_output(run.folder, run.metrics_file.name, options.overwrite)
+    arm, recipe = final_recipe(Path(crossval))
+    if recipe.schedule == "plateau":
+        raise SettingError(
+            "A schedule that asks for no validation loss is required by --final. Got: schedule=plateau; cross-validate another."
+        )
+    recipe = recipe.with_settings({"seed": seed})
+    read = read_data(load_classes(data, recipe), recipe, skip_unreadable=options.skip_unreadable)
+    everything = read.with_splits(np.full(len(read.dataset.samples), "train"))
+    found = read_out_of_fold(Path(crossval), arm, recipe, everything)
+    if distill:
+        soft = SOFT_SHARE * found.soft + (1 - SOFT_SHARE) * everything.truth
+        everything = type(everything)(everything.dataset, everything.images, soft)
+    manifest = make_manifest(everything, recipe, options=options)
+    manifest["final"] = {
+        "crossval": str(Path(crossval).resolve()),
+        "recipe": arm,
+        "distill": distill,
+        "seeds": found.seeds,
+    }
+    import keras
+
+    keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.precision)
+    configure_devices(recipe)
+    recall = None
+    if needs_recall(recipe):
+        truth = np.tile(everything.truth, (found.seeds, 1))
+        answers = np.eye(len(everything.labels), dtype=bool)[found.stacked.argmax(1)]
+        recall = recall_of(label_matrices(truth, answers))
+    trained = fit_network(run, everything, recipe=recipe, options=options, manifest=manifest, recall=recall)
+    return write_final_results(run, trained, data=everything, recipe=recipe, manifest=manifest, found=found)

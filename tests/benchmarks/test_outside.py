@@ -1,0 +1,108 @@
+"""Per source and in all: what a device answers elsewhere, counted by hand from single predictions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from freezenet.benchmarks.evaluate import judged_images
+from freezenet.benchmarks.outside import ALL, evaluate_everywhere
+from freezenet.cli import cli
+from freezenet.edge_runtime.classifier import Classifier
+
+
+@pytest.fixture(scope="module")
+def classifier(models):
+    return Classifier(models / "int8.tflite")
+
+
+@pytest.fixture(scope="module")
+def elsewhere(phantoms, tmp_path_factory):
+    """The phantoms of two clinics, one of whose classes the model does not have, and noise among them."""
+    home = shutil.copytree(phantoms.parent, tmp_path_factory.mktemp("elsewhere") / "data")
+    with phantoms.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        row["source"] = "far" if number % 3 else "near"
+        row["class"] = "Tuberculosis" if row["class"] == "Focal" else row["class"]
+    with (home / "other.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return home / "other.csv"
+
+
+@pytest.fixture(scope="module")
+def figures(classifier, elsewhere):
+    return evaluate_everywhere(classifier, judged_images(elsewhere, None, everything=True))
+
+
+def test_each_source_is_counted(classifier, elsewhere, figures):
+    with elsewhere.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    answers = [classifier.predict(elsewhere.parent / row["file"]) for row in rows]
+    assert list(figures["by_source"]) == ["far", "near", ALL]
+    for name, found in figures["by_source"].items():
+        here = [(row, one) for row, one in zip(rows, answers, strict=True) if name in (ALL, row["source"])]
+        known = [(row["class"], one) for row, one in here if row["class"] != "Tuberculosis"]
+        said = [(label, one.label) for label, one in known if one.label is not None]
+        most = [
+            max(one.probabilities, key=lambda key, one=one: one.probabilities[key]) == label for label, one in known
+        ]
+        unknown = [one.label is not None for row, one in here if row["class"] == "Tuberculosis"]
+        assert (found["images"], found["known"], found["unknown"]) == (len(here), len(known), len(unknown))
+        expected = {
+            "accuracy": np.mean(most),
+            "coverage": len(said) / len(known),
+            "accuracy_answered": np.mean([label == answer for label, answer in said]),
+            "refused": np.mean([one.chest_xray is False for _, one in here]),
+            "answered_wrong": np.mean(unknown),
+        }
+        for key, value in expected.items():
+            assert found[key]["value"] == pytest.approx(value, abs=1e-6), (name, key)
+            assert found[key]["low"] <= found[key]["value"] <= found[key]["high"]
+    assert figures["unknown_classes"]["Tuberculosis"]["answered_wrong"] == figures["by_source"][ALL]["answered_wrong"]
+    assert figures["images"] == sum(row["class"] != "Tuberculosis" for row in rows)
+
+
+def test_a_perfectly_calibrated_half_is_far_from_sure_ones(classifier, elsewhere, figures):
+    """Guo et al., equation 3, once more by hand over the images whose class is known."""
+    with elsewhere.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] != "Tuberculosis"]
+    sure, right = [], []
+    for row in rows:
+        probabilities = classifier.predict(elsewhere.parent / row["file"]).probabilities
+        best = max(probabilities, key=lambda key: probabilities[key])
+        sure.append(probabilities[best])
+        right.append(best == row["class"])
+    bins = np.ceil(np.array(sure) * 15)
+    expected = sum(abs(np.mean(np.array(sure)[bins == one]) - np.mean(np.array(right)[bins == one])) * np.mean(bins == one)
+                   for one in np.unique(bins))  # fmt: skip
+    assert figures["by_source"][ALL]["calibration_error"]["value"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_command_shows_sources_and_unknown_classes(models, elsewhere, tmp_path):
+    done = CliRunner().invoke(cli, ["evaluate", str(models / "int8.tflite"), str(elsewhere), "--all"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith("source\timages\tmost probable class right")
+    assert [line.split("\t")[0] for line in lines[2:5]] == ["far", "near", "all"]
+    assert "Tuberculosis: a class that the model does not have" in done.stdout
+    only = tmp_path / "only.csv"
+    with elsewhere.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] == "Tuberculosis"]
+    with only.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ("file", "class"))
+        writer.writeheader()
+        writer.writerows({"file": str(elsewhere.parent / row["file"]), "class": row["class"]} for row in rows)
+    found = json.loads(
+        CliRunner().invoke(cli, ["evaluate", str(models / "int8.tflite"), str(only), "--all", "--json"]).stdout
+    )
+    assert (found["images"], "accuracy" in found) == (0, False)
+    assert list(found["by_source"]) == [ALL]
+    assert CliRunner().invoke(cli, ["evaluate", str(models / "int8.tflite"), str(only), "--all"]).exit_code == 0

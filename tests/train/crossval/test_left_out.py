@@ -1,0 +1,153 @@
+"""Leaving a source out: who is trained on, who is tested, what cannot be; and the table of it on drawn phantoms."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.metrics import accuracy_score
+
+from freezenet.cli import cli
+from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
+from freezenet.train.crossval.left_out import left_out_values, part_without, with_groups
+from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.data.loading import load
+
+
+def dataset(*rows: str) -> Dataset:
+    """Each row: class, patient, group."""
+    samples = tuple(
+        Sample(f"{number}.png", *row.split()[:2], "", group=row.split()[2]) for number, row in enumerate(rows)
+    )
+    return Dataset(Path(), samples, True)
+
+
+MIXED = dataset(
+    "A p1 north", "A p2 north", "A p3 south", "A p4 south", "B p5 north", "B p6 north", "B p7 south", "B p8 south",
+    "C p9 north", "C p10 north",
+)  # fmt: skip
+
+
+def test_the_value_is_tested_whole_and_the_rest_trains():
+    part = part_without(MIXED, "south")
+    assert part.rows.tolist() == list(range(10))
+    assert np.flatnonzero(part.tested).tolist() == [2, 3, 6, 7]
+    assert (part.untested, part.reason) == ((), "")
+
+
+def test_what_no_other_value_has_is_neither_learned_nor_tested():
+    part = part_without(MIXED, "north")
+    assert part.untested == ("C",)
+    assert part.rows.tolist() == list(range(8))
+    assert part.rows[part.tested].tolist() == [0, 1, 4, 5]
+
+
+def test_a_patient_in_two_places_is_tested_and_not_trained_on():
+    more = (Sample("x.png", "A", "p3", "", group="north"), Sample("y.png", "A", "p11", "", group="south"))
+    moved = replace(MIXED, samples=(*MIXED.samples, *more))
+    assert 10 not in part_without(moved, "south").rows
+    # Nor is p3's image of the south used where the north is tested.
+    assert part_without(moved, "north").rows.tolist() == [0, 1, 3, 4, 5, 6, 7, 10, 11]
+
+
+def test_a_class_of_one_patient_elsewhere_cannot_be_learned():
+    few = dataset(
+        "A p1 north", "A p2 south", "A p9 south", "B p3 north", "B p4 south", "C p5 south", "C p6 south", "C p7 north"
+    )
+    part = part_without(few, "north")
+    assert part.untested == ("B",)
+    assert part.reason == ""
+
+
+def test_where_nothing_can_be_tested_it_says_why():
+    apart = dataset("A p1 north", "A p2 north", "B p3 south", "B p4 south", "C p5 south", "C p6 south")
+    assert part_without(apart, "north").reason == "no other A to learn from"
+    assert part_without(apart, "south").reason == "no other B or C to learn from"
+    single = dataset("A p1 north", "A p2 north", "A p3 south", "A p4 south", "B p5 south", "B p6 south")
+    assert part_without(single, "south").reason == "the rest holds one class only, A"
+
+
+@pytest.fixture(scope="module")
+def data(phantoms, tmp_path_factory) -> Path:
+    """Phantoms of three sites; the site `east` alone has one class, and no site is written for some."""
+    folder = tmp_path_factory.mktemp("sites")
+    with phantoms.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    patients = sorted({row["patient_id"] for row in rows})
+    for row in rows:
+        number = patients.index(row["patient_id"])
+        row["file"] = str(phantoms.parent / row["file"])
+        row["Site"] = "east" if row["class"] == "Focal" else ("north", "south", "nan")[number % 3]
+    with (folder / "sites.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder / "sites.csv"
+
+
+def test_any_column_of_the_csv_will_do(data, tmp_path):
+    found = with_groups(load(data), "Site")
+    assert left_out_values(found) == ["east", "north", "south"]
+    assert {one.group for one in found.samples if one.label == "Focal"} == {"east"}
+    for column, kind, words in (
+        ("nowhere", DataError, "A column nowhere is required"),
+        ("class", SettingError, "source, hospital or device"),
+        ("source", DataError, "At least two values"),
+    ):
+        with pytest.raises(kind, match=words):
+            with_groups(load(data), column)
+    with pytest.raises(DataError, match="Got: a folder"):
+        with_groups(replace(load(data), data=data.parent), "Site")
+
+
+def test_the_command_sets_inside_beside_outside(data, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["crossval", str(data), "--out", str(out), "--leave-out", "Site", "--folds", "2", "--weights", "none",
+                 "--cache", str(tmp_path / "cache")]  # fmt: skip
+    for setting in ("image_size=64", "alpha=.35", "epochs=1", "batch_size=32"):
+        arguments += ["--set", setting]
+    done = CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("mobile-freezenet: transfer gap ")
+    assert "cannot be tested outside: Focal comes from east alone" in done.stdout
+    summary = json.loads((out / "crossval.json").read_text())
+    found = summary["transfer"]["recipes"]["mobile-freezenet"]
+    assert summary["transfer"]["column"] == "Site"
+    runs = sorted(path.name for path in (out / "mobile-freezenet" / "seed-0").iterdir())
+    assert runs == ["fold-1", "fold-2", "without-2", "without-3"]
+    # One cache of the images and one of each version serve folds and left-out values, which are other sets of images.
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.name != "ood-versions"]) == 1
+    assert len(list((tmp_path / "cache" / "ood-versions").iterdir())) == 3
+
+    with data.open(newline="", encoding="utf-8") as file:
+        site = {row["file"]: row["Site"] for row in csv.DictReader(file)}
+    with (out / "mobile-freezenet" / "seed-0" / "without-2" / "predictions.csv").open(
+        newline="", encoding="utf-8"
+    ) as file:
+        rows = list(csv.DictReader(file))
+    assert {row["class"] for row in rows} == {"Clear", "Diffuse", "Focal", "Reticular"}
+    assert {site[row["file"]] for row in rows if row["split"] == "test"} == {"north"}
+    assert {site[row["file"]] for row in rows if row["split"] != "test"} == {"east", "south", "nan"}
+    tested = [row for row in rows if row["split"] == "test"]
+    expected = accuracy_score([row["class"] for row in tested], [row["answer"] for row in tested])
+    assert found["values"]["north"]["outside"]["accuracy"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert found["values"]["north"]["images"] == len(tested)
+
+    with (out / "transfer.csv").open(newline="", encoding="utf-8") as file:
+        cells = {(row["class"], row["value"]): row for row in csv.DictReader(file)}
+    clear = [row for row in tested if row["class"] == "Clear"]
+    assert float(cells["Clear", "north"]["outside"]) == pytest.approx(
+        np.mean([row["answer"] == "Clear" for row in clear]), abs=1e-6
+    )
+    assert cells["Focal", "east"]["outside"] == ""
+    assert cells["Focal", "east"]["inside"] != ""
+    # What lies there is used again, and another column is not mixed in.
+    again = CliRunner().invoke(cli, [*arguments, "--json"])
+    assert json.loads(again.stdout)["transfer"] == summary["transfer"]
+    other = CliRunner().invoke(cli, [one.replace("Site", "source") for one in arguments])
+    assert isinstance(other.exception, FreezenetError)

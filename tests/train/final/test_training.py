@@ -1,0 +1,156 @@
+"""A final model: from all images, chosen and judged on the answers of folds, end to end on drawn phantoms."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from sklearn.metrics import accuracy_score, f1_score
+
+from freezenet.cli import cli
+from freezenet.convert.models import convert
+from freezenet.convert.options import ConvertOptions
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.train.crossval.plan import CrossValidation, Fold
+from freezenet.train.crossval.validation import cross_validate, in_this_process, read_data_by_arm
+from freezenet.train.final.out_of_fold import final_recipe, read_out_of_fold
+from freezenet.train.final.training import train_final
+from freezenet.train.options import TrainingOptions
+from freezenet.train.recipes.recipe import load_arms
+from freezenet.train.run import Run
+
+SMALL = ("image_size=64", "alpha=.35", "epochs=3", "batch_size=32", "learning_rate=2e-3")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def home(phantoms, tmp_path_factory) -> Path:
+    """A finished cross-validation of two folds."""
+    home = tmp_path_factory.mktemp("final")
+    options = TrainingOptions("none", home / "cache")
+    asked = CrossValidation(phantoms, load_arms("mobile-freezenet", SMALL), 2, options=options)
+    cross_validate(asked, home / "crossval", data=read_data_by_arm(phantoms, asked.recipes), engine=in_this_process)
+    return home
+
+
+@pytest.fixture(scope="module")
+def trained(phantoms, home):
+    options = TrainingOptions("none", home / "cache")
+    metrics = train_final(phantoms, home / "run", crossval=home / "crossval", options=options)
+    return metrics, Run.open(home / "run")
+
+
+def tested(home: Path) -> dict[str, dict[str, str]]:
+    """File -> its row of predictions.csv in the fold that tested it."""
+    found = {}
+    for number in (1, 2):
+        run = Fold("mobile-freezenet", 0, number).run(home / "crossval")
+        found |= {row["file"]: row for row in run.read_predictions("test")}
+    return found
+
+
+def test_every_image_trains(trained, phantoms):
+    _, run = trained
+    assert {row["split"] for row in run.splits} == {"train"}
+    assert sorted(row["file"] for row in run.splits) == sorted(row["file"] for row in rows_of(phantoms))
+    assert run.final
+    assert run.recipe.stopping == "fixed"
+
+
+def test_epochs_are_the_median_of_the_folds(trained, home):
+    best = []
+    for number in (1, 2):
+        losses = [
+            float(row["val_loss"])
+            for row in rows_of(Fold("mobile-freezenet", 0, number).run(home / "crossval").history_file)
+        ]
+        best.append(losses.index(min(losses)) + 1)
+    metrics, run = trained
+    assert metrics["epochs"] == run.recipe.epochs == round(np.median(best))
+    assert len(rows_of(run.history_file)) == metrics["epochs"]
+    assert "val_loss" not in rows_of(run.history_file)[0]
+
+
+def test_the_figures_are_those_of_the_folds(trained, home):
+    metrics, run = trained
+    answers = tested(home)
+    truth, said = zip(*((one["class"], one["answer"]) for one in answers.values()), strict=True)
+    assert metrics["measured_on"] == "out-of-fold"
+    assert metrics["images"] == len(answers)
+    assert metrics["accuracy"]["value"] == pytest.approx(accuracy_score(truth, said), abs=1e-6)
+    assert metrics["macro_f1"]["value"] == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-6)
+    for row in rows_of(run.predictions_file):
+        assert row["split"] == "out-of-fold"
+        for label in run.labels:
+            assert float(row[label]) == pytest.approx(float(answers[row["file"]][label]), abs=1e-6)
+
+
+def test_the_card_says_what_the_figures_are(trained, home):
+    metrics, run = trained
+    result = convert(run, home / "models", options=ConvertOptions(variants=("float32", "int8"), acceptance=False))
+    assert list(result["variants"]) == ["float32", "int8"]
+    classifier = Classifier(home / "models" / "int8.tflite")
+    content = classifier.card.content
+    assert verify(classifier).passed
+    assert content["accuracy"]["side"] == "out-of-fold"
+    assert content["accuracy"]["accuracy"] == metrics["accuracy"]
+    assert content["against_keras"]["images"] == metrics["images"]
+    assert content["confidence"]["temperature"] == run.decision["confidence"]["temperature"]
+    # Its OOD gate is fitted on the integer file; on most of its own images it has nothing to refuse.
+    passed = [classifier.predict(path).chest_xray for path, _ in run.paths("train")[:60]]
+    assert np.mean(passed) > 0.95
+    shown = CliRunner().invoke(cli, ["inspect", str(home / "models" / "int8.tflite")]).stdout
+    assert f"on {metrics['images']} out-of-fold images, the cross-validation's float networks" in shown
+    assert "validation images" not in shown
+    refused = CliRunner().invoke(
+        cli, ["evaluate", str(home / "models" / "int8.tflite"), run.manifest["data"], "--run", str(run.folder)]
+    )
+    assert "trained on all images" in str(refused.exception)
+
+
+def test_a_distilled_one_learns_from_the_folds(home, phantoms, monkeypatch):
+    from freezenet.train.final import training as module
+
+    seen = []
+    original = module.fit_network
+    monkeypatch.setattr(
+        module, "fit_network", lambda run, data, **others: seen.append(data) or original(run, data, **others)
+    )
+    done = CliRunner().invoke(
+        cli, ["train", str(phantoms), "--out", str(home / "distilled"), "--final", str(home / "crossval"), "--distill", "--weights",
+              "none", "--cache", str(home / "cache"), "--json"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (data,) = seen
+    answers = tested(home)
+    for row in (0, 7, 50):
+        sample = data.dataset.samples[row]
+        expected = [0.5 * float(answers[sample.file][label]) + 0.5 * (label == sample.label) for label in data.labels]
+        assert data.targets[row] == pytest.approx(expected, abs=1e-5)
+    assert json.loads((home / "distilled" / "run.json").read_text())["final"]["distill"] is True
+
+
+def test_what_cannot_be_used_is_one_sentence(home, phantoms, tmp_path):
+    options = TrainingOptions("none", home / "cache")
+    with pytest.raises(DataError, match=r"^A folder of freezenet crossval is required by --final\. Got: "):
+        train_final(phantoms, tmp_path / "run", crossval=tmp_path, options=options)
+    with pytest.raises(SettingError, match="without --not-cxr"):
+        train_final(phantoms, tmp_path / "run", crossval=home / "crossval", options=replace(options, not_cxr=tmp_path))
+    arm, recipe = final_recipe(home / "crossval")
+    data = read_data_by_arm(phantoms, {arm: recipe})[arm]
+    part = data.some(np.arange(100))
+    with pytest.raises(DataError, match="The data of the cross-validation are required"):
+        read_out_of_fold(home / "crossval", arm, recipe, part)
+    done = CliRunner().invoke(cli, ["train", str(phantoms), "--out", str(tmp_path / "x"), "--distill"])
+    assert done.exit_code == 2
