@@ -10,6 +10,7 @@ setup(
         "freezenet": ["py.typed"],
         "freezenet.benchmarks": ["templates/*.html"],
         "freezenet.convert.package": ["templates/*.md"],
+        "freezenet.edge_runtime.screen.summary": ["templates/*.html"],
         "freezenet.edge_runtime.server": ["page/*"],
         "freezenet.train.recipes": ["*.toml"],
     },
