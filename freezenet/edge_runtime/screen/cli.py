@@ -26,10 +26,17 @@ logger = logging.getLogger(__name__)
 @click.argument("model", type=click.Path(), required=False)
 @click.argument("images", metavar="IN", required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), metavar="OUT", help="Folder for the rows; the same one goes on."
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="OUT",
+    help="Folder for the rows; the same one goes on.",
 )
 @click.option(
-    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="This machine, or a Ray cluster."
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="This machine, or a Ray cluster.",
 )
 @click.option(
     "--address",
@@ -77,7 +84,9 @@ def screen(
         from freezenet.edge_runtime.screen.summary.page import summarize
 
         written = summarize(summary, settings.only)
-        click.echo(json.dumps(written) if as_json else "\n".join(f"{key:<10} {value}" for key, value in written.items()))
+        click.echo(
+            json.dumps(written) if as_json else "\n".join(f"{key:<10} {value}" for key, value in written.items())
+        )
         return
     if model is None or images is None or out is None:
         raise click.UsageError("MODEL, IN and --out OUT are required, or --summary OUT.")
@@ -93,7 +102,9 @@ def screen(
     finally:
         screening.close()
     text = f"{outcome.inputs} rows: {', '.join(f'{number} {status}' for status, number in outcome.statuses.items()) or 'none'}; "
-    click.echo(json.dumps({"out": str(out), **outcome.to_dict()}) if as_json else f"{text}{outcome.duplicates} duplicates")
+    click.echo(
+        json.dumps({"out": str(out), **outcome.to_dict()}) if as_json else f"{text}{outcome.duplicates} duplicates"
+    )
     if not outcome.finished:
         logger.warning("Stopped before the end; the same command goes on.")
         sys.exit(128 + (stop.signal or signal.SIGTERM))

@@ -1,9 +1,9 @@
 """The folder that a screening writes, and its file names.
 
-    rows/shard-00000.parquet  the rows           manifest/part-00000.parquet  every input, once
-    job.json, card.json       what was asked     cam/00000/00000000.png       pictures
-    summary/                  written by --summary
-    _SUCCESS                  all rows are there .state/                      indexes and lock, which can be made again
+rows/shard-00000.parquet  the rows           manifest/part-00000.parquet  every input, once
+job.json, card.json       what was asked     cam/00000/00000000.png       pictures
+summary/                  written by --summary
+_SUCCESS                  all rows are there .state/                      indexes and lock, which can be made again
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ class ScreenFolder:
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"A folder that `freezenet screen` wrote is required. Got: {self.path}.") from None
         if version != FOLDER_VERSION:
-            raise DataError(f"A folder of version {FOLDER_VERSION} is required. Got: {version!r:.40}; update freezenet.")
+            raise DataError(
+                f"A folder of version {FOLDER_VERSION} is required. Got: {version!r:.40}; update freezenet."
+            )
         return job
 
     def finished_shards(self) -> list[Path]:

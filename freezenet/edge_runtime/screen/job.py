@@ -106,9 +106,7 @@ class Screening:
             self.folder.begin(self._job, classifier.file.associated(CARD_FILE))
             self._schema = row_schema(self._job["labels"], self._job["gates"])
             self._contents = ContentIndex(self.folder.contents_index)
-            self._duplicates = Duplicates(
-                self.folder, self._contents, self._size, content_columns_of(self._job)
-            )
+            self._duplicates = Duplicates(self.folder, self._contents, self._size, content_columns_of(self._job))
         except BaseException:
             self._lock.close()
             raise
@@ -131,7 +129,12 @@ class Screening:
             outcome = self.outcome()
             if listing is None or outcome.inputs < listing.inputs:
                 return outcome
-            finished = {**outcome.to_dict(), "finished": True, "repeated": listing.repeated, "passed_over": listing.passed_over}
+            finished = {
+                **outcome.to_dict(),
+                "finished": True,
+                "repeated": listing.repeated,
+                "passed_over": listing.passed_over,
+            }
             write_bytes(self.folder.success_file, json.dumps(finished, indent=1).encode(), durable=True)
             return self.outcome()
         finally:

@@ -137,6 +137,8 @@ class Manifest:
                 return
             self._names.add(number, (one.uri for one in found), number * self._size)
             yield shard
+            if len(found) < self._size:
+                return
             number += 1
 
     def _fresh(self, found: Iterator[Found], earlier: int, repeated: Counter[str]) -> Iterator[Found]:

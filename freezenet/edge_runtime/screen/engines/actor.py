@@ -81,6 +81,5 @@ def _items(batch: Mapping[str, Any] | pa.Table) -> list[Item]:
     numbers = columns.get("number") or list(itertools.islice(itertools.count(), count))
     others = [columns.get(name) or [None] * count for name in Item._fields[2:]]
     return [
-        Item(int(number), str(uri), *rest)
-        for number, uri, *rest in zip(numbers, columns["uri"], *others, strict=True)
+        Item(int(number), str(uri), *rest) for number, uri, *rest in zip(numbers, columns["uri"], *others, strict=True)
     ]

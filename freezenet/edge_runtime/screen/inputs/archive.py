@@ -104,7 +104,15 @@ class OpenArchives:
         try:
             with self._zips[uri].open(member) as inside:
                 return inside.read(most)
-        except (zipfile.BadZipFile, KeyError, RuntimeError, EOFError, OSError, ValueError, NotImplementedError) as error:
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            RuntimeError,
+            EOFError,
+            OSError,
+            ValueError,
+            NotImplementedError,
+        ) as error:
             raise DataError(
                 f"A member that can be unpacked is required. Got: {one_line(error, 120) or type(error).__name__}."
             ) from None
