@@ -203,7 +203,9 @@ class _Writer:
         card = make_card(self.run, variant, self.calibration, interpreter, verdict.to_dict(), self.test, scores)
         card["made"] = made
         return {
-            profile: packed(keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run)
+            profile: packed(
+                keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run, self.validation.pixels
+            )
             for profile in profiles
             for outputs in [outputs_of(profile, self.converter.model)]
         }

@@ -47,8 +47,9 @@ class Duplicates:
             if sha256 is None:
                 continue
             # The index may hold this shard already, from before a kill.
-            first = min(known.get(sha256, row["number"]), own.setdefault(sha256, row["number"]))
-            if first >= start and first != row["number"]:
+            number: int = row["number"]
+            first = min(known.get(sha256, number), own.setdefault(sha256, number))
+            if first >= start and first != number:
                 self._take_over(row, rows[first - start])
             elif first < start:
                 elsewhere[first // self._size].append((row, first % self._size))

@@ -90,7 +90,7 @@ class Screening:
         self.folder, self._source, self._size = ScreenFolder(out), source, settings.shard
         self._lock = self.folder.lock()
         self._identity = {key: classifier.identity[key] for key in ("model_sha256", "card_sha256")}
-        self._job = {
+        self._job: dict[str, Any] = {
             "version": FOLDER_VERSION,
             **self._identity,
             "input": source.identity,

@@ -39,7 +39,8 @@ def dicom_identity(data: bytes) -> Identity:
     try:
         with without_pydicom_warnings():
             found, _ = parsed(data, (*_KEYWORDS, *_DATES), may_inflate=False)
-            return Identity(*(_value(found, keyword) for keyword in _KEYWORDS), _month(found))
+            study, series, instance = (_value(found, keyword) for keyword in _KEYWORDS)
+            return Identity(study, series, instance, _month(found))
     except (DataError, HeavyImage, MemoryError):
         return Identity()
 

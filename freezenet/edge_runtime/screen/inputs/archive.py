@@ -65,7 +65,7 @@ def _in_tar(file: IO[bytes], uri: str) -> Iterator[tuple[str, Found]]:
     with tarfile.open(fileobj=file, mode="r:") as archive:
         source = os.path.basename(uri)
         while (member := archive.next()) is not None:
-            archive.members = []  # or a list of all of them would grow in the memory
+            archive.members = []  # type: ignore[attr-defined]  # or a list of all of them would grow in the memory
             if member.isreg() and not member.issparse():
                 name = as_text(member.name)
                 yield (
