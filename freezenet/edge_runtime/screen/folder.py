@@ -1,8 +1,8 @@
 """The folder that a screening writes, and its file names.
 
 rows/shard-00000.parquet  the rows           manifest/part-00000.parquet  every input, once
-job.json, card.json       what was asked     cam/00000/00000000.png       pictures
-summary/                  written by --summary
+job.json, card.json       what was asked     listing.json                 what was found, once all is listed
+summary/                  by --summary       cam/00000/00000000.png       pictures
 _SUCCESS                  all rows are there .state/                      indexes and lock, which can be made again
 """
 

@@ -48,6 +48,12 @@ class _Index:
         """Return the numbers of the shards that are in it."""
         return {number for (number,) in self._database.execute("SELECT shard FROM shards")}
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._database:
+            self._database.execute("DELETE FROM digests")
+            self._database.execute("DELETE FROM shards")
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

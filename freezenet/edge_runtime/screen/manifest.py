@@ -82,8 +82,9 @@ class Manifest:
         folder.mkdir(exist_ok=True)
         last = self.parts() - 1
         if last >= 0 and self.listing() is None and len(self.shard(last)) < size:
-            # Of a listing that was killed at its end; its names are not in the index yet.
+            # Of a listing that was killed at its end: what it did not come to may belong here.
             self._part(last).unlink()
+            names.clear()
         known = names.shards()
         for number in range(self.parts()):
             if number not in known:
@@ -91,7 +92,8 @@ class Manifest:
 
     @property
     def _end(self) -> Path:
-        return self._folder / "listing.json"
+        # Beside the folder, in which nothing but Parquet lies for those who read it as one table.
+        return self._folder.with_name("listing.json")
 
     def _part(self, number: int) -> Path:
         return self._folder / f"part-{number:05d}.parquet"

@@ -41,6 +41,8 @@ def connect(address: str, variables: Mapping[str, str]) -> None:
 
     # Started by `uv run`, Ray would copy the working directory, and with it perhaps all images, to each machine.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    # What its core says on stderr by itself is no sentence for a user; failures are raised.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         ray.init(
             address=None if address == "local" else address,

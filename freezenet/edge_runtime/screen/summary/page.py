@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from freezenet.edge_runtime.card import CardContent
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.files import write_bytes
+from freezenet.edge_runtime.screen.engines.answers import OOD, PROBABILITY
 from freezenet.edge_runtime.screen.folder import ScreenFolder
 from freezenet.edge_runtime.screen.summary.drift import Drift
 from freezenet.edge_runtime.screen.summary.figures import Figures, counted_rows, reference_histograms
@@ -109,6 +110,7 @@ def _page(
     )  # fmt: skip
     environment.filters["number"] = lambda value: f"{value:,}"
     environment.filters["share"] = lambda value, total: f"{value / total:.1%}" if total else ""
+    environment.filters["title_of"] = _title
     expected = reference_histograms(reference) if reference else {}
     bars = {name: _bars(one, figures.histograms[name]) for name, one in expected.items() if name in figures.histograms}
     columns = list(summary["answers"])
@@ -124,6 +126,13 @@ def _page(
         errors=list(summary["errors"].items())[:_SHOWN],
         first=_first_rows(folder),
     )
+
+
+def _title(quantity: str) -> str:
+    """Return the name of a quantity for people."""
+    if quantity.startswith(PROBABILITY):
+        return f"probability of {quantity.removeprefix(PROBABILITY)}"
+    return f"OOD gate {int(quantity.removeprefix(OOD)) + 1}" if quantity.startswith(OOD) else quantity
 
 
 def _bars(reference: Histogram, found: Histogram) -> list[tuple[str, float, float]]:
