@@ -54,16 +54,17 @@ class ScreenFolder:
         """
         if self.job_file.is_file():
             self._check(job)
-        elif self.path.is_dir() and any(one.name != self._state.name for one in self.path.iterdir()):
+        elif self.path.is_dir() and any(not one.name.startswith(".") for one in self.path.iterdir()):
             raise SettingError(
                 f"An empty folder, or that of the same screening, is required for --out. Got: {self.path} with other files."
             )
+        # First of all, or a folder that a kill left half-made would be a strange one.
+        write_bytes(self.job_file, json.dumps(job, indent=1).encode(), durable=True)
         for one in (self.rows, self._state):
             one.mkdir(parents=True, exist_ok=True)
         for one in (self.path, self.rows, self.manifest):
             remove_partial(one)
         write_bytes(self.card_file, card)
-        write_bytes(self.job_file, json.dumps(job, indent=1).encode(), durable=True)
 
     def lock(self) -> IO[bytes]:
         """Keep every other process out until what is returned is closed.

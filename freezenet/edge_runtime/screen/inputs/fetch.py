@@ -68,7 +68,7 @@ def _piece(uri: str, offset: int, length: int) -> bytes:
     system, path = file_system(uri)
 
     def ask() -> bytes:
-        found = system.cat_file(path, offset, offset + length) if length else b""
+        found = system.cat_file(path, start=offset, end=offset + length) if length else b""
         if len(found) != length:
             raise OSError(f"{len(found)} of {length} bytes")
         return found

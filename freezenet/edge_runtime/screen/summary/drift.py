@@ -95,6 +95,6 @@ def _joined(reference: Sequence[int], counts: Sequence[int], is_ordered: bool) -
 
 
 def chi_square(probability: float, degrees: int) -> float:
-    """Return the quantile of the chi-square distribution, by Wilson and Hilferty (PNAS 17, 1931, 684): within 1 % of it above .9."""
+    """Return the quantile of the chi-square distribution, by Wilson and Hilferty (PNAS 17, 1931, 684), which is within 4 % of it."""
     spread = 2 / (9 * degrees)
     return degrees * (1 - spread + NormalDist().inv_cdf(probability) * math.sqrt(spread)) ** 3

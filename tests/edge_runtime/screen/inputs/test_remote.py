@@ -11,7 +11,7 @@ import pytest
 moto_server = pytest.importorskip("moto.server", reason="moto[server] is not installed")
 pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
 boto3 = pytest.importorskip("boto3")
-from werkzeug.serving import make_server  # noqa: E402
+from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
 _SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -49,11 +49,18 @@ class Trouble:
         return self.application(environ, start_response)
 
 
+class Quiet(WSGIRequestHandler):
+    """Says nothing."""
+
+    def log(self, *_):
+        pass
+
+
 @pytest.fixture
 def bucket(monkeypatch, archive):
     """(URL, server with trouble) of a bucket with the archive's files, and some that are none."""
     trouble = Trouble(moto_server.DomainDispatcherApplication(moto_server.create_backend_app))
-    server = make_server("127.0.0.1", 0, trouble, threaded=True)
+    server = make_server("127.0.0.1", 0, trouble, threaded=True, request_handler=Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for name, value in {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}", "AWS_ACCESS_KEY_ID": "test",
                         "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}.items():  # fmt: skip
