@@ -20,6 +20,7 @@ VERBS = {
     "crossval": "freezenet.train.crossval.cli",
     "convert": "freezenet.convert.cli",
     "sign": "freezenet.convert.cli",
+    "export-app": "freezenet.convert.cli",
     "export-hub": "freezenet.convert.cli",
     "evaluate": "freezenet.benchmarks.cli",
     "compare": "freezenet.benchmarks.cli",

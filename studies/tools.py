@@ -95,14 +95,14 @@ def executable(names: Sequence[str], package: str) -> str:
     raise MissingToolError(f"The program {names[0]} is required. Got: none; run: apt-get install {package}.")
 
 
-def run_tool(command: Sequence[str], what: str, timeout: float = 600, **variables: str) -> str:
+def run_tool(command: Sequence[str], what: str, timeout: float = 600, text: str | None = None, **variables: str) -> str:
     """Run an installer and return its stdout; MissingToolError with the last line of its stderr where it fails.
 
-    timeout: seconds. variables: of the environment, beside this process's own.
+    timeout: seconds. text: for its stdin. variables: of the environment, beside this process's own.
     """
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=timeout, stdin=subprocess.DEVNULL,
+            command, capture_output=True, text=True, check=False, timeout=timeout, input=text or "",
             env={**os.environ, **variables},
         )  # fmt: skip
     except (subprocess.TimeoutExpired, OSError) as error:

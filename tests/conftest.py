@@ -209,6 +209,22 @@ def models(run, made_once) -> Path:
     return made_once("converted", lambda folder: convert(run, folder / "models", options=options)) / "models"
 
 
+@pytest.fixture(scope="session")
+def phone_model(run, made_once) -> Path:
+    """int8.tflite with temperature, abstention and OOD gate, of phantoms."""
+    from freezenet.convert.models import convert
+    from freezenet.convert.options import ConvertOptions
+    from freezenet.train.run import Run
+
+    def make(home: Path) -> None:
+        folder = Path(shutil.copytree(run.folder, home / "run"))
+        decision = Run.open(folder).decision_file
+        shutil.copyfile(run.folder.parent / decision.name, decision)
+        convert(folder, home / "models", options=ConvertOptions(variants=("int8",), acceptance=False))
+
+    return made_once("phone", make) / "models" / "int8.tflite"
+
+
 @pytest.fixture
 def own_models(models, tmp_path) -> Path:
     """A copy of the MODELS folder that a test may change."""

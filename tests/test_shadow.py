@@ -48,10 +48,11 @@ CASES = {
     "doctor": "doctor",
     "sign": "sign {out}/signed --key key.pem",
     "export-hub": "export-hub $/models {out}/hub",
+    "export-app": "export-app $/models/int8.tflite {out}/app --android",
     "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance",
 }
 #: Verbs that load TensorFlow take seconds to start; what they import lies in one process, the same for both ways to start.
-ONCE = {"crossval", "evaluate", "compare", "export-hub", "data", "pipeline"}
+ONCE = {"crossval", "evaluate", "compare", "export-hub", "export-app", "data", "pipeline"}
 
 
 @pytest.fixture(scope="module")

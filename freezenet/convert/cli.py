@@ -1,4 +1,4 @@
-"""The verbs `convert`, `sign` and `export-hub`."""
+"""The verbs `convert`, `sign`, `export-app` and `export-hub`."""
 
 from __future__ import annotations
 
@@ -139,6 +139,27 @@ def sign(models: Path, key: Path, overwrite: bool) -> None:
         passphrase = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
         files = sign_folder(models, key, passphrase, overwrite)
     click.echo(f"{models / SIGNATURE_FILE}\t{counted(len(files), 'file')}")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--web", is_flag=True, help="Write the web app; so it is where neither is asked for.")
+@click.option("--android", is_flag=True, help="Write the Android app.")
+@click.option(
+    "--without-ood-gate", is_flag=True, help="Also take a file without OOD gate, which names a class for any picture."
+)
+@overwrite_option
+def export_app(model: Path, out: Path, web: bool, android: bool, without_ood_gate: bool, overwrite: bool) -> None:
+    """Write a phone app DIR with a MODEL file: it answers offline, and its rules are for an app of your own, too.
+
+    DIR/README.md tells the five steps from there to a phone.
+    """
+    from freezenet.convert.app.export import export_app as write
+
+    options = {"without_ood_gate": without_ood_gate, "overwrite": overwrite}
+    for name in write(model, out, web=web or not android, android=android, **options):
+        click.echo(out / name)
 
 
 @click.command()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from freezenet.edge_runtime.classifier import Classifier, Prediction
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -96,5 +96,7 @@ def _with_workers(
 def _answer(classifier: Classifier, image: str | Path | bytes, overlay: bool) -> Prediction | FreezenetError:
     try:
         return classifier.predict(image, overlay=overlay)
+    except ModelError:  # the fault of no image
+        raise
     except FreezenetError as error:
         return error

@@ -59,10 +59,24 @@ class _GoldenVectors(TypedDict):
     vectors: list[GoldenVector]
 
 
+class GoldenDecision(TypedDict):
+    """Scores, and features or null, with the answer that a rule of its own, the keys of a card, makes of them."""
+
+    name: str
+    rule: dict[str, Any]
+    scores: list[float]
+    features: Any
+    answer: GoldenAnswer
+
+
 class Golden(_GoldenVectors, total=False):
-    """The golden vectors, the interpreter, version and processor that recorded them, and `ModelCard.rule_sha256` then."""
+    """The golden vectors, the interpreter, version and processor that recorded them, and `ModelCard.rule_sha256` then.
+
+    Beside them stand decisions, which need no picture and no network.
+    """
 
     rule_sha256: str
+    decisions: list[GoldenDecision]
 
 
 class Network(TypedDict):

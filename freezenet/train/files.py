@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.edge_runtime.files import remove_partial
 from freezenet.edge_runtime.files import write_atomically as write_atomically  # the device has both too
 from freezenet.edge_runtime.integrity.hashes import sha256_file as sha256_file
 
@@ -86,6 +87,8 @@ def prepare_output(folder: Path, finished: str | None, overwrite: bool) -> None:
         _empty(folder, finished)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).touch()
+    for one in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        remove_partial(one)
 
 
 def prepare_file(path: Path, overwrite: bool, source: Path) -> None:

@@ -25,7 +25,7 @@ PAGE = Path(__file__).parent / "page"
 TIMEOUT = 60
 
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".json": "application/json"}
-_FLAGS = (
+FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
     # Whatever the browser would look up elsewhere, it finds nothing.
@@ -119,7 +119,7 @@ def _browse(chromium: str, url: str, site: Site) -> None:
     """Open the page until all answers are there, or none came for a while."""
     with tempfile.TemporaryDirectory(prefix="freezenet-browser-", ignore_cleanup_errors=True) as home:
         environment = {**os.environ, "XDG_CONFIG_HOME": home, "XDG_CACHE_HOME": home}
-        command = [chromium, *_FLAGS, f"--user-data-dir={home}/profile", url]
+        command = [chromium, *FLAGS, f"--user-data-dir={home}/profile", url]
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment,
             start_new_session=True,

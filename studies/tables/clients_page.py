@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from studies.clients.cell import Cell
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
+from studies.tables.phone_table import phone_table
 
 
 def clients_table(result: dict[str, Any]) -> str:
@@ -29,7 +31,21 @@ def _section(result: dict[str, Any]) -> str:
     return f"Recipe `{result['recipe']}`; {result['environment']['cpu']}; {named}:\n\n{clients_table(result)}"
 
 
-PAGE = Page("docs/clients.md", "clients_page", lambda results: each_result(results, "clients", _section))
+def _phone_section(result: dict[str, Any]) -> str:
+    what = f"{result['pictures']} pictures, {result['refused']} refused and {result['uncertain']} uncertain"
+    return (
+        f"The apps' own code, `{result['variant']}`, {what}; {result['environment']['cpu']}:\n\n{phone_table(result)}"
+    )
+
+
+def _part(results: Path) -> str:
+    clients, phones = (
+        each_result(results, name, section) for name, section in (("clients", _section), ("phone", _phone_section))
+    )
+    return "\n".join(filter(None, (clients, phones)))
+
+
+PAGE = Page("docs/clients.md", "clients_page", _part)
 
 if __name__ == "__main__":
     PAGE.command()()

@@ -203,7 +203,7 @@ def test_the_run_beside_the_models_is_found(models, run, command, tmp_path):
     code, out, err = command("compare", tmp_path / "models", "--json")
     assert code == 0
     assert json.loads(out)["took_part"]["train"] == 0
-    assert "files took part in the training (compared by content)" in err
+    assert "files judged took part in the training (compared by content)" in err
 
 
 def test_stored_scores_name_no_image(models, run):

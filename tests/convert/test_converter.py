@@ -139,7 +139,7 @@ def test_dynamic_has_float_activations_and_int8_filters(contents):
 
 
 def test_sizes_decode_the_names(contents):
-    from freezenet.convert.package.golden import golden_images
+    from freezenet.convert.package.golden_pictures import golden_images
     from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
     carried = sum(map(len, golden_images(PreprocessSpec(size=(96, 96))).values()))

@@ -18,7 +18,7 @@ def test_lists_become_tuples_and_text_a_path():
     [
         ({"variants": ("int8", "int4")}, "Variants of .* are required. Got: int4."),
         ({"profiles": ("phone",)}, "Profiles of edge, app are required. Got: phone."),
-        ({"calibration_images": 0}, "At least one calibration image is required. Got: 0."),
+        ({"calibration_images": 0}, "Setting calibration_images must be a whole number of at least 1. Got: 0."),
     ],
 )
 def test_what_cannot_be_is_refused(options, sentence):

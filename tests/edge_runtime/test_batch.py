@@ -15,7 +15,7 @@ import pytest
 from freezenet.edge_runtime import batch
 from freezenet.edge_runtime.batch import available_cores, predict_all
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -180,3 +180,13 @@ def test_ctrl_c_ends_the_command(models, images, workers):
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Interrupted."
     assert len(out.splitlines()) < len(files) / 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_that_cannot_compute_is_the_fault_of_no_image(classifier, images, monkeypatch, workers):
+    def broken(self, image, overlay=False):
+        raise ModelError("A network that can be computed is required. Got: a damaged one.")
+
+    monkeypatch.setattr(Classifier, "predict", broken)
+    with pytest.raises(ModelError, match="Got: a damaged one"):
+        list(predict_all(classifier, images, workers=workers))

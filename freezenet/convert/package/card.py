@@ -11,7 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.convert.package.golden import golden_images, golden_vectors, with_answers
+from freezenet.convert.package.golden import golden_vectors, with_answers
+from freezenet.convert.package.golden_pictures import golden_images
 from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
 from freezenet.convert.package.reference import reference_counts
 from freezenet.convert.ptq.calibration import Calibration

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from freezenet.edge_runtime.decision import NOT_CHEST, UNCERTAIN
+from freezenet.edge_runtime.decision import NOT_CHEST, UNCERTAIN, DecisionRule
+from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.ood import single_gates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from freezenet.edge_runtime.card import GoldenAnswer
-    from freezenet.edge_runtime.decision import Decision, DecisionRule
+    from freezenet.edge_runtime.card import GoldenAnswer, GoldenDecision
+    from freezenet.edge_runtime.decision import Decision
 
 #: Decimals of a recorded probability, and the largest difference that rounding to them leaves.
 DECIMALS, PROBABILITY_TOLERANCE = 6, 1e-6
@@ -92,6 +93,18 @@ def compare(
         probability=_largest(rule.probabilities(recorded_scores) - probabilities),
         ood=_largest([(one["score"] - other["score"]) / one["threshold"] for one, other in readings]),
     )
+
+
+def decision_holds(golden: GoldenDecision) -> bool:
+    """Whether this device's rule makes the recorded answer of recorded scores and features; a damaged one does not hold."""
+    try:
+        rule = DecisionRule.from_dict(golden["rule"], tuple(golden["rule"]["labels"]))
+        scores, features = np.asarray(golden["scores"], np.float64), golden["features"]
+        decision = rule.decide(scores, None if features is None else np.asarray(features, np.float64))
+        found = compare(decision, rule, golden["answer"], scores)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, ModelError):
+        return False
+    return found.equal and max(found.probability, found.ood) <= PROBABILITY_TOLERANCE
 
 
 def _same(own: GoldenAnswer, recorded: GoldenAnswer, other_kernels: bool) -> bool:

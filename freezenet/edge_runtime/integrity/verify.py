@@ -15,7 +15,7 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import DataError, RefusedError, one_line, require_type
 from freezenet.edge_runtime.images.preprocess import pixel_hash
-from freezenet.edge_runtime.integrity.answers import PROBABILITY_TOLERANCE, AnswerDifference, compare
+from freezenet.edge_runtime.integrity.answers import PROBABILITY_TOLERANCE, AnswerDifference, compare, decision_holds
 
 #: Largest difference of a score to its golden value for a model with float32 arithmetic inside.
 FLOAT_TOLERANCE = 1e-3
@@ -46,6 +46,8 @@ class Verification:
         ood_tolerance: What was allowed of that; None as for `tolerance`.
         rule_equal: Whether labels, preprocessing, temperature, thresholds and OOD gate in the card are those that the answers were
             recorded with; None where that was not recorded.
+        decisions: Number of recorded decisions, which need no network; 0 in files of an earlier version.
+        decisions_equal: Number of which this device's rule makes the recorded answer.
     """
 
     model: str
@@ -62,6 +64,8 @@ class Verification:
     largest_ood_difference: float = 0.0
     ood_tolerance: float | None = None
     rule_equal: bool | None = None
+    decisions: int = 0
+    decisions_equal: int = 0
 
     @property
     def passed(self) -> bool:
@@ -74,6 +78,7 @@ class Verification:
         """Whether the answers that were recorded, if any, are this device's."""
         close = self.ood_tolerance is None or self.largest_ood_difference <= self.ood_tolerance
         same = self.answers_equal == self.answers and self.rule_equal is not False
+        same = same and self.decisions_equal == self.decisions
         return same and close and self.largest_probability_difference <= PROBABILITY_TOLERANCE
 
     @property
@@ -85,7 +90,8 @@ class Verification:
         return (
             f"{self.answers_equal} of {self.answers} answers equal, probabilities off by "
             f"{shown(self.largest_probability_difference)}, OOD gate by {shown(self.largest_ood_difference)} of its threshold "
-            f"({allowed}){', decision rule changed' if self.rule_equal is False else ''}"
+            f"({allowed}), {self.decisions_equal} of {self.decisions} decisions equal"
+            f"{', decision rule changed' if self.rule_equal is False else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -123,7 +129,7 @@ def verify(classifier: Classifier | str | Path) -> Verification:
             differences.append(
                 compare(decision, classifier.rule, vector["answer"], known, other_kernels=tolerance is None)
             )
-    recorded_rule = golden.get("rule_sha256")
+    recorded_rule, decisions = golden.get("rule_sha256"), golden.get("decisions", [])
     integers = tolerance is None or tolerance == INTEGER_TOLERANCE
     return Verification(
         model=classifier.path.name,
@@ -140,6 +146,8 @@ def verify(classifier: Classifier | str | Path) -> Verification:
         largest_ood_difference=max((one.ood for one in differences), default=0.0),
         ood_tolerance=None if tolerance is None else INTEGER_OOD_TOLERANCE if integers else FLOAT_OOD_TOLERANCE,
         rule_equal=None if recorded_rule is None else recorded_rule == classifier.card.rule_sha256,
+        decisions=len(decisions),
+        decisions_equal=sum(map(decision_holds, decisions)),
     )
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from freezenet.edge_runtime.classifier import Classifier, answer_line
-from freezenet.edge_runtime.errors import FreezenetError, SettingError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError, SettingError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
 from freezenet.edge_runtime.integrity.trace import Tracer
 from freezenet.edge_runtime.system.talk import printable
@@ -49,12 +49,10 @@ class Watcher:
         outbox: Folder for the answers; neither lies in the other.
         settings: How the inbox is watched.
         deliver: Called with the file, still in the inbox, its answer (the JSON object of OUTBOX/<name>.json; "overlay" in it
-            is relative to the outbox) and that <name>, which no other content has, before the file is filed away. Where it
-            raises, the file stays and is delivered later, at first after 1 s and at most after 30 s. It must bear being
-            called twice for one answer; the message of a FreezenetError is said, of other exceptions the type.
+            is relative to the outbox) and that <name>, which no other content has, before the file is filed away. Where it raises, the file
+            stays and is delivered 1 to 30 s later; of a FreezenetError the message is said, else the type. May be called twice for one answer.
         listener: Told of each file that is done and of troubles. No sentence names a file unless `settings.names`.
-        service: The name by which the trace of an answer calls this watcher.
-        about: Called with a file's bytes; returns what else stands in its answer; raises nothing.
+        service, about: Name of this watcher in the trace of an answer; returns, for a file's bytes, what else stands in it, and never raises.
 
     Raises:
         SettingError: The folders overlap.
@@ -222,6 +220,8 @@ class Watcher:
                 with self.outbox.journal.reading(job):
                     prediction = examine(self.classifier, arrival, job.attempts, self.settings.overlay)
                 more = self.about(arrival.content) if self.about and arrival.content else {}
+            except ModelError:  # the fault of no file: the service ends, and the inbox keeps them
+                raise
             except FreezenetError as error:
                 reason = {"file": arrival.name, "error": str(error), **told}
                 self.outbox.write_reason(job, reason)

@@ -25,6 +25,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from freezenet.edge_runtime.files import remove_partial
 from freezenet.train.data.dataset import content_hash
 from freezenet.train.data.images import Images
 from freezenet.train.files import write_atomically
@@ -129,6 +130,7 @@ def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.memmap:
     except (OSError, ValueError):
         pass
     # Writing to a sparse file on a full disk is a bus error and no exception, so the room is taken beforehand.
+    remove_partial(path.parent)  # as large as the array, where a process was killed meanwhile
     write_atomically(path, lambda temporary: _allocate(temporary, shape, dtype))
     return np.lib.format.open_memmap(path, mode="r+")
 

@@ -208,6 +208,8 @@ def test_a_picture_of_nothing_finite(tmp_path):
 
 def test_a_picture_needs_matplotlib(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(FreezenetError, match=r"^The package matplotlib .* run: pip install 'freezenet\[report\]'\.$"):
+    with pytest.raises(
+        FreezenetError, match=r"^The package matplotlib .* run: pip install 'freezenet\[report\]', or in a clone: .*\.$"
+    ):
         rows_of(2).plot(tmp_path / "sensitivity.png")
     assert not list(tmp_path.iterdir())

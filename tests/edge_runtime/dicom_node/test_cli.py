@@ -199,6 +199,18 @@ def test_two_archives_get_what_each_takes(node, orthanc, dcmtk, chest_file, tmp_
         server.shutdown()
 
 
+def test_an_image_of_which_no_result_can_be_made_is_answered_and_named(node, orthanc, dcmtk, chest_file, tmp_path):
+    node(orthanc.node_port, "--send-to", f"ORTHANC@127.0.0.1:{orthanc.port}", "--result", "report")
+    for image in (chest_file(0, StudyInstanceUID=""), chest_file(1)):
+        assert dcmtk("storescu", "-aec", "FREEZENET", "127.0.0.1", orthanc.node_port, image).returncode == 0
+    eventually(lambda: orthanc.modalities() == ["SR"])
+    assert len(answers(tmp_path)) == 2
+    (reason,) = eventually(lambda: list((tmp_path / "node" / "answers" / "rejected").glob("*.report.json")))
+    (refusal,) = json.loads(reason.read_text())["refusals"]
+    assert refusal["archive"] is None and "StudyInstanceUID" in refusal["error"].replace(" ", "")
+    eventually(lambda: not list((tmp_path / "node" / "received").glob("*.dcm")))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -13,6 +13,7 @@ from freezenet.edge_runtime.dicom_node import delivery as delivering
 from freezenet.edge_runtime.dicom_node.archive import Archive
 from freezenet.edge_runtime.dicom_node.delivery import KINDS, Delivery
 from freezenet.edge_runtime.dicom_node.outgoing import Outgoing
+from freezenet.edge_runtime.dicom_node.results import make_result
 from freezenet.edge_runtime.errors import DataError
 
 AWAY = Archive("AWAY", "127.0.0.1", 9, "FREEZENET")
@@ -74,10 +75,12 @@ def test_an_answer_without_an_overlay_gets_a_report_alone(deliver, chest_file, a
 def test_a_result_that_cannot_be_made_is_named_and_the_other_is_delivered(
     deliver, chest_file, shown, said, monkeypatch, error, words
 ):
-    def fail(*_):
-        raise error
+    def fail(kind, *others):
+        if kind == "report":
+            raise error
+        return make_result(kind, *others)
 
-    monkeypatch.setattr(delivering, "structured_report", fail)
+    monkeypatch.setattr(delivering, "make_result", fail)
     for name in "xy":
         deliver(chest_file(), shown, name)
     assert set(rejected(deliver)) == {"x.report.json", "y.report.json"}

@@ -37,7 +37,8 @@ def test_a_record_says_who_what_how_and_when(classifier, models):
 
 
 def test_the_rule_is_the_cards(with_card, models):
-    gate = {"kind": "logistic", "weights": [0.0] * 16, "bias": -9, "threshold": 0.5}
+    features = int(Classifier(models / "int8.tflite").interpreter.outputs[-1]["shape"][-1])
+    gate = {"kind": "logistic", "weights": [0.0] * features, "bias": -9, "threshold": 0.5}
 
     def change(card):
         card.update(confidence={"temperature": 1.5, "abstain_below": 0.25}, gate=gate)

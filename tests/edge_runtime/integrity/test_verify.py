@@ -119,8 +119,8 @@ def test_a_model_without_vectors_is_refused(models, with_card, change):
 
 
 def test_a_model_without_its_golden_image_is_refused(models, with_card):
-    with pytest.raises(RefusedError, match=r"without golden-0\.png"):
-        verify(Classifier(with_card(models / "int8.tflite", lambda card: None, leave_out="golden-0.png")))
+    with pytest.raises(RefusedError, match=r"without golden-half\.png"):
+        verify(Classifier(with_card(models / "int8.tflite", lambda card: None, leave_out="golden-half.png")))
 
 
 def test_the_verdict_needs_all_of_it():

@@ -41,6 +41,7 @@ def visit(browser):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(20_000)
+        expect.set_options(timeout=30_000)  # a busy machine answers late
         requests, problems = [], []
         context.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: problems.append(str(error)))
@@ -193,7 +194,7 @@ def test_the_keyboard_alone_is_enough(visit, url, files):
     assert focused() == "skip"
     page.keyboard.press("Tab")
     assert focused() == "files"
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser(timeout=60_000) as chooser:
         page.keyboard.press("Space")
     chooser.value.set_files([str(file) for file in files])
     expect(page.locator(".card.waiting")).to_have_count(0)

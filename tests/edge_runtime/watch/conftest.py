@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,6 +21,10 @@ class StubClassifier:
 
     path = Path("stub.tflite")
     identity = {"model": "stub.tflite", "model_sha256": "00", "card_sha256": "11", "runtime": "none 0"}  # noqa: RUF012
+    # What the trace of an answer reads.
+    rule = SimpleNamespace(gate=None, thresholds=None, temperature=1.0, abstain_below=0.0)
+    card = SimpleNamespace(content={})
+    trust_tags = True
 
     def __init__(self, hook=lambda content: None) -> None:
         self.seen: list[bytes] = []

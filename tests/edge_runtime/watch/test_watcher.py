@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.watch import examine
 from freezenet.edge_runtime.watch.examine import MAX_ATTEMPTS
 from freezenet.edge_runtime.watch.trouble import FolderTrouble
@@ -71,6 +71,18 @@ def test_answers_rejections_and_the_files_themselves(make_watcher, tmp_path):
     assert {(outcome.file, outcome.state) for outcome in watcher.done} == {
         ("x", "answered"), ("sub/x", "answered"), ("y", "rejected"),
     }  # fmt: skip
+
+
+def test_a_model_that_cannot_compute_rejects_no_file(make_watcher, tmp_path):
+    def broken(content):
+        raise ModelError("A network that can be computed is required. Got: a damaged one.")
+
+    put(tmp_path / "in", x=b"Xray")
+    with pytest.raises(ModelError, match="Got: a damaged one"):
+        make_watcher(broken).run(threading.Event())
+    assert tree(tmp_path / "in") - {".freezenet-outbox"} == {"x"}
+    assert make_watcher().process_once() == 1
+    assert read(tmp_path / "out", "x.json")["label"] == "X"
 
 
 def test_the_same_file_delivered_twice_has_one_result(make_watcher, tmp_path):

@@ -17,6 +17,8 @@ from freezenet.edge_runtime.images.bounds.cost import Cost, HeavyImage
 DECODING_BYTES, THREADS_BYTES = 448 << 20, 128 << 20
 #: What a thread decodes: the most seconds, by the bounds of the worst file, and the most bytes.
 THREAD_SECONDS, THREAD_BYTES = 1.0, 64 << 20
+#: What is not worth counting.
+_SMALL_BYTES = 1 << 20
 
 
 class Memory:
@@ -86,7 +88,7 @@ def room(cost: Cost) -> Iterator[None]:
         HeavyImage: A thread may not do it.
     """
     MEMORY.check(cost.memory)
-    if Place.can_be_ended:
+    if Place.can_be_ended or (cost.memory <= _SMALL_BYTES and cost.seconds <= THREAD_SECONDS):
         yield
         return
     if cost.seconds > THREAD_SECONDS or cost.memory > THREAD_BYTES:

@@ -81,8 +81,8 @@ def test_a_thread_hands_over_what_is_dear_and_a_process_does_not(cost, monkeypat
 
 
 def test_a_thread_takes_memory_for_what_it_decodes(monkeypatch):
-    monkeypatch.setattr(memory, "THREADS", Memory(1 << 20))
+    monkeypatch.setattr(memory, "THREADS", Memory(4 << 20))
     # Ordinary images do not wait for the memory of large ones.
-    with MEMORY.room(MEMORY.total), room(Cost(0.1, 1000)):
-        assert memory.THREADS.taken == 1000
+    with MEMORY.room(MEMORY.total), room(Cost(0.1, 2 << 20)):
+        assert memory.THREADS.taken == 2 << 20
     assert memory.THREADS.taken == 0

@@ -1,0 +1,34 @@
+// Keeps the app on the device, so that it works without a network, and lets nothing be fetched from elsewhere.
+importScripts("version.js"); // VERSION and FILES, written by `freezenet export-app`
+
+const CACHE = `freezenet-${self.VERSION}`;
+
+self.addEventListener("install", (event) => {
+  self.skipWaiting();
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(self.FILES.map((name) => new Request(name, { cache: "reload" })))));
+});
+
+self.addEventListener("activate", (event) => {
+  const isOld = (name) => name.startsWith("freezenet-") && name !== CACHE;
+  const clean = caches.keys().then((names) => Promise.all(names.filter(isOld).map((name) => caches.delete(name))));
+  event.waitUntil(clean.then(() => self.clients.claim()));
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event, isOwn = request.url.startsWith(self.registration.scope);
+  if (!isOwn || request.method !== "GET") {
+    event.respondWith(Response.error());
+    return;
+  }
+  event.respondWith(answer(request));
+});
+
+/** From the cache; else from the server, into the cache: LiteRT.js has several builds, and only the one for this browser is kept. */
+async function answer(request) {
+  const cache = await caches.open(CACHE);
+  const found = await cache.match(request.mode === "navigate" ? "./" : request, { ignoreSearch: true });
+  if (found) return found;
+  const fresh = await fetch(request);
+  if (fresh.ok) await cache.put(request, fresh.clone()).catch(() => {}); // no room left: then it needs the network again
+  return fresh;
+}

@@ -1,0 +1,99 @@
+"""Golden decisions: scores and features with the answer that a rule makes of them, without picture and network.
+
+A picture whose scores lie exactly at a threshold cannot be drawn for every network, and what lies near one is answered
+otherwise where another kernel rounds. A rule is the same everywhere, so each of these has a rule of its own (the keys of a card that
+`DecisionRule.from_dict` reads) and lies at the place where a port that compares or clips otherwise gives another answer. Two are
+of the model's own rule: the last score that it answers and the first that it does not.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from freezenet.edge_runtime.card import CardContent, GoldenDecision
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.integrity.answers import golden_answer
+from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, ood_to_dict
+
+_LABELS = ["a", "b", "c"]
+_ONE_CLASS = ood_to_dict(OneClassGate(np.zeros(1), np.ones((1, 1)), 2.0))
+# Two rows of three columns, so that a triangle read in another order is another gate.
+_TRIANGLE = ood_to_dict(OneClassGate(np.array([0.5, -1.0, 2.0]), np.array([[2.0, 0.5, -1.0], [0.0, 1.0, 0.25]]), 3.0))
+_LOGISTIC = ood_to_dict(LogisticGate(np.array([1.0]), -2.0, 0.5))
+_BOTH = ood_to_dict(
+    BothGates((OneClassGate(np.zeros(1), np.ones((1, 1)), 2.0), LogisticGate(np.array([1.0]), 0.0, 0.5)))
+)
+
+
+def _rule(
+    temperature: float | None = 1.0,
+    abstain_below: float = 0.0,
+    gate: dict[str, Any] | None = None,
+    arithmetic: str = "integer",
+    thresholds: dict[str, float] | None = None,
+) -> dict[str, Any]:
+    confidence = {"abstain_below": abstain_below, **({} if temperature is None else {"temperature": temperature})}
+    task = {"task": "multi-class"} if thresholds is None else {"task": "multi-label", "thresholds": thresholds}
+    return {
+        "labels": _LABELS,
+        "arithmetic": arithmetic,
+        **task,
+        "confidence": confidence,
+        **({} if gate is None else {"gate": gate}),
+    }
+
+
+#: Name, rule, scores, features or None.
+_CASES: tuple[tuple[str, dict[str, Any], list[float], list[float] | None], ...] = (
+    ("scores as they are without a temperature", _rule(None), [0.5, 0.25, 0.0], None),
+    ("a score of 0 of an integer file is 1/512", _rule(2.0), [1.0, 0.0, 0.0], None),
+    ("a score of 0 of a float file is 1e-7", _rule(2.0, arithmetic="float"), [1.0, 0.0, 0.0], None),
+    ("the temperature sharpens", _rule(0.5), [0.5, 0.25, 0.25], None),
+    ("the first of equals", _rule(), [0.25, 0.375, 0.375], None),
+    ("as sure as required", _rule(1.0, 0.5), [0.5, 0.25, 0.25], None),
+    ("not as sure as required", _rule(1.0, 0.5), [0.49609375, 0.25, 0.25390625], None),
+    ("as far as allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [-2.0]),
+    ("farther than allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [2.001]),
+    ("refused before uncertain", _rule(1.0, 0.9, _ONE_CLASS), [0.5, 0.25, 0.25], [3.0]),
+    ("rows of the triangle", _rule(1.0, 0.0, _TRIANGLE), [0.5, 0.25, 0.25], [1.5, 0.0, 1.0]),
+    ("as probable as required", _rule(1.0, 0.0, _LOGISTIC), [0.5, 0.25, 0.25], [2.0]),
+    ("one of two gates refuses", _rule(1.0, 0.0, _BOTH), [0.5, 0.25, 0.25], [-1.0]),
+    ("labels at their thresholds", _rule(1.0, 0.0, thresholds={"b": 0.25}), [0.5, 0.25, 0.25], None),
+    ("no label", _rule(2.0, 0.0, thresholds={}), [0.25, 0.0, 0.25], None),
+    ("the least sure label decides", _rule(1.0, 0.75, thresholds={"a": 0.25}), [0.9375, 0.3125, 0.0], None),
+)
+
+
+def golden_decisions(card: CardContent) -> list[GoldenDecision]:
+    """Return the decisions for the card of a model, with their answers."""
+    return [_decided(*case) for case in _CASES] + _own(card)
+
+
+def _own(card: CardContent) -> list[GoldenDecision]:
+    """Return the two at the abstention threshold of the model's own rule, without OOD gate; none where it never abstains."""
+    keys = ("labels", "arithmetic", "task", "thresholds", "confidence")
+    rule = {key: card[key] for key in keys if key in card}  # type: ignore[literal-required]
+    rest = [0.0] * (len(card["labels"]) - 2)
+    found = [
+        _decided(f"own rule at {most}/256", rule, [most / 256, (256 - most) / 256, *rest][: len(card["labels"])], None)
+        for most in range(256, 127, -1)
+    ]
+    for one, other in itertools.pairwise(found):
+        if one["answer"]["reason"] is None and other["answer"]["reason"] is not None:
+            return [one, other]
+    return []
+
+
+def _decided(name: str, rule: dict[str, Any], scores: list[float], features: list[float] | None) -> GoldenDecision:
+    made = DecisionRule.from_dict(rule, tuple(rule["labels"]))
+    decision = made.decide(np.array(scores), None if features is None else np.array(features))
+    return {
+        "name": name,
+        "rule": rule,
+        "scores": scores,
+        "features": features,
+        "answer": golden_answer(decision, made),
+    }

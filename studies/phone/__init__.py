@@ -1,0 +1,1 @@
+"""The apps' code in the engines that phones have, held against `freezenet predict`."""

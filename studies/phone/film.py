@@ -1,0 +1,148 @@
+"""Photographs of films, simulated: what an app answers as they are, and with a frame on, inside or outside of the film's edge.
+
+    python -m studies.phone.film MODEL IMAGE... [--out results]
+
+A photograph has perspective, a white or black surround with a gradient, a smaller range of gray, glare, moire, blur, noise, a tint, and is a JPEG.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import NOT_CHEST
+from freezenet.edge_runtime.images.reader import read_gray
+from freezenet.edge_runtime.system.environment import environment
+from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
+
+SURROUNDS = {"white": 235.0, "black": 8.0}
+_FRAME = (1200, 1600)
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A photograph of a film.
+
+    Args:
+        jpeg: The file.
+        corners: (4, 2), the film's in pixels, clockwise from its upper left; a corner is an edge of pixels, not their centre.
+    """
+
+    jpeg: bytes
+    corners: NDArray[np.float64]
+
+    @property
+    def gray(self) -> NDArray[np.uint8]:
+        """What is read of it."""
+        return read_gray(self.jpeg)
+
+
+def photographed(gray: NDArray[np.uint8], seed: int, surround: str) -> Photograph:
+    """Simulate a photograph of an X-ray (h, w) uint8; all that varies is drawn from the seed."""
+    rng = np.random.default_rng(seed)
+    high, wide = gray.shape
+    rows, columns = _FRAME if wide >= high else _FRAME[::-1]
+    scale = rng.uniform(0.62, 0.82) * min(rows / high, columns / wide)
+    turn = np.deg2rad(rng.uniform(-8, 8))
+    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    place = np.array([columns / 2, rows / 2]) + rng.uniform(-0.04, 0.04, 2) * [columns, rows]
+    corners = np.array([[-wide, -high], [wide, -high], [wide, high], [-wide, high]]) / 2 * scale @ turned.T + place
+    corners += rng.uniform(-0.04, 0.04, (4, 2)) * rows
+    move = cv2.getPerspectiveTransform(_box(wide, high), np.asarray(corners - 0.5, np.float32))
+    darkest, brightest = rng.uniform(4, 14), rng.uniform(225, 245)
+    film = (darkest + (brightest - darkest) * gray.astype(np.float64) / 255).astype(np.float32)
+    kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    seen = cv2.warpPerspective(film, move, (columns, rows), flags=kind, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpPerspective(np.ones_like(film), move, (columns, rows))
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    around = SURROUNDS[surround] + rng.uniform(-8, 8) * (x / columns - 0.5) + rng.uniform(-8, 8) * (y / rows - 0.5)
+    image = seen * inside + around * (1 - inside)
+    center = rng.uniform(0.25, 0.75, 2) * [columns, rows]
+    glare = ((x - center[0]) / (0.08 * columns)) ** 2 + ((y - center[1]) / (0.1 * rows)) ** 2
+    image = image + rng.uniform(25, 60) * np.exp(-glare)
+    along, period = rng.uniform(0, np.pi), rng.uniform(2.3, 6)
+    wave = np.sin(2 * np.pi * (x * np.cos(along) + y * np.sin(along)) / period)
+    image = image + rng.uniform(2, 5) * wave * inside
+    image = cv2.GaussianBlur(image, (0, 0), 0.8) + rng.normal(0, 4, image.shape)
+    tinted = np.clip(image[..., None] * np.array([1.03, 1.0, 0.97]), 0, 255).astype(np.uint8)
+    return Photograph(cv2.imencode(".jpg", tinted, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes(), corners)
+
+
+def straightened(gray: NDArray[np.uint8], corners: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return what the apps' `straighten` makes of gray values (h, w) uint8 and corners (4, 2)."""
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    wide, high = (max(1, round(max(sides[one], sides[one + 2]))) for one in (0, 1))
+    move = cv2.getPerspectiveTransform(np.asarray(corners - 0.5, np.float32), _box(wide, high))
+    return np.asarray(cv2.warpPerspective(gray, move, (wide, high), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def moved(corners: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """Move corners inwards by a share of the film's size on each side; outwards where it is negative."""
+    return corners + (corners.mean(0) - corners) * 2 * share
+
+
+#: What is tried: name -> gray values to read of a photograph.
+FRAMES: dict[str, Callable[[Photograph], NDArray[np.uint8]]] = {
+    "as photographed": lambda photo: photo.gray,
+    "frame 0.5 % outside": lambda photo: straightened(photo.gray, moved(photo.corners, -0.005)),
+    "frame on the edge": lambda photo: straightened(photo.gray, photo.corners),
+    "frame 0.5 % inside": lambda photo: straightened(photo.gray, moved(photo.corners, 0.005)),
+    "frame 2 % inside": lambda photo: straightened(photo.gray, moved(photo.corners, 0.02)),
+    "the same, turned by 90 degrees": lambda photo: np.rot90(
+        straightened(photo.gray, moved(photo.corners, 0.005))
+    ).copy(),
+    "the same, mirrored": lambda photo: straightened(photo.gray, moved(photo.corners, 0.005))[:, ::-1].copy(),
+    "the same, inverted": lambda photo: 255 - straightened(photo.gray, moved(photo.corners, 0.005)),
+}
+
+
+def measure(model: Path, images: Sequence[Path]) -> dict[str, Any]:
+    """Answer photographs of images (JSON types): of those that are answered as they are, and of those that are refused."""
+    classifier = Classifier(model)
+    answered: dict[str, Counter[str]] = {name: Counter() for name in FRAMES}
+    refused: dict[str, Counter[str]] = {name: Counter() for name in FRAMES}
+    for number, path in enumerate(images):
+        gray = read_gray(path)
+        scan = classifier.predict(gray)
+        if scan.reason not in (None, NOT_CHEST):
+            continue
+        for surround in SURROUNDS:
+            photo = photographed(gray, number, surround)
+            for name, seen in FRAMES.items():
+                found = classifier.predict(seen(photo))
+                kind = found.reason or ("same" if found.label == scan.label else "another")
+                (refused if scan.reason else answered)[name][kind] += 1
+    return {
+        "variant": classifier.card.variant,
+        "frames": {name: {"answered": dict(answered[name]), "refused": dict(refused[name])} for name in FRAMES},
+        "environment": environment(),
+    }
+
+
+def _box(wide: int, high: int) -> NDArray[np.float32]:
+    return np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32) - np.float32(0.5)
+
+
+@click.command(cls=StudyCommand)
+@model_argument
+@images_argument
+@result_options
+def main(model: Path, images: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+    """Print what is answered of simulated photographs of films, with and without a frame over the film."""
+    from studies.tables.phone_page import film_table
+
+    result = measure(model, images)
+    hand_over(result, f"film-{result['variant']}", film_table(result), as_json, out)
+
+
+if __name__ == "__main__":
+    main()
