@@ -11,6 +11,7 @@ setup(
         "freezenet.benchmarks": ["templates/*.html"],
         "freezenet.convert.app": ["web/*", "android/**/*"],
         "freezenet.convert.package": ["templates/*.md"],
+        "freezenet.edge_runtime.screen.summary": ["templates/*.html"],
         "freezenet.edge_runtime.server": ["page/*"],
         "freezenet.train.recipes": ["*.toml"],
     },

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from freezenet.edge_runtime.errors import FreezenetError, RefusedError
     from freezenet.edge_runtime.images.preprocess import PreprocessSpec
     from freezenet.edge_runtime.integrity.verify import verify
+    from freezenet.edge_runtime.screen.engines.actor import ScreenActor
     from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import Recipe, load_recipe
     from freezenet.train.run import Run
@@ -33,6 +34,7 @@ __all__ = [
     "Recipe",
     "RefusedError",
     "Run",
+    "ScreenActor",
     "TrainingOptions",
     "compare",
     "convert",
@@ -51,6 +53,7 @@ _HOME = {
     "Recipe": "train.recipes.recipe",
     "RefusedError": "edge_runtime.errors",
     "Run": "train.run",
+    "ScreenActor": "edge_runtime.screen.engines.actor",
     "TrainingOptions": "train.options",
     "compare": "benchmarks.compare",
     "load_recipe": "train.recipes.recipe",

@@ -29,6 +29,7 @@ VERBS = {
     "serve": "freezenet.edge_runtime.server.cli",
     "watch": "freezenet.edge_runtime.watch.cli",
     "dicom-node": "freezenet.edge_runtime.dicom_node.cli",
+    "screen": "freezenet.edge_runtime.screen.cli",
     "inspect": "freezenet.edge_runtime.cli",
     "verify": "freezenet.edge_runtime.cli",
     "doctor": "freezenet.edge_runtime.cli",

@@ -36,6 +36,7 @@ class Prediction:
         overlay: The class activation map laid over the image, the bytes of a PNG file; None where none was asked for, or
             where this is not a chest X-ray.
         gated: Whether the model has an OOD gate, which looked at the image.
+        ood: What each OOD gate reads, in their order: a distance or a probability.
     """
 
     label: str | None
@@ -44,6 +45,7 @@ class Prediction:
     reason: str | None = None
     overlay: bytes | None = field(default=None, repr=False)
     gated: bool = False
+    ood: tuple[float, ...] = ()
 
     @property
     def abstained(self) -> bool:
@@ -111,13 +113,13 @@ class Classifier:
     def another(self) -> Classifier:
         """Return a second one of the same bytes and settings, for another worker."""
         # What runs here needs no trial there.
-        return Classifier(
-            replace(self.file, proven=True),
-            self.interpreter.threads,
-            runtime=self.interpreter.runtime,
-            trust_tags=self.trust_tags,
-            accept_changed=self._accept_changed,
-        )
+        load, settings = self.__reduce__()
+        return load(*settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as bytes and settings, and be loaded there."""
+        settings = (self.interpreter.threads, self.interpreter.runtime, self.trust_tags, self._accept_changed)
+        return _loaded, (replace(self.file, proven=True), *settings)
 
     @property
     def runtime(self) -> str:
@@ -195,6 +197,7 @@ class Classifier:
             reason=decision.reason,
             overlay=picture,
             gated=self.rule.gate is not None,
+            ood=decision.ood,
         )
 
     def decide(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Decision]:
@@ -212,6 +215,10 @@ class Classifier:
         """Return the scores (n, classes) float32 of already preprocessed pixels (n, h, w) uint8."""
         spec, dtype = self.card.preprocess, self._input_dtype
         return np.concatenate([self.interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
+
+
+def _loaded(file: ModelFile, threads: int, runtime: str, trust_tags: bool, accept_changed: bool) -> Classifier:
+    return Classifier(file, threads, runtime=runtime, trust_tags=trust_tags, accept_changed=accept_changed)
 
 
 def answer_line(
