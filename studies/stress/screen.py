@@ -120,7 +120,7 @@ def disturb(
         while True:
             starts += 1
             process = subprocess.Popen(command, stdout=file, stderr=file)
-            until = time.monotonic() + rng.uniform(0.2, 2 * pause)
+            until = time.monotonic() + rng.uniform(pause / 10, 2 * pause)
             while process.poll() is None:
                 time.sleep(0.05)
                 peak = max(peak, memory_mb(process.pid))
@@ -133,7 +133,7 @@ def disturb(
                             (process.send_signal if pid == process.pid else _kill(pid))(signal.SIGKILL)
                         except ProcessLookupError:
                             killed[kind] -= 1
-                    until = time.monotonic() + rng.uniform(0.2, 2 * pause)
+                    until = time.monotonic() + rng.uniform(pause / 10, 2 * pause)
             if process.returncode != -signal.SIGKILL:
                 if process.returncode:
                     raise RuntimeError(f"exit code {process.returncode}: {log.read_text()[-500:]}")

@@ -38,6 +38,7 @@ class Engine(Protocol):
 
     def rows(self, shards: Iterator[Shard]) -> Iterator[Row]:
         """Yield a row for each input of the shards, in any order."""
+        ...
 
     def close(self) -> None:
         """End whatever was started."""

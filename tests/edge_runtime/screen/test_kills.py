@@ -14,7 +14,7 @@ def test_every_row_is_there_once_after_kills(models, phantoms, dicom, tmp_path):
         images.append(tmp_path / f"{number}.dcm")
         images[-1].write_bytes(dicom(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)))
     home = tmp_path / "home"
-    found = measure(models / "int8.tflite", images, home, files=700, kills=8, workers=2, shard=25, seed=5, pause=0.5)
+    found = measure(models / "int8.tflite", images, home, files=700, kills=8, workers=2, shard=25, seed=5, pause=0.2)
     assert found.passed, found
     # A quick machine is done before the last one.
     assert found.kills >= 3

@@ -74,7 +74,7 @@ class ScreenActor:
 
 def _items(batch: Mapping[str, Any] | pa.Table) -> list[Item]:
     """Return the inputs of a batch; those without a number are counted from 0."""
-    columns = batch.to_pydict() if isinstance(batch, pa.Table) else {name: list(batch[name]) for name in batch}
+    columns = {name: list(batch[name]) for name in batch} if isinstance(batch, Mapping) else batch.to_pydict()
     if "uri" not in columns:
         raise DataError(f"A batch with a column uri is required. Got: {', '.join(columns) or 'none'}.")
     count = len(columns["uri"])
