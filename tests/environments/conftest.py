@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from freezenet.benchmarks.devices.wheels import project_wheel
 from freezenet.train.data.phantoms import draw_phantom
-from studies.install import ROUTES, install, project_wheel
+from studies.install import ROUTES, install
 from studies.tables.pages import ROOT
 from studies.tools import MissingToolError
 
