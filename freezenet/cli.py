@@ -26,6 +26,7 @@ VERBS = {
     "compare": "freezenet.benchmarks.cli",
     "benchmark": "freezenet.benchmarks.devices.cli",
     "bundle": "freezenet.benchmarks.devices.cli",
+    "checklist": "freezenet.benchmarks.checklist.cli",
     "predict": "freezenet.edge_runtime.cli",
     "serve": "freezenet.edge_runtime.server.cli",
     "watch": "freezenet.edge_runtime.watch.cli",

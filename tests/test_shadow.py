@@ -45,6 +45,7 @@ CASES = {
     "watch": "watch $/models/int8.tflite {out}/inbox --out {out}/outbox --once --settle 0",
     "inspect": "inspect $/models/int8-qat.tflite",
     "verify": "verify $/models/int8.tflite",
+    "checklist": "checklist $/run --standard model-card",
     "doctor": "doctor",
     "sign": "sign {out}/signed --key key.pem",
     "export-hub": "export-hub $/models {out}/hub",

@@ -2,32 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 import sys
-
-import pytest
-
-from freezenet.benchmarks.devices.bundle import make_bundle
-from freezenet.benchmarks.devices.wheels import PYTHONS, Target
-from freezenet.edge_runtime.errors import DeviceError
-
-PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
-
-
-@pytest.fixture(scope="module")
-def bundle(made_once):
-    """The folder, with the wheels of pip's index."""
-    if platform.machine() not in ("x86_64", "aarch64") or PYTHON not in PYTHONS:
-        pytest.skip(f"no bundle is made for {platform.machine()} and Python {PYTHON}")
-
-    def make(home):
-        try:
-            make_bundle(home / "bundle", Target(platform.machine(), PYTHON, platform.libc_ver()[1] or "2.36"))
-        except DeviceError as error:
-            pytest.skip(f"wheels cannot be fetched here: {error}")
-
-    return made_once("bundle", make) / "bundle"
 
 
 def test_the_three_commands_install_it_without_an_index(bundle, tmp_path, models):

@@ -6,9 +6,12 @@ import json
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
+from freezenet.benchmarks.cli import run_option
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
 
 logger = logging.getLogger(__name__)
@@ -38,42 +41,118 @@ def _input_size(context: click.Context, option: click.Parameter, text: str | Non
     metavar="HxW",
     help="Height and width of the image, for a file that leaves them open: 224x224, say.",
 )
+@click.option(
+    "--ssh",
+    "host",
+    metavar="USER@HOST",
+    help="Measure on this device; the last argument may be DATA, which is judged there.",
+)
+@click.option(
+    "--ssh-config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration for ssh in place of the user's own.",
+)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --ssh: install this bundle there first; default: what an earlier call installed, or a bundle made for the device.",
+)
+@click.option("--device-python", default="python3", show_default=True, help="With --ssh: the device's Python.")
+@run_option
+@click.option("--all", "everything", is_flag=True, help="With DATA: judge all its images, not only the test images.")
+@click.option(
+    "--merge", is_flag=True, help="The arguments are files that --json was written to: show them as one table."
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the rows into this file (.png, .svg, .pdf).",
+)
+@click.option("--strict", is_flag=True, help="Refuse to measure while other work needs the cores.")
 @json_option
-def benchmark(models, runs, threads, runtime, input_size, as_json) -> None:
+def benchmark(
+    models, host, ssh_config, bundle, device_python, run, everything, merge, picture, as_json, **timing
+) -> None:
     """Measure how long model files take to load and to run, and their peak memory, each file in a fresh process.
 
     Figures have three significant digits. Whatever makes them mean less is said: more threads than cores, a busy machine,
-    a processor that saves power or is too hot.
+    a processor that saves power or is too hot. With --ssh the files are copied to a device, verified and measured there, and
+    the answers on DATA judged; nothing of them stays there.
     """
     from freezenet.benchmarks.conditions import conditions_line
-    from freezenet.benchmarks.figures import three_digits
-    from freezenet.benchmarks.latency import benchmark as run
+    from freezenet.benchmarks.devices.merge import HEADINGS, draw, read_rows, table
+    from freezenet.benchmarks.latency import benchmark as measure
     from freezenet.train.tables import print_table
 
-    results = [run(model, runs=runs, threads=threads, runtime=runtime, input_size=input_size) for model in models]
-    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one["notes"]):
+    if host is None and (ssh_config or bundle or run or everything):
+        raise SettingError("--ssh is required beside --ssh-config, --bundle, --run and --all. Got: none.")
+    if merge:
+        results = read_rows(models)
+    elif host is not None:
+        results = _on_device(host, list(models), ssh_config, bundle, device_python, run, everything, timing)
+    else:
+        results = [measure(model, **timing) for model in models]
+    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one.get("notes", [])):
         logger.warning(note)
+    if picture is not None:
+        draw(results, picture)
     if as_json:
         click.echo(json.dumps(results))
-        return
-    machine = results[0]["environment"]
-    click.echo(
-        f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {threads} thread(s), {results[0]['runs']} runs; "
-        f"milliseconds; {conditions_line(results[0]['conditions'])}"
-    )
+    elif merge or host is not None:
+        print_table(HEADINGS, table(results))
+    else:
+        machine = results[0]["environment"]
+        click.echo(
+            f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {timing['threads']} thread(s), "
+            f"{results[0]['runs']} runs; milliseconds; {conditions_line(results[0]['conditions'])}"
+        )
+        _print_times(results)
+
+
+def _print_times(results: list[dict[str, Any]]) -> None:
+    from freezenet.benchmarks.figures import three_digits
+    from freezenet.train.tables import print_table
+
     timed = ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms")
-    print_table(
-        ("model", "input", "load", "first", "p50", "p95", "p99", "min", "peak MB"),
+    rows = [
         [
-            [
-                one["model"],
-                "x".join(map(str, one["input_shape"])),
-                *(three_digits(one[key]) for key in timed),
-                three_digits(one["peak_memory_bytes"] / 1e6),
-            ]
-            for one in results
-        ],
-    )
+            one["model"],
+            "x".join(map(str, one["input_shape"])),
+            *(three_digits(one[key]) for key in timed),
+            three_digits(one["peak_memory_bytes"] / 1e6),
+        ]
+        for one in results
+    ]
+    print_table(("model", "input", "load", "first", "p50", "p95", "p99", "min", "peak MB"), rows)
+
+
+def _on_device(
+    host: str,
+    models: list[Path],
+    config: Path | None,
+    bundle: Path | None,
+    python: str,
+    run: Path | None,
+    everything: bool,
+    timing: dict[str, Any],
+) -> list[dict[str, Any]]:
+    from freezenet.benchmarks.devices.remote import equip, measure_on
+    from freezenet.benchmarks.devices.ssh import Ssh
+
+    data = models.pop() if len(models) > 1 and models[-1].suffix != ".tflite" else None
+    missing = [path for path in (*models, *([data] if data else [])) if not path.exists()]
+    if missing:
+        raise SettingError(f"Files that exist are required. Got: {missing[0]}, which does not exist.")
+    device = Ssh(host, config=config, python=python)
+    equip(device, bundle)
+    options = ["--runs", str(timing["runs"]), "--threads", str(timing["threads"])]
+    options += ["--runtime", timing["runtime"]] if timing["runtime"] else []
+    options += ["--input-size", "x".join(map(str, timing["input_size"]))] if timing["input_size"] else []
+    options += ["--strict"] if timing["strict"] else []
+    return measure_on(device, models, options, data=data, run=run, everything=everything)
 
 
 @click.command()
