@@ -86,7 +86,7 @@ def test_help_names_every_verb(command):
     assert "..." not in out.split("Commands:")[1]
     assert listed == {
         "pipeline", "demo", "data", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
-        "benchmark", "predict",
+        "benchmark", "bundle", "checklist", "predict",
         "serve", "watch", "dicom-node", "inspect", "verify", "doctor",
     } == set(cli.VERBS)  # fmt: skip
 
@@ -116,6 +116,8 @@ def test_version(command):
         ("convert", "run", "--out", "models", "--colour"),
         ("convert", "run", "--out", "models", "--calibration-images", "0"),
         ("benchmark",),
+        ("bundle", "out"),
+        ("bundle", "out", "--platform", "mips"),
         ("benchmark", "model", "--threads", "none"),
         ("predict",),
     ],
