@@ -281,6 +281,15 @@ def test_inspect_tells_what_acceptance_found(int8, with_card, outcome):
     assert f"acceptance  {outcome}: the reason\n" in invoke("inspect", with_card(int8, change)).stdout
 
 
+@pytest.mark.parametrize("sentence", ["COVID was learned from one source alone.", ""])
+def test_inspect_says_what_is_not_shown_elsewhere(int8, with_card, sentence):
+    def change(content):
+        content["sources"] = {"validation": {}, "test": {}, "one_source_only": {}, "elsewhere": sentence}
+
+    lines = invoke("inspect", with_card(int8, change)).stdout.splitlines()
+    assert [line for line in lines if line.startswith("elsewhere")] == ([f"elsewhere   {sentence}"] if sentence else [])
+
+
 def test_inspect_tells_the_threshold_of_a_class(int8, with_card):
     def change(content):
         content["confidence"] = {

@@ -58,6 +58,8 @@ def test_faults_are_found(faulty):
         "Pictures under several patients, who may be one: 1.",
         "Patients in several splits: 1.",
         "Images without a known patient (each counts as its own, so images of one person may stand in two splits): 1.",
+        "Sick comes from one source alone, north: answers elsewhere are not shown to hold.",
+        "Well comes from one source alone, south: answers elsewhere are not shown to hold.",
         "The source tells the class: knowing it alone, one would guess right in 100% of cases; the most frequent class "
         "alone gives 56% (Cramér's V 1.00). A network can score high by recognizing sources.",
     ]
@@ -84,6 +86,8 @@ def test_duplicates_in_several_folds_are_said(draw):
         "Duplicates of other images: 1.",
         "Pictures in several folds, so that cross-validated figures would be too high: 1.",
         "Patients in several folds: 1.",
+        "A comes from one source alone, s: answers elsewhere are not shown to hold.",
+        "B comes from one source alone, s: answers elsewhere are not shown to hold.",
     ]
 
 

@@ -45,4 +45,44 @@ def test_one_source_has_no_association():
         "cramers_v": None,
         "known": False,
         "predicts": False,
+        "one_source_only": {},
+        "elsewhere": "The data names no sources: that answers hold elsewhere is not shown.",
     }
+
+
+ALONE = "learned from one source alone: answers elsewhere are not shown to hold."
+
+
+@pytest.mark.parametrize(
+    ("table", "only", "sentence"),
+    [
+        (
+            {"sick": {"north": 3, "south": 0}, "well": {"north": 1, "south": 5}},
+            {"sick": "north"},
+            f"sick was {ALONE}",
+        ),
+        (
+            {"a": {"n": 3, "s": 0}, "b": {"n": 0, "s": 2}, "c": {"n": 0, "s": 9}, "d": {"n": 1, "s": 1}},
+            {"a": "n", "b": "s", "c": "s"},
+            f"a, b and c were each {ALONE}",
+        ),
+        ({"sick": {"north": 3}, "well": {"north": 1}}, {"sick": "north", "well": "north"}, f"All classes were {ALONE}"),
+        ({"sick": {"north": 3, "south": 1}, "well": {"north": 1, "south": 5}}, {}, ""),
+        # A source that nobody knows is not one that could be named.
+        (
+            {"sick": {"": 3}, "well": {"": 1}},
+            {},
+            "The data names no sources: that answers hold elsewhere is not shown.",
+        ),
+        ({"sick": {"": 3, "n": 0}, "well": {"": 0, "n": 4}}, {"well": "n"}, f"well was {ALONE}"),
+    ],
+)
+def test_what_is_said_of_answers_elsewhere(table, only, sentence):
+    found = source_table(table)
+    assert found.one_source_only == only
+    assert found.elsewhere == sentence
+    assert (found.to_dict()["one_source_only"], found.to_dict()["elsewhere"]) == (only, sentence)
+
+
+def test_the_sentence_names_no_source():
+    assert "north" not in source_table({"sick": {"north": 3, "south": 0}, "well": {"north": 1, "south": 5}}).elsewhere
