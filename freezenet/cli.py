@@ -25,6 +25,7 @@ VERBS = {
     "evaluate": "freezenet.benchmarks.cli",
     "compare": "freezenet.benchmarks.cli",
     "benchmark": "freezenet.benchmarks.cli",
+    "localize": "freezenet.benchmarks.localize.cli",
     "predict": "freezenet.edge_runtime.cli",
     "serve": "freezenet.edge_runtime.server.cli",
     "watch": "freezenet.edge_runtime.watch.cli",
