@@ -218,6 +218,8 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
         )
     if localized:
         say(f"localized   {', '.join(localized['targets'])}; made from the file {localized['from_sha256'][:12]}")
+    for label, least in (confidence or {}).get("abstain_below_class", {}).items():
+        say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
         say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     if not ood:

@@ -281,6 +281,20 @@ def test_inspect_tells_what_acceptance_found(int8, with_card, outcome):
     assert f"acceptance  {outcome}: the reason\n" in invoke("inspect", with_card(int8, change)).stdout
 
 
+def test_inspect_tells_the_threshold_of_a_class(int8, with_card):
+    def change(content):
+        content["confidence"] = {
+            "temperature": 1.5,
+            "abstain_below": 0.75,
+            "abstain_below_class": {content["labels"][1]: 0.875},
+            "risk": 0.02,
+            "images": 91,
+        }
+
+    label = Classifier(int8).card.labels[1]
+    assert f"            {label}: uncertain below 0.875\n" in invoke("inspect", with_card(int8, change)).stdout
+
+
 # ---- verify
 
 

@@ -2,8 +2,8 @@
 
 A picture whose scores lie exactly at a threshold cannot be drawn for every network, and what lies near one is answered
 otherwise where another kernel rounds. A rule is the same everywhere, so each of these has a rule of its own (the keys of a card that
-`DecisionRule.from_dict` reads) and lies at the place where a port that compares or clips otherwise gives another answer. Two are
-of the model's own rule: the last score that it answers and the first that it does not.
+`DecisionRule.from_dict` reads) and lies at the place where a port that compares or clips otherwise gives another answer. The last
+are of the model's own rule: the last score that it answers and the first that it does not.
 """
 
 from __future__ import annotations
@@ -34,8 +34,14 @@ def _rule(
     gate: dict[str, Any] | None = None,
     arithmetic: str = "integer",
     thresholds: dict[str, float] | None = None,
+    by_class: dict[str, float] | None = None,
+    bias: dict[str, float] | None = None,
+    answer_from: dict[str, float] | None = None,
 ) -> dict[str, Any]:
-    confidence = {"abstain_below": abstain_below, **({} if temperature is None else {"temperature": temperature})}
+    confidence: dict[str, Any] = {"abstain_below": abstain_below}
+    confidence |= {} if temperature is None else {"temperature": temperature}
+    given = {"abstain_below_class": by_class, "bias": bias, "answer_from": answer_from}
+    confidence |= {key: value for key, value in given.items() if value is not None}
     task = {"task": "multi-class"} if thresholds is None else {"task": "multi-label", "thresholds": thresholds}
     return {
         "labels": _LABELS,
@@ -55,6 +61,19 @@ _CASES: tuple[tuple[str, dict[str, Any], list[float], list[float] | None], ...] 
     ("the first of equals", _rule(), [0.25, 0.375, 0.375], None),
     ("as sure as required", _rule(1.0, 0.5), [0.5, 0.25, 0.25], None),
     ("not as sure as required", _rule(1.0, 0.5), [0.49609375, 0.25, 0.25390625], None),
+    ("as sure as its class requires", _rule(1.0, 0.375, by_class={"a": 0.25, "b": 0.5}), [0.25, 0.5, 0.25], None),
+    ("not as sure as its class requires", _rule(1.0, 0.375, by_class={"b": 0.5}), [0.25, 0.49609375, 0.25390625], None),
+    ("surer than its class requires", _rule(1.0, 0.75, by_class={"b": 0.375}), [0.25, 0.5, 0.25], None),
+    ("a class without a threshold of its own", _rule(1.0, 0.75, by_class={"b": 0.375}), [0.5, 0.25, 0.25], None),
+    ("a bias after the temperature", _rule(2.0, bias={"b": 1.5, "c": -0.5}), [0.5, 0.25, 0.25], None),
+    ("answered from its own probability on", _rule(answer_from={"b": 0.25}), [0.5, 0.25, 0.25], None),
+    ("not answered below its own probability", _rule(answer_from={"b": 0.75}), [0.125, 0.625, 0.25], None),
+    (
+        "below its own probability among others",
+        _rule(answer_from={"a": 0.75, "b": 0.5, "c": 0.5}),
+        [0.625, 0.1875, 0.1875],
+        None,
+    ),
     ("as far as allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [-2.0]),
     ("farther than allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [2.001]),
     ("refused before uncertain", _rule(1.0, 0.9, _ONE_CLASS), [0.5, 0.25, 0.25], [3.0]),
@@ -73,14 +92,29 @@ def golden_decisions(card: CardContent) -> list[GoldenDecision]:
 
 
 def _own(card: CardContent) -> list[GoldenDecision]:
-    """Return the two at the abstention threshold of the model's own rule, without OOD gate; none where it never abstains."""
+    """Return those at the abstention thresholds of the model's own rule, without OOD gate; none where it never abstains.
+
+    They are two, at the first label; where abstention goes by class, two at each label that has a threshold of its own.
+    """
     keys = ("labels", "arithmetic", "task", "thresholds", "confidence")
     rule = {key: card[key] for key in keys if key in card}  # type: ignore[literal-required]
-    rest = [0.0] * (len(card["labels"]) - 2)
-    found = [
-        _decided(f"own rule at {most}/256", rule, [most / 256, (256 - most) / 256, *rest][: len(card["labels"])], None)
-        for most in range(256, 127, -1)
+    labels = card["labels"]
+    by_class = card.get("confidence", {}).get("abstain_below_class") or {labels[0]: 0.0}
+    return [
+        one for place, label in enumerate(labels) if label in by_class for one in _at_the_threshold(rule, labels, place)
     ]
+
+
+def _at_the_threshold(rule: dict[str, Any], labels: list[str], place: int) -> list[GoldenDecision]:
+    """Return the last decision that is answered and the first that is not, as the score of the label at a place falls."""
+    found = []
+    for most in range(256, 127, -1):
+        scores = [0.0] * len(labels)
+        scores[place] = most / 256
+        if len(labels) > 1:
+            scores[(place + 1) % len(labels)] = (256 - most) / 256
+        at = f" of {labels[place]}" if place else ""
+        found.append(_decided(f"own rule at {most}/256{at}", rule, scores, None))
     for one, other in itertools.pairwise(found):
         if one["answer"]["reason"] is None and other["answer"]["reason"] is not None:
             return [one, other]

@@ -73,10 +73,14 @@ def rule_record(classifier: Classifier) -> dict[str, Any]:
         "sha256": _digest(classifier.card.content.get("gate")),
     }
     thresholds = None if rule.thresholds is None else dict(zip(rule.labels, rule.thresholds.tolist(), strict=True))
+    by_class = rule.class_abstain_below
     return {
         "task": "multi-class" if thresholds is None else "multi-label",
         "temperature": rule.temperature,
         "abstain_below": rule.abstain_below,
+        "abstain_below_class": None if by_class is None else dict(zip(rule.labels, by_class.tolist(), strict=True)),
+        "bias": None if rule.bias is None else dict(zip(rule.labels, rule.bias.tolist(), strict=True)),
+        "answer_from": classifier.card.content.get("confidence", {}).get("answer_from"),
         "thresholds": thresholds,
         "ood": ood if gates else None,
         "dicom_tags": "checked" if classifier.trust_tags else "ignored",

@@ -72,7 +72,10 @@ def test_the_card_names_its_origin_and_nobody(made, models, clinic):
     checked = CliRunner().invoke(cli, ["verify", str(new)])
     assert checked.exit_code == 0 and "answers equal" in checked.stdout
     shown = CliRunner().invoke(cli, ["inspect", str(new)]).stdout
-    assert f"localized   sensitivity=0.8:Focal, prevalence=Focal:0.05; made from the file {localized['from_sha256'][:12]}" in shown
+    assert (
+        f"localized   sensitivity=0.8:Focal, prevalence=Focal:0.05; made from the file {localized['from_sha256'][:12]}"
+        in shown
+    )
 
 
 def test_the_rule_finds_what_was_asked_for(made, clinic):
@@ -93,12 +96,22 @@ def test_the_figures_add_up(made):
         one = result[side]
         kinds = [one[name]["value"] for name in ("right", "wrong", "uncertain", "refused")]
         assert sum(kinds) == pytest.approx(1000, abs=0.01)
-        assert sum(found["yield"]["value"] for found in one["classes"].values()) == pytest.approx(one["right"]["value"], abs=0.01)
-        assert sum(found["alarms"]["value"] for found in one["classes"].values()) == pytest.approx(one["wrong"]["value"], abs=0.01)
-        assert sum(one["costs"][name] for name in ("missed", "alarm", "person")) == pytest.approx(one["costs"]["total"], abs=0.02)
+        assert sum(found["yield"]["value"] for found in one["classes"].values()) == pytest.approx(
+            one["right"]["value"], abs=0.01
+        )
+        assert sum(found["alarms"]["value"] for found in one["classes"].values()) == pytest.approx(
+            one["wrong"]["value"], abs=0.01
+        )
+        assert sum(one["costs"][name] for name in ("missed", "alarm", "person")) == pytest.approx(
+            one["costs"]["total"], abs=0.02
+        )
         focal = one["classes"]["Focal"]
         assert focal["yield"]["value"] + focal["missed"]["value"] <= 50.01
-        assert all(found[key]["low"] <= found[key]["value"] <= found[key]["high"] for found in one["classes"].values() for key in ("yield", "alarms"))
+        assert all(
+            found[key]["low"] <= found[key]["value"] <= found[key]["high"]
+            for found in one["classes"].values()
+            for key in ("yield", "alarms")
+        )
     assert {*result["subgroups"]["sex"]} == {"female", "male", "not said"}
     assert sum(one["images"] for one in result["subgroups"]["sex"].values()) == result["images"]
 
@@ -113,7 +126,9 @@ def test_the_page_is_whole_and_offline(made):
 
 def test_localized_twice_says_it_once(made, clinic, tmp_path):
     again = tmp_path / "again.tflite"
-    found = CliRunner().invoke(cli, ["localize", str(made[0]), str(clinic), "--target", "risk=0.3", "--out", str(again)])
+    found = CliRunner().invoke(
+        cli, ["localize", str(made[0]), str(clinic), "--target", "risk=0.3", "--out", str(again)]
+    )
     assert found.exit_code == 0
     content = ModelCard.read(again).content
     assert content["notice"].count("Thresholds were chosen") == 1
@@ -140,7 +155,9 @@ def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path)
     _write(other, [{**row, "class": "Tuberculosis"} for row in rows[:9]])
     assert "Got: Tuberculosis" in said(model, other, *risk)
     taught = next(row["patient_id"] for row in run.splits if row["split"] == "train")
-    _write(known, [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(rows)])
+    _write(
+        known, [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(rows)]
+    )
     assert f"Got: 1 patient of it, the first {taught}" in said(model, known, *risk, "--run", run.folder)
 
 

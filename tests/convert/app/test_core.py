@@ -146,14 +146,22 @@ def rules(rng):
     for gate in (None, one_class, logistic, BothGates((one_class, logistic))):
         for task in ("multi-class", "multi-label"):
             for temperature in (None, 0.4, 2.5):
-                for arithmetic in ("integer", "float"):
+                for arithmetic, by_class in (("integer", False), ("float", True), ("integer", True)):
                     yield {
                         "card_version": 1,
                         "labels": list(LABELS),
                         "preprocess": PreprocessSpec().to_dict(),
                         "task": task,
                         "arithmetic": arithmetic,
-                        "confidence": {"temperature": temperature, "abstain_below": 0.5},
+                        "confidence": {
+                            "temperature": temperature,
+                            "abstain_below": 0.5,
+                            **(
+                                {"abstain_below_class": {"b": 0.7, "c": 0.1}}
+                                if task == "multi-class" and by_class
+                                else {}
+                            ),
+                        },
                         **({"thresholds": {"a": 0.3}} if task == "multi-label" else {}),
                         **({"gate": ood_to_dict(gate)} if gate else {}),
                     }
@@ -197,6 +205,29 @@ def test_at_the_thresholds_the_answer_is_given(ask):
     )
     reasons = [one["reason"] for one in ask(job, job | constant, job | farther, job | less)]
     assert reasons == [None, NOT_CHEST, NOT_CHEST, "uncertain"]
+
+
+def test_at_the_threshold_of_its_class_the_answer_is_given(ask):
+    card = next(rules(np.random.default_rng(0)))
+    card["confidence"] = {"temperature": 1, "abstain_below": 0.75, "abstain_below_class": {"b": 0.5}}
+    job = {"task": "decide", "card": card, "pixels": [1, 2]}
+    tables = ([0.25, 0.5, 0.25], [0.25, 0.49609375, 0.25390625], [0.125, 0.0, 0.875], [0.5, 0.25, 0.25])
+    found = ask(*(job | {"scores": scores} for scores in tables))
+    assert [(one["label"], one["reason"]) for one in found] == [
+        ("b", None),
+        (None, "uncertain"),
+        ("c", None),
+        (None, "uncertain"),
+    ]
+
+
+def test_class_thresholds_that_the_rule_would_not_follow_are_refused(ask):
+    card = next(rules(np.random.default_rng(0)))
+    foreign = card | {"confidence": {"abstain_below_class": {"d": 0.5}}}
+    sets = card | {"task": "multi-label", "confidence": {"abstain_below_class": {"a": 0.5}}}
+    for one in (foreign, sets):
+        (found,) = ask({"task": "decide", "card": one, "pixels": [1, 2], "scores": [1, 0, 0]})
+        assert "Abstention by class" in found["error"]
 
 
 def test_a_gate_without_features_and_an_unknown_card_are_refused(ask):

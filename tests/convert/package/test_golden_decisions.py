@@ -18,7 +18,7 @@ def decisions():
 
 def test_all_kinds_of_answer_and_what_they_take(decisions):
     assert {one["answer"]["reason"] for one in decisions.values()} == {None, UNCERTAIN, NOT_CHEST}
-    assert len(json.dumps(list(decisions.values()), separators=(",", ":"))) < 8000
+    assert len(json.dumps(list(decisions.values()), separators=(",", ":"))) < 9000
     assert json.loads(json.dumps(decisions)) == decisions
 
 
@@ -42,6 +42,21 @@ def test_the_own_rule_at_its_threshold(decisions):
     assert own[0]["scores"][0] - own[1]["scores"][0] == 1 / 256
     never = golden_decisions({**CARD, "confidence": {"temperature": 1.5, "abstain_below": 0.0}})
     assert not [one for one in never if one["name"].startswith("own rule")]
+
+
+def test_each_class_at_its_own_threshold():
+    by_class = {"x": 0.9, "z": 0.6}
+    confidence = {"temperature": 1.0, "abstain_below": 0.75, "abstain_below_class": by_class}
+    own = [one for one in golden_decisions({**CARD, "confidence": confidence}) if one["name"].startswith("own rule")]
+    found = [(one["scores"], one["answer"]["label"]) for one in own]
+    # .9 * 256 = 230.4 and .6 * 256 = 153.6
+    assert found == [
+        ([231 / 256, 25 / 256, 0.0], "x"),
+        ([230 / 256, 26 / 256, 0.0], None),
+        ([102 / 256, 0.0, 154 / 256], "z"),
+        ([103 / 256, 0.0, 153 / 256], None),
+    ]
+    assert all(map(decision_holds, own))
 
 
 def test_a_rule_with_two_labels_and_with_sets_of_labels():

@@ -204,7 +204,7 @@ def temperature_upside_down(rule, scores, features):
 
 
 def no_abstention(rule, scores, features):
-    return decision(rule, scores, features, abstain_below=0.0)
+    return decision(rule, scores, features, abstain_below=0.0, class_abstain_below=None)
 
 
 def uncertain_at_the_threshold(rule, scores, features):
@@ -212,6 +212,47 @@ def uncertain_at_the_threshold(rule, scores, features):
     return decision(
         rule, scores, features, abstain_below=np.nextafter(rule.abstain_below, 1) if rule.abstain_below else 0.0
     )
+
+
+def no_threshold_of_the_class(rule, scores, features):
+    """A port from before abstention by class."""
+    return decision(rule, scores, features, class_abstain_below=None)
+
+
+def the_strictest_threshold_for_all(rule, scores, features):
+    by_class = rule.class_abstain_below
+    return decision(
+        rule, scores, features, class_abstain_below=None if by_class is None else np.full_like(by_class, by_class.max())
+    )
+
+
+def threshold_of_the_first_class(rule, scores, features):
+    by_class = rule.class_abstain_below
+    return decision(
+        rule, scores, features, class_abstain_below=None if by_class is None else np.full_like(by_class, by_class[0])
+    )
+
+
+def strictest_of_class_and_common(rule, scores, features):
+    by_class = rule.class_abstain_below
+    return decision(
+        rule,
+        scores,
+        features,
+        class_abstain_below=None if by_class is None else np.maximum(by_class, rule.abstain_below),
+    )
+
+
+def no_common_threshold_beside_those_of_classes(rule, scores, features):
+    """0 where a class has none, in place of the common threshold."""
+    by_class = rule.class_abstain_below
+    common = None if by_class is None else np.where(by_class == rule.abstain_below, 0.0, by_class)
+    return decision(rule, scores, features, class_abstain_below=common)
+
+
+def uncertain_at_the_threshold_of_the_class(rule, scores, features):
+    by_class = rule.class_abstain_below
+    return decision(rule, scores, features, class_abstain_below=None if by_class is None else np.nextafter(by_class, 1))
 
 
 def refused_at_the_threshold(rule, scores, features):
@@ -270,7 +311,7 @@ def only_the_most_probable_label(rule, scores, features):
 
 
 def certainty_of_the_labels_alone(rule, scores, features):
-    found = decision(rule, scores, features, abstain_below=0.0)
+    found = decision(rule, scores, features, abstain_below=0.0, class_abstain_below=None)
     chosen = found.probabilities[rule.chosen(found.probabilities)]
     sure = found.reason is not None or chosen.size == 0 or chosen.max() >= rule.abstain_below
     return found if sure else replace(found, label=None, reason=UNCERTAIN)
@@ -278,6 +319,8 @@ def certainty_of_the_labels_alone(rule, scores, features):
 
 RULES = [
     no_floor, another_floor, no_gate, no_temperature, temperature_upside_down, no_abstention, uncertain_at_the_threshold,
+    no_threshold_of_the_class, the_strictest_threshold_for_all, threshold_of_the_first_class, strictest_of_class_and_common,
+    no_common_threshold_beside_those_of_classes, uncertain_at_the_threshold_of_the_class,
     refused_at_the_threshold, labels_above_their_thresholds, abstention_first, one_gate_is_enough, triangle_by_columns,
     the_last_of_equals, only_the_most_probable_label, certainty_of_the_labels_alone,
 ]  # fmt: skip

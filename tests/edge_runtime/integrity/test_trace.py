@@ -45,7 +45,7 @@ def test_the_rule_is_the_cards(with_card, models):
 
     rule = Tracer(Classifier(with_card(models / "int8.tflite", change)), "predict")()["rule"]
     assert (rule["task"], rule["temperature"], rule["abstain_below"]) == ("multi-class", 1.5, 0.25)
-    assert (rule["thresholds"], rule["dicom_tags"]) == (None, "checked")
+    assert (rule["thresholds"], rule["abstain_below_class"], rule["dicom_tags"]) == (None, None, "checked")
     assert rule["ood"] == {"kinds": ["logistic"], "thresholds": [0.5], "sha256": digest(gate)}
 
 
@@ -56,6 +56,16 @@ def test_another_rule_has_another_digest(with_card, models):
     plain, warm = models / "int8.tflite", with_card(models / "int8.tflite", warmer)
     assert Tracer(Classifier(plain), "a")()["rule_sha256"] == Tracer(Classifier(plain), "b")()["rule_sha256"]
     assert Tracer(Classifier(plain), "a")()["rule_sha256"] != Tracer(Classifier(warm), "a")()["rule_sha256"]
+
+
+def test_a_threshold_of_a_class_is_told(with_card, models):
+    def by_class(card):
+        card["confidence"] = {"abstain_below": 0.25, "abstain_below_class": {card["labels"][1]: 0.75}}
+
+    classifier = Classifier(with_card(models / "int8.tflite", by_class))
+    told = Tracer(classifier, "predict")()["rule"]["abstain_below_class"]
+    first, second, *rest = classifier.card.labels
+    assert told == {first: 0.25, second: 0.75, **dict.fromkeys(rest, 0.25)}
 
 
 def test_an_installation_can_be_named(classifier, monkeypatch):
