@@ -1,6 +1,6 @@
 """Whether localize keeps what it says: clinics of 150 images drawn from stored scores, judged on everyone they were drawn from.
 
-    python -m studies.localize RUN/predictions.csv [--finding CLASS] [--draws 500] [--json] [--out results]
+    python -m studies.localize RUN/predictions.csv [--finding CLASS] [--draws 200] [--json] [--out results]
 
 Everyone is a smoothed bootstrap of the scores of the images that took no part in the training (of a cross-validation's predictions: of all): logarithms of scores plus
 normal noise of sd .5, made shares again; for `int8` rounded to 1/256, as an integer file gives them. A clinic's images are drawn from everyone with a stated share of the finding.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IMAGES, EVERYONE, NOISE = 150, 40_000, 0.5
+IMAGES, EVERYONE, NOISE = 150, 6_000, 0.5
 SENSITIVITIES = (0.8, 0.9, 0.95)
 #: Share of the finding in the labelled images, and where the file is used.
 CHANGES = ((0.3, 0.03), (0.05, 0.5))
@@ -186,7 +186,7 @@ def _calibration(
 @click.option(
     "--finding", default="COVID", show_default=True, metavar="CLASS", help="The class whose sensitivity is asked for."
 )
-@click.option("--draws", type=click.IntRange(1), default=500, show_default=True, help="Clinics that are drawn.")
+@click.option("--draws", type=click.IntRange(1), default=200, show_default=True, help="Clinics that are drawn.")
 @result_options
 def main(predictions: Path, finding: str, draws: int, as_json: bool, out: Path | None) -> None:
     """Draw clinics from stored scores, localize, and compare with everyone."""

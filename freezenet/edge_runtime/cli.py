@@ -207,17 +207,15 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
     say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
     confidence, ood, localized = content.get("confidence"), content.get("gate"), content.get("localized")
     if confidence:
-        say(
-            f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
-            f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} {'local' if localized else 'out-of-fold' if final else 'validation'} images"
-            + (
-                f" of {counted(len(sources['validation']), 'source')}; not shown for others"
-                if sources and not localized
-                else ""
-            )
+        where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
+        split = "out-of-fold" if final else "validation"
+        chosen = (
+            f"chosen for {confidence.get('risk', 0):.0%} wrong answers on {confidence['images']} {split} images{where}"
         )
-    if localized:
-        say(f"localized   {', '.join(localized['targets'])}; made from the file {localized['from_sha256'][:12]}")
+        if localized:
+            chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
+        temperature, least = confidence["temperature"], confidence["abstain_below"]
+        say(f"confidence  temperature {temperature:g}; says uncertain below {least:.3f}, {chosen}")
     for label, least in (confidence or {}).get("abstain_below_class", {}).items():
         say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:

@@ -72,9 +72,9 @@ def test_the_card_names_its_origin_and_nobody(made, models, clinic):
     checked = CliRunner().invoke(cli, ["verify", str(new)])
     assert checked.exit_code == 0 and "answers equal" in checked.stdout
     shown = CliRunner().invoke(cli, ["inspect", str(new)]).stdout
+    origin = localized["from_sha256"][:12]
     assert (
-        f"localized   sensitivity=0.8:Focal, prevalence=Focal:0.05; made from the file {localized['from_sha256'][:12]}"
-        in shown
+        "localized for sensitivity=0.8:Focal, prevalence=Focal:0.05 on" in shown and f"from the file {origin}" in shown
     )
 
 
