@@ -214,8 +214,9 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
         )
         if localized:
             chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
-        temperature, least = confidence["temperature"], confidence["abstain_below"]
-        say(f"confidence  temperature {temperature:g}; says uncertain below {least:.3f}, {chosen}")
+        say(
+            f"confidence  temperature {confidence['temperature']:g}, uncertain below {confidence['abstain_below']:.3f}, {chosen}"
+        )
     for label, least in (confidence or {}).get("abstain_below_class", {}).items():
         say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
