@@ -208,15 +208,11 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
     confidence, ood, localized = content.get("confidence"), content.get("gate"), content.get("localized")
     if confidence:
         where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
-        split = "out-of-fold" if final else "validation"
-        chosen = (
-            f"chosen for {confidence.get('risk', 0):.0%} wrong answers on {confidence['images']} {split} images{where}"
-        )
+        chosen = f"chosen for {confidence.get('risk', 0):.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}"
         if localized:
             chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
-        say(
-            f"confidence  temperature {confidence['temperature']:g}, uncertain below {confidence['abstain_below']:.3f}, {chosen}"
-        )
+        told = f"temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}"
+        say(f"confidence  {told}, {chosen}")
     for label, least in (confidence or {}).get("abstain_below_class", {}).items():
         say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
