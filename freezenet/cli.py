@@ -27,6 +27,7 @@ VERBS = {
     "benchmark": "freezenet.benchmarks.devices.cli",
     "bundle": "freezenet.benchmarks.devices.cli",
     "checklist": "freezenet.benchmarks.checklist.cli",
+    "localize": "freezenet.benchmarks.localize.cli",
     "predict": "freezenet.edge_runtime.cli",
     "serve": "freezenet.edge_runtime.server.cli",
     "watch": "freezenet.edge_runtime.watch.cli",

@@ -86,7 +86,7 @@ def test_help_names_every_verb(command):
     assert "..." not in out.split("Commands:")[1]
     assert listed == {
         "pipeline", "demo", "data", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
-        "benchmark", "bundle", "checklist", "predict",
+        "benchmark", "bundle", "checklist", "localize", "predict",
         "serve", "watch", "dicom-node", "inspect", "verify", "doctor",
     } == set(cli.VERBS)  # fmt: skip
 

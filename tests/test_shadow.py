@@ -41,6 +41,7 @@ CASES = {
     "evaluate": "evaluate $/models/int8.tflite data/phantoms.csv",
     "compare": "compare $/models",
     "benchmark": "benchmark $/models/int8.tflite --runs 20",
+    "localize": "localize $/models/int8.tflite data/phantoms.csv --target prevalence=Normal:0.5",
     "predict": "predict $/models/int8.tflite data --json",
     "watch": "watch $/models/int8.tflite {out}/inbox --out {out}/outbox --once --settle 0",
     "inspect": "inspect $/models/int8-qat.tflite",
@@ -53,7 +54,7 @@ CASES = {
     "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance",
 }
 #: Verbs that load TensorFlow take seconds to start; what they import lies in one process, the same for both ways to start.
-ONCE = {"crossval", "evaluate", "compare", "export-hub", "export-app", "data", "pipeline"}
+ONCE = {"crossval", "evaluate", "localize", "compare", "export-hub", "export-app", "data", "pipeline"}
 
 
 @pytest.fixture(scope="module")

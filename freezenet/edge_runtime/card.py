@@ -146,6 +146,7 @@ class CardContent(TypedDict, total=False):
     against_keras: dict[str, Any]
     accuracy: dict[str, Any]
     sources: Sources
+    localized: dict[str, Any]
     golden: Golden
     outputs: list[str]
     made: dict[str, Any]

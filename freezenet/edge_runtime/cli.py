@@ -205,13 +205,14 @@ def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -
     # A card of an earlier version knows two outcomes.
     question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
     say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
-    confidence, ood = content.get("confidence"), content.get("gate")
+    confidence, ood, localized = content.get("confidence"), content.get("gate"), content.get("localized")
     if confidence:
-        say(
-            f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
-            f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images"
-            + (f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else "")
-        )
+        where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
+        chosen = f"chosen for {confidence.get('risk', 0):.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}"
+        if localized:
+            chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
+        told = f"temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}"
+        say(f"confidence  {told}, {chosen}")
     for label, least in (confidence or {}).get("abstain_below_class", {}).items():
         say(f"            {label}: uncertain below {least:.3f}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
