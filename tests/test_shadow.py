@@ -43,6 +43,7 @@ CASES = {
     "benchmark": "benchmark $/models/int8.tflite --runs 20",
     "predict": "predict $/models/int8.tflite data --json",
     "watch": "watch $/models/int8.tflite {out}/inbox --out {out}/outbox --once --settle 0",
+    "screen": "screen $/models/int8.tflite data --out {out}/screened --workers 1",
     "inspect": "inspect $/models/int8-qat.tflite",
     "verify": "verify $/models/int8.tflite",
     "doctor": "doctor",
