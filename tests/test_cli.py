@@ -87,7 +87,7 @@ def test_help_names_every_verb(command):
     assert listed == {
         "pipeline", "demo", "data", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
         "benchmark", "bundle", "checklist", "localize", "predict",
-        "serve", "watch", "dicom-node", "inspect", "verify", "doctor",
+        "serve", "watch", "dicom-node", "screen", "inspect", "verify", "doctor",
     } == set(cli.VERBS)  # fmt: skip
 
 

@@ -44,6 +44,7 @@ CASES = {
     "localize": "localize $/models/int8.tflite data/phantoms.csv --target prevalence=Normal:0.5",
     "predict": "predict $/models/int8.tflite data --json",
     "watch": "watch $/models/int8.tflite {out}/inbox --out {out}/outbox --once --settle 0",
+    "screen": "screen $/models/int8.tflite data --out {out}/screened --workers 1",
     "inspect": "inspect $/models/int8-qat.tflite",
     "verify": "verify $/models/int8.tflite",
     "checklist": "checklist $/run --standard model-card",

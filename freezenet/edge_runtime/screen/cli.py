@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @click.command()
 @click.argument("model", type=click.Path(), required=False)
-@click.argument("images", metavar="IN", required=False)
+@click.argument("images", metavar="[IN]", required=False)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
