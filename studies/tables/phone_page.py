@@ -15,31 +15,37 @@ def film_table(result: dict[str, Any]) -> str:
     rows = []
     for name, one in result["frames"].items():
         counts = [one["answered"].get(kind, 0) for kind in _KINDS]
-        rows.append([name, *map(str, counts), *(_refused(one[kind]) for kind in ("refused", "other"))])
+        rows.append([name, *map(str, counts), *(_refused(one.get(kind, {})) for kind in ("refused", "other"))])
     columns = (
         "photograph",
         "same answer",
         "another",
         "uncertain",
         "refused",
-        "X-rays refused as scans: refused",
-        "no chest X-rays: refused",
+        "refused of what is refused as a scan",
+        "refused of what is no chest X-ray",
     )
     return "\n".join([*markdown.table(columns, rows), ""])
 
 
 def _refused(counts: dict[str, int]) -> str:
+    if not counts:
+        return "–"
     return f"{counts.get('not a chest X-ray', 0)} of {sum(counts.values())}"
 
 
 def _section(result: dict[str, Any]) -> str:
     counts = next(iter(result["frames"].values()))
-    count, corners = sum(counts["answered"].values()), result["corners"]
+    count = sum(counts["answered"].values())
+    table = f"{count} photographs of X-rays whose scan is answered, half of them with a white and half with a black surround:\n\n{film_table(result)}"
+    corners = result.get("corners")
+    if corners is None:  # of a result that looked for no film
+        return table
     xrays = sum(sum(counts[kind].values()) for kind in ("answered", "uncertain", "refused"))
+    white, black = corners["white"], corners["black"]
     return (
-        f"{count} photographs of X-rays whose scan is answered, half of them with a white and half with a black surround:\n\n{film_table(result)}\n"
-        f"In {xrays - corners['missed']} of {xrays} photographs of X-rays a film was found; its worst corner lies off by {corners['white'][0]:g} pixels "
-        f"in the median ({corners['white'][2]:g} in nine of ten) where the surround is white, {corners['black'][0]:g} ({corners['black'][2]:g}) where it is black.\n"
+        f"{table}\nIn {xrays - corners['missed']} of {xrays} photographs of X-rays a film was found; its worst corner lies off by {white[0]:g} pixels in "
+        f"the median ({white[2]:g} in nine of ten) where the surround is white, {black[0]:g} ({black[2]:g}) where it is black.\n"
     )
 
 
