@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="Images answered at a time; default: one for each core (for each --threads of them), 1 for a single image.",
 )
+@click.option(
+    "--photo",
+    is_flag=True,
+    help="The images are photographs of films: find the film, straighten it, and say so; without a film, read all of it.",
+)
 @json_option
 @classifier_options
 def predict(
@@ -48,6 +53,7 @@ def predict(
     images: tuple[str, ...],
     cam_folder: Path | None,
     workers: int | None,
+    photo: bool,
     as_json: bool,
     load: Loader,
 ) -> None:
@@ -77,7 +83,7 @@ def predict(
     failures = 0
     # Closed at once where this ends early, so that no worker goes on.
     with closing(
-        predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None)
+        predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None, photo=photo)
     ) as answers:
         for name, prediction in answers:
             path = None
@@ -106,7 +112,8 @@ def predict(
                 # A multi-label answer without a label is an answer, too.
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"
                 # A file name need not be text; the reader of stdout must get text, and one line.
-                click.echo(f"{printable(name)}\t{answer}\t{scores}")
+                seen = "" if prediction.photo is None else f"\t{prediction.photo.said}"
+                click.echo(f"{printable(name)}\t{answer}\t{scores}{seen}")
     if failures:
         sys.exit(1)
 

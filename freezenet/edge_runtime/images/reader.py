@@ -187,7 +187,7 @@ _SAMPLES = {"PNG": _png_samples, "TIFF": _tiff_samples, "BMP": _bmp_samples, "We
 
 
 def file_bytes(path: Path) -> bytes:
-    """Return what an image file holds; DataError where there is none, or one that is too large."""
+    """Return what a file holds; DataError where it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             # What a pipe or a device holds is known only when it is read.
