@@ -85,18 +85,39 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
 @click.option(
     "--recompute", is_flag=True, help="Score the images again instead of using the scores that the conversion stored."
 )
+@click.option(
+    "--margin",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="POINTS",
+    help="The loss of macro-F1 that would matter, declared before you look: the verdict rests on it.",
+)
+@click.option(
+    "--recall-margin",
+    type=float,
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="The loss of recall of any class that would matter.",
+)
 @json_option
-def compare(models, data, run, threads, recompute, as_json) -> None:
+def compare(models, data, run, threads, recompute, margin, recall_margin, as_json) -> None:
     """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.
 
     The test images are found in DATA by their content; RUN, the folder of the training, is found beside MODELS. Without
     DATA, the data of the training are read from where they were then.
+
+    Of each variant it says whether it is not worse than float32, worse, or that this cannot be told with so few images, against
+    margins that you declare.
     """
     from freezenet.benchmarks.compare import compare as compare_models
     from freezenet.benchmarks.evaluate import took_part_sentence
+    from freezenet.train.metrics.verdict import Margins
     from freezenet.train.tables import print_table
 
-    result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute)
+    margins = Margins(macro_f1=margin / 100, recall=recall_margin / 100)
+    result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute, margins=margins)
     logger.info(took_part_sentence(result["images"], result["took_part"]))
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])
@@ -104,8 +125,11 @@ def compare(models, data, run, threads, recompute, as_json) -> None:
         click.echo(json.dumps(result))
         return
     click.echo(f"{result['images']} test images; differences to float32 are paired; [ ] is the 95 % interval")
-    headings = ("variant", "MB", "accuracy", "macro-F1", "macro-F1 against float32", "answers changed", "McNemar p")
+    headings = ("variant", "MB", "accuracy", "macro-F1", "macro-F1 against float32", "answers changed", "verdict")
     print_table(headings, [_compared(name, one) for name, one in result["variants"].items()])
+    for one in result["variants"].values():
+        if "verdict" in one:
+            click.echo(one["verdict"]["sentence"])
 
 
 def _compared(name: str, one: dict) -> list[str]:
@@ -113,7 +137,7 @@ def _compared(name: str, one: dict) -> list[str]:
     if "against_float32" not in one:
         return [*row, "", "", ""]
     against = one["against_float32"]
-    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), f"{against['mcnemar_p']:.3f}"]
+    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:
