@@ -120,10 +120,8 @@ def made(say, folder) -> Callable[[str], str]:
 
 def test_every_verb_is_tried():
     tried = {*MAKERS, *CASES, "serve", "dicom-node"}
-    assert tried == set(VERBS) - {
-        "demo",
-        "bundle",
-    }  # a pipeline on phantoms that it draws itself, too long; wheels of an index
+    # A pipeline on phantoms that it draws itself, too long for a test; and wheels, which an index must give.
+    assert tried == set(VERBS) - {"demo", "bundle"}
 
 
 def test_the_files_would_be_imported_where_nothing_is_done_against_it(folder):
