@@ -118,7 +118,10 @@ def made(say, folder) -> Callable[[str], str]:
 
 def test_every_verb_is_tried():
     tried = {*MAKERS, *CASES, "serve", "dicom-node"}
-    assert tried == set(VERBS) - {"demo", "bundle"}  # a pipeline on phantoms that it draws itself, too long; wheels of an index
+    assert tried == set(VERBS) - {
+        "demo",
+        "bundle",
+    }  # a pipeline on phantoms that it draws itself, too long; wheels of an index
 
 
 def test_the_files_would_be_imported_where_nothing_is_done_against_it(folder):
