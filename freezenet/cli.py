@@ -15,6 +15,7 @@ VERBS = {
     "pipeline": "freezenet.pipeline.cli",
     "demo": "freezenet.pipeline.cli",
     "data": "freezenet.train.data.cli",
+    "audit": "freezenet.train.audit.cli",
     "recipes": "freezenet.train.cli",
     "train": "freezenet.train.cli",
     "crossval": "freezenet.benchmarks.crossval_cli",

@@ -85,7 +85,7 @@ def test_help_names_every_verb(command):
     listed = set(re.findall(r"^  (\S+)", out.split("Commands:")[1], re.M))
     assert "..." not in out.split("Commands:")[1]
     assert listed == {
-        "pipeline", "demo", "data", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
+        "pipeline", "demo", "data", "audit", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
         "benchmark", "bundle", "checklist", "localize", "predict",
         "serve", "watch", "dicom-node", "screen", "inspect", "verify", "doctor",
     } == set(cli.VERBS)  # fmt: skip

@@ -36,6 +36,7 @@ VARIANTS = {"freezenet": "float32", "python -m freezenet": "float32,int8,int8-qa
 #: Name of a case -> its arguments; `$` stands for what MAKERS made.
 CASES = {
     "data": "data data/phantoms.csv",
+    "audit": "audit data/phantoms.csv --weights none --image-size 32 --folds 2",
     "recipes": "recipes",
     "crossval": f"crossval data/phantoms.csv --out {{out}}/crossval --folds 2 --recipes phantoms {SETTINGS}",
     "evaluate": "evaluate $/models/int8.tflite data/phantoms.csv",
@@ -55,7 +56,7 @@ CASES = {
     "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance",
 }
 #: Verbs that load TensorFlow take seconds to start; what they import lies in one process, the same for both ways to start.
-ONCE = {"crossval", "evaluate", "localize", "compare", "export-hub", "export-app", "data", "pipeline"}
+ONCE = {"crossval", "evaluate", "localize", "compare", "export-hub", "export-app", "data", "audit", "pipeline"}
 
 
 @pytest.fixture(scope="module")
