@@ -87,8 +87,9 @@ def mark_cells(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
     cell = side // CELLS
     cells = places[:, : cell * CELLS, : cell * CELLS].reshape(n, CELLS, cell, CELLS, cell)
     # The dilated rim of a mark does not count for the next cell.
-    found = (cells.sum((2, 4)) >= 20).reshape(n, -1)
-    return np.concatenate([found, places.any((1, 2))[:, None]], 1)
+    found = np.greater_equal(cells.sum((2, 4)), 20).reshape(n, -1)
+    anywhere = np.any(places, axis=(1, 2)).reshape(n, 1)
+    return np.concatenate([found, anywhere], 1)
 
 
 def painted_over(pixels: NDArray[np.uint8], places: NDArray[np.bool_]) -> NDArray[np.uint8]:
