@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import email
 import os
 import re
 import shutil
@@ -14,6 +13,8 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,13 +184,13 @@ def project_wheel(folder: Path) -> Path:
     return made
 
 
-def _metadata(wheel: Path) -> email.message.Message:
+def _metadata(wheel: Path) -> Message:
     try:
         with zipfile.ZipFile(wheel) as archive:
             name = next(
                 one for one in archive.namelist() if one.endswith(".dist-info/METADATA") and one.count("/") == 1
             )
-            return email.message_from_bytes(archive.read(name))
+            return message_from_bytes(archive.read(name))
     except (OSError, zipfile.BadZipFile, StopIteration) as error:
         raise SettingError(
             f"A wheel is required. Got: {wheel.name}: {one_line(error, 100) or 'no metadata'}."
