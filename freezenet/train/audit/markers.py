@@ -65,9 +65,9 @@ def mark_places(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         if not shaped or width < 2 or max(width, height) > 12 * min(width, height):
             continue
         box = (slice(y, y + height), slice(x, x + width))
-        spot: NDArray[np.bool_] = np.equal(labels[box], number)
-        if allowed[box][spot].all():
-            places[box][spot] = 1
+        spot = np.asarray(labels[box]) == np.full((height, width), number)
+        if (allowed[box] | ~spot).all():
+            places[box] |= spot.astype(np.uint8)
     return cv2.dilate(places, np.ones((5, 5), np.uint8)).astype(bool)
 
 
