@@ -56,6 +56,8 @@ def audit(data: str | Path, *, options: AuditOptions = AuditOptions()) -> dict[s
 def audit_dataset(dataset: Dataset, options: AuditOptions = AuditOptions()) -> dict[str, Any]:
     """Audit a data set that has been loaded; see `audit`."""
     notes: list[str] = []
+    if options.masks is not None:
+        find_masks(options.masks, dataset.samples)  # a mistake there is told before the work
     dataset = _drawn(dataset, options, notes)
     reading = read_what_can_be_read(dataset.paths, PreprocessSpec((markers.SIDE, markers.SIDE)))
     dataset, reading = _readable(dataset, reading, notes)

@@ -55,8 +55,9 @@ def mark_places(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Return where the marks of an image (h, w) lie, (h, w) bool, grown by the pixels around them; SIDE is meant to be its side."""
     side = pixels.shape[0]
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (_STROKE, _STROKE))
-    bright = (cv2.morphologyEx(pixels, cv2.MORPH_TOPHAT, kernel) >= _CONTRAST).astype(np.uint8)
-    allowed = _allowed(side)
+    raised = np.asarray(cv2.morphologyEx(pixels, cv2.MORPH_TOPHAT, kernel))
+    bright = np.asarray(raised >= _CONTRAST, np.uint8)
+    allowed: NDArray[np.bool_] = _allowed(side)
     places = np.zeros(pixels.shape, np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
     for number in range(1, count):
@@ -65,10 +66,10 @@ def mark_places(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
         if not shaped or width < 2 or max(width, height) > 12 * min(width, height):
             continue
         box = (slice(y, y + height), slice(x, x + width))
-        spot: NDArray[np.bool_] = np.equal(labels[box], number)
-        if allowed[box][spot].all():
-            places[box][spot] = 1
-    return cv2.dilate(places, np.ones((5, 5), np.uint8)).astype(bool)
+        spot = np.equal(labels[box], number)
+        if (allowed[box] | ~spot).all():
+            places[box] |= spot.astype(np.uint8)
+    return np.asarray(cv2.dilate(places, np.ones((5, 5), np.uint8)), np.bool_)
 
 
 def _allowed(side: int) -> NDArray[np.bool_]:
@@ -87,9 +88,8 @@ def mark_cells(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
     cell = side // CELLS
     cells = places[:, : cell * CELLS, : cell * CELLS].reshape(n, CELLS, cell, CELLS, cell)
     # The dilated rim of a mark does not count for the next cell.
-    found = np.greater_equal(cells.sum((2, 4)), 20).reshape(n, -1)
-    anywhere = np.any(places, axis=(1, 2)).reshape(n, 1)
-    return np.concatenate([found, anywhere], 1)
+    found = (cells.sum((2, 4)) >= 20).reshape(n, -1)
+    return np.concatenate([found, places.reshape(n, -1).max(1, keepdims=True)], 1)
 
 
 def painted_over(pixels: NDArray[np.uint8], places: NDArray[np.bool_]) -> NDArray[np.uint8]:
