@@ -158,7 +158,8 @@ def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path)
     # Clear phantoms have no stripes, so those of the clinic are those of the training.
     others = [row for row in rows if row["class"] != "Clear"]
     _write(
-        known, [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(others)]
+        known,
+        [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
     )
     assert f"Got: 1 patient of it, the first {taught}" in said(model, known, *risk, "--run", run.folder)
 
