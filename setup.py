@@ -9,8 +9,10 @@ setup(
     package_data={
         "freezenet": ["py.typed"],
         "freezenet.benchmarks": ["templates/*.html"],
+        "freezenet.benchmarks.checklist": ["standards/*.toml"],
         "freezenet.convert.app": ["web/*", "android/**/*"],
         "freezenet.convert.package": ["templates/*.md"],
+        "freezenet.edge_runtime.screen.summary": ["templates/*.html"],
         "freezenet.edge_runtime.server": ["page/*"],
         "freezenet.train.recipes": ["*.toml"],
     },

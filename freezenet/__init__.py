@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from freezenet.edge_runtime.errors import FreezenetError, RefusedError
     from freezenet.edge_runtime.images.preprocess import PreprocessSpec
     from freezenet.edge_runtime.integrity.verify import verify
+    from freezenet.edge_runtime.screen.engines.actor import ScreenActor
+    from freezenet.train.audit.audit import audit
+    from freezenet.train.audit.options import AuditOptions
     from freezenet.train.options import TrainingOptions
     from freezenet.train.recipes.recipe import Recipe, load_recipe
     from freezenet.train.run import Run
     from freezenet.train.training import train
 
 __all__ = [
+    "AuditOptions",
     "Classifier",
     "FreezenetError",
     "ModelCard",
@@ -33,7 +37,9 @@ __all__ = [
     "Recipe",
     "RefusedError",
     "Run",
+    "ScreenActor",
     "TrainingOptions",
+    "audit",
     "compare",
     "convert",
     "load_recipe",
@@ -43,6 +49,7 @@ __all__ = [
 
 #: Public name -> the module that holds it. `train` and `convert` are packages that can be called.
 _HOME = {
+    "AuditOptions": "train.audit.options",
     "Classifier": "edge_runtime.classifier",
     "FreezenetError": "edge_runtime.errors",
     "ModelCard": "edge_runtime.card",
@@ -51,7 +58,9 @@ _HOME = {
     "Recipe": "train.recipes.recipe",
     "RefusedError": "edge_runtime.errors",
     "Run": "train.run",
+    "ScreenActor": "edge_runtime.screen.engines.actor",
     "TrainingOptions": "train.options",
+    "audit": "train.audit.audit",
     "compare": "benchmarks.compare",
     "load_recipe": "train.recipes.recipe",
     "verify": "edge_runtime.integrity.verify",

@@ -19,11 +19,11 @@ from typing import Any
 
 import click
 
+from freezenet.benchmarks.devices.wheels import project_wheel
 from freezenet.edge_runtime.names import chosen_names
 from freezenet.edge_runtime.system.environment import environment
 from studies.command import StudyCommand, hand_over, result_options
 from studies.tables.install_page import install_table
-from studies.tables.pages import ROOT
 from studies.tools import default_tools_folder, made, run_tool
 
 logger = logging.getLogger(__name__)
@@ -79,15 +79,6 @@ ROUTES = {
     "serve": Route("base and the HTTP server", ("pip install '{project}[serve]'",)),
     "dicom-node": Route("base and the DICOM node", ("pip install '{project}[dicom-node]'",)),
 }
-
-
-def project_wheel(folder: Path) -> Path:
-    """Make a wheel of the working tree in `folder` and return its path; the tree gets no build folder."""
-    settings = folder / "build.cfg"
-    settings.write_text(f"[build]\nbuild_base = {folder / 'build'}\n[egg_info]\negg_base = {folder}\n")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    run_tool(command, "A wheel of this project", DIST_EXTRA_CONFIG=str(settings))
-    return next(folder.glob("freezenet-*.whl"))
 
 
 def install(route: Route, home: Path, wheel: Path, tools: Path) -> float:

@@ -33,14 +33,15 @@ TOOLS = Path(os.environ.get("FREEZENET_CACHE") or user_cache_path("freezenet")) 
 
 #: Files that take longest, the longest first. A process takes whole files, and the last one to end decides.
 LONG = (
-    "convert/test_other_backbones.py", "train/recipes/test_shipped_recipes.py", "train/test_kills.py",
-    "train/fitting/test_fit.py", "convert/qat/test_variant.py", "convert/test_models.py", "test_shadow.py",
-    "studies/test_crossval_speed.py", "studies/test_quantization.py", "studies/test_training_speed.py",
-    "train/crossval/test_ray_cluster.py", "train/test_training.py", "train/fitting/test_phases.py",
-    "pipeline/test_stages.py", "convert/qat/test_training.py", "environments/test_other_interpreters.py",
-    "train/network/test_backends.py", "train/ood/test_negatives.py", "pipeline/test_multi_label.py",
-    "train/crossval/test_validation.py", "studies/peers/test_peers.py", "edge_runtime/watch/test_watcher.py",
-    "environments/test_base_install.py", "studies/stress/test_dicom_node.py", "edge_runtime/dicom_node/test_sender.py",
+    "convert/test_models.py", "test_shadow.py", "pipeline/test_stages.py", "convert/qat/test_variant.py",
+    "train/recipes/test_shipped_recipes.py", "train/test_kills.py", "train/crossval/test_ray_cluster.py",
+    "studies/test_crossval_speed.py", "convert/test_other_backbones.py", "studies/quantization/test_quantization.py",
+    "pipeline/test_sharing.py", "train/fitting/test_fit.py", "pipeline/test_multi_label.py",
+    "studies/test_training_speed.py", "train/network/test_backends.py", "train/test_training.py",
+    "convert/qat/test_training.py", "train/fitting/test_phases.py", "studies/stress/test_dicom_node.py",
+    "train/crossval/test_validation.py", "edge_runtime/server/test_page.py", "edge_runtime/watch/test_watcher.py",
+    "convert/app/test_app.py", "environments/test_other_interpreters.py", "environments/test_base_install.py",
+    "train/ood/test_negatives.py", "studies/peers/test_peers.py", "edge_runtime/dicom_node/test_sender.py",
 )  # fmt: skip
 
 
@@ -163,6 +164,14 @@ def plain_phantoms(made_once) -> Path:
     from freezenet.train.data.phantoms import write_phantoms
 
     return made_once("plain-phantoms", lambda folder: write_phantoms(folder, scale=0.4, size=96)) / "phantoms.csv"
+
+
+@pytest.fixture(scope="session")
+def few_phantoms(made_once) -> Path:
+    """A third of them, small, for what compares two trainings and asks of neither that it has learned."""
+    from freezenet.train.data.phantoms import write_phantoms
+
+    return made_once("few-phantoms", lambda folder: write_phantoms(folder, scale=0.12, size=64)) / "phantoms.csv"
 
 
 @pytest.fixture(scope="session")

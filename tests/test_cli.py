@@ -85,9 +85,9 @@ def test_help_names_every_verb(command):
     listed = set(re.findall(r"^  (\S+)", out.split("Commands:")[1], re.M))
     assert "..." not in out.split("Commands:")[1]
     assert listed == {
-        "pipeline", "demo", "data", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
-        "benchmark", "predict",
-        "serve", "watch", "dicom-node", "inspect", "verify", "doctor",
+        "pipeline", "demo", "data", "audit", "recipes", "train", "crossval", "convert", "sign", "export-app", "export-hub", "evaluate", "compare",
+        "benchmark", "bundle", "checklist", "localize", "predict",
+        "serve", "watch", "dicom-node", "screen", "inspect", "verify", "doctor",
     } == set(cli.VERBS)  # fmt: skip
 
 
@@ -116,6 +116,8 @@ def test_version(command):
         ("convert", "run", "--out", "models", "--colour"),
         ("convert", "run", "--out", "models", "--calibration-images", "0"),
         ("benchmark",),
+        ("bundle", "out"),
+        ("bundle", "out", "--platform", "mips"),
         ("benchmark", "model", "--threads", "none"),
         ("predict",),
     ],

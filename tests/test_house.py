@@ -26,6 +26,11 @@ EXTRAS = {
     "dicom_node": {"pydicom", "pynetdicom"},
     "dicom_node/results": {"pydicom", "highdicom"},
     "integrity": {"cryptography"},
+    "screen": {"pyarrow", "rich"},
+    "screen/engines": {"pyarrow", "ray"},
+    "screen/inputs": {"pyarrow", "fsspec"},
+    "screen/summary": {"pyarrow", "jinja2"},
+    "system": {"ray"},
 }
 
 

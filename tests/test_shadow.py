@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import shutil
@@ -36,15 +37,19 @@ VARIANTS = {"freezenet": "float32", "python -m freezenet": "float32,int8,int8-qa
 #: Name of a case -> its arguments; `$` stands for what MAKERS made.
 CASES = {
     "data": "data data/phantoms.csv",
+    "audit": "audit data/phantoms.csv --weights none --image-size 32 --folds 2",
     "recipes": "recipes",
     "crossval": f"crossval data/phantoms.csv --out {{out}}/crossval --folds 2 --recipes phantoms {SETTINGS}",
     "evaluate": "evaluate $/models/int8.tflite data/phantoms.csv",
     "compare": "compare $/models",
     "benchmark": "benchmark $/models/int8.tflite --runs 20",
+    "localize": "localize $/models/int8.tflite clinic/phantoms.csv --target prevalence=Clear:0.5",
     "predict": "predict $/models/int8.tflite data --json",
     "watch": "watch $/models/int8.tflite {out}/inbox --out {out}/outbox --once --settle 0",
+    "screen": "screen $/models/int8.tflite data --out {out}/screened --workers 1",
     "inspect": "inspect $/models/int8-qat.tflite",
     "verify": "verify $/models/int8.tflite",
+    "checklist": "checklist $/run --standard model-card",
     "doctor": "doctor",
     "sign": "sign {out}/signed --key key.pem",
     "export-hub": "export-hub $/models {out}/hub",
@@ -52,7 +57,7 @@ CASES = {
     "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance",
 }
 #: Verbs that load TensorFlow take seconds to start; what they import lies in one process, the same for both ways to start.
-ONCE = {"crossval", "evaluate", "compare", "export-hub", "export-app", "data", "pipeline"}
+ONCE = {"crossval", "evaluate", "localize", "compare", "export-hub", "export-app", "data", "audit", "pipeline"}
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +71,14 @@ def folder(tmp_path_factory) -> Path:
             f"raise RuntimeError('the file {name}.py of the current folder was imported')\n"
         )
     write_phantoms(folder / "data", scale=0.05, size=48)
+    # Images and people of a clinic that took no part in a training, for `localize`.
+    clinic = write_phantoms(folder / "clinic", scale=0.05, size=48, seed=1)
+    with clinic.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with clinic.open("w", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows({**row, "patient_id": f"clinic-{row['patient_id']}"} for row in rows)
     key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(folder / "key.pem")]
     subprocess.run(key, check=True)
     return folder
@@ -117,7 +130,8 @@ def made(say, folder) -> Callable[[str], str]:
 
 def test_every_verb_is_tried():
     tried = {*MAKERS, *CASES, "serve", "dicom-node"}
-    assert tried == set(VERBS) - {"demo"}  # a pipeline on phantoms that it draws itself, too long for a test
+    # A pipeline on phantoms that it draws itself, too long for a test; and wheels, which an index must give.
+    assert tried == set(VERBS) - {"demo", "bundle"}
 
 
 def test_the_files_would_be_imported_where_nothing_is_done_against_it(folder):

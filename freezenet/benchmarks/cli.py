@@ -1,16 +1,15 @@
-"""The verbs evaluate, compare and benchmark."""
+"""The verbs evaluate and compare."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 from pathlib import Path
 
 import click
 
 from freezenet.edge_runtime.names import counted
-from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
+from freezenet.edge_runtime.options import json_option, threads_option
 
 logger = logging.getLogger(__name__)
 
@@ -86,18 +85,39 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
 @click.option(
     "--recompute", is_flag=True, help="Score the images again instead of using the scores that the conversion stored."
 )
+@click.option(
+    "--margin",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="POINTS",
+    help="The loss of macro-F1 that would matter, declared before you look: the verdict rests on it.",
+)
+@click.option(
+    "--recall-margin",
+    type=float,
+    default=2.0,
+    show_default=True,
+    metavar="POINTS",
+    help="The loss of recall of any class that would matter.",
+)
 @json_option
-def compare(models, data, run, threads, recompute, as_json) -> None:
+def compare(models, data, run, threads, recompute, margin, recall_margin, as_json) -> None:
     """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.
 
     The test images are found in DATA by their content; RUN, the folder of the training, is found beside MODELS. Without
     DATA, the data of the training are read from where they were then.
+
+    Of each variant it says whether it is not worse than float32, worse, or that this cannot be told with so few images, against
+    margins that you declare.
     """
     from freezenet.benchmarks.compare import compare as compare_models
     from freezenet.benchmarks.evaluate import took_part_sentence
+    from freezenet.train.metrics.verdict import Margins
     from freezenet.train.tables import print_table
 
-    result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute)
+    margins = Margins(macro_f1=margin / 100, recall=recall_margin / 100)
+    result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute, margins=margins)
     logger.info(took_part_sentence(result["images"], result["took_part"]))
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])
@@ -105,8 +125,11 @@ def compare(models, data, run, threads, recompute, as_json) -> None:
         click.echo(json.dumps(result))
         return
     click.echo(f"{result['images']} test images; differences to float32 are paired; [ ] is the 95 % interval")
-    headings = ("variant", "MB", "accuracy", "macro-F1", "macro-F1 against float32", "answers changed", "McNemar p")
+    headings = ("variant", "MB", "accuracy", "macro-F1", "macro-F1 against float32", "answers changed", "verdict")
     print_table(headings, [_compared(name, one) for name, one in result["variants"].items()])
+    for one in result["variants"].values():
+        if "verdict" in one:
+            click.echo(one["verdict"]["sentence"])
 
 
 def _compared(name: str, one: dict) -> list[str]:
@@ -114,65 +137,7 @@ def _compared(name: str, one: dict) -> list[str]:
     if "against_float32" not in one:
         return [*row, "", "", ""]
     against = one["against_float32"]
-    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), f"{against['mcnemar_p']:.3f}"]
-
-
-def _input_size(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    sides = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
-    if not sides:
-        raise click.BadParameter(f"Height and width are required, such as 224x224. Got: {text}.")
-    return int(sides[1]), int(sides[2])
-
-
-@click.command()
-@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
-@click.option("--runs", type=click.IntRange(20), default=200, show_default=True, help="How many inferences are timed.")
-@threads_option
-@runtime_option
-@click.option(
-    "--input-size",
-    callback=_input_size,
-    metavar="HxW",
-    help="Height and width of the image, for a file that leaves them open: 224x224, say.",
-)
-@json_option
-def benchmark(models, runs, threads, runtime, input_size, as_json) -> None:
-    """Measure how long model files take to load and to run, and their peak memory, each file in a fresh process.
-
-    Figures have three significant digits. Whatever makes them mean less is said: more threads than cores, a busy machine,
-    a processor that saves power or is too hot.
-    """
-    from freezenet.benchmarks.conditions import conditions_line
-    from freezenet.benchmarks.figures import three_digits
-    from freezenet.benchmarks.latency import benchmark as run
-    from freezenet.train.tables import print_table
-
-    results = [run(model, runs=runs, threads=threads, runtime=runtime, input_size=input_size) for model in models]
-    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one["notes"]):
-        logger.warning(note)
-    if as_json:
-        click.echo(json.dumps(results))
-        return
-    machine = results[0]["environment"]
-    click.echo(
-        f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {threads} thread(s), {results[0]['runs']} runs; "
-        f"milliseconds; {conditions_line(results[0]['conditions'])}"
-    )
-    timed = ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms")
-    print_table(
-        ("model", "input", "load", "first", "p50", "p95", "p99", "min", "peak MB"),
-        [
-            [
-                one["model"],
-                "x".join(map(str, one["input_shape"])),
-                *(three_digits(one[key]) for key in timed),
-                three_digits(one["peak_memory_bytes"] / 1e6),
-            ]
-            for one in results
-        ],
-    )
+    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:

@@ -23,6 +23,7 @@ from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.files import sha256_file
 from freezenet.train.metrics.paired import PairedAnswers
+from freezenet.train.metrics.verdict import Margins, verdicts
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
 
@@ -39,6 +40,7 @@ def compare(
     run: str | Path | None = None,
     threads: int = 1,
     recompute: bool = False,
+    margins: Margins = Margins(),
 ) -> dict[str, Any]:
     """Compare the variants of a MODELS folder on the test images of DATA.
 
@@ -48,10 +50,12 @@ def compare(
         run: the RUN folder that they were converted from; default: the one beside the models.
         threads: CPU threads, where scores are computed.
         recompute: score the images again, also where the scores of the conversion hold.
+        margins: the losses that would matter, for the verdict.
 
     Returns:
         JSON types: "variants" (per variant: file, bytes, the figures of `freezenet.train.task.Task.evaluate`, and against
-        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images), "environment".
+        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images, and the "verdict", see
+        `freezenet.train.metrics.verdict`), "environment".
 
     Raises:
         ModelError: the folder is none, or has no float32.
@@ -72,6 +76,10 @@ def compare(
     scores = _scores(folder, classifiers, judged, splits, recompute)
     found = {name: _Answers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
+    others = {name: one.answers for name, one in found.items() if name != REFERENCE}
+    judgements = verdicts(
+        truth, reference.answers, others, labels, judged.patients, exclusive=task.exclusive, margins=margins
+    )
     variants = {}
     for name, classifier in classifiers.items():
         variants[name] = {
@@ -84,6 +92,7 @@ def compare(
             pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)
             variants[name]["against_float32"] = pair.to_dict(labels)
             variants[name]["flipped"] = _flipped(judged, labels, reference, found[name])
+            variants[name]["verdict"] = judgements[name].to_dict(name, REFERENCE)
     return {
         "reference": REFERENCE,
         "side": judged.split,

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.benchmarks.devices.machine import affinity, clock_mhz, others_busy, temperature
+
 _CPUS = "sys/devices/system/cpu"
 #: The busy share of a core above which other work is taken to disturb a measurement.
 _BUSY = 0.5
@@ -27,6 +29,8 @@ def conditions(root: Path = Path("/")) -> dict[str, Any]:
         "cores_allowed": cores that this process may use (affinity). "cpu_quota": cores' worth of time that a container
         allows. "load_average": of the last minute. "governor": how the processor chooses its clock, one or several.
         "throttle_events": how often it was slowed because of heat since the start; on a Raspberry Pi, whether it is.
+        "affinity": numbers of the allowed cores. "busy_cores": cores that others keep busy now. "clock_mhz": "now" and "most".
+        "temperature_c": of the hottest zone, in degrees Celsius.
     """
     return {
         "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -34,6 +38,10 @@ def conditions(root: Path = Path("/")) -> dict[str, Any]:
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "governor": ", ".join(sorted(set(_texts(root, f"{_CPUS}/cpu[0-9]*/cpufreq/scaling_governor")))) or None,
         "throttle_events": _throttle_events(root),
+        "affinity": affinity(),
+        "busy_cores": others_busy(),
+        "clock_mhz": clock_mhz(root),
+        "temperature_c": temperature(root),
     }
 
 
@@ -58,9 +66,7 @@ def notes(
         found.append(f"the process may use {allowed} of {cores} cores (affinity)")
     if quota is not None and quota < allowed:
         found.append(f"a quota allows {quota:g} cores' worth of time: inferences may have been interrupted")
-    load = before["load_average"]
-    if load is not None and load > cores - threads + _BUSY:
-        found.append(f"load average {load:.2f} on {cores} cores: other work ran at the same time")
+    found += busy(threads, cores, before, after)
     governor = before["governor"]
     if governor is not None and governor != "performance":
         found.append(f"governor {governor}: the clock may have been low when an inference began")
@@ -72,6 +78,22 @@ def notes(
         found.append(
             f"the last quarter of the inferences took {last / first - 1:.0%} longer than the first: heat or other work"
         )
+    return found
+
+
+def busy(threads: int, cores: int, before: Mapping[str, Any], after: Mapping[str, Any] | None = None) -> list[str]:
+    """Return a sentence for each sign that other work needs the cores which a measurement wants; arguments as for `notes`.
+
+    In `after`, "busy_cores" is what others took on average while the inferences ran.
+    """
+    found, free = [], cores - threads + _BUSY
+    load = before["load_average"]
+    if load is not None and load > free:
+        found.append(f"load average {load:.2f} on {cores} cores: other work ran at the same time")
+    for state, when in ((before, "before the measurement began"), (after or {}, "while it was measured")):
+        others = state.get("busy_cores")
+        if others is not None and others > free:
+            found.append(f"other work kept {others:.2f} of {cores} cores busy {when}")
     return found
 
 

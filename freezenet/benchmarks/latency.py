@@ -16,15 +16,18 @@ from typing import Any
 
 import numpy as np
 
-from freezenet.benchmarks.conditions import conditions, notes
+from freezenet.benchmarks.conditions import busy, conditions, notes
+from freezenet.benchmarks.devices.delegates import delegated
+from freezenet.benchmarks.devices.machine import EnergyMeter, OthersWork, describe
+from freezenet.benchmarks.devices.warmup import warm_up
 from freezenet.benchmarks.shape import open_shape, shape_to_measure
-from freezenet.edge_runtime.errors import FreezenetError, ModelError
+from freezenet.edge_runtime.errors import DeviceError, FreezenetError, ModelError
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.child import module_command
 from freezenet.edge_runtime.system.environment import environment
 
-#: Inferences between the first and the timed ones.
-_WARM_UP = 10
+#: With this code the measuring process says that the machine, not the model, is at fault.
+_BUSY_CODE = 4
 
 
 def benchmark(
@@ -34,6 +37,7 @@ def benchmark(
     threads: int = 1,
     runtime: str | None = None,
     input_size: tuple[int, int] | None = None,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Measure one model in a fresh process, without which load, first inference and peak memory would mean nothing.
 
@@ -43,36 +47,54 @@ def benchmark(
         threads: of one inference.
         runtime: name of the interpreter; None takes the first that is installed.
         input_size: height and width of the image, for a file that leaves them open.
+        strict: refuse to measure on a busy machine, rather than say that it was.
 
     Returns:
-        Milliseconds (keys in `_ms`) and bytes (keys in `_bytes`), with runtime and device named; "conditions" of the machine
-        (`freezenet.benchmarks.conditions.conditions`), and under "notes" a sentence for each that makes the figures mean
-        less. JSON types.
+        Milliseconds (keys in `_ms`) and bytes (keys in `_bytes`), with runtime and device named; "samples_ms" is each timed
+        inference; "conditions" and "conditions_after" are those of the machine (`freezenet.benchmarks.conditions.conditions`),
+        "delegates" what an accelerator took over, "warmup" the rule and what it came to, "energy_mj" an inference's
+        millijoules where a meter can be read, and "notes" a sentence for each thing that makes the figures mean less. JSON types.
 
     Raises:
         ModelError: where the file cannot be loaded or run, or leaves its input's size open and none is given.
+        DeviceError: strict, and other work needs the cores.
     """
     request = json.dumps(
-        {"model": str(model), "runs": runs, "threads": threads, "runtime": runtime, "input_size": input_size}
+        {
+            "model": str(model),
+            "runs": runs,
+            "threads": threads,
+            "runtime": runtime,
+            "input_size": input_size,
+            "strict": strict,
+        }
     )
     done = subprocess.run(
         module_command("freezenet.benchmarks.latency", request), capture_output=True, text=True, check=False
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise ModelError(
+        said = (
             lines[-1].removeprefix("Error: ")
             if lines
             else f"{model.name} ended its process with code {done.returncode}."
         )
+        raise (DeviceError if done.returncode == _BUSY_CODE else ModelError)(said)
     return {**json.loads(done.stdout), "environment": environment()}
 
 
 def measure(
-    model: Path, runs: int, threads: int, runtime: str | None, input_size: tuple[int, int] | None = None
+    model: Path,
+    runs: int,
+    threads: int,
+    runtime: str | None,
+    input_size: tuple[int, int] | None = None,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Measure inference in this process, on random pixels: nothing is decoded. Arguments as for `benchmark`."""
+    cores = os.cpu_count() or 1
     conditions_before = conditions()
+    _refuse_if(strict, busy(threads, cores, conditions_before))
     before = _peak_bytes()
     started = time.perf_counter()
     interpreter = Interpreter(model, threads, runtime=runtime)
@@ -84,16 +106,26 @@ def measure(
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, shape)
     tensor = pixels.astype(one["dtype"]) if one["dtype"] == np.uint8 else ((pixels - 128) / 127.5).astype(one["dtype"])
-    times = []
-    # Inferences that come right after the first still warm the caches.
-    for _ in range(1 + _WARM_UP + runs):
+
+    def invoke() -> float:
         began = time.perf_counter()
         interpreter.invoke(tensor)
-        times.append((time.perf_counter() - began) * 1e3)
-    first, steady = times[0], np.array(times[1 + _WARM_UP :])
+        return (time.perf_counter() - began) * 1e3
+
+    first = invoke()
+    warm = warm_up(invoke)
+    others, meter = OthersWork(), EnergyMeter()
+    steady = np.array([invoke() for _ in range(runs)])
+    joules, busy_cores = meter.joules(), others.cores()
+    conditions_after = {**conditions(), "busy_cores": busy_cores}
+    _refuse_if(strict, busy(threads, cores, conditions_before, conditions_after))
+    found = notes(threads, cores, conditions_before, conditions_after, steady.tolist())
+    if not warm.stable:
+        found.append(f"after {len(warm.times)} inferences the times still changed: the model was not warm by the rule")
     return {
         "model": model.name,
         "bytes": model.stat().st_size,
+        **describe(),
         "runtime": interpreter.name,
         "threads": threads,
         "runs": len(steady),
@@ -103,12 +135,23 @@ def measure(
         "avg_ms": _rounded(steady.mean()),
         "median_ms": _rounded(np.median(steady)),
         "min_ms": _rounded(steady.min()),
-        **{f"p{share}_ms": _rounded(np.percentile(steady, share)) for share in (5, 50, 95, 99)},
+        "max_ms": _rounded(steady.max()),
+        **{f"p{share}_ms": _rounded(np.percentile(steady, share)) for share in (5, 50, 90, 95, 99)},
+        "samples_ms": [_rounded(one) for one in steady],
+        "warmup": warm.to_dict(),
         "peak_memory_bytes": _peak_bytes(),
         "model_memory_bytes": max(0, _peak_bytes() - before),
+        "energy_mj": None if joules is None else _rounded(joules * 1e3 / len(steady)),
+        "delegates": delegated(interpreter.operators()),
         "conditions": conditions_before,
-        "notes": notes(threads, os.cpu_count() or 1, conditions_before, conditions(), steady.tolist()),
+        "conditions_after": conditions_after,
+        "notes": found,
     }
+
+
+def _refuse_if(strict: bool, signs: list[str]) -> None:
+    if strict and signs:
+        raise DeviceError(f"An idle machine is required by --strict. Got: {'; '.join(signs)}; measure when it is idle.")
 
 
 def _rounded(milliseconds: float) -> float:
@@ -140,7 +183,7 @@ def _main() -> None:
         print(json.dumps(measure(**{**request, "model": Path(request["model"])})))
     except FreezenetError as error:
         print(f"Error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        sys.exit(_BUSY_CODE if isinstance(error, DeviceError) else error.exit_code)
 
 
 if __name__ == "__main__":

@@ -215,7 +215,9 @@ class _Writer:
             if gate is not None:
                 card["gate"] = gate
         return {
-            profile: packed(keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run)
+            profile: packed(
+                keep_outputs(content, outputs), card_with_outputs(card, outputs), self.run, self.validation.pixels
+            )
             for profile in profiles
             for outputs in [outputs_of(profile, self.converter.model)]
         }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ def predict_all(
     *,
     workers: int,
     overlay: bool = False,
+    photo: bool = False,
 ) -> Generator[tuple[str, Prediction | FreezenetError], None, None]:
     """Yield (name, answer) for each (name, image), in their order; a file that cannot be used gives its error.
 
@@ -47,15 +49,20 @@ def predict_all(
             grow with the number of files.
         workers: Images answered at a time.
         overlay: See `Classifier.predict`.
+        photo: See `Classifier.predict`.
     """
+    answer = partial(_answer, overlay=overlay, photo=photo)
     if workers == 1:
-        yield from ((name, _answer(classifier, image, overlay)) for name, image in images)
+        yield from ((name, answer(classifier, image)) for name, image in images)
     else:
-        yield from _with_workers(classifier, images, workers, overlay)
+        yield from _with_workers(classifier, images, workers, answer)
 
 
 def _with_workers(
-    classifier: Classifier, images: Iterable[tuple[str, str | Path | bytes]], workers: int, overlay: bool
+    classifier: Classifier,
+    images: Iterable[tuple[str, str | Path | bytes]],
+    workers: int,
+    answer: Callable[[Classifier, str | Path | bytes], Prediction | FreezenetError],
 ) -> Generator[tuple[str, Prediction | FreezenetError], None, None]:
     # Imported here because it takes as long to import as an image to be answered.
     from concurrent.futures import ThreadPoolExecutor
@@ -70,7 +77,7 @@ def _with_workers(
         except IndexError:
             own = classifier.another()
         try:
-            return _answer(own, image, overlay)
+            return answer(own, image)
         finally:
             idle.append(own)
 
@@ -83,19 +90,21 @@ def _with_workers(
         for name, image in images:
             waiting.append((name, pool.submit(work, image)))
             while waiting and (len(waiting) == _AHEAD * workers or waiting[0][1].done()):
-                first, answer = waiting.popleft()
-                yield first, answer.result()
+                first, given = waiting.popleft()
+                yield first, given.result()
         while waiting:
-            first, answer = waiting.popleft()
-            yield first, answer.result()
+            first, given = waiting.popleft()
+            yield first, given.result()
     finally:
         pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(opencv_threads)
 
 
-def _answer(classifier: Classifier, image: str | Path | bytes, overlay: bool) -> Prediction | FreezenetError:
+def _answer(
+    classifier: Classifier, image: str | Path | bytes, overlay: bool, photo: bool
+) -> Prediction | FreezenetError:
     try:
-        return classifier.predict(image, overlay=overlay)
+        return classifier.predict(image, overlay=overlay, photo=photo)
     except ModelError:  # the fault of no image
         raise
     except FreezenetError as error:

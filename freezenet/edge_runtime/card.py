@@ -125,7 +125,8 @@ class CardContent(TypedDict, total=False):
     """`card.json`, in the order in which it is written.
 
     A reader must find card_version, variant, labels and preprocess; "gate" is the OOD gate's (`freezenet.edge_runtime.ood`),
-    "task", "thresholds" and "confidence" are those of `freezenet.edge_runtime.decision`.
+    "task", "thresholds" and "confidence" are those of `freezenet.edge_runtime.decision`; "reference" counts what the file reads in its
+    validation images, for the drift of an archive, and is missing in files of an earlier version.
     """
 
     card_version: int
@@ -145,10 +146,12 @@ class CardContent(TypedDict, total=False):
     against_keras: dict[str, Any]
     accuracy: dict[str, Any]
     sources: Sources
+    localized: dict[str, Any]
     golden: Golden
     outputs: list[str]
     made: dict[str, Any]
     network: Network
+    reference: dict[str, Any]
 
 
 @dataclass(frozen=True)

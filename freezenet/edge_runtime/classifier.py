@@ -21,6 +21,8 @@ from freezenet.edge_runtime.interpreter import Interpreter
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from freezenet.edge_runtime.images.photo.reading import Photo
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -36,6 +38,8 @@ class Prediction:
         overlay: The class activation map laid over the image, the bytes of a PNG file; None where none was asked for, or
             where this is not a chest X-ray.
         gated: Whether the model has an OOD gate, which looked at the image.
+        ood: What each OOD gate reads, in their order: a distance or a probability.
+        photo: What was found in a photograph; None where the image was not given as one.
     """
 
     label: str | None
@@ -44,6 +48,8 @@ class Prediction:
     reason: str | None = None
     overlay: bytes | None = field(default=None, repr=False)
     gated: bool = False
+    ood: tuple[float, ...] = ()
+    photo: Photo | None = None
 
     @property
     def abstained(self) -> bool:
@@ -65,6 +71,7 @@ class Prediction:
             "abstained": self.abstained,
             "reason": self.reason,
             "timings_ms": {stage: round(value, 3) for stage, value in self.timings_ms.items()},
+            **({} if self.photo is None else {"photo": self.photo.to_dict()}),
         }
 
 
@@ -111,13 +118,13 @@ class Classifier:
     def another(self) -> Classifier:
         """Return a second one of the same bytes and settings, for another worker."""
         # What runs here needs no trial there.
-        return Classifier(
-            replace(self.file, proven=True),
-            self.interpreter.threads,
-            runtime=self.interpreter.runtime,
-            trust_tags=self.trust_tags,
-            accept_changed=self._accept_changed,
-        )
+        load, settings = self.__reduce__()
+        return load(*settings)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as bytes and settings, and be loaded there."""
+        settings = (self.interpreter.threads, self.interpreter.runtime, self.trust_tags, self._accept_changed)
+        return _loaded, (replace(self.file, proven=True), *settings)
 
     @property
     def runtime(self) -> str:
@@ -152,12 +159,13 @@ class Classifier:
             "runtime": self.runtime,
         }
 
-    def predict(self, image: str | Path | bytes | NDArray, overlay: bool = False) -> Prediction:
+    def predict(self, image: str | Path | bytes | NDArray, overlay: bool = False, *, photo: bool = False) -> Prediction:
         """Classify a path, the bytes of an image file, or a decoded array (OpenCV's channel order).
 
         Args:
             image: Path, the bytes of a file, or gray (h, w) or colour (h, w, 3) values, uint8 or uint16.
             overlay: Also draw the class activation map of the most probable class.
+            photo: The image is a photograph: find the film in it and straighten that, or read all of it where none is found.
 
         Raises:
             DataError: The image cannot be used.
@@ -168,7 +176,13 @@ class Classifier:
             self.require_cam()
         spec = self.card.preprocess
         started = time.perf_counter()
-        gray = spec.decode(image, self.trust_tags)
+        found = None
+        if photo:
+            from freezenet.edge_runtime.images.photo.reading import read_photo
+
+            gray, found = read_photo(image)
+        else:
+            gray = spec.decode(image, self.trust_tags)
         decoded = time.perf_counter()
         pixels = spec.resized(gray)
         tensor = spec.network_input(pixels, self._input_dtype)
@@ -195,6 +209,8 @@ class Classifier:
             reason=decision.reason,
             overlay=picture,
             gated=self.rule.gate is not None,
+            ood=decision.ood,
+            photo=found,
         )
 
     def decide(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Decision]:
@@ -212,6 +228,10 @@ class Classifier:
         """Return the scores (n, classes) float32 of already preprocessed pixels (n, h, w) uint8."""
         spec, dtype = self.card.preprocess, self._input_dtype
         return np.concatenate([self.interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
+
+
+def _loaded(file: ModelFile, threads: int, runtime: str, trust_tags: bool, accept_changed: bool) -> Classifier:
+    return Classifier(file, threads, runtime=runtime, trust_tags=trust_tags, accept_changed=accept_changed)
 
 
 def answer_line(

@@ -7,11 +7,9 @@ import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import (
     Loader,
     classifier_options,
@@ -20,9 +18,6 @@ from freezenet.edge_runtime.options import (
     runtime_option,
     threads_option,
 )
-
-if TYPE_CHECKING:
-    from freezenet.edge_runtime.classifier import Classifier
 
 
 @click.command()
@@ -41,6 +36,11 @@ if TYPE_CHECKING:
     type=click.IntRange(1),
     help="Images answered at a time; default: one for each core (for each --threads of them), 1 for a single image.",
 )
+@click.option(
+    "--photo",
+    is_flag=True,
+    help="The images are photographs of films: find the film, straighten it, and say so; without a film, read all of it.",
+)
 @json_option
 @classifier_options
 def predict(
@@ -48,6 +48,7 @@ def predict(
     images: tuple[str, ...],
     cam_folder: Path | None,
     workers: int | None,
+    photo: bool,
     as_json: bool,
     load: Loader,
 ) -> None:
@@ -77,7 +78,7 @@ def predict(
     failures = 0
     # Closed at once where this ends early, so that no worker goes on.
     with closing(
-        predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None)
+        predict_all(classifier, named_images(images), workers=workers, overlay=cam_folder is not None, photo=photo)
     ) as answers:
         for name, prediction in answers:
             path = None
@@ -106,7 +107,8 @@ def predict(
                 # A multi-label answer without a label is an answer, too.
                 answer = f"abstained: {prediction.reason}" if prediction.abstained else prediction.label or "none"
                 # A file name need not be text; the reader of stdout must get text, and one line.
-                click.echo(f"{printable(name)}\t{answer}\t{scores}")
+                seen = "" if prediction.photo is None else f"\t{prediction.photo.said}"
+                click.echo(f"{printable(name)}\t{answer}\t{scores}{seen}")
     if failures:
         sys.exit(1)
 
@@ -118,109 +120,25 @@ def inspect(model: Path, as_json: bool) -> None:
     """Print what a model file says about itself."""
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import ModelError, one_line
+    from freezenet.edge_runtime.integrity.inspection import about, tensors_of
     from freezenet.edge_runtime.integrity.model_file import ModelFile
 
     file = ModelFile.read(model)
     # What is to be looked at may have been changed.
     classifier = Classifier(file, accept_changed=True)
-    described = _described(classifier)
+    described = tensors_of(classifier)
     if as_json:
         content = classifier.card.content
         click.echo(json.dumps({"file": str(model), "bytes": len(file.content), **described, "card": content}))
         return
     try:
-        lines = _about(classifier, described)
+        lines = about(classifier, described)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(
             f"A card with the figures that `freezenet convert` writes is required. Got: {model.name} without, or with others: "
             f"{type(error).__name__}: {one_line(error, 100)}; --json shows what is there."
         ) from None
     click.echo("\n".join(lines))
-
-
-def _described(classifier: Classifier) -> dict[str, list[dict[str, Any]]]:
-    """Return the tensors of a model (JSON types)."""
-    tensors = classifier.interpreter
-    sides = {"inputs": tensors.inputs, "outputs": tensors.outputs}
-    names = {"inputs": ["image"], "outputs": classifier.card.outputs}
-    return {
-        side: [
-            {
-                "name": name,
-                "shape": one["shape"].tolist(),
-                "dtype": one["dtype"].__name__,
-                "quantization": [float(one["quantization"][0]), int(one["quantization"][1])],
-            }
-            for name, one in zip(names[side], found, strict=True)
-        ]
-        for side, found in sides.items()
-    }
-
-
-def _about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """Return what a model file says about itself, as lines for people."""
-    card, rule, model = classifier.card, classifier.rule, classifier.path
-    lines: list[str] = []
-    say = lines.append
-    content = card.content
-    say(
-        f"{model.name}: variant {card.variant}, {len(classifier.file.content) / 1e6:.2f} MB, {content['arithmetic']} arithmetic"
-    )
-    say(f"labels      {', '.join(card.labels)}")
-    for side, found in described.items():
-        for one in found:
-            scale, zero = one["quantization"]
-            grid = f", value = {scale:.6g} * (integer - {zero})" if scale else ""
-            say(f"{side[:-1]:<11} {one['name']}: {one['dtype']} {one['shape']}{grid}")
-    if rule.thresholds is not None:
-        thresholds = ", ".join(f"{one} {value:.4g}" for one, value in zip(rule.labels, rule.thresholds, strict=True))
-        say(f"task        multi-label, any number of labels is true; thresholds {thresholds}")
-    spec = card.preprocess
-    say(
-        f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"
-    )
-    trained = content["trained_on"]
-    say(
-        f"trained on  {counted(trained['images'], 'image')}, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
-    )
-    images = content["calibration"]["images"]
-    say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
-    accuracy = content["accuracy"]
-    # A final model was trained on all images; others, each on a part, were tested on the rest.
-    final = accuracy.get("side") == "out-of-fold"
-    judged, tested = ("training", "out-of-fold images") if final else ("validation", "test images")
-    for name in ("accuracy", "macro_f1"):
-        figure = accuracy[name]
-        say(
-            f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
-            f"{tested}, {accuracy['runtime']}"
-        )
-    sources = content.get("sources")
-    if sources and sources["elsewhere"]:
-        say(f"elsewhere   {sources['elsewhere']}")
-    verdict = content["against_keras"]
-    passed = (
-        f"passed: {verdict['agreement']:.1%} of {verdict['images']} {judged} images keep the trained network's class"
-    )
-    # A card of an earlier version knows two outcomes.
-    question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
-    say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
-    confidence, ood = content.get("confidence"), content.get("gate")
-    if confidence:
-        say(
-            f"confidence  temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}, "
-            f"chosen for {confidence['risk']:.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images"
-            + (f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else "")
-        )
-    for label, least in (confidence or {}).get("abstain_below_class", {}).items():
-        say(f"            {label}: uncertain below {least:.3f}")
-    for gate in (ood.get("gates") or [ood]) if ood else []:
-        say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
-    if not ood:
-        say("OOD gate    no OOD gate in this file")
-    say(f"golden      {counted(len(card.golden), 'vector')}; check them with `freezenet verify {model}`")
-    say(content["notice"])
-    return lines
 
 
 @click.command()

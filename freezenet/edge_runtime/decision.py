@@ -4,7 +4,9 @@ The card holds the rule, all parts optional:
 
     "task":       "multi-class" (the default: exactly one class is true) or "multi-label" (any number)
     "confidence": {"temperature": T, "abstain_below": p, "abstain_below_class": {label: p}}, the last one multi-class only: the
-                  smallest confidence of an answer with that label, in place of abstain_below
+                  smallest confidence of an answer with that label, in place of abstain_below; of multi-class also
+                  "bias": {label: b}, added to the logarithm of its probability after the temperature, 0 where absent, and
+                  "answer_from": {label: p}: from this probability on the label is answered, whatever is more probable, and below it never
     "thresholds": {label: p}, multi-label only; .5 where absent
     "gate":       see `freezenet.edge_runtime.ood`
 """
@@ -65,6 +67,9 @@ class DecisionRule:
         gate: The OOD gate, or None where the card has none.
         smallest_score: What a score of 0 means, because it may have been rounded.
         class_abstain_below: (classes,) smallest confidence of an answer with each label, in place of `abstain_below`; else None.
+        bias: (classes,) added to the logarithm of each probability after scaling: other priors (Saerens, Latinne and Decaestecker,
+            Neural Computation 14, 2002, equation 2.4) and bias correction (Alexandari, Kundaje and Shrikumar, ICML 2020); else None.
+        answer_from: (classes,) of multi-class: probability from which on a label is answered, NaN for a label without; else None.
     """
 
     labels: tuple[str, ...]
@@ -74,6 +79,8 @@ class DecisionRule:
     gate: OodGate | None = None
     smallest_score: float = _SMALLEST_SCORE["float"]
     class_abstain_below: NDArray[np.float64] | None = None
+    bias: NDArray[np.float64] | None = None
+    answer_from: NDArray[np.float64] | None = None
 
     @classmethod
     def from_card(cls, card: ModelCard) -> DecisionRule:
@@ -90,17 +97,18 @@ class DecisionRule:
         try:
             temperature = None if confidence.get("temperature") is None else float(confidence["temperature"])
             abstain_below = float(confidence.get("abstain_below") or 0.0)
-            by_class = {
-                str(label): float(value) for label, value in (confidence.get("abstain_below_class") or {}).items()
-            }
-            given = {str(label): float(value) for label, value in (content.get("thresholds") or {}).items()}
+            by_class, bias, answer_from = (
+                _by_label(confidence.get(key)) for key in ("abstain_below_class", "bias", "answer_from")
+            )
+            given = _by_label(content.get("thresholds"))
         except (AttributeError, TypeError, ValueError, OverflowError) as error:
             raise ModelError(
                 f"Confidence and thresholds that are numbers are required. Got: {one_line(error, 100)}."
             ) from None
         task = content.get("task", "multi-class")
-        values = [abstain_below, *given.values(), *by_class.values()]
-        foreign = not set(given) | set(by_class) <= set(labels) or (by_class and task != "multi-class")
+        values = [abstain_below, *given.values(), *by_class.values(), *answer_from.values()]
+        exclusive = {**by_class, **bias, **answer_from}
+        foreign = not set(given) | set(exclusive) <= set(labels) or (exclusive and task != "multi-class")
         if task not in ("multi-class", "multi-label") or foreign:
             raise ModelError(
                 "A card of task multi-class or multi-label, with thresholds of its own labels, is required. "
@@ -110,6 +118,11 @@ class DecisionRule:
             raise ModelError(
                 "A temperature above 0 and thresholds from 0 to 1 are required in the card. "
                 f"Got: temperature {temperature}, thresholds {', '.join(f'{value:g}' for value in values)}."
+            )
+        if bias and (temperature is None or not np.isfinite(list(bias.values())).all()):
+            raise ModelError(
+                "A finite bias, beside a temperature, is required in the card. "
+                f"Got: temperature {temperature}, bias {', '.join(f'{value:g}' for value in bias.values())}."
             )
         thresholds = np.array([given.get(label, _DEFAULT_THRESHOLD) for label in labels])
         return cls(
@@ -122,6 +135,8 @@ class DecisionRule:
             class_abstain_below=np.array([by_class.get(label, abstain_below) for label in labels])
             if by_class
             else None,
+            bias=np.array([bias.get(label, 0.0) for label in labels]) if bias else None,
+            answer_from=np.array([answer_from.get(label, np.nan) for label in labels]) if answer_from else None,
         )
 
     def probabilities(self, scores: NDArray) -> NDArray[np.float64]:
@@ -140,13 +155,21 @@ class DecisionRule:
         # Dividing by the largest first keeps every power within range.
         clipped = np.clip(scores, self.smallest_score, 1)
         powers = (clipped / clipped.max(axis=-1, keepdims=True)) ** (1 / self.temperature)
+        if self.bias is not None:
+            powers = powers * np.exp(self.bias - self.bias.max())
         return powers / powers.sum(axis=-1, keepdims=True)
 
     def chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which labels the answer holds, (..., classes) bool, for calibrated probabilities (..., classes)."""
-        if self.thresholds is None:
-            return np.arange(probabilities.shape[-1]) == probabilities.argmax(-1)[..., None]
-        return probabilities >= self.thresholds
+        if self.thresholds is not None:
+            return probabilities >= self.thresholds
+        ranked = probabilities
+        if self.answer_from is not None:
+            # First the labels that reach theirs, then those without one, then the rest; the most probable of the first that there are.
+            reached, without = probabilities >= self.answer_from, np.isnan(self.answer_from)
+            rank = np.where(reached, 2, np.where(without, 1, 0))
+            ranked = np.where(rank == rank.max(axis=-1, keepdims=True), probabilities, -1.0)
+        return np.arange(probabilities.shape[-1]) == ranked.argmax(-1)[..., None]
 
     def answers(self, scores: NDArray) -> NDArray[np.bool_]:
         """Return which labels are answered, (..., classes) bool, for a model's scores (..., classes), abstaining left out."""
@@ -182,3 +205,7 @@ class DecisionRule:
             return Decision(None, probabilities, UNCERTAIN, ood)
         label = ";".join(label for label, one in zip(self.labels, chosen, strict=True) if one)
         return Decision(label, probabilities, None, ood)
+
+
+def _by_label(content: Mapping[str, Any] | None) -> dict[str, float]:
+    return {str(label): float(value) for label, value in (content or {}).items()}

@@ -35,6 +35,10 @@ class RefusedError(ModelError):
     exit_code = 3
 
 
+class DeviceError(FreezenetError):
+    """A device that cannot be reached or equipped, or whose state would make a measurement meaningless."""
+
+
 def install_hint(extra: str) -> str:
     """Return how to install what an extra brings, for the end of a sentence."""
     return f"run: pip install 'freezenet[{extra}]', or in a clone: pip install '.[{extra}]'"

@@ -1,6 +1,6 @@
-"""Photographs of films, simulated: what an app answers as they are, and with a frame on, inside or outside of the film's edge.
+"""Photographs of films, simulated: what is answered of them as they are, of the film found in them, and with a frame on, inside or outside of its edge.
 
-    python -m studies.phone.film MODEL IMAGE... [--out results]
+    python -m studies.phone.film MODEL XRAY... --not-cxr FOLDER [--out results]
 
 A photograph has perspective, a white or black surround with a gradient, a smaller range of gray, glare, moire, blur, noise, a tint, and is a JPEG.
 """
@@ -20,10 +20,16 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST
+from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.edge_runtime.images.photo.film import find_film
+from freezenet.edge_runtime.images.photo.reading import read_photo
+from freezenet.edge_runtime.images.photo.straighten import inside, straighten
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.edge_runtime.system.environment import environment
 from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
 
+#: X-rays by the answer of their scan, and pictures that are none.
+KINDS = ("answered", "uncertain", "refused", "other")
 SURROUNDS = {"white": 235.0, "black": 8.0}
 _FRAME = (1200, 1600)
 
@@ -77,53 +83,58 @@ def photographed(gray: NDArray[np.uint8], seed: int, surround: str) -> Photograp
     return Photograph(cv2.imencode(".jpg", tinted, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes(), corners)
 
 
-def straightened(gray: NDArray[np.uint8], corners: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return what the apps' `straighten` makes of gray values (h, w) uint8 and corners (4, 2)."""
-    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
-    wide, high = (max(1, round(max(sides[one], sides[one + 2]))) for one in (0, 1))
-    move = cv2.getPerspectiveTransform(np.asarray(corners - 0.5, np.float32), _box(wide, high))
-    return np.asarray(cv2.warpPerspective(gray, move, (wide, high), borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def moved(corners: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """Move corners inwards by a share of the film's size on each side; outwards where it is negative."""
-    return corners + (corners.mean(0) - corners) * 2 * share
-
-
 #: What is tried: name -> gray values to read of a photograph.
 FRAMES: dict[str, Callable[[Photograph], NDArray[np.uint8]]] = {
     "as photographed": lambda photo: photo.gray,
-    "frame 0.5 % outside": lambda photo: straightened(photo.gray, moved(photo.corners, -0.005)),
-    "frame on the edge": lambda photo: straightened(photo.gray, photo.corners),
-    "frame 0.5 % inside": lambda photo: straightened(photo.gray, moved(photo.corners, 0.005)),
-    "frame 2 % inside": lambda photo: straightened(photo.gray, moved(photo.corners, 0.02)),
+    "film found (`--photo`)": lambda photo: read_photo(photo.jpeg)[0],
+    "frame 0.5 % outside": lambda photo: straighten(photo.gray, inside(photo.corners, -0.005)),
+    "frame on the edge": lambda photo: straighten(photo.gray, photo.corners),
+    "frame 0.5 % inside": lambda photo: straighten(photo.gray, inside(photo.corners, 0.005)),
+    "frame 2 % inside": lambda photo: straighten(photo.gray, inside(photo.corners, 0.02)),
     "the same, turned by 90 degrees": lambda photo: np.rot90(
-        straightened(photo.gray, moved(photo.corners, 0.005))
+        straighten(photo.gray, inside(photo.corners, 0.005))
     ).copy(),
-    "the same, mirrored": lambda photo: straightened(photo.gray, moved(photo.corners, 0.005))[:, ::-1].copy(),
-    "the same, inverted": lambda photo: 255 - straightened(photo.gray, moved(photo.corners, 0.005)),
+    "the same, mirrored": lambda photo: straighten(photo.gray, inside(photo.corners, 0.005))[:, ::-1].copy(),
+    "the same, inverted": lambda photo: 255 - straighten(photo.gray, inside(photo.corners, 0.005)),
 }
 
 
-def measure(model: Path, images: Sequence[Path]) -> dict[str, Any]:
-    """Answer photographs of images (JSON types): of those that are answered as they are, and of those that are refused."""
+def measure(model: Path, images: Sequence[Path], others: Sequence[Path] = ()) -> dict[str, Any]:
+    """Answer photographs of X-rays (JSON types), by what is answered of their scans, and of pictures that are no chest X-rays."""
     classifier = Classifier(model)
-    answered: dict[str, Counter[str]] = {name: Counter() for name in FRAMES}
-    refused: dict[str, Counter[str]] = {name: Counter() for name in FRAMES}
-    for number, path in enumerate(images):
+    counts: dict[str, dict[str, Counter[str]]] = {name: {kind: Counter() for kind in KINDS} for name in FRAMES}
+    away: dict[str, list[float]] = {surround: [] for surround in SURROUNDS}
+    missed = 0
+    for number, path in enumerate([*images, *others]):
         gray = read_gray(path)
         scan = classifier.predict(gray)
-        if scan.reason not in (None, NOT_CHEST):
-            continue
+        is_xray = number < len(images)
+        kind = (
+            "other"
+            if not is_xray
+            else "refused"
+            if scan.reason == NOT_CHEST
+            else "uncertain"
+            if scan.reason
+            else "answered"
+        )
         for surround in SURROUNDS:
             photo = photographed(gray, number, surround)
+            if is_xray:
+                corners = find_film(photo.gray)
+                missed += corners is None
+                if corners is not None:
+                    away[surround].append(float(np.abs(corners - photo.corners).max()))
             for name, seen in FRAMES.items():
                 found = classifier.predict(seen(photo))
-                kind = found.reason or ("same" if found.label == scan.label else "another")
-                (refused if scan.reason else answered)[name][kind] += 1
+                counts[name][kind][found.reason or ("same" if found.label == scan.label else "another")] += 1
     return {
         "variant": classifier.card.variant,
-        "frames": {name: {"answered": dict(answered[name]), "refused": dict(refused[name])} for name in FRAMES},
+        "frames": {name: {kind: dict(one) for kind, one in kinds.items()} for name, kinds in counts.items()},
+        "corners": {
+            "missed": missed,
+            **{one: np.percentile(found or [0.0], [50, 75, 90]).round(1).tolist() for one, found in away.items()},
+        },
         "environment": environment(),
     }
 
@@ -135,12 +146,18 @@ def _box(wide: int, high: int) -> NDArray[np.float32]:
 @click.command(cls=StudyCommand)
 @model_argument
 @images_argument
+@click.option(
+    "--not-cxr",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of pictures that are no chest X-rays.",
+)
 @result_options
-def main(model: Path, images: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+def main(model: Path, images: tuple[Path, ...], not_cxr: Path | None, as_json: bool, out: Path | None) -> None:
     """Print what is answered of simulated photographs of films, with and without a frame over the film."""
     from studies.tables.phone_page import film_table
 
-    result = measure(model, images)
+    others = [Path(one) for one in images_below(str(not_cxr))] if not_cxr else []
+    result = measure(model, images, others)
     hand_over(result, f"film-{result['variant']}", film_table(result), as_json, out)
 
 

@@ -14,16 +14,39 @@ def film_table(result: dict[str, Any]) -> str:
     """Return the result of `studies.phone.film.measure` as a Markdown table."""
     rows = []
     for name, one in result["frames"].items():
-        others = one["refused"]
-        refused = f"{others.get('not a chest X-ray', 0)} of {sum(others.values())}"
-        rows.append([name, *(str(one["answered"].get(kind, 0)) for kind in _KINDS), refused])
-    columns = ("photograph", "same answer", "another", "uncertain", "refused", "refused of what is refused as a scan")
+        counts = [one["answered"].get(kind, 0) for kind in _KINDS]
+        rows.append([name, *map(str, counts), *(_refused(one.get(kind, {})) for kind in ("refused", "other"))])
+    columns = (
+        "photograph",
+        "same answer",
+        "another",
+        "uncertain",
+        "refused",
+        "refused of what is refused as a scan",
+        "refused of what is no chest X-ray",
+    )
     return "\n".join([*markdown.table(columns, rows), ""])
 
 
+def _refused(counts: dict[str, int]) -> str:
+    if not counts:
+        return "–"
+    return f"{counts.get('not a chest X-ray', 0)} of {sum(counts.values())}"
+
+
 def _section(result: dict[str, Any]) -> str:
-    count = sum(next(iter(result["frames"].values()))["answered"].values())
-    return f"{count} photographs of X-rays whose scan is answered, half of them with a white and half with a black surround:\n\n{film_table(result)}"
+    counts = next(iter(result["frames"].values()))
+    count = sum(counts["answered"].values())
+    table = f"{count} photographs of X-rays whose scan is answered, half of them with a white and half with a black surround:\n\n{film_table(result)}"
+    corners = result.get("corners")
+    if corners is None:  # of a result that looked for no film
+        return table
+    xrays = sum(sum(counts[kind].values()) for kind in ("answered", "uncertain", "refused"))
+    white, black = corners["white"], corners["black"]
+    return (
+        f"{table}\nIn {xrays - corners['missed']} of {xrays} photographs of X-rays a film was found; its worst corner lies off by {white[0]:g} pixels in "
+        f"the median ({white[2]:g} in nine of ten) where the surround is white, {black[0]:g} ({black[2]:g}) where it is black.\n"
+    )
 
 
 PAGE = Page("docs/phone.md", "phone_page", lambda results: each_result(results, "film", _section))

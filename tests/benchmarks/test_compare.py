@@ -211,3 +211,26 @@ def test_stored_scores_name_no_image(models, run):
     content = b"".join(path.read_bytes() for path in (models / "scores").iterdir())
     for row in run.splits:
         assert row["file"].encode() not in content and row["sha256"].encode() not in content
+
+
+def test_every_variant_has_a_verdict_on_its_own_answers(result):
+    """A handful of test images never shows that two files are alike, not even where no answer changed."""
+    for name, one in result["variants"].items():
+        assert ("verdict" in one) == (name != "float32")
+        if name == "float32":
+            continue
+        found = one["verdict"]
+        assert found["verdict"] in ("worse", "cannot tell") and name in found["sentence"]
+        assert found["images"] == result["images"] and found["margins"] == {"macro_f1": 0.01, "recall": 0.02}
+        values = {end["name"]: end["difference"]["value"] for end in found["endpoints"]}
+        against = one["against_float32"]
+        assert values.pop("macro-F1") == against["macro_f1"]["value"]
+        assert values == {f"recall of {label}": figure["value"] for label, figure in against["recall"].items()}
+
+
+def test_the_margins_are_declared_on_the_command_line(models, run, command):
+    code, out, _ = command("compare", models, "--run", run.folder, "--margin", "90", "--recall-margin", "95")
+    assert code == 0
+    assert "int8 is not worse than float32 by 90 points of macro-F1 or 95 points of recall of any class" in out
+    code, _, err = command("compare", models, "--run", run.folder, "--margin", "0")
+    assert code == 1 and "A margin of macro_f1 between 0 and 1 is required. Got: 0." in err

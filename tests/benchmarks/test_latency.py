@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from freezenet.benchmarks.latency import benchmark
 from freezenet.cli import cli
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import DeviceError, FreezenetError
 
 FIELDS = {
     "model", "bytes", "runtime", "threads", "runs", "init_ms", "warmup_first_ms", "avg_ms", "median_ms",
     "min_ms", "p5_ms", "p50_ms", "p95_ms", "p99_ms", "peak_memory_bytes", "model_memory_bytes", "environment",
-    "input_shape", "conditions", "notes",
+    "input_shape", "conditions", "notes", "device", "soc", "machine", "max_ms", "p90_ms", "samples_ms", "warmup", "energy_mj",
+    "delegates", "conditions_after",
 }  # fmt: skip
 
 
@@ -34,11 +37,39 @@ def test_fields(result, models):
 
 
 def test_percentiles_are_in_order(result):
-    order = [result[key] for key in ("min_ms", "p5_ms", "p50_ms", "p95_ms", "p99_ms")]
+    order = [result[key] for key in ("min_ms", "p5_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms")]
     assert order == sorted(order)
     assert 0 < result["min_ms"] <= result["avg_ms"]
     assert result["median_ms"] == result["p50_ms"]
     assert result["init_ms"] > 0 and result["warmup_first_ms"] > 0
+
+
+def test_raw_samples_are_kept(result):
+    assert len(result["samples_ms"]) == 60
+    assert np.percentile(result["samples_ms"], 90) == pytest.approx(result["p90_ms"], rel=1e-3)
+    assert (min(result["samples_ms"]), max(result["samples_ms"])) == (result["min_ms"], result["max_ms"])
+
+
+def test_state_of_the_machine_before_and_after(result):
+    assert result["conditions"].keys() == result["conditions_after"].keys()
+    assert {"affinity", "busy_cores", "clock_mhz", "temperature_c", "governor", "load_average"} <= result[
+        "conditions"
+    ].keys()
+    assert result["warmup"]["inferences"] >= 30 and "within 3%" in result["warmup"]["rule"]
+    assert result["delegates"]["delegate"] == "XNNPACK"
+    assert 0 < result["delegates"]["delegated"] <= result["delegates"]["nodes"]
+    assert result["delegates"]["delegated"] + sum(result["delegates"]["left"].values()) == result["delegates"]["nodes"]
+
+
+def test_strict_refuses_a_busy_machine(models):
+    """More threads than cores, beside which any work of others is too much."""
+    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        with pytest.raises(DeviceError, match=r"An idle machine is required by --strict\. Got: .*; measure when"):
+            benchmark(models / "int8.tflite", runs=20, threads=(os.cpu_count() or 1) + 1, strict=True)
+    finally:
+        burner.kill()
+        burner.wait()
 
 
 def test_peak_memory_is_that_of_a_device_although_the_parent_holds_tensorflow(result):

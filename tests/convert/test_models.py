@@ -253,7 +253,7 @@ def test_other_settings_do_not_go_on(changed, what, models, run, tmp_path):
     (folder / "conversion.json").unlink()
     trained = Classifier(models / "int8.tflite").card.content
     trained["made"] = {"quantized_training": {"settings": asdict(QatSettings())}}
-    content = card.packed((models / "int8.tflite").read_bytes(), trained, run)
+    content = card.packed((models / "int8.tflite").read_bytes(), trained, run, np.zeros((1, 96, 96), np.uint8))
     (folder / "int8.tflite").write_bytes(content)
     assert convert(run, folder, options=INT8)["variants"].keys() == {"int8"}
     (folder / "conversion.json").unlink()

@@ -79,7 +79,7 @@ def test_each_worker_has_an_interpreter_of_its_own_and_the_given_one_is_used(cla
     predict, all_at_work, lock = Classifier.predict, threading.Barrier(3), threading.Lock()
     busy, used = set(), set()
 
-    def watched(self, image, overlay=False):
+    def watched(self, image, overlay=False, photo=False):
         with lock:
             assert self not in busy
             new = self not in used
@@ -102,7 +102,7 @@ def test_each_worker_has_an_interpreter_of_its_own_and_the_given_one_is_used(cla
 def test_another_failure_is_raised_in_its_place(classifier, images, monkeypatch):
     predict = Classifier.predict
 
-    def failing(self, image, overlay=False):
+    def failing(self, image, overlay=False, photo=False):
         if image == images[5][1]:
             raise MemoryError
         return predict(self, image, overlay)
@@ -133,7 +133,7 @@ def test_a_model_that_is_gone_for_the_second_worker_is_one_sentence(models, imag
     copy.unlink()
     predict, started = Classifier.predict, threading.Event()
 
-    def slow(self, image, overlay=False):
+    def slow(self, image, overlay=False, photo=False):
         # The first worker waits until the second has tried to start.
         started.wait(timeout=60)
         return predict(self, image, overlay)
@@ -184,7 +184,7 @@ def test_ctrl_c_ends_the_command(models, images, workers):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_model_that_cannot_compute_is_the_fault_of_no_image(classifier, images, monkeypatch, workers):
-    def broken(self, image, overlay=False):
+    def broken(self, image, overlay=False, photo=False):
         raise ModelError("A network that can be computed is required. Got: a damaged one.")
 
     monkeypatch.setattr(Classifier, "predict", broken)

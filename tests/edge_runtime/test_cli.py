@@ -125,9 +125,9 @@ def test_the_number_of_workers(int8, images, folder, monkeypatch, arguments, cor
 
     chosen, predict_all = [], batch.predict_all
 
-    def watched(classifier, named, *, workers, overlay):
+    def watched(classifier, named, *, workers, overlay, photo):
         chosen.append(workers)
-        return predict_all(classifier, named, workers=1, overlay=overlay)
+        return predict_all(classifier, named, workers=1, overlay=overlay, photo=photo)
 
     monkeypatch.setattr(batch, "predict_all", watched)
     monkeypatch.setattr(batch, "available_cores", lambda: cores)

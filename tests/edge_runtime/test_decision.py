@@ -145,3 +145,40 @@ def test_a_class_may_have_a_threshold_of_its_own():
             DecisionRule.from_dict({"confidence": {"abstain_below_class": wrong}}, ("a", "b"))
     with pytest.raises(ModelError):
         DecisionRule.from_dict({"task": "multi-label", **card}, ("a", "b"))
+
+
+def test_a_bias_multiplies_what_the_temperature_makes():
+    """Saerens et al. 2002, equation 2.4: .5, .25, .25 with the second three times as frequent and the third a fifth."""
+    card = {"confidence": {"temperature": 1.0, "bias": {"b": np.log(3), "c": np.log(0.2)}}}
+    found = DecisionRule.from_dict(card, ("a", "b", "c")).decide(np.array([0.5, 0.25, 0.25]))
+    assert found.probabilities == pytest.approx(np.array([0.5, 0.75, 0.05]) / 1.3)
+    assert found.label == "b"
+
+
+def test_a_label_is_answered_from_its_own_probability_on_and_never_below():
+    card = {"confidence": {"temperature": 1.0, "answer_from": {"b": 0.25}, "abstain_below_class": {"b": 0.0}}}
+    made = DecisionRule.from_dict(card, ("a", "b", "c"))
+    assert made.decide(np.array([0.5, 0.25, 0.25])).label == "b"
+    assert made.decide(np.array([0.5, 0.24, 0.26])).label == "a"
+    high = DecisionRule.from_dict({"confidence": {"temperature": 1.0, "answer_from": {"b": 0.9}}}, ("a", "b", "c"))
+    assert high.decide(np.array([0.1, 0.8, 0.1])).label == "a"
+    every = {"confidence": {"temperature": 1.0, "answer_from": {"a": 0.9, "b": 0.3, "c": 0.2}}}
+    assert DecisionRule.from_dict(every, ("a", "b", "c")).decide(np.array([0.4, 0.31, 0.29])).label == "b"
+    assert DecisionRule.from_dict(every, ("a", "b", "c")).decide(np.array([0.85, 0.05, 0.1])).label == "a"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"confidence": {"bias": {"a": 1.0}}},
+        {"confidence": {"temperature": 1.0, "bias": {"z": 1.0}}},
+        {"confidence": {"temperature": 1.0, "bias": {"a": float("inf")}}},
+        {"confidence": {"temperature": 1.0, "answer_from": {"a": 2.0}}},
+        {"confidence": {"temperature": 1.0, "answer_from": {"z": 0.5}}},
+        {"task": "multi-label", "confidence": {"temperature": 1.0, "bias": {"a": 1.0}}},
+        {"task": "multi-label", "confidence": {"temperature": 1.0, "answer_from": {"a": 0.5}}},
+    ],
+)
+def test_a_bias_that_would_not_be_followed_is_refused(wrong):
+    with pytest.raises(ModelError):
+        DecisionRule.from_dict(wrong, ("a", "b"))

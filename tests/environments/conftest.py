@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
+from freezenet.benchmarks.devices.bundle import make_bundle
+from freezenet.benchmarks.devices.wheels import PYTHONS, Target, project_wheel
+from freezenet.edge_runtime.errors import DeviceError
 from freezenet.train.data.phantoms import draw_phantom
-from studies.install import ROUTES, install, project_wheel
+from studies.install import ROUTES, install
 from studies.tables.pages import ROOT
 from studies.tools import MissingToolError
 
@@ -45,6 +49,22 @@ def installed(wheel, tmp_path_factory) -> Callable[[str], Path]:
         return made[route]
 
     return home
+
+
+@pytest.fixture(scope="session")
+def bundle(made_once) -> Path:
+    """A bundle for this machine, with the wheels of pip's index."""
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if platform.machine() not in ("x86_64", "aarch64") or python not in PYTHONS:
+        pytest.skip(f"no bundle is made for {platform.machine()} and Python {python}")
+
+    def make(home):
+        try:
+            make_bundle(home / "bundle", Target(platform.machine(), python, platform.libc_ver()[1] or "2.36"))
+        except DeviceError as error:
+            pytest.skip(f"wheels cannot be fetched here: {error}")
+
+    return made_once("bundle", make) / "bundle"
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,10 @@ from studies import crossval_speed as module
 
 
 @pytest.fixture(scope="module")
-def result(phantoms):
-    arguments = ["--recipe", "phantoms", "--weights", "none", "--set", "batch_size=32", "--folds", "2", "--epochs", "1"]
-    done = CliRunner().invoke(module.main, [str(phantoms), *arguments, "--json"])
+def result(few_phantoms):
+    arguments = ["--recipe", "phantoms", "--weights", "none", "--folds", "2", "--epochs", "1"]
+    arguments += ["--set", "batch_size=32", "--set", "image_size=64"]
+    done = CliRunner().invoke(module.main, [str(few_phantoms), *arguments, "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -31,7 +32,7 @@ def test_the_ratio_counts_the_reading_of_the_images(result):
     assert result["ratio"] == pytest.approx(sum(seconds["plain"]) / cached, rel=0.05)
 
 
-def test_the_plain_way_sees_the_same_splits(phantoms, tmp_path):
+def test_the_plain_way_sees_the_same_splits(few_phantoms, tmp_path):
     """Its folders hold each image once, in the split that the fold's own RUN folder says."""
     from freezenet.train.crossval.plan import CrossValidation, Fold
     from freezenet.train.crossval.validation import in_this_process, read_data_by_arm
@@ -40,13 +41,14 @@ def test_the_plain_way_sees_the_same_splits(phantoms, tmp_path):
 
     settings = ("epochs=1", "batch_size=64", "image_size=64")
     options = TrainingOptions("none", tmp_path / "cache")
-    asked = CrossValidation(phantoms, {"a": load_recipe("phantoms", settings)}, 2, (0,), options)
-    by_arm, fold = read_data_by_arm(phantoms, asked.recipes), Fold("a", 0, 2)
+    asked = CrossValidation(few_phantoms, {"a": load_recipe("phantoms", settings)}, 2, (0,), options)
+    by_arm, fold = read_data_by_arm(few_phantoms, asked.recipes), Fold("a", 0, 2)
     list(in_this_process(asked, by_arm, [fold], tmp_path / "out"))
     module._train_plainly(asked, by_arm["a"], fold, tmp_path / "plain")
     with (fold.run(tmp_path / "out").splits_file).open(newline="", encoding="utf-8") as file:
         expected = {
-            (row["split"], row["class"], str((phantoms.parent / row["file"]).resolve())) for row in csv.DictReader(file)
+            (row["split"], row["class"], str((few_phantoms.parent / row["file"]).resolve()))
+            for row in csv.DictReader(file)
         }
     found = [
         (link.parts[-3], link.parts[-2], str(link.resolve()))

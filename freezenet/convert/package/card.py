@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from freezenet.convert.package.golden import golden_vectors, with_answers
 from freezenet.convert.package.golden_pictures import golden_images
 from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
+from freezenet.convert.package.reference import reference_counts
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
 from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CalibratedOn, CardContent, Sources, TrainedOn
@@ -157,10 +158,14 @@ def calibrated_on(variant: Variant, calibration: Calibration) -> CalibratedOn:
     return {"images": len(calibration.images), "sha256": calibration.sha256}
 
 
-def packed(model: bytes, card: CardContent, run: Run) -> bytes:
+def packed(model: bytes, card: CardContent, run: Run, validation: NDArray[np.uint8]) -> bytes:
     """Return the finished file: the model with metadata, labels, card and golden images inside.
 
-    card: as `make_card` returns it, with the names of the model's "outputs"; what the file itself answers is added.
+    Args:
+        model: without metadata.
+        card: as `make_card` returns it, with the names of the model's "outputs"; what the file itself answers is added.
+        run: what the model was trained in.
+        validation: (n, h, w) uint8, the pixels of the validation images; counts of the answers to them are added.
     """
     text = Description(
         name=card["name"],
@@ -181,4 +186,5 @@ def packed(model: bytes, card: CardContent, run: Run) -> bytes:
     if np.isfinite([list(one["scores"].values()) for one in card["golden"]["vectors"]]).all():
         classifier = Classifier(ModelFile(Path(f"{card['variant']}.tflite"), file(card)))
         card["golden"] = with_answers(card["golden"], classifier, images)
+        card["reference"] = reference_counts(classifier, validation)
     return file(card)

@@ -35,10 +35,13 @@ def _rule(
     arithmetic: str = "integer",
     thresholds: dict[str, float] | None = None,
     by_class: dict[str, float] | None = None,
+    bias: dict[str, float] | None = None,
+    answer_from: dict[str, float] | None = None,
 ) -> dict[str, Any]:
     confidence: dict[str, Any] = {"abstain_below": abstain_below}
     confidence |= {} if temperature is None else {"temperature": temperature}
-    confidence |= {} if by_class is None else {"abstain_below_class": by_class}
+    given = {"abstain_below_class": by_class, "bias": bias, "answer_from": answer_from}
+    confidence |= {key: value for key, value in given.items() if value is not None}
     task = {"task": "multi-class"} if thresholds is None else {"task": "multi-label", "thresholds": thresholds}
     return {
         "labels": _LABELS,
@@ -62,6 +65,15 @@ _CASES: tuple[tuple[str, dict[str, Any], list[float], list[float] | None], ...] 
     ("not as sure as its class requires", _rule(1.0, 0.375, by_class={"b": 0.5}), [0.25, 0.49609375, 0.25390625], None),
     ("surer than its class requires", _rule(1.0, 0.75, by_class={"b": 0.375}), [0.25, 0.5, 0.25], None),
     ("a class without a threshold of its own", _rule(1.0, 0.75, by_class={"b": 0.375}), [0.5, 0.25, 0.25], None),
+    ("a bias after the temperature", _rule(2.0, bias={"b": 1.5, "c": -0.5}), [0.5, 0.25, 0.25], None),
+    ("answered from its own probability on", _rule(answer_from={"b": 0.25}), [0.5, 0.25, 0.25], None),
+    ("not answered below its own probability", _rule(answer_from={"b": 0.75}), [0.125, 0.625, 0.25], None),
+    (
+        "below its own probability among others",
+        _rule(answer_from={"a": 0.75, "b": 0.5, "c": 0.5}),
+        [0.625, 0.1875, 0.1875],
+        None,
+    ),
     ("as far as allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [-2.0]),
     ("farther than allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [2.001]),
     ("refused before uncertain", _rule(1.0, 0.9, _ONE_CLASS), [0.5, 0.25, 0.25], [3.0]),

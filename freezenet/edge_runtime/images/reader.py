@@ -76,7 +76,7 @@ def read_gray(
             models are for.
         MissingExtraError: It is a DICOM file, and the extra for these is not installed.
     """
-    data = source if isinstance(source, bytes) else _read_bytes(Path(source))
+    data = source if isinstance(source, bytes) else file_bytes(Path(source))
     try:
         return read_here(data, shrink_to, trust_tags=trust_tags)
     except HeavyImage as heavy:
@@ -186,7 +186,8 @@ def _size(data: bytes) -> tuple[int, int]:
 _SAMPLES = {"PNG": _png_samples, "TIFF": _tiff_samples, "BMP": _bmp_samples, "WebP": _webp_samples}
 
 
-def _read_bytes(path: Path) -> bytes:
+def file_bytes(path: Path) -> bytes:
+    """Return what a file holds; DataError where it cannot be read or is too large."""
     try:
         with path.open("rb") as file:
             # What a pipe or a device holds is known only when it is read.

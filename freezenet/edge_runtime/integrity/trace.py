@@ -79,6 +79,8 @@ def rule_record(classifier: Classifier) -> dict[str, Any]:
         "temperature": rule.temperature,
         "abstain_below": rule.abstain_below,
         "abstain_below_class": None if by_class is None else dict(zip(rule.labels, by_class.tolist(), strict=True)),
+        "bias": None if rule.bias is None else dict(zip(rule.labels, rule.bias.tolist(), strict=True)),
+        "answer_from": classifier.card.content.get("confidence", {}).get("answer_from"),
         "thresholds": thresholds,
         "ood": ood if gates else None,
         "dicom_tags": "checked" if classifier.trust_tags else "ignored",

@@ -6,23 +6,19 @@ task again whose worker or machine died. Weights given as a file, and this packa
 
 from __future__ import annotations
 
-import logging
-import os
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from freezenet.edge_runtime.errors import FreezenetError, SettingError, one_line
+from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.files import write_bytes
+from freezenet.edge_runtime.system.cluster import connect, require_listener
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.run_folder import RunFolder
 
 #: How often a fold is tried again whose worker died.
 RETRIES = 3
-#: Seconds for the cluster to take a connection.
-_PATIENCE = 10
 
 
 def on_ray(address: str, threads: int) -> Engine:
@@ -31,13 +27,14 @@ def on_ray(address: str, threads: int) -> Engine:
     threads: cores of one training; as many trainings run at a time as the cluster has room for.
     """
 
-    _require(address)
+    require_listener(address)
 
     def run(asked: CrossValidation, data: dict[str, TrainingData], folds: list[Fold], out: Path) -> Iterator[Fold]:
         import ray
         from ray.exceptions import RayError, RayTaskError
 
-        _connect(address, threads)
+        # Read when TensorFlow starts in a worker: otherwise each of them takes all cores.
+        connect(address, {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"})
         try:
             shared = {id(one): ray.put(one) for one in data.values()}
             remote = ray.remote(num_cpus=threads, max_retries=RETRIES)(train_remotely)
@@ -65,39 +62,6 @@ def train_remotely(asked: CrossValidation, data: TrainingData, fold: Fold) -> di
         run = RunFolder(Path(home) / "run")
         train_fold(asked, data, fold, run)
         return {path.name: path.read_bytes() for path in run.folder.iterdir() if path.is_file()}
-
-
-def _connect(address: str, threads: int) -> None:
-    import ray
-
-    # Read when TensorFlow starts in a worker: otherwise each of them takes all cores.
-    environment = {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"}
-    # Started by `uv run`, Ray would copy the working directory, and with it perhaps all images, to each machine.
-    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    try:
-        ray.init(
-            address=None if address == "local" else address,
-            runtime_env={"env_vars": environment},
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False if address == "local" else None,
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise _no_cluster(address, error) from None
-
-
-def _require(address: str) -> None:
-    """Raise SettingError where nobody listens at host:port; Ray itself tries for many minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        if host and port.isdigit():
-            socket.create_connection((host, int(port)), _PATIENCE).close()
-    except OSError as error:
-        raise _no_cluster(address, error) from None
-
-
-def _no_cluster(address: str, error: Exception) -> SettingError:
-    return SettingError(f"A Ray cluster at {address} is required. Got: {one_line(error)}.")
 
 
 def _keep(files: dict[str, bytes], run: RunFolder) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.train.audit.stored import StoredSizes, stored_sizes
 from freezenet.train.data.dataset import SPLITS, Dataset, Sample, spelling_warning
 from freezenet.train.data.duplicates import THUMBNAIL, Duplicates, find_duplicates
 from freezenet.train.data.images import Reading, read_what_can_be_read
@@ -33,6 +34,13 @@ class Inventory:
     def sources(self) -> SourceTable:
         """Images by class and source."""
         return source_table(self.dataset.table("source"))
+
+    @cached_property
+    def stored_sizes(self) -> StoredSizes | None:
+        """How far the stored size tells the class; None where no image can be read."""
+        rows = np.flatnonzero(self.reading.sizes[:, 0] > 0).tolist()
+        classes = [self.dataset.samples[row].label for row in rows]
+        return stored_sizes(classes, self.reading.sizes[rows].tolist()) if rows else None
 
     def torn_patients(self, column: str) -> list[str]:
         """Return the known patients whose images differ in `split` or `fold`, sorted."""
@@ -113,6 +121,8 @@ class Inventory:
                 f"The source tells the class: knowing it alone, one would guess right in {self.sources.guess:.0%} of cases; the "
                 f"most frequent class alone gives {self.sources.majority:.0%}{v}. A network can score high by recognizing sources."
             )
+        if self.stored_sizes and self.stored_sizes.sentence:
+            found.append(self.stored_sizes.sentence)
         return found
 
     def _of_known_patients(self, group: Duplicates) -> bool:
@@ -131,6 +141,7 @@ class Inventory:
             "folds": dataset.table("fold") if dataset.folds else {},
             "sources": self.sources.to_dict(),
             "sizes": self.sizes(),
+            "stored_sizes": self.stored_sizes.to_dict() if self.stored_sizes else None,
             "notes": list(dataset.notes),
             "files": dataset.manifest.to_dict(),
             "unreadable": [

@@ -22,7 +22,9 @@ class StubClassifier:
     path = Path("stub.tflite")
     identity = {"model": "stub.tflite", "model_sha256": "00", "card_sha256": "11", "runtime": "none 0"}  # noqa: RUF012
     # What the trace of an answer reads.
-    rule = SimpleNamespace(gate=None, thresholds=None, temperature=1.0, abstain_below=0.0)
+    rule = SimpleNamespace(
+        gate=None, thresholds=None, temperature=1.0, abstain_below=0.0, class_abstain_below=None, bias=None
+    )
     card = SimpleNamespace(content={})
     trust_tags = True
 

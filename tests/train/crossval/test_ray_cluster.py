@@ -50,12 +50,12 @@ def dying(original, mark: str):
     return train
 
 
-def test_equals_the_plain_run_although_a_worker_dies(phantoms, tmp_path, monkeypatch):
+def test_equals_the_plain_run_although_a_worker_dies(few_phantoms, tmp_path, monkeypatch):
     mark = tmp_path / "died"
     monkeypatch.setattr(module, "train_remotely", dying(module.train_remotely, str(mark)))
-    compare(phantoms, tmp_path / "cache", tmp_path / "ray", on_ray("local", 1))
+    compare(few_phantoms, tmp_path / "cache", tmp_path / "ray", on_ray("local", 1))
     assert mark.exists()
-    compare(phantoms, tmp_path / "cache", tmp_path / "plain", in_this_process)
+    compare(few_phantoms, tmp_path / "cache", tmp_path / "plain", in_this_process)
     for number in (1, 2):
         one, other = (Fold("mobile-freezenet", 0, number).run(tmp_path / home).folder for home in ("ray", "plain"))
         assert (one / "splits.csv").read_text() == (other / "splits.csv").read_text()
@@ -69,12 +69,12 @@ def failing(*_):
     raise FreezenetError("A fold is required. Got: none.")
 
 
-def test_a_workers_failure_is_its_sentence(phantoms, tmp_path, monkeypatch):
+def test_a_workers_failure_is_its_sentence(few_phantoms, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "train_remotely", failing)
     with pytest.raises(FreezenetError, match=r"^A fold is required\. Got: none\.$"):
-        compare(phantoms, tmp_path / "cache", tmp_path / "out", on_ray("local", 1))
+        compare(few_phantoms, tmp_path / "cache", tmp_path / "out", on_ray("local", 1))
 
 
-def test_no_cluster_is_one_sentence(phantoms, tmp_path):
+def test_no_cluster_is_one_sentence(few_phantoms, tmp_path):
     with pytest.raises(FreezenetError, match=r"A Ray cluster at 127\.0\.0\.1:1 is required"):
-        compare(phantoms, tmp_path / "cache", tmp_path / "out", on_ray("127.0.0.1:1", 1))
+        compare(few_phantoms, tmp_path / "cache", tmp_path / "out", on_ray("127.0.0.1:1", 1))

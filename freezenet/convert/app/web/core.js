@@ -59,7 +59,8 @@ export function readRule(content) {
   const task = content.task ?? "multi-class", confidence = content.confidence ?? {};
   if (task !== "multi-class" && task !== "multi-label") throw new Error(`A known task is required. Got: ${task}.`);
   const own = confidence.abstain_below_class ?? {}, most = confidence.abstain_below ?? 0;
-  if (Object.keys(own).some((label) => task === "multi-label" || !content.labels.includes(label))) {
+  const bias = confidence.bias ?? {}, from = confidence.answer_from ?? {};
+  if ([own, bias, from].some((given) => Object.keys(given).some((label) => task === "multi-label" || !content.labels.includes(label)))) {
     throw new Error("Abstention by class for labels of a multi-class card is required. Got: another; export the app again.");
   }
   return {
@@ -67,6 +68,9 @@ export function readRule(content) {
     temperature: confidence.temperature ?? null,
     // For each label the smallest certainty of an answer with it.
     abstainBelow: content.labels.map((label) => own[label] ?? most),
+    // For each label what is added to the logarithm of its probability, and the probability from which on it is answered; null without.
+    bias: content.labels.map((label) => bias[label] ?? 0),
+    answerFrom: content.labels.map((label) => from[label] ?? null),
     thresholds: task === "multi-label" ? content.labels.map((label) => content.thresholds?.[label] ?? 0.5) : null,
     gate: content.gate ? readGate(content.gate) : null,
     smallestScore: SMALLEST_SCORE[content.arithmetic === "integer" ? "integer" : "float"],
@@ -293,7 +297,8 @@ export function probabilities(card, scores) {
     return given.map((score) => clip(score, 1 - card.smallestScore)).map((p) => 1 / (1 + ((1 - p) / p) ** (1 / card.temperature)));
   }
   const clipped = given.map((score) => clip(score, 1)), largest = Math.max(...clipped);
-  const powers = clipped.map((score) => (score / largest) ** (1 / card.temperature));
+  const most = Math.max(...card.bias);
+  const powers = clipped.map((score, number) => (score / largest) ** (1 / card.temperature) * Math.exp(card.bias[number] - most));
   const total = powers.reduce((sum, one) => sum + one, 0);
   return powers.map((one) => one / total);
 }
@@ -309,7 +314,10 @@ export function decide(card, pixels, scores, features) {
   const ood = card.gate ? card.gate.map((gate) => ({ score: gate.score(features), threshold: gate.threshold, passes: gate.passes(features) })) : [];
   const found = { label: null, reason: null, probabilities: shares, ood };
   if (pixels.every((value) => value === pixels[0]) || !ood.every((one) => one.passes)) return { ...found, reason: NOT_CHEST };
-  const most = shares.indexOf(Math.max(...shares));
+  // First the labels that reach their own probability, then those without one, then the rest.
+  const ranks = shares.map((share, number) => (card.answerFrom[number] === null ? 1 : share >= card.answerFrom[number] ? 2 : 0));
+  const ranked = shares.map((share, number) => (card.thresholds || ranks[number] === Math.max(...ranks) ? share : -1));
+  const most = ranked.indexOf(Math.max(...ranked));
   const chosen = shares.map((share, number) => (card.thresholds ? share >= card.thresholds[number] : number === most));
   const certainty = card.thresholds ? Math.min(...shares.map((share, number) => (chosen[number] ? share : 1 - share))) : shares[most];
   // The sets of labels of a multi-label card share one threshold.

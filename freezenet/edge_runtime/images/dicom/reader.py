@@ -7,6 +7,7 @@ that it shows; only then it is decoded and shown as PS3.4, N.2 asks for.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -57,7 +58,7 @@ def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
     """Return the gray values (h, w) uint8 of the file; see `freezenet.edge_runtime.images.dicom.read_dicom_gray`."""
     # What pydicom has to say about odd values is said by our own sentences or does not matter.
     with without_pydicom_warnings():
-        found, syntax = _parsed(data)
+        found, syntax = parsed(data)
         _check_one_gray_image(found)
         frame = open_frame(found, syntax)
         if trust_tags:
@@ -84,8 +85,19 @@ class _Counted(BytesIO):
         return super().read(size)
 
 
-def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
-    """Return the data set, reduced to TAGS, and the transfer syntax."""
+def parsed(data: bytes, keywords: Sequence[str] = TAGS, *, may_inflate: bool = True) -> tuple[Dataset, uid.UID]:
+    """Return the data set, reduced to these tags, and the transfer syntax.
+
+    Args:
+        data: The bytes of the file.
+        keywords: Of the tags; those of the overlays come with TAGS.
+        may_inflate: Unpack a data set that is compressed as a whole, which may take long.
+
+    Raises:
+        DataError: It is damaged, or would have to be unpacked.
+        HeavyImage: It has to be unpacked, and a thread may not do it.
+    """
+    numbers = _NUMBERS if keywords is TAGS else [Tag(tag_for_keyword(keyword) or 0) for keyword in keywords]
     try:
         stream = _Counted(data)
         stream.seek(132 if data[128:132] == b"DICM" else 0)
@@ -97,6 +109,8 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
                 f"An image in a transfer syntax that can be decoded is required. Got: {named('TransferSyntaxUID')} "
                 f"{shown(uid.UID(syntax).name)}; export it uncompressed."
             )
+        if not may_inflate and uid.DeflatedExplicitVRLittleEndian.encode() in data:
+            raise DataError(_DAMAGED)
         if syntax == uid.DeflatedExplicitVRLittleEndian:
             content = stream.read()
             with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(content)) + len(content))):
@@ -104,13 +118,13 @@ def _parsed(data: bytes) -> tuple[Dataset, uid.UID]:
                 # pydicom would unpack what says so once more, and without a limit.
                 if uid.DeflatedExplicitVRLittleEndian.encode() in inflated:
                     raise DataError(_DAMAGED)
-                found = dcmread(_Counted(inflated), force=True, specific_tags=_NUMBERS)
+                found = dcmread(_Counted(inflated), force=True, specific_tags=numbers)
         else:
             # Where the syntax stands in a place that was not looked at, pydicom unpacks: not in a thread.
             if uid.DeflatedExplicitVRLittleEndian.encode() in data:
                 with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(data)))):
                     pass
-            found = dcmread(_Counted(data), force=True, specific_tags=_NUMBERS)
+            found = dcmread(_Counted(data), force=True, specific_tags=numbers)
         _check_lengths(found)
     except (DataError, HeavyImage, MemoryError):
         raise

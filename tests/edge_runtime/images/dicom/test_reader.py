@@ -102,7 +102,7 @@ def test_each_sample_is_read_or_refused_as_its_manifest_says(row, shared):
 )
 def test_each_sample_decodes_to_the_range_of_its_manifest(row, shared, monkeypatch):
     monkeypatch.setattr(Place, "can_be_ended", True)  # JPEG 2000 is decoded here, too
-    data, syntax = reader._parsed((shared / "data" / "dicom" / row["file"]).read_bytes())
+    data, syntax = reader.parsed((shared / "data" / "dicom" / row["file"]).read_bytes())
     frame = reader.open_frame(data, syntax)
     values = frame.form.values(frame.codes(int(row["rows"]), int(row["cols"])))
     low, high = row["pydicom_decode"].rpartition(" ")[2].split("..")
@@ -248,7 +248,7 @@ def test_no_sentence_holds_the_patient(dicom):
     secret = b"Doe^Jane"
     whole = dicom(SMALL)
     assert secret in whole
-    data, _ = reader._parsed(whole)
+    data, _ = reader.parsed(whole)
     assert "PatientName" not in data
     for length in range(0, len(whole), 97):
         assert "Doe" not in refusal(whole[:length])

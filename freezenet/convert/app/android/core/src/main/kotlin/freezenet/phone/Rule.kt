@@ -1,6 +1,7 @@
 package freezenet.phone
 
 import org.json.JSONObject
+import kotlin.math.exp
 import kotlin.math.max
 import kotlin.math.min
 import kotlin.math.pow
@@ -20,6 +21,10 @@ class Rule(content: JSONObject) {
     private val temperature: Double?
     /** For each label the smallest certainty of an answer with it; the sets of labels of a multi-label card share one. */
     private val abstainBelow: DoubleArray
+    /** For each label what is added to the logarithm of its probability. */
+    private val bias: DoubleArray
+    /** For each label the probability from which on it is answered, NaN for a label without. */
+    private val answerFrom: DoubleArray
     private val thresholds: DoubleArray?
     private val gates: List<OodGate> = content.optJSONObject("gate")?.let { readGates(it) } ?: emptyList()
     private val smallest = if (content.optString("arithmetic") == "integer") 1.0 / 512 else 1e-7
@@ -35,10 +40,14 @@ class Rule(content: JSONObject) {
         val given = content.optJSONObject("thresholds") ?: JSONObject()
         val common = if (confidence.isNull("abstain_below")) 0.0 else confidence.getDouble("abstain_below")
         val own = confidence.optJSONObject("abstain_below_class") ?: JSONObject()
-        require(own.keys().asSequence().all { task == "multi-class" && it in labels }) {
+        val added = confidence.optJSONObject("bias") ?: JSONObject()
+        val from = confidence.optJSONObject("answer_from") ?: JSONObject()
+        require(listOf(own, added, from).all { given -> given.keys().asSequence().all { task == "multi-class" && it in labels } }) {
             "Abstention by class for labels of a multi-class card is required. Got: another."
         }
         abstainBelow = DoubleArray(labels.size) { if (own.isNull(labels[it])) common else own.getDouble(labels[it]) }
+        bias = DoubleArray(labels.size) { if (added.isNull(labels[it])) 0.0 else added.getDouble(labels[it]) }
+        answerFrom = DoubleArray(labels.size) { if (from.isNull(labels[it])) Double.NaN else from.getDouble(labels[it]) }
         thresholds = if (task == "multi-label") DoubleArray(labels.size) { given.optDouble(labels[it], 0.5) } else null
     }
 
@@ -55,7 +64,8 @@ class Rule(content: JSONObject) {
         }
         val clipped = DoubleArray(given.size) { min(max(given[it], smallest), 1.0) }
         val largest = clipped.max()
-        val powers = DoubleArray(given.size) { (clipped[it] / largest).pow(1 / t) }
+        val strongest = bias.max()
+        val powers = DoubleArray(given.size) { (clipped[it] / largest).pow(1 / t) * exp(bias[it] - strongest) }
         val total = powers.sum()
         return DoubleArray(given.size) { powers[it] / total }
     }
@@ -67,7 +77,9 @@ class Rule(content: JSONObject) {
         val ood = gates.map { Reading(it.score(features!!), it.threshold) }
         val passes = gates.all { it.passes(features!!) }
         if (pixels.all { it == pixels[0] } || !passes) return Answer(null, NOT_CHEST, shares, ood)
-        val most = shares.indices.maxByOrNull { shares[it] }!! // the first of equals
+        // First the labels that reach their own probability, then those without one, then the rest; of equals the first.
+        val ranks = IntArray(shares.size) { if (answerFrom[it].isNaN()) 1 else if (shares[it] >= answerFrom[it]) 2 else 0 }
+        val most = shares.indices.filter { ranks[it] == ranks.max() }.maxByOrNull { shares[it] }!!
         val chosen = BooleanArray(shares.size) { if (thresholds != null) shares[it] >= thresholds[it] else it == most }
         val certainty = if (thresholds == null) shares[most] else shares.indices.minOf { if (chosen[it]) shares[it] else 1 - shares[it] }
         if (certainty < abstainBelow[if (thresholds == null) most else 0]) return Answer(null, UNCERTAIN, shares, ood)

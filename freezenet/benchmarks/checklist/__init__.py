@@ -1,0 +1,1 @@
+"""Reporting checklists, filled with what a run of the pipeline knows."""

@@ -1,0 +1,195 @@
+"""The verbs benchmark and bundle."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from freezenet.benchmarks.cli import run_option
+from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
+
+logger = logging.getLogger(__name__)
+
+#: As `freezenet.benchmarks.devices.wheels` knows them; click wants them before that is imported.
+PLATFORMS = ("aarch64", "armv7l", "x86_64")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+
+def _input_size(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    sides = re.fullmatch(r"([1-9]\d{0,4})[xX]([1-9]\d{0,4})", text)
+    if not sides:
+        raise click.BadParameter(f"Height and width are required, such as 224x224. Got: {text}.")
+    return int(sides[1]), int(sides[2])
+
+
+@click.command()
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODEL...")
+@click.option("--runs", type=click.IntRange(20), default=200, show_default=True, help="How many inferences are timed.")
+@threads_option
+@runtime_option
+@click.option(
+    "--input-size",
+    callback=_input_size,
+    metavar="HxW",
+    help="Height and width of the image, for a file that leaves them open: 224x224, say.",
+)
+@click.option(
+    "--ssh",
+    "host",
+    metavar="USER@HOST",
+    help="Measure on this device; the last argument may be DATA, which is judged there.",
+)
+@click.option(
+    "--ssh-config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Configuration for ssh in place of the user's own.",
+)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --ssh: install this bundle there first; default: what an earlier call installed, or a bundle made for the device.",
+)
+@click.option("--device-python", default="python3", show_default=True, help="With --ssh: the device's Python.")
+@run_option
+@click.option("--all", "everything", is_flag=True, help="With DATA: judge all its images, not only the test images.")
+@click.option(
+    "--merge", is_flag=True, help="The arguments are files that --json was written to: show them as one table."
+)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the rows into this file (.png, .svg, .pdf).",
+)
+@click.option("--strict", is_flag=True, help="Refuse to measure while other work needs the cores.")
+@json_option
+def benchmark(
+    models, host, ssh_config, bundle, device_python, run, everything, merge, picture, as_json, **timing
+) -> None:
+    """Measure how long model files take to load and to run, and their peak memory, each file in a fresh process.
+
+    Figures have three significant digits. Whatever makes them mean less is said: more threads than cores, a busy machine,
+    a processor that saves power or is too hot. With --ssh the files are copied to a device, verified and measured there, and
+    the answers on DATA judged; nothing of them stays there.
+    """
+    from freezenet.benchmarks.conditions import conditions_line
+    from freezenet.benchmarks.devices.merge import HEADINGS, draw, read_rows, table
+    from freezenet.benchmarks.latency import benchmark as measure
+    from freezenet.train.tables import print_table
+
+    if host is None and (ssh_config or bundle or run or everything):
+        raise SettingError("--ssh is required beside --ssh-config, --bundle, --run and --all. Got: none.")
+    if merge:
+        results = read_rows(models)
+    elif host is not None:
+        results = _on_device(host, list(models), ssh_config, bundle, device_python, run, everything, timing)
+    else:
+        results = [measure(model, **timing) for model in models]
+    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one.get("notes", [])):
+        logger.warning(note)
+    if picture is not None:
+        draw(results, picture)
+    if as_json:
+        click.echo(json.dumps(results))
+    elif merge or host is not None:
+        print_table(HEADINGS, table(results))
+    else:
+        machine = results[0]["environment"]
+        click.echo(
+            f"{machine['cpu']}, {machine['cores']} cores, {results[0]['runtime']}, {timing['threads']} thread(s), "
+            f"{results[0]['runs']} runs; milliseconds; {conditions_line(results[0]['conditions'])}"
+        )
+        _print_times(results)
+
+
+def _print_times(results: list[dict[str, Any]]) -> None:
+    from freezenet.benchmarks.figures import three_digits
+    from freezenet.train.tables import print_table
+
+    timed = ("init_ms", "warmup_first_ms", "p50_ms", "p95_ms", "p99_ms", "min_ms")
+    rows = [
+        [
+            one["model"],
+            "x".join(map(str, one["input_shape"])),
+            *(three_digits(one[key]) for key in timed),
+            three_digits(one["peak_memory_bytes"] / 1e6),
+        ]
+        for one in results
+    ]
+    print_table(("model", "input", "load", "first", "p50", "p95", "p99", "min", "peak MB"), rows)
+
+
+def _on_device(
+    host: str,
+    models: list[Path],
+    config: Path | None,
+    bundle: Path | None,
+    python: str,
+    run: Path | None,
+    everything: bool,
+    timing: dict[str, Any],
+) -> list[dict[str, Any]]:
+    from freezenet.benchmarks.devices.remote import equip, measure_on
+    from freezenet.benchmarks.devices.ssh import Ssh
+
+    data = models.pop() if len(models) > 1 and models[-1].suffix != ".tflite" else None
+    missing = [path for path in (*models, *([data] if data else [])) if not path.exists()]
+    if missing:
+        raise SettingError(f"Files that exist are required. Got: {missing[0]}, which does not exist.")
+    device = Ssh(host, config=config, python=python)
+    equip(device, bundle)
+    options = ["--runs", str(timing["runs"]), "--threads", str(timing["threads"])]
+    options += ["--runtime", timing["runtime"]] if timing["runtime"] else []
+    options += ["--input-size", "x".join(map(str, timing["input_size"]))] if timing["input_size"] else []
+    options += ["--strict"] if timing["strict"] else []
+    return measure_on(device, models, options, data=data, run=run, everything=everything)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--platform", required=True, type=click.Choice(PLATFORMS), help="What `uname -m` says on the device.")
+@click.option("--python", default="3.11", show_default=True, type=click.Choice(PYTHONS), help="Python of the device.")
+@click.option(
+    "--glibc", default="2.36", show_default=True, metavar="2.N", help="What `ldd --version` says on the device."
+)
+@click.option(
+    "--wheel",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The wheel of freezenet; default: one made of the clone that this runs from.",
+)
+@click.option(
+    "--find-links",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take wheels from this folder alone and ask no index.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the bundle in DIR.")
+@json_option
+def bundle(folder, platform, python, glibc, wheel, find_links, overwrite, as_json) -> None:
+    """Collect in DIR what a device without internet needs to install freezenet: wheels, digests, README.md.
+
+    Which index the wheels come from is pip's own setting. README.md has the three commands to run on the device.
+    """
+    from freezenet.benchmarks.devices.bundle import make_bundle
+    from freezenet.benchmarks.devices.wheels import Target
+
+    index = ("--no-index", "--find-links", str(find_links)) if find_links else ()
+    made = make_bundle(folder, Target(platform, python, glibc), wheel=wheel, index=index, overwrite=overwrite)
+    if as_json:
+        click.echo(json.dumps(made))
+        return
+    wheels = [name for name in made["sha256"] if name.endswith(".whl")]
+    click.echo(
+        f"{folder}: {len(wheels)} wheels, {made['bytes'] / 1e6:.0f} MB; copy it to the device and follow README.md there"
+    )

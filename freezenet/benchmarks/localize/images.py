@@ -1,0 +1,153 @@
+"""A clinic's labelled images: what the network says about each, and the columns that tell subgroups apart."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.benchmarks.evaluate import JudgedImages, judged_images
+from freezenet.benchmarks.localize.rule import Labelled
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import NOT_CHEST
+from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.names import counted
+from freezenet.train.data.images import read_images
+from freezenet.train.data.layouts.csv_rows import read_rows
+from freezenet.train.progress import track
+from freezenet.train.run_folder import RunFolder
+from freezenet.train.task import task_of
+
+#: Subgroup -> names of its column, in small letters without what stands between letters.
+_COLUMNS = {
+    "sex": {"sex", "gender", "patientsex"},
+    "age": {"age", "patientage", "ageyears"},
+    "device": {"device", "scanner", "manufacturer", "devicename", "manufacturermodelname"},
+}
+_AGES = ((18, "under 18"), (40, "18 to 39"), (65, "40 to 64"), (200, "65 and older"))
+_SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
+
+
+@dataclass(frozen=True)
+class LocalImages:
+    """What one model says about n labelled images.
+
+    Args:
+        files: (n,) as DATA names them.
+        labels: of the model.
+        scores: (n, classes) float32.
+        truth: (n,) number of the true class.
+        patients: (n,) each image its own where patients are not known.
+        refused: (n,) bool, whether the OOD gate says that it is no chest X-ray.
+        groups: subgroup, such as "sex" -> what each image (n,) has there, "" where nothing is said.
+        digest: SHA-256 over the images and their classes.
+        run_known: whether the RUN folder was there to say that none took part in the training.
+    """
+
+    files: tuple[str, ...]
+    labels: tuple[str, ...]
+    scores: NDArray[np.float32]
+    truth: NDArray[np.integer]
+    patients: tuple[str, ...]
+    refused: NDArray[np.bool_]
+    groups: dict[str, tuple[str, ...]]
+    digest: str
+    run_known: bool
+
+    @classmethod
+    def read(cls, classifier: Classifier, data: Path, run: RunFolder | None) -> LocalImages:
+        """Run the model over DATA.
+
+        Raises:
+            DataError: DATA has no labels, classes that the model lacks, or images or patients of its training.
+        """
+        labels = classifier.card.labels
+        judged = judged_images(data, run, task=task_of(classifier.card.content).name, everything=True)
+        samples = judged.dataset.samples
+        truth = judged.dataset.task.truth(judged.truth, labels).argmax(-1)
+        _refuse_training(judged, run)
+        read = read_images(judged.dataset, classifier.card.preprocess)
+        found = [classifier.decide(one) for one in track(read.pixels, f"Running {classifier.path.name}", len(samples))]
+        rows = sorted(f"{digest} {sample.label}" for digest, sample in zip(read.hashes, samples, strict=True))
+        return cls(
+            files=tuple(sample.file for sample in samples),
+            labels=labels,
+            scores=np.array([one for one, _ in found], np.float32),
+            truth=truth,
+            patients=judged.patients,
+            refused=np.array([one.reason == NOT_CHEST for _, one in found]),
+            groups=_groups(data, [sample.file for sample in samples]),
+            digest=hashlib.sha256("\n".join(rows).encode()).hexdigest(),
+            run_known=run is not None,
+        )
+
+    @property
+    def passing(self) -> NDArray[np.integer]:
+        """The numbers of the images that the OOD gate lets pass."""
+        return np.flatnonzero(~self.refused)
+
+    @property
+    def numbers(self) -> NDArray[np.integer]:
+        """The number (n,) of each image's patient."""
+        return np.unique(np.asarray(self.patients), return_inverse=True)[1]
+
+    def labelled(self, rows: NDArray[np.integer]) -> Labelled:
+        """Return those of the images with these numbers that the OOD gate lets pass."""
+        kept = rows[~self.refused[rows]]
+        return Labelled(self.scores[kept], self.truth[kept], self.numbers[kept], self.shares(rows))
+
+    def shares(self, rows: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return how frequent each class (classes,) is among the images with these numbers."""
+        return np.bincount(self.truth[rows], minlength=len(self.labels)) / len(rows)
+
+
+def _refuse_training(judged: JudgedImages, run: RunFolder | None) -> None:
+    """Refuse images and patients that the model was trained on: what it says of them is not what it says of others."""
+    seen = {name: (judged.took_part or {}).get(name, 0) for name in ("train", "validation")}
+    if any(seen.values()):
+        named = " and ".join(f"{count} of the {name} split" for name, count in seen.items() if count)
+        raise DataError(
+            f"Images that took no part in the training are required, compared by content. Got: {named} among "
+            f"{len(judged.truth)}; leave them out of DATA."
+        )
+    if run is None or not judged.dataset.has_patients:
+        return
+    taught = {row["patient_id"] for row in run.read_splits() if row["split"] in ("train", "validation")}
+    same = sorted(set(judged.patients) & taught)
+    if same:
+        raise DataError(
+            f"Patients that took no part in the training are required. Got: {counted(len(same), 'patient')} of it, the first {same[0]}; leave "
+            "them out of DATA, or name them otherwise if they are other people."
+        )
+
+
+def _groups(data: Path, files: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return sex, age and device of each file, as far as a CSV says them."""
+    if not data.is_file():
+        return {}
+    header, rows = read_rows(data)
+    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in header}
+    columns = {group: next((plain[one] for one in plain if one in names), None) for group, names in _COLUMNS.items()}
+    file_column = next((plain[one] for one in plain if one in ("file", "filename", "filepath")), None)
+    if file_column is None:
+        return {}
+    by_file = {posixpath.normpath(row[file_column].strip().replace("\\", "/")): row for row in rows}
+    found = {}
+    for group, column in columns.items():
+        if column:
+            cells = [by_file[file][column].strip() if file in by_file else "" for file in files]
+            found[group] = tuple(_shown(group, cell) for cell in cells)
+    return {group: values for group, values in found.items() if any(values)}
+
+
+def _shown(group: str, cell: str) -> str:
+    if group == "sex":
+        return _SEXES.get(cell.lower(), cell)
+    years = re.fullmatch(r"0*(\d{1,3})(?:\.\d+)?\s*[Yy]?", cell) if group == "age" else None
+    return next(name for below, name in _AGES if int(years[1]) < below or below == 200) if years else cell

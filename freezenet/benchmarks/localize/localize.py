@@ -1,0 +1,116 @@
+"""Localize a model: from its file and a clinic's labelled images to a new file, figures and a page."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freezenet.benchmarks.localize.figures import crossfitted, figures, outcome, sensitivity_promise, subgroups
+from freezenet.benchmarks.localize.file import confidence_of, localized_file
+from freezenet.benchmarks.localize.images import LocalImages
+from freezenet.benchmarks.localize.page import write_page
+from freezenet.benchmarks.localize.rule import localized_rule
+from freezenet.benchmarks.localize.targets import Targets
+from freezenet.benchmarks.origin import find_run
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import ModelError, SettingError
+from freezenet.train.files import write_atomically
+from freezenet.train.task import MultiClass, task_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LocalizeOptions:
+    """How a model is localized.
+
+    Args:
+        targets: as `freezenet.benchmarks.localize.targets.Targets.parse` takes them.
+        out: the new model file; None writes none.
+        page: the HTML page; None writes none.
+        costs: key of `freezenet.benchmarks.localize.figures.COSTS` -> cost of one.
+        run: the RUN folder of the model; None looks beside the models.
+        threads: of one inference.
+        overwrite: replace `out` and `page`.
+    """
+
+    targets: tuple[str, ...]
+    out: Path | None = None
+    page: Path | None = None
+    costs: dict[str, float] = field(default_factory=dict)
+    run: Path | None = None
+    threads: int = 1
+    overwrite: bool = False
+
+
+def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, Any]:
+    """Choose a rule on the images of DATA, write what the options name, and return the figures (JSON types).
+
+    Raises:
+        DataError: DATA does not serve: no labels, classes that the model lacks, images or patients of the training, too few for a target.
+        ModelError: the model has several labels for an image.
+        SettingError: a target cannot be meant, or a file that is to be written is there.
+    """
+    for path in (options.out, options.page):
+        if path and path.exists() and not options.overwrite:
+            raise SettingError(
+                f"A new file is required. Got: {path}, which is there; pass --overwrite, or name another."
+            )
+        if path and not path.absolute().parent.is_dir():
+            raise SettingError(f"A file in a folder that exists is required. Got: {path}; make its folder first.")
+    classifier = Classifier(model, options.threads)
+    labels = classifier.card.labels
+    if task_of(classifier.card.content).name != MultiClass.name:
+        raise ModelError(
+            f"A model of task multi-class is required. Got: {model.name} of task multi-label; choose thresholds of labels when training."
+        )
+    targets = Targets.parse(options.targets, labels)
+    if not targets.texts():
+        raise SettingError("At least one --target is required. Got: none; for example --target risk=0.02.")
+    run = find_run(model.parent, classifier.card, options.run)
+    images = LocalImages.read(classifier, data, run)
+    every = np.arange(len(images.truth))
+    rule = localized_rule(classifier.rule, images.labelled(every), targets)
+    before, after = outcome(classifier.rule, images), crossfitted(classifier.rule, images, targets)
+    result: dict[str, Any] = {
+        "model": model.name,
+        "model_sha256": classifier.file.sha256,
+        "runtime": classifier.runtime,
+        "targets": targets.texts(),
+        "images": len(images.truth),
+        "patients": len(set(images.patients)),
+        "refused": int(images.refused.sum()),
+        "training_excluded": images.run_known,
+        "confidence": confidence_of(rule, classifier.card.content.get("confidence") or {}, len(every), targets),
+        "promise": sensitivity_promise(images, targets),
+        "before": figures(images, before, targets, options.costs),
+        "after": figures(images, after, targets, options.costs),
+        "subgroups": subgroups(images, after, targets),
+        "missed": [
+            {"file": images.files[row], "class": labels[images.truth[row]], "answer": labels[after.answer[row]]}
+            for row in every
+            if after.answered[row]
+            and after.answer[row] != images.truth[row]
+            and (targets.sensitivity is None or labels[images.truth[row]] == targets.sensitivity.label)
+        ],
+        "costs": options.costs,
+    }
+    if not images.run_known:
+        logger.info(
+            "Whether any of these images took part in the training is not known: no RUN folder of the model lies beside it; pass --run RUN."
+        )
+    if options.out:
+        truth = images.truth[:, None] == np.arange(len(labels))
+        answer = after.answer[:, None] == np.arange(len(labels))
+        shown = task_of(classifier.card.content).evaluate(truth, answer, labels, images.patients)
+        content = localized_file(classifier, rule, images, targets, shown)
+        write_atomically(options.out, lambda temporary: temporary.write_bytes(content))
+        result["out"] = str(options.out)
+    if options.page:
+        write_page(options.page, result)
+        result["page"] = str(options.page)
+    return result

@@ -1,0 +1,94 @@
+"""What a model file says about itself, for people and as JSON types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.names import counted
+
+
+def tensors_of(classifier: Classifier) -> dict[str, list[dict[str, Any]]]:
+    """Return the tensors of a model (JSON types)."""
+    tensors = classifier.interpreter
+    sides = {"inputs": tensors.inputs, "outputs": tensors.outputs}
+    names = {"inputs": ["image"], "outputs": classifier.card.outputs}
+    return {
+        side: [
+            {
+                "name": name,
+                "shape": one["shape"].tolist(),
+                "dtype": one["dtype"].__name__,
+                "quantization": [float(one["quantization"][0]), int(one["quantization"][1])],
+            }
+            for name, one in zip(names[side], found, strict=True)
+        ]
+        for side, found in sides.items()
+    }
+
+
+def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """Return what a model file says about itself, as lines for people."""
+    card, rule, model = classifier.card, classifier.rule, classifier.path
+    lines: list[str] = []
+    say = lines.append
+    content = card.content
+    say(
+        f"{model.name}: variant {card.variant}, {len(classifier.file.content) / 1e6:.2f} MB, {content['arithmetic']} arithmetic"
+    )
+    say(f"labels      {', '.join(card.labels)}")
+    for side, found in described.items():
+        for one in found:
+            scale, zero = one["quantization"]
+            grid = f", value = {scale:.6g} * (integer - {zero})" if scale else ""
+            say(f"{side[:-1]:<11} {one['name']}: {one['dtype']} {one['shape']}{grid}")
+    if rule.thresholds is not None:
+        thresholds = ", ".join(f"{one} {value:.4g}" for one, value in zip(rule.labels, rule.thresholds, strict=True))
+        say(f"task        multi-label, any number of labels is true; thresholds {thresholds}")
+    spec = card.preprocess
+    say(
+        f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"
+    )
+    trained = content["trained_on"]
+    say(
+        f"trained on  {counted(trained['images'], 'image')}, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
+    )
+    images = content["calibration"]["images"]
+    say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
+    accuracy = content["accuracy"]
+    # A final model was trained on all images; others, each on a part, were tested on the rest.
+    final = accuracy.get("side") == "out-of-fold"
+    judged, tested = ("training", "out-of-fold images") if final else ("validation", "test images")
+    for name in ("accuracy", "macro_f1"):
+        figure = accuracy[name]
+        say(
+            f"{name:<11} {figure['value']:.4f} [{figure['low']:.4f}, {figure['high']:.4f}] on {accuracy['images']} "
+            f"{tested}, {accuracy['runtime']}"
+        )
+    sources = content.get("sources")
+    if sources and sources["elsewhere"]:
+        say(f"elsewhere   {sources['elsewhere']}")
+    verdict = content["against_keras"]
+    passed = (
+        f"passed: {verdict['agreement']:.1%} of {verdict['images']} {judged} images keep the trained network's class"
+    )
+    # A card of an earlier version knows two outcomes.
+    question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
+    say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
+    confidence, ood, localized = content.get("confidence"), content.get("gate"), content.get("localized")
+    if confidence:
+        where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
+        chosen = f"chosen for {confidence.get('risk', 0):.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}"
+        if localized:
+            chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
+        told = f"temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}"
+        say(f"confidence  {told}, {chosen}")
+    for label, least in (confidence or {}).get("abstain_below_class", {}).items():
+        say(f"            {label}: uncertain below {least:.3f}")
+    for gate in (ood.get("gates") or [ood]) if ood else []:
+        say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
+    if not ood:
+        say("OOD gate    no OOD gate in this file")
+    say(f"golden      {counted(len(card.golden), 'vector')}; check them with `freezenet verify {model}`")
+    say(content["notice"])
+    return lines

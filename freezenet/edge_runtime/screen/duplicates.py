@@ -1,0 +1,78 @@
+"""Inputs of equal content: the first of them in the manifest has the answer, the others take it over and say whose it is."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from freezenet.edge_runtime.screen.engines.answers import KNOWN, Row
+from freezenet.edge_runtime.screen.folder import ScreenFolder
+from freezenet.edge_runtime.screen.index import ContentIndex
+from freezenet.edge_runtime.screen.rows import content_columns
+
+
+class Duplicates:
+    """Settles, shard after shard, which input is the first of its content.
+
+    Shards come in their order, so that the result does not depend on who was quicker, or on kills.
+
+    Args:
+        folder: Where the rows of earlier shards lie.
+        index: The contents of these.
+        size: Inputs of a shard.
+        columns: What depends on the content alone.
+    """
+
+    def __init__(self, folder: ScreenFolder, index: ContentIndex, size: int, columns: Sequence[str]) -> None:
+        """Bring the index up to the rows that are there."""
+        self._folder, self._index, self._size, self._columns = folder, index, size, tuple(columns)
+        known = index.shards()
+        for path in folder.finished_shards():
+            number = int(path.stem.rpartition("-")[2])
+            if number not in known:
+                rows = pq.read_table(path, columns=["sha256", "number"]).to_pydict()
+                index.add(number, _contents(rows["sha256"], rows["number"]))
+
+    def settle(self, shard: int, rows: Sequence[Row]) -> None:
+        """Give the duplicates among the rows of a shard, which are in their order, the answer of the first of their content."""
+        own: dict[str, int] = {}
+        known = dict(self._index.first_of({row["sha256"] for row in rows if row.get("sha256")}))
+        elsewhere: dict[int, list[tuple[Row, int]]] = defaultdict(list)
+        start = shard * self._size
+        for row in rows:
+            sha256 = row.get("sha256")
+            if sha256 is None:
+                continue
+            # The index may hold this shard already, from before a kill.
+            number: int = row["number"]
+            first = min(known.get(sha256, number), own.setdefault(sha256, number))
+            if first >= start and first != number:
+                self._take_over(row, rows[first - start])
+            elif first < start:
+                elsewhere[first // self._size].append((row, first % self._size))
+        for number, duplicates in elsewhere.items():
+            places = [place for _, place in duplicates]
+            table = pq.read_table(self._folder.shard_file(number), columns=["uri", *self._columns])
+            for (row, _), first_row in zip(duplicates, table.take(places).to_pylist(), strict=True):
+                self._take_over(row, first_row)
+        self._index.add(shard, _contents([row.get("sha256") for row in rows], [row["number"] for row in rows]))
+
+    def _take_over(self, row: Row, first: Row) -> None:
+        own_cam = row.get("cam")
+        if own_cam is not None and own_cam != first.get("cam"):
+            (self._folder.path / own_cam).unlink(missing_ok=True)
+        row.pop(KNOWN, None)
+        row |= {column: first.get(column) for column in self._columns}
+        row["duplicate_of"] = first["uri"]
+
+
+def content_columns_of(job: dict[str, Any]) -> tuple[str, ...]:
+    """Return the columns that depend on the content alone, of a job."""
+    return content_columns(job["labels"], job["gates"])
+
+
+def _contents(sha256s: Sequence[str | None], numbers: Sequence[int]) -> list[tuple[str, int]]:
+    return [(sha256, number) for sha256, number in zip(sha256s, numbers, strict=True) if sha256 is not None]

@@ -1,0 +1,130 @@
+"""The row of one input, without what only the whole archive tells: its shard, and whether it is a duplicate."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from freezenet.edge_runtime.errors import DataError, FreezenetError, one_line
+from freezenet.edge_runtime.images.dicom.recognition import is_dicom
+from freezenet.edge_runtime.screen.index import first_of_content, open_to_read
+from freezenet.edge_runtime.screen.inputs.item import Item
+
+if TYPE_CHECKING:
+    from freezenet.edge_runtime.classifier import Classifier, Prediction
+
+#: A row's status: there is an answer; the reader refused the file; its bytes could not be had; three processes ended with it.
+ANSWERED, REFUSED, NOT_FETCHED, KILLED = "answered", "refused", "not fetched", "killed the reader"
+STATUSES = (ANSWERED, REFUSED, NOT_FETCHED, KILLED)
+#: In front of a class's name: the column of its probability; in front of an OOD gate's number: the column of what it reads.
+PROBABILITY, OOD = "p_", "ood_"
+#: Keys of a row that are no columns: the picture, and that the content is known and was not answered again.
+OVERLAY, KNOWN = "overlay", "known"
+#: Hexadecimal digits of a hashed UID.
+_UID_DIGITS = 32
+
+#: A row, column -> value.
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How inputs are answered; it travels to the processes that do.
+
+    Args:
+        classifier: Which answers.
+        cam: Also draw the class activation map.
+        only: Draw it where this label is answered, and nowhere else.
+        plain_uids: Keep the UIDs of DICOM files as they are, and not their hashes.
+        contents: The file of the `ContentIndex`, where this machine has it: known content is not answered again.
+    """
+
+    classifier: Classifier
+    cam: bool = False
+    only: str | None = None
+    plain_uids: bool = False
+    contents: Path | None = None
+
+    @cached_property
+    def _database(self) -> sqlite3.Connection | None:
+        return None if self.contents is None else open_to_read(self.contents)
+
+    def row(self, item: Item, data: bytes | DataError, ms_fetch: float) -> Row:
+        """Return the row of an input.
+
+        Args:
+            item: The input.
+            data: Its bytes, or why they could not be had.
+            ms_fetch: Milliseconds that this took.
+
+        Raises:
+            FreezenetError: No file can be answered, such as without the extra for DICOM.
+        """
+        row: Row = {"number": item.number, "uri": item.uri, "source": item.source, "ms_fetch": ms_fetch,
+                    "runtime": self.classifier.runtime}  # fmt: skip
+        if isinstance(data, DataError):
+            return {**row, "status": NOT_FETCHED, "error": str(data)}
+        sha256 = hashlib.sha256(data).hexdigest()
+        row |= {"sha256": sha256, "bytes": len(data)}
+        if self._database is not None:
+            first = first_of_content(self._database, sha256)
+            if first is not None and first < item.number:
+                return {**row, KNOWN: True}
+        row |= self._identity(data)
+        try:
+            prediction = self._prediction(data)
+        except DataError as error:
+            return {**row, "status": REFUSED, "error": str(error)}
+        except FreezenetError:
+            raise
+        except Exception as error:  # of one file of a million, which must not end the work
+            return {**row, "status": REFUSED, "error": f"A file that can be read is required. Got: {type(error).__name__}: {one_line(error)}."}  # fmt: skip
+        return {**row, "status": ANSWERED, **answer_columns(prediction), OVERLAY: prediction.overlay}
+
+    def _prediction(self, data: bytes) -> Prediction:
+        # Drawing takes longer than answering, so what may not be wanted is drawn in a second turn.
+        prediction = self.classifier.predict(data, overlay=self.cam and self.only is None)
+        if self.cam and self.only is not None and self.only in (prediction.label or "").split(";"):
+            return self.classifier.predict(data, overlay=True)
+        return prediction
+
+    def _identity(self, data: bytes) -> Row:
+        if not is_dicom(data):
+            return {}
+        try:
+            from freezenet.edge_runtime.images.dicom.identity import dicom_identity
+        except ModuleNotFoundError:
+            return {}  # the reader says what is missing
+        found = dicom_identity(data)
+        uids = {"study": found.study, "series": found.series, "instance": found.instance}
+        return {**{name: self._uid(value) for name, value in uids.items()}, "month": found.month}
+
+    def _uid(self, value: str | None) -> str | None:
+        if value is None or self.plain_uids:
+            return value
+        return hashlib.sha256(value.encode()).hexdigest()[:_UID_DIGITS]
+
+
+def answer_columns(prediction: Prediction) -> Row:
+    """Return an answer as columns, with the numbers that `freezenet predict --json` prints."""
+    said = prediction.to_dict()
+    # Of what is no chest X-ray the probabilities mean nothing.
+    probabilities = said["probabilities"] or {}
+    return {
+        "label": said["label"],
+        "reason": said["reason"],
+        "chest_xray": said["chest_xray"],
+        **{PROBABILITY + label: value for label, value in probabilities.items()},
+        **{f"{OOD}{number}": float(value) for number, value in enumerate(prediction.ood)},
+        **{f"ms_{stage}": value for stage, value in said["timings_ms"].items() if stage != OVERLAY},
+    }
+
+
+def now_ms() -> float:
+    """Return a clock in milliseconds, for differences."""
+    return time.perf_counter() * 1e3

@@ -1,0 +1,177 @@
+"""The engine of one machine: a process for each core, each with its own pipes, so that none that is killed holds another up.
+
+The inputs of few shards are under way at a time, so that memory stays flat however long one of them takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from freezenet.edge_runtime.batch import available_cores
+from freezenet.edge_runtime.screen.engines.answers import Answering, Row
+from freezenet.edge_runtime.screen.engines.reader import Reader
+from freezenet.edge_runtime.screen.inputs.item import Item
+from freezenet.edge_runtime.screen.manifest import Shard
+
+#: Shards that are under way at a time, and inputs that wait to be taken.
+IN_HAND, _WAITING = 2, 2048
+#: Bytes of memory that a process may take: model, libraries, fetched files, and the budgets of `images.bounds.memory`.
+PROCESS_BYTES = 1 << 30
+
+
+class LocalEngine:
+    """Answers with processes of this machine.
+
+    Args:
+        answering: What they are to do.
+        workers: How many; None: one for each core, and no more than the free memory holds.
+    """
+
+    def __init__(self, answering: Answering, workers: int | None = None) -> None:
+        """Start the processes, which load the model while the inputs are listed."""
+        count = workers or default_workers(answering.classifier.interpreter.threads)
+        self._readers = [Reader(answering) for _ in range(count)]
+
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of the processes."""
+        return [one.pid for one in self._readers]
+
+    def rows(self, shards: Iterator[Shard]) -> Iterator[Row]:
+        """Yield the rows of all inputs, roughly in their order.
+
+        Args:
+            shards: Taken by a thread of its own when a shard before them is done.
+
+        Raises:
+            FreezenetError: No input can be answered, or `shards` raised it.
+        """
+        hand = _Hand(shards)
+        threads = [threading.Thread(target=hand.feed, daemon=True)]
+        threads += [threading.Thread(target=hand.work, args=(one,), daemon=True) for one in self._readers]
+        for one in threads:
+            one.start()
+        try:
+            yield from hand.rows(len(self._readers))
+        finally:
+            hand.close()
+            self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        for one in self._readers:
+            one.end()
+
+
+class _Hand:
+    """What is between the one who lists, those who work, and the one who writes."""
+
+    def __init__(self, shards: Iterator[Shard]) -> None:
+        self._shards = shards
+        self._items: queue.Queue[Item | None] = queue.Queue(_WAITING)
+        # A row, the end of one who works, or what went wrong.
+        self._rows: queue.Queue[Row | BaseException | None] = queue.Queue(_WAITING)
+        self._room = threading.Semaphore(IN_HAND)
+        self._left: dict[int, int] = {}
+        self._first: list[tuple[int, int]] = []
+        self._closed = threading.Event()
+
+    def feed(self) -> None:
+        """Lay the inputs of shard after shard out."""
+        try:
+            for shard in self._shards:
+                while not self._room.acquire(timeout=0.2):
+                    if self._closed.is_set():
+                        return
+                first = int(shard.inputs["number"][0].as_py())
+                self._left[shard.number] = len(shard)
+                self._first.append((first, shard.number))
+                for item in shard.items():
+                    self._put(self._items, item)
+            self._put(self._items, None)
+        except BaseException as error:
+            self._rows.put(error)
+
+    def work(self, reader: Reader) -> None:
+        """Let one process answer until nothing is left."""
+        try:
+            for row in reader.rows(self._take):
+                self._put(self._rows, row)
+            self._put(self._rows, None)
+        except BaseException as error:
+            if not self._closed.is_set():
+                self._rows.put(error)
+
+    def rows(self, workers: int) -> Iterator[Row]:
+        """Yield what comes back until all who work are done."""
+        while workers:
+            got = self._rows.get()
+            if got is None:
+                workers -= 1
+            elif isinstance(got, BaseException):
+                raise got
+            else:
+                yield got
+                self._done(got["number"])
+
+    def close(self) -> None:
+        """Let no thread wait any longer."""
+        self._closed.set()
+        for waiting in (self._rows, self._items):
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    waiting.get_nowait()
+
+    def _take(self, may_wait: bool) -> Item | None:
+        while True:
+            try:
+                item = self._items.get(may_wait, timeout=0.2)
+            except queue.Empty:
+                if not may_wait:
+                    raise
+                if self._closed.is_set():
+                    return None
+                continue
+            if item is None:
+                self._items.put(None)  # for the next one who asks
+            return item
+
+    def _put(self, waiting: queue.Queue, item: object) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put(item, timeout=0.2)
+                return
+
+    def _done(self, number: int) -> None:
+        shard = next(shard for first, shard in reversed(self._first) if first <= number)
+        self._left[shard] -= 1
+        if not self._left[shard]:
+            del self._left[shard]
+            self._first = [one for one in self._first if one[1] in self._left]
+            self._room.release()
+
+
+def default_workers(threads: int) -> int:
+    """Return how many processes this machine has cores and memory for; at least 1.
+
+    Args:
+        threads: Of one inference.
+    """
+    room = _free_bytes() // PROCESS_BYTES
+    return max(1, min(available_cores() // threads, room))
+
+
+def _free_bytes() -> int:
+    """Return the bytes of memory that are free, by the system and by the limit of a container; much where nobody says."""
+    free = 1 << 60
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = int(next(one for one in lines if one.startswith("MemAvailable")).split()[1]) << 10
+    with contextlib.suppress(OSError, ValueError):  # cgroup v2; without a limit it says "max"
+        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        free = min(free, limit - used)
+    return free

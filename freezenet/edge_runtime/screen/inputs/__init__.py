@@ -1,0 +1,1 @@
+"""What IN names, and how its bytes are had: folders, lists, tables, archives, buckets."""

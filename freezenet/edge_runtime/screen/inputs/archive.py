@@ -1,0 +1,133 @@
+"""The images in a tar archive (WebDataset) or a ZIP archive, without unpacking it."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import IO, cast
+
+from freezenet.edge_runtime.errors import DataError, one_line
+from freezenet.edge_runtime.screen.inputs.item import Found, as_text, is_remote, local_path
+from freezenet.edge_runtime.screen.inputs.remote import file_system, patiently, suffix
+
+#: Stands between the name of an archive and that of its member.
+INSIDE = "::"
+ARCHIVES = (".tar", ".zip")
+
+
+def opened(uri: str) -> IO[bytes]:
+    """Open a file that can be read at any place: a local one, or one behind a URL.
+
+    Raises:
+        DataError: It cannot be opened.
+    """
+    if is_remote(uri):
+        system, path = file_system(uri)
+        return cast("IO[bytes]", patiently(lambda: system.open(path, "rb"), uri))
+    try:
+        return open(local_path(uri), "rb")
+    except OSError as error:
+        raise DataError(f"A file that can be read is required. Got: {uri}: {error.strerror}.") from None
+
+
+def members(uri: str, is_image: Callable[[str], bool], passed_over: Counter[str]) -> Iterator[Found]:
+    """Yield the images of an archive in its own order; two of one name get different ones.
+
+    Args:
+        uri: Of a .tar or .zip file.
+        is_image: Whether a member of a name is taken.
+        passed_over: Takes how many members of each suffix were not.
+
+    Raises:
+        DataError: The archive is damaged, or compressed as a whole.
+    """
+    taken: Counter[str] = Counter()
+    inside = _in_zip if suffix(uri) == ".zip" else _in_tar
+    try:
+        with opened(uri) as file:
+            for name, found in inside(file, uri):
+                if not is_image(name):
+                    passed_over[suffix(name) or "without suffix"] += 1
+                    continue
+                taken[name] += 1
+                # A tar archive to which a file was added again holds both.
+                yield found if taken[name] == 1 else found._replace(uri=f"{found.uri}#{taken[name]}")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise DataError(
+            f"A whole .tar (not compressed) or .zip archive is required. Got: {uri}: {one_line(error, 120) or type(error).__name__}."
+        ) from None
+
+
+def _in_tar(file: IO[bytes], uri: str) -> Iterator[tuple[str, Found]]:
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        source = os.path.basename(uri)
+        while (member := archive.next()) is not None:
+            archive.members = []  # type: ignore[attr-defined]  # or a list of all of them would grow in the memory
+            if member.isreg() and not member.issparse():
+                name = as_text(member.name)
+                yield (
+                    name,
+                    Found(uri + INSIDE + name, source, uri, None, member.offset_data, member.size),
+                )
+
+
+def _in_zip(file: IO[bytes], uri: str) -> Iterator[tuple[str, Found]]:
+    with zipfile.ZipFile(file) as archive:
+        source = os.path.basename(uri)
+        for info in archive.infolist():
+            if not info.is_dir():
+                name = as_text(info.filename)
+                yield name, Found(uri + INSIDE + name, source, uri, info.filename, None, info.file_size)
+
+
+class OpenArchives:
+    """Archives that a process keeps open while it reads their members; for one thread at a time.
+
+    Args:
+        most: How many.
+    """
+
+    def __init__(self, most: int = 8) -> None:
+        """None is open yet."""
+        self._most = most
+        self._zips: dict[str, zipfile.ZipFile] = {}
+        self._files: dict[str, IO[bytes]] = {}
+
+    def in_zip(self, uri: str, member: str, most: int) -> bytes:
+        """Return at most `most` bytes of a member of a ZIP archive."""
+        if uri not in self._zips:
+            self._drop_oldest(self._zips)
+            self._zips[uri] = zipfile.ZipFile(opened(uri))
+        try:
+            with self._zips[uri].open(member) as inside:
+                return inside.read(most)
+        except (
+            zipfile.BadZipFile,
+            KeyError,
+            RuntimeError,
+            EOFError,
+            OSError,
+            ValueError,
+            NotImplementedError,
+        ) as error:
+            raise DataError(
+                f"A member that can be unpacked is required. Got: {one_line(error, 120) or type(error).__name__}."
+            ) from None
+        except Exception as error:  # zlib.error and its like, of the method of compression
+            raise DataError(f"A whole ZIP archive is required. Got: {one_line(error, 120)}.") from None
+
+    def in_file(self, uri: str, offset: int, length: int) -> bytes:
+        """Return a piece of a local file."""
+        if uri not in self._files:
+            self._drop_oldest(self._files)
+            self._files[uri] = opened(uri)
+        file = self._files[uri]
+        file.seek(offset)
+        return file.read(length)
+
+    def _drop_oldest(self, kept: dict) -> None:
+        while len(kept) >= self._most:
+            kept.pop(next(iter(kept))).close()

@@ -1,0 +1,70 @@
+"""The verb `audit`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from freezenet.edge_runtime.options import setting_option
+from freezenet.train.audit.options import AuditOptions
+from freezenet.train.options import json_option, overwrite_option, weights_option
+
+#: What the verb writes.
+RESULT, PICTURE = "audit.json", "audit.png"
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder for audit.json and audit.png.")
+@click.option(
+    "--masks",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Lung masks, named as the images are: compares with the lungs alone and without them.",
+)
+@setting_option(AuditOptions, "seed")
+@setting_option(AuditOptions, "folds")
+@setting_option(AuditOptions, "image_size")
+@setting_option(AuditOptions, "most_images")
+@weights_option
+@overwrite_option
+@json_option
+def audit(data, out, masks, seed, folds, image_size, most_images, weights, overwrite, as_json) -> None:
+    """Show what a network could cheat with on DATA: what remains without the lungs, what size, source and marks give away.
+
+    A probe on frozen features is tested on whole patients that it did not see. Findings are not failures: the exit code is 0.
+    """
+    from freezenet.train.files import prepare_output, write_json
+    from freezenet.train.quiet import quiet
+    from freezenet.train.tables import print_table
+
+    options = AuditOptions(
+        weights=weights, masks=masks, seed=seed, folds=folds, image_size=image_size, most_images=most_images
+    )
+    with quiet():
+        from freezenet.train.audit.audit import audit as run
+        from freezenet.train.audit.picture import TITLES, write_picture
+    from freezenet.train.metrics.figure import Figure
+
+    if out is not None:
+        prepare_output(out, RESULT, overwrite)
+    found = run(data, options=options)
+    if out is not None:
+        write_picture(found, out / PICTURE)
+        write_json(out / RESULT, {"data": str(data), **found})
+    if as_json:
+        click.echo(json.dumps({"data": str(data), **found}))
+        return
+    rows = []
+    for name, title in TITLES.items():
+        if name in found["views"]:
+            one = found["views"][name]
+            share = Figure(**one["remaining"]) if one["remaining"] else None
+            remains = f"{100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]" if share else "-"
+            rows.append([title, str(Figure(**one["accuracy"])), str(Figure(**one["macro_f1"])), remains])
+    print_table(("view", "accuracy", "macro-F1", "remains of the score above chance"), rows)
+    click.echo(f"\n{found['headline']}\n")
+    for sentence in found["verdict"]:
+        click.echo(f"- {sentence}")

@@ -1,0 +1,78 @@
+"""How far a difference may lie from what was measured, where few answers changed.
+
+A bootstrap repeats what it saw: where no answer changed, no draw has a loss, and its interval is a point. An image that nobody has
+seen yet may still be lost. So losses and gains are counted as rare events, each with a weight, and bounded exactly:
+
+- The sum of weighted Poisson counts lies between two quantiles of gamma distributions (Fay and Feuer, Statistics in Medicine 16,
+  1997). Of equal weights these are the exact limits for a Poisson count; with no loss among n images the upper one is 3.69 / n
+  at 97.5 %, the rule of three at another level.
+- Gains less losses: the two bounds are melded, one confidence distribution less the other (Fay, Proschan and Brittain, Biometrics 71,
+  2015; for paired answers Fay and Lumbard, Statistics in Medicine 40, 2021).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Points of a confidence distribution.
+_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class WeightedChanges:
+    """What the patients whose answers changed add to a difference.
+
+    Args:
+        lost, won: sums of the weights, at least 0, of the patients that take the difference down, and up.
+        lost_squares, won_squares: sums of their squares.
+        largest: the weight of a patient that was not seen and would be lost (or won), at least 0.
+    """
+
+    lost: float
+    lost_squares: float
+    won: float
+    won_squares: float
+    largest: float
+
+    @classmethod
+    def of(cls, changes: NDArray[np.float64], largest: float) -> WeightedChanges:
+        """Sum up the changes (patients,), negative where something is lost."""
+        lost, won = -changes[changes < 0], changes[changes > 0]
+        most = max(largest, float(np.abs(changes).max(initial=0)))
+        return cls(float(lost.sum()), float((lost**2).sum()), float(won.sum()), float((won**2).sum()), most)
+
+    @property
+    def variance(self) -> float:
+        """Of the difference."""
+        return self.lost_squares + self.won_squares
+
+    def times(self, factor: float) -> WeightedChanges:
+        """Return what would be expected of `factor` times as many patients: the same sums of smaller weights."""
+        return WeightedChanges(
+            self.lost, self.lost_squares / factor, self.won, self.won_squares / factor, self.largest / factor
+        )
+
+    def low(self) -> NDArray[np.float64]:
+        """Return points of the lower confidence distribution of the difference; its quantile q is the bound at level 1 - q."""
+        return _gamma(self.won, self.won_squares, 0, _MIXED) - _gamma(self.lost, self.lost_squares, self.largest, _EVEN)
+
+    def high(self) -> NDArray[np.float64]:
+        """Return points of the upper confidence distribution; its quantile 1 - q is the bound at level 1 - q."""
+        return _gamma(self.won, self.won_squares, self.largest, _MIXED) - _gamma(self.lost, self.lost_squares, 0, _EVEN)
+
+
+_EVEN = (np.arange(_POINTS) + 0.5) / _POINTS
+_MIXED = np.random.default_rng(0).permutation(_EVEN)
+
+
+def _gamma(total: float, squares: float, more: float, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quantiles of the gamma distribution with mean total + more and variance squares + more^2."""
+    from scipy.special import gammaincinv
+
+    mean, variance = total + more, squares + more**2
+    if mean <= 0:
+        return np.zeros_like(quantiles)
+    return gammaincinv(mean**2 / variance, quantiles) * variance / mean

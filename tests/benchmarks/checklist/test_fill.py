@@ -1,0 +1,150 @@
+"""Checklists of a made-up pipeline's folder: what is filled stands in a file, what is not known is a question."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from freezenet.benchmarks.checklist.cli import STANDARDS as OFFERED
+from freezenet.benchmarks.checklist.fill import STANDARDS, SUBJECTS, filled_checklist
+from freezenet.edge_runtime.errors import DataError
+
+FIGURE = {"value": 0.75, "low": 0.5, "high": 1.0}
+COLUMNS = {
+    "splits.csv": ("file", "class", "patient_id", "source", "split", "sha256"),
+    "predictions.csv": ("file", "split", "class", "answer"),
+}
+
+
+def write_table(path, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([COLUMNS[path.name], *rows])
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    """Six images of two sources; patient p2 lies in two splits, one image has no patient."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text(json.dumps({"data": "data.csv", "images": 7, "weights": "none", "seed": 0}))
+    metrics = {"images": 3, "patients": 2, "labels": ["A", "B"], "accuracy": FIGURE, "macro_f1": FIGURE, "confusion_matrix": [[1, 1], [0, 1]],
+               "images_by_class_and_source": {"A": {"x": 3, "y": 0}, "B": {"x": 1, "y": 2}}}  # fmt: skip
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    (run / "recipe.toml").write_text('backbone = "mobilenetv2"\nimage_size = 64\ntest_share = 0.5\nloss = "focal"\n')
+    write_table(run / "splits.csv", [
+        ("1", "A", "p1", "x", "train", "a"), ("2", "A", "p2", "x", "train", "b"), ("3", "B", "", "y", "train", "c"),
+        ("4", "A", "p2", "x", "test", "d"), ("5", "A", "p4", "x", "test", "e"), ("6", "B", "p5", "y", "test", "a"),
+    ])  # fmt: skip
+    write_table(run / "predictions.csv", [
+        ("1", "train", "A", "B"), ("4", "test", "A", "A"), ("5", "test", "A", "B"), ("6", "test", "B", "B"),
+    ])  # fmt: skip
+    return tmp_path
+
+
+def facts_of(made, number):
+    item = next(one for one in made["items"] if one["number"] == number)
+    return {fact["what"]: fact["value"] for fact in item["facts"]}
+
+
+def test_the_facts_are_those_of_the_files(pipeline):
+    made = filled_checklist(pipeline, "claim-2024")
+    assert facts_of(made, "20") == {
+        "patients in more than one split": "1 of 4",
+        "equal files in more than one split": "1 of 5",
+    }
+    assert facts_of(made, "12")["rows without patient_id"] == "1 of 6"
+    assert facts_of(made, "10") == {"images found": "7", "images used": "6"}
+    assert facts_of(made, "39")["wrong test images"] == "1: A called B 1"
+    assert facts_of(made, "37")["right of test images, source x"] == "1 of 2"
+    assert facts_of(made, "40")["classes from one source only"] == "A"
+    assert facts_of(made, "38")["accuracy"] == "0.7500 [0.5000, 1.0000]"
+
+
+@pytest.mark.parametrize("standard", STANDARDS)
+def test_every_fact_can_be_found_again(pipeline, standard):
+    for item in filled_checklist(pipeline, standard)["items"]:
+        assert item["facts"] or not item["filled"]
+        assert item["filled"] or item["question"].endswith("?")
+        for fact in item["facts"]:
+            assert (pipeline / fact["file"]).exists(), fact
+            if fact["file"].endswith(".json"):
+                found = json.loads((pipeline / fact["file"]).read_text())
+                for key in fact["where"].split("."):
+                    assert key in found or fact["where"] == "keys", fact
+                    found = found.get(key, {})
+
+
+@pytest.mark.parametrize(
+    ("standard", "count"), [("claim-2024", 44), ("tripod-ai", 52), ("model-card", 16), ("pccp", 15)]
+)
+def test_the_items_of_each_standard(pipeline, standard, count):
+    made = filled_checklist(pipeline, standard)
+    numbers = [one["number"] for one in made["items"]]
+    assert made["of"] == count == len(set(numbers))
+    if standard == "claim-2024":
+        assert numbers == [str(number) for number in range(1, 45)]
+    if standard == "tripod-ai":
+        assert {number.rstrip("abcdefg") for number in numbers} == {str(number) for number in range(1, 28)}
+
+
+def test_every_subject_is_asked_about_and_offered(pipeline):
+    assert OFFERED == STANDARDS
+    assert all(callable(one) for one in SUBJECTS.values())
+
+
+def test_what_is_not_there_is_a_question(pipeline):
+    """Without a file its items are open, and no more is said than before."""
+    before = filled_checklist(pipeline, "claim-2024")
+    (pipeline / "run" / "recipe.toml").unlink()
+    (pipeline / "run" / "predictions.csv").unlink()
+    after = filled_checklist(pipeline, "claim-2024")
+    assert after["filled"] < before["filled"]
+    nine = next(one for one in after["items"] if one["number"] == "9")
+    assert (nine["facts"], nine["filled"]) == ([], False) and nine["question"]
+
+
+def test_a_test_elsewhere_counts_unless_its_images_were_trained_on(pipeline):
+    def external(**took_part):
+        content = {"side": "all", "images": 9, "accuracy": FIGURE, "took_part": took_part or None}
+        (pipeline / "external-hospital.json").write_text(json.dumps(content))
+        return next(one for one in filled_checklist(pipeline, "claim-2024")["items"] if one["number"] == "33")["filled"]
+
+    assert external(train=0, validation=0, test=0) and not external(train=2, validation=0, test=0)
+    assert not external()  # whether they took part is not known
+
+
+def test_the_verb(pipeline, command, tmp_path):
+    code, out, err = command("checklist", pipeline, "--standard", "pccp")
+    assert (code, err) == (0, "") and out.startswith("# Predetermined change control plan") and "- [ ] " in out
+    code, out, _ = command("checklist", pipeline / "run", "--json")
+    assert code == 0 and json.loads(out)["of"] == 44
+    page = tmp_path / "page.md"
+    assert command("checklist", pipeline, "--out", page)[0] == 0
+    assert "](run/metrics.json)" in page.read_text()
+    assert command("checklist", pipeline, "--out", page)[0] == 1  # it is there
+    code, _, err = command("checklist", tmp_path / "run" / "nothing")
+    assert code == 1 and "metrics.json" in err
+    (pipeline / "run" / "recipe.toml").write_text("damaged")
+    assert "TOML" in command("checklist", pipeline)[2]
+
+
+def test_no_finished_run(tmp_path):
+    with pytest.raises(DataError, match="RUN folder"):
+        filled_checklist(tmp_path, "claim-2024")
+
+
+def test_at_least_26_items_of_claim_from_a_pipeline(run, models, tmp_path):
+    """From a real training and conversion; results.json is the comparison's."""
+    import shutil
+
+    from freezenet.benchmarks.compare import compare
+
+    shutil.copytree(run.folder, tmp_path / "run")
+    shutil.copytree(models, tmp_path / "models")
+    comparison = compare(tmp_path / "models")
+    content = {"comparison": comparison, "notice": "Research use only.", "command": "freezenet pipeline"}
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    made = filled_checklist(tmp_path, "claim-2024")
+    assert made["filled"] >= 26, [one["number"] for one in made["items"] if not one["filled"]]

@@ -1,0 +1,171 @@
+"""A file for one clinic: the same network, another card, and figures counted once more from single predictions."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from freezenet.cli import cli
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.integrity.hashes import sha256_file
+
+SEXES = ("F", "M", "")
+
+
+@pytest.fixture(scope="module")
+def clinic(plain_phantoms, tmp_path_factory):
+    """Phantoms without the stripes that the model has learned: of other images, and of patients with a sex."""
+    home = shutil.copytree(plain_phantoms.parent, tmp_path_factory.mktemp("clinic") / "data")
+    with plain_phantoms.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows):
+        row |= {"Patient Sex": SEXES[number % 3], "patient_id": f"clinic-{row['patient_id']}", "source": ""}
+    with (home / "clinic.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return home / "clinic.csv"
+
+
+@pytest.fixture(scope="module")
+def made(models, clinic, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("localized")
+    new, page = folder / "new.tflite", folder / "page.html"
+    arguments = [
+        "localize", models / "int8.tflite", clinic, "--target", "sensitivity=0.8:Focal", "--target", "prevalence=Focal:0.05",
+        "--cost", "missed:100,alarm:10,person:1", "--out", new, "--page", page, "--json",
+    ]  # fmt: skip
+    found = CliRunner().invoke(cli, list(map(str, arguments)), catch_exceptions=False)
+    assert found.exit_code == 0
+    return new, page, json.loads(found.stdout)
+
+
+def test_the_network_and_its_scores_are_the_same_to_the_bit(made, models, clinic):
+    old, new = Classifier(models / "int8.tflite"), Classifier(made[0])
+    size = old.card.content["network"]["bytes"]
+    assert new.file.content[:size] == old.file.content[:size]
+    assert new.card.content["network"] == old.card.content["network"]
+    pixels = np.random.default_rng(0).integers(0, 256, (5, *old.card.preprocess.size), np.uint8)
+    assert (old.scores(pixels) == new.scores(pixels)).all()
+    recorded = [[one["scores"] for one in card.golden] for card in (old.card, new.card)]
+    assert recorded[0] == recorded[1]
+    assert old.file.associated("labels.txt") == new.file.associated("labels.txt")
+
+
+def test_the_card_names_its_origin_and_nobody(made, models, clinic):
+    new, _, result = made
+    content = ModelCard.read(new).content
+    localized = content["localized"]
+    assert localized["from_sha256"] == sha256_file(models / "int8.tflite") == result["model_sha256"]
+    assert localized["targets"] == ["sensitivity=0.8:Focal", "prevalence=Focal:0.05"]
+    assert localized["images"] == sum(localized["classes"].values()) == result["images"]
+    assert content["confidence"]["answer_from"].keys() == {"Focal"}
+    with clinic.open(newline="", encoding="utf-8") as file:
+        names = {row[key] for row in csv.DictReader(file) for key in ("file", "patient_id")}
+    assert not [name for name in names if name in json.dumps(content)]
+    checked = CliRunner().invoke(cli, ["verify", str(new)])
+    assert checked.exit_code == 0 and "answers equal" in checked.stdout
+    shown = CliRunner().invoke(cli, ["inspect", str(new)]).stdout
+    origin = localized["from_sha256"][:12]
+    assert (
+        "localized for sensitivity=0.8:Focal, prevalence=Focal:0.05 on" in shown and f"from the file {origin}" in shown
+    )
+
+
+def test_the_rule_finds_what_was_asked_for(made, clinic):
+    """On the images that it was chosen on, counted from single predictions: at least the rank of the promise."""
+    new, _, result = made
+    classifier, promise = Classifier(new), result["promise"]
+    with clinic.open(newline="", encoding="utf-8") as file:
+        focal = [row for row in csv.DictReader(file) if row["class"] == "Focal"]
+    missed = {row["patient_id"] for row in focal if classifier.predict(clinic.parent / row["file"]).label != "Focal"}
+    patients = {row["patient_id"] for row in focal}
+    assert promise["patients"] == len(patients)
+    assert len(patients - missed) >= promise["found"] >= 0.8 * len(patients)
+
+
+def test_the_figures_add_up(made):
+    _, _, result = made
+    for side in ("before", "after"):
+        one = result[side]
+        kinds = [one[name]["value"] for name in ("right", "wrong", "uncertain", "refused")]
+        assert sum(kinds) == pytest.approx(1000, abs=0.01)
+        assert sum(found["yield"]["value"] for found in one["classes"].values()) == pytest.approx(
+            one["right"]["value"], abs=0.01
+        )
+        assert sum(found["alarms"]["value"] for found in one["classes"].values()) == pytest.approx(
+            one["wrong"]["value"], abs=0.01
+        )
+        assert sum(one["costs"][name] for name in ("missed", "alarm", "person")) == pytest.approx(
+            one["costs"]["total"], abs=0.02
+        )
+        focal = one["classes"]["Focal"]
+        assert focal["yield"]["value"] + focal["missed"]["value"] <= 50.01
+        assert all(
+            found[key]["low"] <= found[key]["value"] <= found[key]["high"]
+            for found in one["classes"].values()
+            for key in ("yield", "alarms")
+        )
+    assert {*result["subgroups"]["sex"]} == {"female", "male", "not said"}
+    assert sum(one["images"] for one in result["subgroups"]["sex"].values()) == result["images"]
+
+
+def test_the_page_is_whole_and_offline(made):
+    page = made[1].read_text(encoding="utf-8")
+    assert "http" not in page and "<script" not in page and "nan" not in page.lower().replace("finance", "")
+    for text in ("By sex", "What it costs", "Before and after", "false alarms for Focal", "could not be checked"):
+        assert text in page
+    assert all((one["file"] in page) for one in made[2]["missed"])
+
+
+def test_localized_twice_says_it_once(made, clinic, tmp_path):
+    again = tmp_path / "again.tflite"
+    found = CliRunner().invoke(
+        cli, ["localize", str(made[0]), str(clinic), "--target", "risk=0.3", "--out", str(again)]
+    )
+    assert found.exit_code == 0
+    content = ModelCard.read(again).content
+    assert content["notice"].count("Thresholds were chosen") == 1
+    assert content["localized"]["from_sha256"] == sha256_file(made[0])
+    assert "answer_from" not in content["confidence"]
+
+
+def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path):
+    model = models / "int8.tflite"
+
+    def said(*arguments) -> str:
+        found = CliRunner().invoke(cli, ["localize", *map(str, arguments)])
+        assert found.exit_code != 0
+        return str(found.exception)
+
+    risk = ("--target", "risk=0.1")
+    assert "took no part in the training" in said(model, phantoms, *risk, "--run", run.folder)
+    assert "pass --overwrite" in said(model, clinic, *risk, "--out", made[0])
+    with clinic.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    unlabelled, other, known = (clinic.parent / name for name in ("unlabelled.csv", "other.csv", "known.csv"))
+    _write(unlabelled, [{"file": row["file"]} for row in rows])
+    assert "columns file,class" in said(model, unlabelled, *risk)
+    _write(other, [{**row, "class": "Tuberculosis"} for row in rows[:9]])
+    assert "Got: Tuberculosis" in said(model, other, *risk)
+    taught = next(row["patient_id"] for row in run.splits if row["split"] == "train")
+    # Clear phantoms have no stripes, so those of the clinic are those of the training.
+    others = [row for row in rows if row["class"] != "Clear"]
+    _write(
+        known,
+        [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
+    )
+    assert f"Got: 1 patient of it, the first {taught}" in said(model, known, *risk, "--run", run.folder)
+
+
+def _write(path, rows) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)

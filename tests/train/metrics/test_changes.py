@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from freezenet.train.metrics.changes import AnswerChanges
+
+EYE = np.eye(3, dtype=bool)
+
+
+def changes(truth, before, after):
+    return AnswerChanges(EYE[truth], EYE[before], EYE[after], np.arange(len(truth)), True)
+
+
+@pytest.mark.parametrize("flipped", [[0], [250], [0, 1, 250, 390], [399]])
+def test_the_weights_of_few_changes_add_up_to_the_difference_of_macro_f1(flipped):
+    truth = np.repeat([0, 1, 2], (200, 150, 50))
+    before, after = truth.copy(), truth.copy()
+    before[::17] = (before[::17] + 1) % 3
+    after = before.copy()
+    after[flipped] = (truth[flipped] + 2) % 3
+    one = changes(truth, before, after).macro_f1()
+    exact = f1_score(truth, after, average="macro") - f1_score(truth, before, average="macro")
+    assert one.won - one.lost == pytest.approx(exact, rel=0.05)
+
+
+def test_no_single_flip_costs_more_than_the_largest_weight():
+    truth = np.repeat([0, 1, 2], (200, 150, 50))
+    largest = changes(truth, truth, truth).macro_f1().largest
+    for image in (0, 200, 399):
+        for answer in range(3):
+            after = truth.copy()
+            after[image] = answer
+            assert 1 - f1_score(truth, after, average="macro") <= largest * 1.01
+    assert largest == pytest.approx(1 / 100 / 3 + 1 / 3 / 300, rel=0.1)  # one of class 2, called 1
+
+
+def test_a_change_of_recall_is_a_share_of_the_images_of_the_class():
+    truth = np.repeat([0, 1, 2], (200, 150, 50))
+    after = truth.copy()
+    after[[0, 1, 399]] = 1
+    one = changes(truth, truth, after)
+    assert [one.recall(label).lost for label in range(3)] == pytest.approx([2 / 200, 0, 1 / 50])
+    assert one.recall(2).largest == pytest.approx(1 / 50)
