@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -21,6 +21,9 @@ from freezenet.train.data.images import Images
 from freezenet.train.fitting.augment import AUGMENT_VERSION, augmented_image
 from freezenet.train.frozen.cache import Features, cached_features, frozen_backbone
 from freezenet.train.recipes.recipe import Recipe
+
+#: Makes the pixels (h, w) uint8 of a version of an image.
+Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 
 
 def cached_versions(
@@ -46,25 +49,37 @@ def augmented_version(images: Images, recipe: Recipe, number: int) -> Images:
     Its hashes name the content as those of `images` do, so the cache takes it for what it is: other images.
     """
     keys = recipe.augmentation
-    hashes = tuple(
-        hashlib.sha256(json.dumps([AUGMENT_VERSION, one, keys, recipe.seed, number]).encode()).hexdigest()
-        for one in images.hashes
+    return changed_images(
+        images,
+        lambda content: [AUGMENT_VERSION, content, keys, recipe.seed, number],
+        lambda image, rng: augmented_image(image, recipe, rng),
     )
-    return Images(cast(NDArray, _AugmentedPixels(images.pixels, hashes, recipe)), hashes)
 
 
-class _AugmentedPixels:
-    """Pixels (n, h, w) uint8 that are augmented row by row, by a generator seeded with the row's hash."""
+def changed_images(images: Images, name: Callable[[str], list[Any]], change: Change) -> Images:
+    """Return a version of all images, its pixels made when they are asked for.
 
-    def __init__(self, pixels: NDArray[np.uint8], hashes: Sequence[str], recipe: Recipe) -> None:
-        self._pixels, self._hashes, self._recipe = pixels, hashes, recipe
+    Args:
+        images: n of them.
+        name: hash of an image -> what the version depends on (JSON types); its own hash is made of this.
+        change: makes the pixels, by a generator seeded with that hash.
+    """
+    hashes = tuple(hashlib.sha256(json.dumps(name(one)).encode()).hexdigest() for one in images.hashes)
+    return Images(cast(NDArray, _ChangedPixels(images.pixels, hashes, change)), hashes)
+
+
+class _ChangedPixels:
+    """Pixels (n, h, w) uint8 that are changed row by row, by a generator seeded with the row's hash."""
+
+    def __init__(self, pixels: NDArray[np.uint8], hashes: Sequence[str], change: Change) -> None:
+        self._pixels, self._hashes, self._change = pixels, hashes, change
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
         return np.stack([
-            augmented_image(image, self._recipe, np.random.default_rng(int(digest, 16)))
+            self._change(image, np.random.default_rng(int(digest, 16)))
             for image, digest in zip(self._pixels[rows], self._hashes[rows], strict=True)
         ])  # fmt: skip
 

@@ -10,12 +10,8 @@ content of its image and on its number alone, so every split, fold and seed find
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import cv2
 import keras
@@ -26,9 +22,9 @@ from freezenet.train.data.images import Images
 from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.frozen.cache import cached_features
 from freezenet.train.frozen.cut import backbone_means, find_cut
+from freezenet.train.frozen.versions import Change, changed_images
 from freezenet.train.recipes.recipe import Recipe
 
-Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 #: Images that have versions; a gate of 64 directions learns nothing from more.
 MOST_IMAGES = 2000
 #: Below the cache of the frozen backbone: where they are kept.
@@ -89,26 +85,7 @@ def image_version(images: Images, number: int) -> Images:
 
     Its hashes name the content as those of `images` do, so the cache takes it for what it is: other images.
     """
-    hashes = tuple(
-        hashlib.sha256(json.dumps(["ood", _RULES, one, number]).encode()).hexdigest() for one in images.hashes
-    )
-    return Images(cast(NDArray, _Changed(images.pixels, hashes, _KINDS[number])), hashes)
-
-
-class _Changed:
-    """Pixels (n, h, w) uint8 that are changed row by row, by a generator seeded with the row's hash."""
-
-    def __init__(self, pixels: NDArray[np.uint8], hashes: Sequence[str], change: Change) -> None:
-        self._pixels, self._hashes, self._change = pixels, hashes, change
-
-    def __len__(self) -> int:
-        return len(self._pixels)
-
-    def __getitem__(self, rows: slice) -> NDArray[np.uint8]:
-        return np.stack([
-            self._change(image, np.random.default_rng(int(digest, 16)))
-            for image, digest in zip(self._pixels[rows], self._hashes[rows], strict=True)
-        ])  # fmt: skip
+    return changed_images(images, lambda content: ["ood", _RULES, content, number], _KINDS[number])
 
 
 def one_change(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
