@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,13 @@ def write_results(
     negatives: Negatives | None = None,
 ) -> Metrics:
     """Write model, history, predictions, decision and, last, the figures of a run, which are returned."""
-    model, history = trained.model, trained.fitted.history
     task, labels, truth, patients = data.dataset.task, data.labels, data.truth, data.patients
-    write_atomically(run.model_file, model.save)
-    write_csv(run.history_file, list(history[0]), [list(epoch.values()) for epoch in history])
-    scores = predict(model, data.images.pixels, recipe.preprocess, features=trained.fitted.features)
+    write_network(run, trained)
+    scores = predict(trained.model, data.images.pixels, recipe.preprocess, features=trained.fitted.features)
     validation, test = data.rows("validation"), data.rows("test")
     chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
     answers = chosen.rule.answers(scores)
-    _write_predictions(run, data, answers, scores)
+    write_predictions(run, data, [sample.split for sample in data.dataset.samples], answers, scores)
     decision, decided = _decide(trained, scores, data, recipe, chosen, negatives)
     write_json(run.decision_file, decision)
     figures = {
@@ -74,42 +73,65 @@ def write_results(
         for split in SPLITS
         for rows in [data.rows(split)]
     }
-    weights = trained.criterion.weights
     metrics: Metrics = {
         **figures["test"],  # type: ignore[typeddict-item]
         "validation": figures["validation"],
         "train": figures["train"],
         **chosen.figures(scores[test], truth[test], patients[test].tolist()),
         **decided,
-        "recipe": recipe.name,
-        "seed": recipe.seed,
-        "data_sha256": manifest["data_sha256"],
-        "parameters": count_parameters(model),
-        "epochs": len(history),
-        "seconds": {stage: round(value, 2) for stage, value in trained.fitted.seconds.items()},
-        "images_by_class_and_side": {
-            label: {split: int(truth[data.rows(split), one].sum()) for split in SPLITS}
-            for one, label in enumerate(labels)
-        },
-        "images_by_class_and_source": data.dataset.table("source"),
-        "class_statistics": trained.criterion.statistics,
-        "loss_weights": None if weights is None else dict(zip(labels, weights.round(6).tolist(), strict=True)),
+        **training_facts(trained, data, recipe, manifest),  # type: ignore[typeddict-item]
     }
-    metrics["elsewhere"] = source_table(metrics["images_by_class_and_source"]).elsewhere
-    write_json(run.metrics_file, metrics)
-    remove_checkpoints(run.folder)
-    shutil.rmtree(run.first_run, ignore_errors=True)
+    finish(run, metrics)
     return metrics
 
 
-def _by_source(data: TrainingData, rows: NDArray[np.integer]) -> dict[str, int]:
+def training_facts(trained: Trained, data: TrainingData, recipe: Recipe, manifest: Manifest) -> dict[str, Any]:
+    """Return what metrics.json says of a training, whatever its figures are measured on (JSON types)."""
+    weights = trained.criterion.weights
+    by_source = data.dataset.table("source")
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "data_sha256": manifest["data_sha256"],
+        "parameters": count_parameters(trained.model),
+        "epochs": len(trained.fitted.history),
+        "seconds": {stage: round(value, 2) for stage, value in trained.fitted.seconds.items()},
+        "images_by_class_and_side": {
+            label: {split: int(data.truth[rows, one].sum()) for split in SPLITS if len(rows := data.rows(split))}
+            for one, label in enumerate(data.labels)
+        },
+        "images_by_class_and_source": by_source,
+        "class_statistics": trained.criterion.statistics,
+        "loss_weights": None if weights is None else dict(zip(data.labels, weights.round(6).tolist(), strict=True)),
+        "elsewhere": source_table(by_source).elsewhere,
+    }
+
+
+def write_network(run: RunFolder, trained: Trained) -> None:
+    """Write the model and its history."""
+    history = trained.fitted.history
+    write_atomically(run.model_file, trained.model.save)
+    write_csv(run.history_file, list(history[0]), [list(epoch.values()) for epoch in history])
+
+
+def finish(run: RunFolder, metrics: Metrics) -> None:
+    """Write the figures, by which a run counts as finished, and remove what only a killed one needs."""
+    write_json(run.metrics_file, metrics)
+    remove_checkpoints(run.folder)
+    shutil.rmtree(run.first_run, ignore_errors=True)
+
+
+def images_by_source(data: TrainingData, rows: NDArray[np.integer]) -> dict[str, int]:
     """Return source -> images, of the images of these row numbers."""
     return dict(sorted(Counter(data.dataset.samples[row].source for row in rows).items()))
 
 
-def _write_predictions(run: RunFolder, data: TrainingData, answers: NDArray[np.bool_], scores: NDArray) -> None:
+def write_predictions(
+    run: RunFolder, data: TrainingData, splits: Sequence[str], answers: NDArray[np.bool_], scores: NDArray
+) -> None:
+    """Write predictions.csv: a row for each image, with its split (n,), the answer (n, labels) bool and the scores (n, labels)."""
     samples, task = data.dataset.samples, data.dataset.task
-    rows = zip([sample.file for sample in samples], [sample.split for sample in samples],
+    rows = zip([sample.file for sample in samples], splits,
                [sample.label for sample in samples], task.texts(answers, data.labels),
                *scores.T.astype(float).round(6).tolist(), strict=True)  # fmt: skip
     write_csv(run.predictions_file, ["file", "split", "class", "answer", *data.labels], list(rows))
@@ -140,7 +162,7 @@ def _decide(
     decision = {**chosen.to_dict(), "gate": ood_to_dict(gate)}
     figures = {
         "confidence": {
-            **decision["confidence"], "sources": _by_source(data, validation), "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
+            **decision["confidence"], "sources": images_by_source(data, validation), "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
         },
         "gate": measure_ood_gate(
             gate, validation=features[validation], test=features[test], patients=names, negatives=held_out,

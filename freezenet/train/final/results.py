@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,18 +10,15 @@ from freezenet.edge_runtime.ood import ood_to_dict
 from freezenet.train.answers.calibration import measure_confidence
 from freezenet.train.answers.rule import ChosenRule
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.files import write_atomically, write_csv, write_json
+from freezenet.train.files import write_json
 from freezenet.train.final.out_of_fold import OutOfFold
-from freezenet.train.fitting.phases import remove_checkpoints
 from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.metrics.figure import share
-from freezenet.train.metrics.sources import source_table
-from freezenet.train.network.model import count_parameters
 from freezenet.train.network.predict import predict
 from freezenet.train.ood.gates import fit_one_class_gate_by_folds, patient_folds
 from freezenet.train.ood.versions import version_features
 from freezenet.train.recipes.recipe import Recipe
-from freezenet.train.results import Trained
+from freezenet.train.results import Trained, finish, images_by_source, training_facts, write_network, write_predictions
 from freezenet.train.run_folder import Manifest, Metrics, RunFolder
 
 #: What the figures of a final model are measured on, in metrics.json and on the card.
@@ -37,27 +32,15 @@ def write_final_results(
 
     predictions.csv holds the out-of-fold scores, the mean over the seeds, and the answers to them.
     """
-    model, history = trained.model, trained.fitted.history
     task, labels = data.dataset.task, data.labels
-    write_atomically(run.model_file, model.save)
-    write_csv(run.history_file, list(history[0]), [list(epoch.values()) for epoch in history])
+    write_network(run, trained)
     truth, patients = np.tile(data.truth, (found.seeds, 1)), np.tile(data.patients, found.seeds).tolist()
     chosen = ChosenRule.fit(recipe, labels, found.stacked, truth)
-    rows = zip(
-        [sample.file for sample in data.dataset.samples],
-        [OUT_OF_FOLD] * len(data.dataset.samples),
-        [sample.label for sample in data.dataset.samples],
-        task.texts(chosen.rule.answers(found.soft), labels),
-        *found.soft.T.round(6).tolist(),
-        strict=True,
-    )
-    write_csv(run.predictions_file, ["file", "split", "class", "answer", *labels], list(rows))
+    write_predictions(run, data, [OUT_OF_FOLD] * len(data.truth), chosen.rule.answers(found.soft), found.soft)
     gate, measured = _gate(trained, data, recipe)
     decision = {**chosen.to_dict(), "gate": gate}
     write_json(run.decision_file, decision)
-    scores = predict(model, data.images.pixels, recipe.preprocess, features=trained.fitted.features)
-    weights = trained.criterion.weights
-    by_source = Counter(sample.source for sample in data.dataset.samples)
+    scores = predict(trained.model, data.images.pixels, recipe.preprocess, features=trained.fitted.features)
     metrics: Metrics = {
         **task.evaluate(truth, chosen.rule.answers(found.stacked), labels, patients),  # type: ignore[typeddict-item]
         "images": len(data.truth),
@@ -67,28 +50,14 @@ def write_final_results(
         "confidence": {
             **decision["confidence"],
             "images": len(data.truth),
-            "sources": dict(sorted(by_source.items())),
+            "sources": images_by_source(data, np.arange(len(data.truth))),
             "test": _confidence(recipe, data, found),
         },
         "gate": measured,
         "variants": found.variants,
-        "recipe": recipe.name,
-        "seed": recipe.seed,
-        "data_sha256": manifest["data_sha256"],
-        "parameters": count_parameters(model),
-        "epochs": len(history),
-        "seconds": {stage: round(value, 2) for stage, value in trained.fitted.seconds.items()},
-        "images_by_class_and_side": {
-            label: {"train": int(data.truth[:, one].sum())} for one, label in enumerate(labels)
-        },
-        "images_by_class_and_source": data.dataset.table("source"),
-        "class_statistics": trained.criterion.statistics,
-        "loss_weights": None if weights is None else dict(zip(labels, weights.round(6).tolist(), strict=True)),
-    }  # fmt: skip
-    metrics["elsewhere"] = source_table(metrics["images_by_class_and_source"]).elsewhere
-    write_json(run.metrics_file, metrics)
-    remove_checkpoints(run.folder)
-    shutil.rmtree(run.first_run, ignore_errors=True)
+        **training_facts(trained, data, recipe, manifest),
+    }
+    finish(run, metrics)
     return metrics
 
 

@@ -16,7 +16,6 @@ from freezenet.train.losses.criterion import needs_recall
 from freezenet.train.manifest import make_manifest
 from freezenet.train.metrics.matrices import label_matrices
 from freezenet.train.metrics.matrices import recall as recall_of
-from freezenet.train.network.devices import configure_devices
 from freezenet.train.network.host_settings import own_settings
 from freezenet.train.options import TrainingOptions
 from freezenet.train.run_folder import Metrics, RunFolder
@@ -83,11 +82,6 @@ def train_final(
         "distill": distill,
         "seeds": found.seeds,
     }
-    import keras
-
-    keras.utils.set_random_seed(recipe.seed)
-    keras.config.set_dtype_policy(recipe.precision)
-    configure_devices(recipe)
     recall = None
     if needs_recall(recipe):
         truth = np.tile(everything.truth, (found.seeds, 1))
