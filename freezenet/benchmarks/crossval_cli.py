@@ -67,7 +67,8 @@ def crossval(
     if threads and not ray:
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)  # read when TensorFlow starts
     with quiet():
-        from freezenet.benchmarks.fold_variants import REFERENCE, check_variants, compare_fold_variants
+        from freezenet.benchmarks.compare import REFERENCE
+        from freezenet.benchmarks.fold_variants import check_variants, compare_fold_variants
         from freezenet.convert.variants import known_variants
         from freezenet.edge_runtime.names import counted
         from freezenet.train.crossval.left_out import with_groups

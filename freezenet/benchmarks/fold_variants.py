@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.benchmarks.compare import REFERENCE
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.models import convert
 from freezenet.convert.options import ConvertOptions
@@ -27,8 +28,6 @@ from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
-#: What the others are compared with.
-REFERENCE = "float32"
 _MODELS = "models"
 
 
@@ -59,13 +58,13 @@ def compare_fold_variants(asked: CrossValidation, out: Path, variants: Sequence[
     for number, fold in enumerate(folds, 1):
         logger.info(f"[{number}/{len(folds)}] files of {fold.arm}, seed {fold.seed}, {fold.name}")
         _convert(asked, fold, out, variants)
-    found = {arm: _pooled([fold for fold in folds if fold.arm == arm], out, variants) for arm in asked.recipes}
+    found = {arm: _pooled(asked.folds_of(arm), out, variants) for arm in asked.recipes}
     summary = read_json(out / SUMMARY)
     write_json(out / SUMMARY, {**summary, "variants": found})
     return found
 
 
-def has_all_scores(fold: Fold, out: Path, variants: Sequence[str]) -> bool:
+def _has_all_scores(fold: Fold, out: Path, variants: Sequence[str]) -> bool:
     """Whether a fold has been converted: only then can it do without its network."""
     models = _models(fold, out)
     return all(StoredScores.read(models.scores(name)) is not None for name in variants)
@@ -77,7 +76,7 @@ def _models(fold: Fold, out: Path) -> ModelsFolder:
 
 def _convert(asked: CrossValidation, fold: Fold, out: Path, variants: Sequence[str]) -> None:
     models = _models(fold, out)
-    if not has_all_scores(fold, out, variants):
+    if not _has_all_scores(fold, out, variants):
         run = Run.open(fold.run(out).folder)
         if not run.model_file.is_file():
             raise DataError(

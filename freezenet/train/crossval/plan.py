@@ -69,6 +69,10 @@ class CrossValidation:
                 for number in range(1, self.folds + 1):
                     yield Fold(arm, seed, number)
 
+    def folds_of(self, arm: str) -> list[Fold]:
+        """Return the trainings of an arm, seed by seed."""
+        return [fold for fold in self.all_folds() if fold.arm == arm]
+
     def recipe(self, fold: Fold) -> Recipe:
         """Return the recipe of one training."""
         return self.recipes[fold.arm].with_settings({"seed": fold.seed})

@@ -41,7 +41,7 @@ def write_table(asked: CrossValidation, out: Path, data: dict[str, TrainingData]
     write_csv(out / FOLDS, columns, [[row.get(name, "") for name in columns] for row in rows])
     summary = summarize(rows)
     for arm, found in summary["recipes"].items():
-        found["confidence"] = pooled_confidence(fold.run(out).folder for fold in asked.all_folds() if fold.arm == arm)
+        found["confidence"] = pooled_confidence(fold.run(out).folder for fold in asked.folds_of(arm))
     summary |= {
         "data": asked.data.name,
         "weights": Path(asked.options.weights).name,

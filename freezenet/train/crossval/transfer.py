@@ -78,7 +78,7 @@ def _of_arm(asked: CrossValidation, arm: str, dataset: Dataset, out: Path) -> di
     patients = np.array([sample.patient for sample in dataset.samples])
     group = np.array([sample.group for sample in dataset.samples])
     left_out = left_out_folds(asked, arm, dataset)
-    inside = _tested(dataset, out, (fold for fold in asked.all_folds() if fold.arm == arm))
+    inside = _tested(dataset, out, asked.folds_of(arm))
     outside = _tested(dataset, out, left_out)
     recall, values = [], {}
     for value in left_out_values(dataset):
@@ -195,7 +195,7 @@ def print_transfer(transfer: dict[str, Any]) -> None:
             [
                 value,
                 str(one["images"]),
-                *(_shown(one[side][key]) for key in _OF_VALUE for side in ("inside", "outside")),
+                *(str(Figure(**one[side][key])) for key in _OF_VALUE for side in ("inside", "outside")),
             ]
             for value, one in found["values"].items()
         ]
@@ -209,14 +209,10 @@ def print_transfer(transfer: dict[str, Any]) -> None:
                     one["class"],
                     one["value"],
                     str(one["images"]),
-                    _shown(one["inside"]),
-                    one["why_not"] or _shown(one["outside"]),
+                    str(Figure(**one["inside"])),
+                    one["why_not"] or str(Figure(**one["outside"])),
                 ]
                 for one in found["recall"]
             ],
         )
         click.echo("")
-
-
-def _shown(figure: dict[str, float]) -> str:
-    return str(Figure(**figure))

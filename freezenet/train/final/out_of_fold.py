@@ -77,7 +77,7 @@ def final_recipe(folder: Path) -> tuple[str, Recipe]:
         logger.info(f"out-of-fold macro-F1: {shown}; the final model follows the first")
     recipe = asked.recipes[arms[0]]
     if recipe.stopping == "early":
-        epochs = [_best_epoch(fold.run(folder).history_file) for fold in _folds(asked, arms[0])]
+        epochs = [_best_epoch(fold.run(folder).history_file) for fold in asked.folds_of(arms[0])]
         chosen = round(statistics.median(epochs))
         logger.info(f"epochs: {chosen}, the median of {len(epochs)} trainings ({min(epochs)} to {max(epochs)})")
         recipe = recipe.with_settings({"stopping": "fixed", "epochs": chosen})
@@ -100,7 +100,7 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
     files = {sample.file: row for row, sample in enumerate(data.dataset.samples)}
     shape = (len(asked.seeds), len(data.images.hashes), len(data.labels))
     scores, folds = np.full(shape, np.nan), np.full(shape[:2], -1)
-    for fold in _folds(asked, arm):
+    for fold in asked.folds_of(arm):
         run = Run.open(fold.run(folder).folder)
         digests = {row["file"]: row["sha256"] for row in run.splits}
         seed = asked.seeds.index(fold.seed)
@@ -146,13 +146,9 @@ def _seeds(folder: Path) -> list[int]:
     return [int(path.name.removeprefix("seed-")) for path in folder.glob("seed-*")]
 
 
-def _folds(asked: CrossValidation, arm: str) -> list[Fold]:
-    return [fold for fold in asked.all_folds() if fold.arm == arm]
-
-
 def _pooled_f1(folder: Path, asked: CrossValidation, arm: str) -> float:
     truth, answers = [], []
-    for fold in _folds(asked, arm):
+    for fold in asked.folds_of(arm):
         run = Run.open(fold.run(folder).folder)
         rows = run.read_predictions("test")
         truth.append(run.task.truth([row["class"] for row in rows], run.labels))
