@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import Decision
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.names import counted
@@ -165,6 +166,13 @@ def model_scores(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[n
     """Return the model's scores (n, classes) of pixels (n, h, w) uint8."""
     title = f"Running {classifier.path.name}"
     return np.concatenate([classifier.scores(image[None]) for image in track(pixels, title, len(pixels))])
+
+
+def decide_all(classifier: Classifier, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], list[Decision]]:
+    """Return the scores (n, classes) of pixels (n, h, w) uint8, and what the device decides about each."""
+    title = f"Running {classifier.path.name}"
+    found = [classifier.decide(image) for image in track(pixels, title, len(pixels))]
+    return np.array([scores for scores, _ in found], np.float32), [decision for _, decision in found]
 
 
 def evaluate_model(classifier: Classifier, judged: JudgedImages) -> dict[str, Any]:

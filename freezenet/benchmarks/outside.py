@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import JudgedImages
+from freezenet.benchmarks.evaluate import JudgedImages, decide_all
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST, Decision
 from freezenet.train.answers.calibration import Decided, error_figure
-from freezenet.train.metrics.figure import patient_draws, share
-from freezenet.train.progress import track
+from freezenet.train.metrics.figure import Figure, patient_draws, share
 
 #: The row of all images.
 ALL = "all"
@@ -47,13 +46,13 @@ class Answers:
     @classmethod
     def of(cls, classifier: Classifier, judged: JudgedImages) -> Answers:
         """Let the device decide about all images."""
-        pixels = judged.pixels(classifier.card.preprocess)
-        found = [classifier.decide(image) for image in track(pixels, f"Running {classifier.path.name}", len(pixels))]
-        return cls.from_decisions(classifier, judged, [one for one, _ in found], [one for _, one in found])
+        return cls.from_decisions(
+            classifier, judged, *decide_all(classifier, judged.pixels(classifier.card.preprocess))
+        )
 
     @classmethod
     def from_decisions(
-        cls, classifier: Classifier, judged: JudgedImages, scores: Sequence[NDArray], decisions: Sequence[Decision]
+        cls, classifier: Classifier, judged: JudgedImages, scores: NDArray[np.float32], decisions: Sequence[Decision]
     ) -> Answers:
         """Set decisions about the images beside their truth."""
         labels, task = classifier.card.labels, judged.dataset.task
@@ -61,14 +60,13 @@ class Answers:
         truth = np.zeros((len(known), len(labels)), bool)
         if known.any():
             truth[known] = task.truth([text for text, one in zip(judged.truth, known, strict=True) if one], labels)
-        values = np.array(scores, np.float32)
         return cls(
-            values,
+            scores,
             truth,
             known,
             np.array([one.reason is None for one in decisions]),
             np.array([one.reason == NOT_CHEST for one in decisions]),
-            Decided.by(classifier.rule, values, truth),
+            Decided.by(classifier.rule, scores, truth),
         )
 
 
@@ -106,31 +104,33 @@ def by_source(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any
     sources = np.array([sample.source for sample in judged.dataset.samples])
     names = sorted(set(sources.tolist()))
     rows = {name or "(none)": sources == name for name in names if len(names) > 1 or name}
-    return {
-        name: _figures(answers, judged, there) for name, there in {**rows, ALL: np.ones(len(sources), bool)}.items()
-    }
+    patients, draws = judged.patients, patient_draws(judged.patients)
+    everywhere = {**rows, ALL: np.ones(len(sources), bool)}
+    return {name: _figures(answers, patients, draws, there) for name, there in everywhere.items()}
 
 
 def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
     """Return for each class that the model does not have its images, the share answered, and what they were answered as (JSON)."""
-    texts = np.array(judged.truth)
-    found = {}
+    texts, patients = np.array(judged.truth), judged.patients
+    found: dict[str, dict[str, Any]] = {}
+    if answers.known.all():
+        return found
+    draws = patient_draws(patients)
     for text in sorted(set(texts[~answers.known].tolist())):
         there = (texts == text) & ~answers.known
-        patients = np.array(judged.patients)
         found[text] = {
             "images": int(there.sum()),
-            "refused": share(answers.refused, there, patients.tolist()).to_dict(),
-            "answered_wrong": share(answers.answered, there, patients.tolist()).to_dict(),
+            "refused": share(answers.refused, there, patients, draws).to_dict(),
+            "answered_wrong": share(answers.answered, there, patients, draws).to_dict(),
         }
     return found
 
 
-def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -> dict[str, Any]:
-    patients = list(judged.patients)
-
+def _figures(
+    answers: Answers, patients: Sequence[str], draws: NDArray[np.float64], there: NDArray[np.bool_]
+) -> dict[str, Any]:
     def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
-        return share(hit, among, patients).to_dict()
+        return share(hit, among, patients, draws).to_dict()
 
     known, unknown = there & answers.known, there & ~answers.known
     found: dict[str, Any] = {
@@ -142,27 +142,23 @@ def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -
     }
     if known.any():
         right = answers.decided.correct
-        decided = _only(answers.decided, known)
-        draws = patient_draws([one for one, is_known in zip(patients, known, strict=True) if is_known])
+        decided = answers.decided.some(known)
+        of_known = patient_draws([one for one, is_known in zip(patients, known, strict=True) if is_known])
         found |= {
             "accuracy": of(right, known),
             "coverage": of(answers.answered, known),
             "accuracy_answered": of(right, known & answers.answered),
-            "calibration_error": error_figure(decided, draws).to_dict(),
+            "calibration_error": error_figure(decided, of_known).to_dict(),
         }
     if unknown.any():
         found["answered_wrong"] = of(answers.answered, unknown)
     return found
 
 
-def _only(decided: Decided, rows: NDArray[np.bool_]) -> Decided:
-    return Decided(decided.probabilities[rows], decided.right[rows], decided.answered[rows])
-
-
 def source_rows(figures: dict[str, dict[str, Any]]) -> Iterable[list[str]]:
     """Yield the rows of a table of `by_source`, in the order of HEADINGS."""
     for name, one in figures.items():
-        yield [name, str(one["images"]), *(_shown(one.get(key)) for key in HEADINGS)]
+        yield [name, str(one["images"]), *(str(Figure(**one[key])) if key in one else "-" for key in HEADINGS)]
 
 
 #: Key of `by_source` -> heading.
@@ -174,7 +170,3 @@ HEADINGS = {
     "calibration_error": "calibration error",
     "answered_wrong": "unknown classes answered",
 }
-
-
-def _shown(figure: dict[str, float] | None) -> str:
-    return "-" if figure is None else f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -104,7 +104,9 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
             "yield": per_1000(there & said),
             "alarms": per_1000(said & ~there),
             "missed": per_1000(there & wrong),
-            "sensitivity": share(said, there & ~images.refused, images.patients).to_dict() if there.any() else None,
+            "sensitivity": share(said, there & ~images.refused, images.patients, draws).to_dict()
+            if there.any()
+            else None,
         }
     person = ~found.answered & ~images.refused
     result: dict[str, Any] = {
@@ -132,14 +134,18 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
 
 
 def _error(decided: Decided, rows: NDArray[np.integer], weights: NDArray[np.float64]) -> float:
-    some = Decided(decided.probabilities[rows], decided.right[rows], decided.answered[rows])
-    return float(calibration_error(some, weights[rows][None])[0])
+    return float(calibration_error(decided.some(rows), weights[rows][None])[0])
 
 
 def subgroups(images: LocalImages, found: Outcome, targets: Targets) -> dict[str, dict[str, dict[str, Any]]]:
     """Return for each group of each subgroup its images, what is answered, what of it is right, and the sensitivity (JSON types)."""
     right = found.answered & (found.answer == images.truth)
     number = images.labels.index(targets.sensitivity.label) if targets.sensitivity else None
+    draws = patient_draws(images.patients)
+
+    def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
+        return share(hit, among, images.patients, draws).to_dict()
+
     result: dict[str, dict[str, dict[str, Any]]] = {}
     for group, values in images.groups.items():
         result[group] = {}
@@ -147,15 +153,15 @@ def subgroups(images: LocalImages, found: Outcome, targets: Targets) -> dict[str
             there = np.array([one == value for one in values])
             row: dict[str, Any] = {
                 "images": int(there.sum()),
-                "answered": share(found.answered, there, images.patients).to_dict(),
-                "right": share(right, there & found.answered, images.patients).to_dict(),
+                "answered": of(found.answered, there),
+                "right": of(right, there & found.answered),
             }
             if number is not None:
                 said, ill = found.answered & (found.answer == number), images.truth == number
                 if (there & ill & ~images.refused).any():
-                    row["sensitivity"] = share(said, there & ill & ~images.refused, images.patients).to_dict()
+                    row["sensitivity"] = of(said, there & ill & ~images.refused)
                 if (there & ~ill).any():
-                    row["alarms"] = share(said, there & ~ill, images.patients).to_dict()
+                    row["alarms"] = of(said, there & ~ill)
             result[group][value or "not said"] = row
     return result
 

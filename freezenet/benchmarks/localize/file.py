@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freezenet.benchmarks.localize.images import LocalImages
 from freezenet.benchmarks.localize.targets import Targets
@@ -70,24 +71,21 @@ def localized_file(
 def confidence_of(rule: DecisionRule, old: Mapping[str, Any], images: int, targets: Targets) -> dict[str, Any]:
     """Return a rule as a card's "confidence" (JSON types); old: what stood there, for a risk that was not asked for anew."""
     assert rule.bias is not None
-    named = dict(zip(rule.labels, range(len(rule.labels)), strict=True))
+
+    def named(values: NDArray[np.float64]) -> dict[str, float]:
+        return {label: one for label, one in zip(rule.labels, values.tolist(), strict=True) if not np.isnan(one)}
+
     found: dict[str, Any] = {
         "temperature": rule.temperature,
         "abstain_below": rule.abstain_below,
         "risk": old.get("risk") if targets.risk is None else targets.risk,
         "images": images,
-        "bias": {label: float(rule.bias[number]) for label, number in named.items()},
+        "bias": named(rule.bias),
     }
     if rule.class_abstain_below is not None:
-        found["abstain_below_class"] = {
-            label: float(rule.class_abstain_below[number]) for label, number in named.items()
-        }
+        found["abstain_below_class"] = named(rule.class_abstain_below)
     if rule.answer_from is not None:
-        found["answer_from"] = {
-            label: float(rule.answer_from[number])
-            for label, number in named.items()
-            if not np.isnan(rule.answer_from[number])
-        }
+        found["answer_from"] = named(rule.answer_from)
     return {key: value for key, value in found.items() if value is not None}
 
 

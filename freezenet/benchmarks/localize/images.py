@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import JudgedImages, judged_images
+from freezenet.benchmarks.evaluate import JudgedImages, decide_all, judged_images
 from freezenet.benchmarks.localize.rule import Labelled
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST
@@ -20,7 +20,6 @@ from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.data.images import read_images
 from freezenet.train.data.layouts.csv_rows import read_rows
-from freezenet.train.progress import track
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
 
@@ -73,15 +72,15 @@ class LocalImages:
         truth = judged.dataset.task.truth(judged.truth, labels).argmax(-1)
         _refuse_training(judged, run)
         read = read_images(judged.dataset, classifier.card.preprocess)
-        found = [classifier.decide(one) for one in track(read.pixels, f"Running {classifier.path.name}", len(samples))]
+        scores, decisions = decide_all(classifier, read.pixels)
         rows = sorted(f"{digest} {sample.label}" for digest, sample in zip(read.hashes, samples, strict=True))
         return cls(
             files=tuple(sample.file for sample in samples),
             labels=labels,
-            scores=np.array([one for one, _ in found], np.float32),
+            scores=scores,
             truth=truth,
             patients=judged.patients,
-            refused=np.array([one.reason == NOT_CHEST for _, one in found]),
+            refused=np.array([one.reason == NOT_CHEST for one in decisions]),
             groups=_groups(data, [sample.file for sample in samples]),
             digest=hashlib.sha256("\n".join(rows).encode()).hexdigest(),
             run_known=run is not None,

@@ -53,6 +53,10 @@ class Decided:
             np.concatenate([part.answered for part in parts]),
         )
 
+    def some(self, rows: NDArray) -> Decided:
+        """Return what was decided about some of the images. rows: their numbers, or (n,) bool."""
+        return Decided(self.probabilities[rows], self.right[rows], self.answered[rows])
+
     @property
     def confidence(self) -> NDArray[np.float64]:
         """The probability (n,) of the least certain decision of each image."""
@@ -115,9 +119,9 @@ def measure_confidence(
         "ece_before": error_figure(before, draws).to_dict(),
         "ece_after": error_figure(after, draws).to_dict(),
         "ece_if_calibrated": round(error_if_calibrated(after), 6),
-        "coverage": share(after.answered, np.ones(len(after.right), bool), patients).to_dict(),
-        "accuracy_answered": share(after.correct, after.answered, patients).to_dict(),
-        "accuracy_at_90_coverage": share(after.correct, surest, patients).to_dict(),
+        "coverage": share(after.answered, np.ones(len(after.right), bool), patients, draws).to_dict(),
+        "accuracy_answered": share(after.correct, after.answered, patients, draws).to_dict(),
+        "accuracy_at_90_coverage": share(after.correct, surest, patients, draws).to_dict(),
     }
 
 

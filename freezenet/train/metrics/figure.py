@@ -55,14 +55,17 @@ def interval(values: NDArray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share(hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[str]) -> Figure:
+def share(
+    hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[str], draws: NDArray[np.float64] | None = None
+) -> Figure:
     """Return the share of hits among some of the images, 0 where there are none.
 
     Args:
         hit, among: (n,) bool.
         patients: (n,) the patient of each image.
+        draws: `patient_draws` of them, for who asks for many shares of the same images; None makes them.
     """
-    draws = patient_draws(patients)
+    draws = patient_draws(patients) if draws is None else draws
     hits, counts = draws @ (hit & among), draws @ among
     value = float(ratio((hit & among).sum(), among.sum()))
     return bootstrap_figure(value, hits[counts > 0] / counts[counts > 0], len(set(np.asarray(patients)[among])))
