@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ _SLOWER = 1.1
 _QUARTER = 4
 
 
-def conditions(root: Path = Path("/")) -> dict[str, Any]:
+def conditions(root: Path = Path("/"), others: Callable[[], float | None] = others_busy) -> dict[str, Any]:
     """Return what can be known now (JSON types); None for what the system does not tell.
 
     Args:
         root: where `proc` and `sys` lie.
+        others: tells how many cores others keep busy; the one given here waits for a moment to see it.
 
     Returns:
         "cores_allowed": cores that this process may use (affinity). "cpu_quota": cores' worth of time that a container
@@ -32,14 +33,15 @@ def conditions(root: Path = Path("/")) -> dict[str, Any]:
         "affinity": numbers of the allowed cores. "busy_cores": cores that others keep busy now. "clock_mhz": "now" and "most".
         "temperature_c": of the hottest zone, in degrees Celsius.
     """
+    allowed = affinity()
     return {
-        "cores_allowed": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "cores_allowed": os.cpu_count() or 1 if allowed is None else len(allowed),
         "cpu_quota": _quota(root),
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "governor": ", ".join(sorted(set(_texts(root, f"{_CPUS}/cpu[0-9]*/cpufreq/scaling_governor")))) or None,
         "throttle_events": _throttle_events(root),
-        "affinity": affinity(),
-        "busy_cores": others_busy(),
+        "affinity": allowed,
+        "busy_cores": others(),
         "clock_mhz": clock_mhz(root),
         "temperature_c": temperature(root),
     }

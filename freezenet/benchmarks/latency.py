@@ -117,7 +117,7 @@ def measure(
     others, meter = OthersWork(), EnergyMeter()
     steady = np.array([invoke() for _ in range(runs)])
     joules, busy_cores = meter.joules(), others.cores()
-    conditions_after = {**conditions(), "busy_cores": busy_cores}
+    conditions_after = conditions(others=lambda: busy_cores)
     _refuse_if(strict, busy(threads, cores, conditions_before, conditions_after))
     found = notes(threads, cores, conditions_before, conditions_after, steady.tolist())
     if not warm.stable:
