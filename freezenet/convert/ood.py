@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from freezenet.convert.ptq.calibration import read_checked
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
-from freezenet.edge_runtime.ood import BothGates, OneClassGate, ood_from_dict, ood_to_dict
+from freezenet.edge_runtime.ood import BothGates, OneClassGate, ood_from_dict, ood_to_dict, single_gates
 from freezenet.train.data.images import Images
 from freezenet.train.ood.gates import fit_one_class_gate, fit_one_class_gate_by_folds, patient_folds
 from freezenet.train.ood.versions import VERSIONS, image_version
@@ -51,7 +51,7 @@ class FileGates:
         if not content:
             return None
         gate = ood_from_dict(content)
-        if not any(isinstance(one, OneClassGate) for one in (gate.gates if isinstance(gate, BothGates) else [gate])):
+        if not any(isinstance(one, OneClassGate) for one in single_gates(gate)):
             return dict(content)
         spec = self.run.recipe.preprocess
         read = [_features(interpreter, spec, features, one) for one in self._shown]

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import click
 
+from freezenet.benchmarks.checklist import STANDARDS
 from freezenet.edge_runtime.options import json_option
-
-#: As `freezenet.benchmarks.checklist.fill` knows them; click wants them before that is imported.
-STANDARDS = ("claim-2024", "tripod-ai", "model-card", "pccp")
 
 
 @click.command()

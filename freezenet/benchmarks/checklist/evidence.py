@@ -20,6 +20,9 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: What a pipeline leaves beside its RUN folder.
+RESULTS, CONVERSION = "results.json", "models/conversion.json"
+
 
 @dataclass(frozen=True)
 class Fact:

@@ -14,7 +14,6 @@ from freezenet.benchmarks.checklist.result_facts import RESULT_SUBJECTS
 _STANDARDS = Path(__file__).resolve().parent / "standards"
 #: Subject that items ask about -> the function that reads its facts.
 SUBJECTS = {**DATA_SUBJECTS, **MODEL_SUBJECTS, **RESULT_SUBJECTS}
-STANDARDS = ("claim-2024", "tripod-ai", "model-card", "pccp")
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def filled_checklist(folder: Path, standard: str) -> dict[str, Any]:
 
     Args:
         folder: what is reported on.
-        standard: one of STANDARDS.
+        standard: one of `freezenet.benchmarks.checklist.STANDARDS`.
 
     Returns:
         "standard", "source", "items" (see `Item`), "filled": how many, and "of": all.

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from freezenet.benchmarks.checklist.evidence import Evidence, Fact, shown
-
-_RESULTS = "results.json"
-_CONVERSION = "models/conversion.json"
+from freezenet.benchmarks.checklist.evidence import CONVERSION, RESULTS, Evidence, Fact, shown
 
 
 def _architecture(found: Evidence) -> list[Fact]:
@@ -91,24 +88,24 @@ def _goal(found: Evidence) -> list[Fact]:
     return [
         *found.facts(f"{found.run}recipe.toml", task="task"),
         *found.facts(f"{found.run}metrics.json", classes="labels"),
-        *found.facts(_RESULTS, compared_with="comparison.reference"),
+        *found.facts(RESULTS, compared_with="comparison.reference"),
     ]
 
 
 def _protocol(found: Evidence) -> list[Fact]:
     return [
-        *found.facts(_RESULTS, command="command"),
+        *found.facts(RESULTS, command="command"),
         *found.facts(f"{found.run}run.json", recipe="recipe", seed="seed"),
     ]
 
 
 def _availability(found: Evidence) -> list[Fact]:
-    variants = found.value(_CONVERSION, "variants") or {}
+    variants = found.value(CONVERSION, "variants") or {}
     files = [
         Fact(
             f"SHA-256 of {one['file']}",
             one["profiles"]["edge"]["sha256"],
-            _CONVERSION,
+            CONVERSION,
             f"variants.{name}.profiles.edge.sha256",
         )
         for name, one in variants.items()

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
-from freezenet.benchmarks.checklist.evidence import Evidence, Fact, shown
-
-_RESULTS = "results.json"
-_CONVERSION = "models/conversion.json"
+from freezenet.benchmarks.checklist.evidence import CONVERSION, RESULTS, Evidence, Fact, shown
 
 
 def _measures(found: Evidence) -> list[Fact]:
@@ -33,7 +30,7 @@ def _accuracy(found: Evidence) -> list[Fact]:
 
 
 def _uncertainty(found: Evidence) -> list[Fact]:
-    variants = found.value(_RESULTS, "comparison.variants") or {}
+    variants = found.value(RESULTS, "comparison.variants") or {}
     return [
         *found.facts(
             f"{found.run}metrics.json", accuracy_with_95_percent_interval="accuracy", macro_F1_with_it="macro_f1"
@@ -44,7 +41,7 @@ def _uncertainty(found: Evidence) -> list[Fact]:
 
 
 def _robustness(found: Evidence) -> list[Fact]:
-    variants = found.value(_RESULTS, "comparison.variants") or {}
+    variants = found.value(RESULTS, "comparison.variants") or {}
     return [
         *_of_variants(variants, "answers changed against float32", "against_float32.flipped"),
         *_of_variants(variants, "macro-F1 against float32", "against_float32.macro_f1"),
@@ -56,7 +53,7 @@ def _of_variants(variants: dict, what: str, key: str) -> list[Fact]:
     head, last = key.split(".")
     found = ((name, one.get(head, {}).get(last)) for name, one in variants.items())
     return [
-        Fact(f"{what}: {name}", shown(value), _RESULTS, f"comparison.variants.{name}.{key}")
+        Fact(f"{what}: {name}", shown(value), RESULTS, f"comparison.variants.{name}.{key}")
         for name, value in found
         if value is not None
     ]
@@ -97,14 +94,14 @@ def _limits(found: Evidence) -> list[Fact]:
     confounded = (
         [Fact("classes from one source only", shown(single), file, "images_by_class_and_source")] if table else []
     )
-    return [*found.facts(_RESULTS, notice="notice", undecided="undecided"), *confounded]
+    return [*found.facts(RESULTS, notice="notice", undecided="undecided"), *confounded]
 
 
 def _acceptance(found: Evidence) -> list[Fact]:
-    variants = found.value(_CONVERSION, "variants") or {}
+    variants = found.value(CONVERSION, "variants") or {}
     return [
         Fact(
-            f"{part} of {name}", shown(one["against_keras"][part]), _CONVERSION, f"variants.{name}.against_keras.{part}"
+            f"{part} of {name}", shown(one["against_keras"][part]), CONVERSION, f"variants.{name}.against_keras.{part}"
         )
         for name, one in variants.items()
         for part in ("outcome", "limits")
@@ -113,9 +110,9 @@ def _acceptance(found: Evidence) -> list[Fact]:
 
 
 def _latency(found: Evidence) -> list[Fact]:
-    rows = found.value(_RESULTS, "latency") or []
+    rows = found.value(RESULTS, "latency") or []
     return [
-        Fact(f"p50 of {one['model']}, ms", shown(one["p50_ms"]), _RESULTS, f"latency: {one['model']}: p50_ms")
+        Fact(f"p50 of {one['model']}, ms", shown(one["p50_ms"]), RESULTS, f"latency: {one['model']}: p50_ms")
         for one in rows
     ]
 

@@ -11,14 +11,11 @@ from typing import Any
 import click
 
 from freezenet.benchmarks.cli import run_option
+from freezenet.benchmarks.devices import PLATFORMS, PYTHONS
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
 
 logger = logging.getLogger(__name__)
-
-#: As `freezenet.benchmarks.devices.wheels` knows them; click wants them before that is imported.
-PLATFORMS = ("aarch64", "armv7l", "x86_64")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 
 
 def _input_size(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:

@@ -19,13 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from freezenet.benchmarks.devices import PLATFORMS, PYTHONS
 from freezenet.edge_runtime.errors import DeviceError, MissingExtraError, SettingError, install_hint, one_line
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-PLATFORMS = ("aarch64", "armv7l", "x86_64")
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 #: The first glibc that wheels name by its version.
 _OLDEST_GLIBC = 17
 #: Seconds for one wheel; OpenCV's has 60 MB.

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from freezenet.edge_runtime.ood import BothGates, LogisticGate
+from freezenet.edge_runtime.ood import LogisticGate, single_gates
 
 if TYPE_CHECKING:
     from freezenet.edge_runtime.classifier import Classifier
@@ -66,7 +66,7 @@ class Tracer:
 def rule_record(classifier: Classifier) -> dict[str, Any]:
     """Return how scores become an answer, as applied: task, temperature, thresholds, OOD gate, DICOM tags."""
     rule = classifier.rule
-    gates = rule.gate.gates if isinstance(rule.gate, BothGates) else (rule.gate,) if rule.gate else ()
+    gates = single_gates(rule.gate)
     ood = {
         "kinds": ["logistic" if isinstance(gate, LogisticGate) else "one-class" for gate in gates],
         "thresholds": [gate.threshold for gate in gates],

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.images.header import image_format
+from freezenet.train.metrics.sources import MARGIN
 
 #: Sizes that a sentence names.
 _SHOWN = 3
@@ -31,13 +32,10 @@ class StoredSizes:
     guess: float
     majority: float
 
-    #: A guess that is right this much more often than the most frequent class is worth a warning, as it is for sources.
-    MARGIN = 0.1
-
     @property
     def predicts(self) -> bool:
         """Whether the size tells the class so well that a network may learn sizes in place of findings."""
-        return self.guess > self.majority + self.MARGIN
+        return self.guess > self.majority + MARGIN
 
     def to_dict(self) -> dict[str, Any]:
         """Return how good the guess is (JSON types only)."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-#: A guess by the source that is right this much more often than the most frequent class is a warning.
-_MARGIN = 0.1
+#: A guess without looking at the image that is right this much more often than the most frequent class is a warning.
+MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class SourceTable:
     @property
     def predicts(self) -> bool:
         """Whether the source predicts the class so well that a network may learn sources instead of findings."""
-        return self.known and self.guess > self.majority + _MARGIN
+        return self.known and self.guess > self.majority + MARGIN
 
     @property
     def one_source_only(self) -> dict[str, str]:
