@@ -8,7 +8,9 @@ def main(..., as_json, out): hand_over(result, "name", text, as_json, out)
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +73,23 @@ def hand_over(result: dict[str, Any], name: str, text: str, as_json: bool, out: 
     if out is not None:
         write_result(out, name, result)
     click.echo(json.dumps(result) if as_json else text.rstrip("\n"))
+
+
+def hand_over_tally(model: Path, tally: Any, name: str, as_json: bool, out: Path | None) -> None:
+    """Hand over what a stress counted, and end with exit code 1 where it did not pass.
+
+    Args:
+        model: the file that it was done to.
+        tally: a dataclass of JSON types with a property `passed`.
+        name: first words of the result file's name; that of the model follows.
+    """
+    from freezenet.edge_runtime.system.environment import environment
+
+    result = {"model": model.name, **asdict(tally), "passed": tally.passed}
+    text = "\n".join(f"{key:<20}{value}" for key, value in result.items())
+    hand_over({**result, "environment": environment()}, f"{name}-{model.stem}", text, as_json, out)
+    if not tally.passed:
+        sys.exit(1)
 
 
 def numbers(text: str) -> list[int]:

@@ -3,6 +3,7 @@ they are."""
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 import os
@@ -164,6 +165,23 @@ def plain_phantoms(made_once) -> Path:
     from freezenet.train.data.phantoms import write_phantoms
 
     return made_once("plain-phantoms", lambda folder: write_phantoms(folder, scale=0.4, size=96)) / "phantoms.csv"
+
+
+@pytest.fixture(scope="session")
+def with_changed_rows() -> Callable[[Path, Path, Callable[[int, dict[str, str]], dict[str, str]]], Path]:
+    """A function (table, copy, change) -> the table of a copy of a data set whose rows, with their numbers, were changed."""
+
+    def changed(table: Path, copy: Path, change: Callable[[int, dict[str, str]], dict[str, str]]) -> Path:
+        shutil.copytree(table.parent, copy)
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = [change(number, row) for number, row in enumerate(csv.DictReader(file))]
+        with (copy / "changed.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+        return copy / "changed.csv"
+
+    return changed
 
 
 @pytest.fixture(scope="session")

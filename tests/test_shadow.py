@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import shutil
@@ -43,7 +42,7 @@ CASES = {
     "evaluate": "evaluate $/models/int8.tflite data/phantoms.csv",
     "compare": "compare $/models",
     "benchmark": "benchmark $/models/int8.tflite --runs 20",
-    "localize": "localize $/models/int8.tflite clinic/phantoms.csv --target prevalence=Clear:0.5",
+    "localize": "localize $/models/int8.tflite clinic/changed.csv --target prevalence=Clear:0.5",
     "predict": "predict $/models/int8.tflite data --json",
     "watch": "watch $/models/int8.tflite {out}/inbox --out {out}/outbox --once --settle 0",
     "screen": "screen $/models/int8.tflite data --out {out}/screened --workers 1",
@@ -61,7 +60,7 @@ ONCE = {"crossval", "evaluate", "localize", "compare", "export-hub", "export-app
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory, with_changed_rows) -> Path:
     """The user's folder: files that raise, a data set, a key."""
     from freezenet.train.data.phantoms import write_phantoms
 
@@ -72,13 +71,8 @@ def folder(tmp_path_factory) -> Path:
         )
     write_phantoms(folder / "data", scale=0.05, size=48)
     # Images and people of a clinic that took no part in a training, for `localize`.
-    clinic = write_phantoms(folder / "clinic", scale=0.05, size=48, seed=1)
-    with clinic.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    with clinic.open("w", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows({**row, "patient_id": f"clinic-{row['patient_id']}"} for row in rows)
+    drawn = write_phantoms(tmp_path_factory.mktemp("drawn") / "data", scale=0.05, size=48, seed=1)
+    with_changed_rows(drawn, folder / "clinic", lambda _, row: row | {"patient_id": f"clinic-{row['patient_id']}"})
     key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(folder / "key.pem")]
     subprocess.run(key, check=True)
     return folder

@@ -18,14 +18,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from freezenet.edge_runtime.system.child import module_command
-from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
+from studies.command import StudyCommand, hand_over_tally, images_argument, model_argument, result_options
 
 _DAMAGED_EVERY, _REPEATED_EVERY = 100, 50
 #: Files of a folder.
@@ -221,8 +221,6 @@ def main(
     home: Path | None, as_json: bool, out: Path | None,
 ) -> None:  # fmt: skip
     """Kill processes of a screening and count lost, doubled and different rows; exit code 1 if there are any."""
-    from freezenet.edge_runtime.system.environment import environment
-
     folder = home or Path(tempfile.mkdtemp())
     try:
         found = measure(
@@ -231,11 +229,7 @@ def main(
     finally:
         if home is None:
             shutil.rmtree(folder, ignore_errors=True)
-    result = {"model": model.name, **asdict(found), "passed": found.passed}
-    text = "\n".join(f"{key:<20}{value}" for key, value in result.items())
-    hand_over({**result, "environment": environment()}, f"screen-kills-{model.stem}", text, as_json, out)
-    if not found.passed:
-        sys.exit(1)
+    hand_over_tally(model, found, "screen-kills", as_json, out)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,17 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from freezenet.edge_runtime.system.child import module_command
-from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
+from studies.command import StudyCommand, hand_over_tally, images_argument, model_argument, result_options
 
 #: Seconds of the watcher's life between start and SIGKILL, smallest and, unless another is given, largest.
 _SHORTEST, LONGEST = 0.05, 1.6
@@ -214,14 +213,8 @@ def main(
     out: Path | None,
 ) -> None:
     """Kill the watcher at random moments and count lost, doubled and half-written results; exit code 1 if there are any."""
-    from freezenet.edge_runtime.system.environment import environment
-
     found = measure(model, list(images), files=files, kills=kills, seed=seed, longest=longest)
-    result = {"model": model.name, **asdict(found), "passed": found.passed}
-    text = "\n".join(f"{key:<20}{value}" for key, value in result.items())
-    hand_over({**result, "environment": environment()}, f"watch-kills-{model.stem}", text, as_json, out)
-    if not found.passed:
-        sys.exit(1)
+    hand_over_tally(model, found, "watch-kills", as_json, out)
 
 
 if __name__ == "__main__":

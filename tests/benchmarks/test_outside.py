@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -22,19 +21,14 @@ def classifier(models):
 
 
 @pytest.fixture(scope="module")
-def elsewhere(phantoms, tmp_path_factory):
+def elsewhere(phantoms, with_changed_rows, tmp_path_factory):
     """The phantoms of two clinics, one of whose classes the model does not have, and noise among them."""
-    home = shutil.copytree(phantoms.parent, tmp_path_factory.mktemp("elsewhere") / "data")
-    with phantoms.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for number, row in enumerate(rows):
-        row["source"] = "far" if number % 3 else "near"
-        row["class"] = "Tuberculosis" if row["class"] == "Focal" else row["class"]
-    with (home / "other.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return home / "other.csv"
+
+    def of_two_clinics(number, row):
+        label = "Tuberculosis" if row["class"] == "Focal" else row["class"]
+        return row | {"source": "far" if number % 3 else "near", "class": label}
+
+    return with_changed_rows(phantoms, tmp_path_factory.mktemp("elsewhere") / "data", of_two_clinics)
 
 
 @pytest.fixture(scope="module")

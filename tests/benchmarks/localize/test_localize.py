@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -19,18 +18,13 @@ SEXES = ("F", "M", "")
 
 
 @pytest.fixture(scope="module")
-def clinic(plain_phantoms, tmp_path_factory):
+def clinic(plain_phantoms, with_changed_rows, tmp_path_factory):
     """Phantoms without the stripes that the model has learned: of other images, and of patients with a sex."""
-    home = shutil.copytree(plain_phantoms.parent, tmp_path_factory.mktemp("clinic") / "data")
-    with plain_phantoms.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    for number, row in enumerate(rows):
-        row |= {"Patient Sex": SEXES[number % 3], "patient_id": f"clinic-{row['patient_id']}", "source": ""}
-    with (home / "clinic.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return home / "clinic.csv"
+
+    def of_the_clinic(number, row):
+        return row | {"Patient Sex": SEXES[number % 3], "patient_id": f"clinic-{row['patient_id']}", "source": ""}
+
+    return with_changed_rows(plain_phantoms, tmp_path_factory.mktemp("clinic") / "data", of_the_clinic)
 
 
 @pytest.fixture(scope="module")
