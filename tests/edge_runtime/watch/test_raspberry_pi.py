@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from freezenet.cli import VERBS, cli
@@ -33,7 +34,9 @@ def watch_options(line: str) -> dict:
     """Parse a command line as the command does; a wrong option raises click's UsageError."""
     program, verb, *arguments = shlex.split(line)
     assert Path(program).name == "freezenet"
-    return cli.get_command(None, verb).make_context(verb, arguments).params
+    # Below the group, or click would keep a help option for this process that does not know -h.
+    group = click.Context(cli, info_name=program, **cli.context_settings)
+    return cli.get_command(group, verb).make_context(verb, arguments, parent=group).params
 
 
 def test_the_command_of_the_service_exists_with_its_options(service):
