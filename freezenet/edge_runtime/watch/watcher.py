@@ -163,10 +163,11 @@ class Watcher:
         done = 0
         ready = [name for name in self.arrivals.finished() if self._waits.may_be_tried(name)]
         # What may end the process comes last, so that it keeps no other waiting.
-        for name in self._turns.of(ready, last=self.outbox.suspects):
+        for tried, name in enumerate(self._turns.of(ready, last=self.outbox.suspects)):
             if stop is not None and stop.is_set():
                 return done
-            if time.monotonic() > end:
+            # At least one, however long the look itself took: else a slow disk would have nothing but looks.
+            if tried and time.monotonic() > end:
                 self._more = True
                 break
             done += self._try(name, self._process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
@@ -74,3 +75,13 @@ def test_a_file_that_arrives_while_a_crowd_is_worked_on_is_not_last(make_watcher
     while watcher.process_once():
         pass
     assert len(done) == 301
+
+
+def test_a_look_that_takes_longer_than_its_round_still_does_a_file(make_watcher, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_ROUND", 0.0)
+    for number in range(3):
+        (tmp_path / "in" / str(number)).write_bytes(b"1" + bytes([number]))
+    watcher = make_watcher()
+    finished = watcher.arrivals.finished
+    monkeypatch.setattr(watcher.arrivals, "finished", lambda: [finished(), time.sleep(0.5)][0])
+    assert [watcher.process_once() for _ in range(3)] == [1, 1, 1]
