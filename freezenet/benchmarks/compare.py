@@ -19,6 +19,7 @@ from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judg
 from freezenet.benchmarks.origin import find_run
 from freezenet.benchmarks.quality.slices import slice_columns
 from freezenet.benchmarks.quality.summary import KnownImages, quality
+from freezenet.benchmarks.quality.wrong import wrong_images
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
@@ -59,7 +60,7 @@ def compare(
 
     Returns:
         JSON types: "variants" (per variant: file, bytes, the figures of `freezenet.train.task.Task.evaluate`, and against
-        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images, and the "verdict", see
+        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, images with a wrong and with a changed answer, and the "verdict", see
         `freezenet.train.metrics.verdict`; and what `freezenet.benchmarks.quality.summary.quality` gives), "environment".
 
     Raises:
@@ -99,6 +100,13 @@ def compare(
                 scores[name],
                 reference=None if name == REFERENCE else reference.answers,
                 with_curves=True,
+            ),
+            "wrong": wrong_images(
+                judged,
+                labels,
+                truth,
+                (classifier.rule, scores[name]),
+                (classifiers[REFERENCE].rule, scores[REFERENCE]),
             ),
         }
         if name != REFERENCE:

@@ -113,7 +113,8 @@ def sliced(
             drawn.append(spread)
     ranked = [number for number, row in enumerate(rows) if row["patients"] >= LEAST]
     key = "accuracy" if reference is None else "difference"
-    worst = min(ranked, key=lambda number: rows[number][key]["value"], default=None)
+    # Of equal ones that of which least is known.
+    worst = min(ranked, key=lambda number: (rows[number][key]["value"], rows[number][key]["low"]), default=None)
     found: dict[str, Any] = {"slices": rows, "looked_at": len(ranked), "least_patients": LEAST, "worst": None}
     if worst is not None:
         tail = 2.5 / len(ranked)
@@ -146,6 +147,11 @@ def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = 
     if reference:
         points = [100 * one["value"], 100 * one["low"], 100 * one["high"], 100 * wide["low"], 100 * wide["high"]]
         value, low, high, least, most = (f"{point + 0.0:+.1f}" for point in points)
+        if one["value"] >= 0:
+            return (
+                f"{name} against {reference} loses accuracy on none of the {many} slices looked at; least is known of {where}: "
+                f"{value} points [{low}, {high}]."
+            )
         return (
             f"{name} against {reference} does worst on {where}, {among}: accuracy {value} points [{low}, {high}]; "
             f"over all of them [{least}, {most}]."

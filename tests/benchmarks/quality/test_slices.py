@@ -42,6 +42,10 @@ def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width
     assert found["worst"]["value"] == "m"
     assert "int8 against float32 does worst on sex m" in worst_sentence(found, "int8", "float32")
     assert "accuracy -6.0 points [" in worst_sentence(found, "int8", "float32")
+    none = sliced({"sex": SEX[:150]}, PATIENTS[:150], reference[:150], reference[:150])
+    assert "int8 against float32 loses accuracy on none of the 2 slices looked at; least is known of sex" in worst_sentence(
+        none, "int8", "float32"
+    )
 
 
 def test_a_patient_counts_once():
