@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -102,19 +102,18 @@ class Scenario:
 def scenarios() -> list[Scenario]:
     """Return the worlds of the study."""
     three, rare = (1000, 1000, 1000), (4000, 750, 250)
-    same = {"lost": (0.03,) * 3, "won": (0.03,) * 3}
-    falling = {"lost": (0.05, 0.0, 0.0), "won": (0.03, 0.005, 0.005), "macro_f1": 0.5}
+    lost, won = (0.05, 0.0, 0.0), (0.03, 0.005, 0.005)
     found = [
-        Scenario("interval", (100, 100, 100), **same),
+        Scenario("interval", (100, 100, 100), (0.03,) * 3, (0.03,) * 3),
         Scenario("interval", (180, 90, 30), (0.06,) * 3, (0.04,) * 3),
         Scenario("interval", (330, 330, 250), (0.03,) * 3, (0.02,) * 3),
         Scenario("interval", (330, 330, 250), (0.05,) * 3, (0.04,) * 3, together=3, alike=0.8),
         Scenario("interval", rare, (0.02,) * 3, (0.02,) * 3),
         Scenario("interval", rare, (0.02,) * 3, (0.01,) * 3, together=5, alike=0.5),
-        Scenario("margin", three, **falling),
+        Scenario("margin", three, lost, won, macro_f1=0.5),
         Scenario("margin", three, (0.02, 0.0, 0.0), (0.0, 0.005, 0.005), macro_f1=0.5),
-        Scenario("margin", three, **falling, together=4, alike=0.8),
-        Scenario("margin", (250, 4000, 750), **falling),
+        Scenario("margin", three, lost, won, macro_f1=0.5, together=4, alike=0.8),
+        Scenario("margin", (250, 4000, 750), lost, won, macro_f1=0.5),
         _at_macro_f1(Scenario("margin", three, (0.02,) * 3, (0.01,) * 3, recall=0.5)),
         _at_macro_f1(Scenario("margin", rare, (0.02,) * 3, (0.01,) * 3, recall=0.5)),
     ]
@@ -129,7 +128,7 @@ def _at_macro_f1(start: Scenario) -> Scenario:
     one = start
     for _ in range(40):
         middle = (low + high) / 2
-        one = Scenario(**{**asdict(start), "lost": (middle,) * len(start.images)})
+        one = replace(start, lost=(middle,) * len(start.images))
         low, high = (middle, high) if one.differences()["macro-F1"] > -start.macro_f1 else (low, middle)
     return one
 
@@ -141,15 +140,14 @@ def simulate(scenario: Scenario, repeats: int, draws: int, seed: int) -> dict[st
     rng = np.random.default_rng(seed)
     truth = np.eye(len(scenario.images), dtype=bool)[scenario.truth]
     labels = [str(one) for one in range(len(scenario.images))]
+    patients = scenario.patients.astype(str).tolist()
     margins = Margins(scenario.macro_f1, scenario.recall)
     real = scenario.differences()
     covered, widths = dict.fromkeys(real, 0), dict.fromkeys(real, 0.0)
     not_worse = worse = 0
     for _ in range(repeats):
         before, after = scenario.draw(rng)
-        ends = measured(truth, before, {"other": after}, labels, scenario.patients, margins=margins, draws=draws)[
-            "other"
-        ]
+        ends = measured(truth, before, {"other": after}, labels, patients, margins=margins, draws=draws)["other"]
         for one in ends:
             covered[one.name] += one.difference.low <= real[one.name] <= one.difference.high
             widths[one.name] += one.difference.high - one.difference.low

@@ -19,7 +19,7 @@ from freezenet.benchmarks.quality.slices import worst_sentence
 from freezenet.benchmarks.quality.summary import named_figures
 from freezenet.benchmarks.reporting.gallery import Gallery, png_source
 from freezenet.benchmarks.reporting.headline import headline, headline_variant
-from freezenet.benchmarks.reporting.pictures import confidence_curves, difference_picture, ranking_curves
+from freezenet.benchmarks.reporting.pictures import pictures
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.metrics.sources import source_table
@@ -74,12 +74,7 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         for number, name in enumerate(sources.names, 1)
     }
     shown = headline_variant(comparison)
-    slices, worst = _sliced(comparison, shown, source_names)
-    compared = {
-        name: one
-        for name, one in comparison["variants"].items()
-        if "curves" in one and name in (comparison["reference"], shown)
-    }
+    slices = _sliced(comparison, shown, source_names)
     gallery, most = Gallery(Path(comparison["data_root"]), folder / "models"), 0 if share else _SHOWN
     environment.filters["named_figures"] = named_figures
     environment.filters["points"] = _points
@@ -102,19 +97,10 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
             for name in comparison["variants"]
             if name != comparison["reference"]
         },
-        headline=headline(results, latency, sources, worst),
+        headline=headline(results, latency, sources, slices["sentences"]),
         slices=slices,
-        worst_slice=worst,
         wrong=_wrong(comparison, shown, gallery, most),
-        pictures={
-            "ranking": _picture(ranking_curves(compared[shown])) if shown in compared else "",
-            "confidence": _picture(confidence_curves(compared)) if compared else "",
-            "differences": _picture(
-                difference_picture(comparison["variants"][shown]["verdict"], shown, comparison["reference"])
-            )
-            if "verdict" in comparison["variants"][shown]
-            else "",
-        },
+        pictures={name: _picture(one) for name, one in pictures(comparison, shown).items()},
     )
     path = folder / (SHARED_REPORT if share else REPORT)
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
@@ -241,15 +227,18 @@ def _wrong(comparison: dict[str, Any], name: str, gallery: Gallery, most: int) -
     return {"count": len(one.get("wrong", ())), "shown": gallery.shown(one.get("wrong", ())[:most], one["file"])}
 
 
-def _sliced(comparison: dict[str, Any], name: str, source_names: dict[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the slices of a variant, with the sources as the report names them, and the sentence about the worst."""
+def _sliced(comparison: dict[str, Any], name: str, source_names: dict[str, str]) -> dict[str, Any]:
+    """Return the slices of a variant with the sources as the report names them, and under "sentences" what is worst."""
     found = comparison["variants"][name].get("slices")
     if found is None:
-        return {"slices": []}, ""
+        return {"slices": [], "sentences": []}
 
-    def named(one: dict[str, Any]) -> dict[str, Any]:
-        return {**one, "value": source_names.get(one["value"], "unknown")} if one["column"] == "source" else one
+    def named(one: dict[str, Any] | None) -> dict[str, Any] | None:
+        if one is None or one["column"] != "source":
+            return one
+        return {**one, "value": source_names.get(one["value"], "unknown")}
 
-    worst = found["worst"]
-    found = {**found, "slices": [named(one) for one in found["slices"]], "worst": worst and named(worst)}
-    return found, worst_sentence(found, name, None if name == comparison["reference"] else comparison["reference"])
+    found = {**found, "slices": [named(one) for one in found["slices"]]}
+    found |= {key: named(found[key]) for key in ("worst", "worst_loss")}
+    references = (None,) if name == comparison["reference"] else (None, comparison["reference"])
+    return {**found, "sentences": [worst_sentence(found, name, one) for one in references]}

@@ -86,11 +86,12 @@ def sliced(
 
     Returns:
         "slices": a list of "column", "value", "images", "patients", "accuracy" and, against a reference, "difference". "looked_at": how many have LEAST
-        patients or more. "worst": of these that with the lowest accuracy, or against a reference with the largest loss, with
-        "over_all", its interval at the level that holds for all of them at once; None where there is none.
+        patients or more. "worst": of these that with the lowest accuracy; "worst_loss": that with the largest loss against the reference;
+        each with "over_all", its interval at the level that holds for all of them at once; None where there is none.
     """
     draws, names = patient_draws(patients), np.asarray(patients)
-    rows, drawn = [], []
+    rows: list[dict[str, Any]] = []
+    drawn: dict[str, list[NDArray[np.float64]]] = {"accuracy": [], "difference": []}
     for column, cells in columns.items():
         values = np.asarray(cells)
         for value in sorted(set(cells)):
@@ -107,25 +108,34 @@ def sliced(
             }
             if reference is not None:
                 difference = float(right[there].mean() - reference[there].mean())
-                spread = _changes(right[there], reference[there], names[there])
-                row["difference"] = Figure(difference, *interval(spread)).to_dict()
+                points = _changes(right[there], reference[there], names[there])
+                row["difference"] = Figure(difference, *interval(points)).to_dict()
+                drawn["difference"].append(points)
             rows.append(row)
-            drawn.append(spread)
+            drawn["accuracy"].append(spread)
     ranked = [number for number, row in enumerate(rows) if row["patients"] >= LEAST]
-    key = "accuracy" if reference is None else "difference"
-    # Of equal ones that of which least is known.
-    worst = min(ranked, key=lambda number: (rows[number][key]["value"], rows[number][key]["low"]), default=None)
-    found: dict[str, Any] = {"slices": rows, "looked_at": len(ranked), "least_patients": LEAST, "worst": None}
-    if worst is not None:
-        tail = 2.5 / len(ranked)
-        low, high = np.percentile(drawn[worst], [tail, 100 - tail])
-        own = rows[worst][key]
-        # Where all draws agree the first interval is Wilson's; the second is never narrower.
-        found["worst"] = {
-            **rows[worst],
-            "over_all": {"low": round(min(float(low), own["low"]), 6), "high": round(max(float(high), own["high"]), 6)},
-        }
+    found: dict[str, Any] = {"slices": rows, "looked_at": len(ranked), "least_patients": LEAST}
+    for key, figure in (("worst", "accuracy"), ("worst_loss", "difference")):
+        # Of equal ones that of which less is known.
+        worst = min(
+            (number for number in ranked if figure in rows[number]),
+            key=lambda number: (rows[number][figure]["value"], rows[number][figure]["low"]),
+            default=None,
+        )
+        found[key] = (
+            None
+            if worst is None
+            else {**rows[worst], "over_all": _over_all(rows[worst], drawn[figure][worst], len(ranked))}
+        )
     return found
+
+
+def _over_all(row: Mapping[str, Any], drawn: NDArray[np.float64], slices: int) -> dict[str, float]:
+    """Return the interval of one of many slices that holds for all of them; where all draws agree it is the slice's own."""
+    tail = 2.5 / slices
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    own = row["accuracy"] if low == high else {"low": low, "high": high}
+    return {"low": round(float(own["low"]), 6), "high": round(float(own["high"]), 6)}
 
 
 def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = None) -> str:
@@ -134,9 +144,9 @@ def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = 
     Args:
         found: what it returned.
         name: of the model.
-        reference: name of what it was compared with; None where it was not.
+        reference: name of what it was compared with, for its largest loss; None for its lowest accuracy.
     """
-    worst = found["worst"]
+    worst = found["worst_loss" if reference else "worst"]
     if worst is None:
         return ""
     one = worst["difference" if reference else "accuracy"]

@@ -43,7 +43,10 @@ def headline_variant(comparison: Mapping[str, Any]) -> str:
 
 
 def headline(
-    results: Mapping[str, Any], latency: Mapping[str, Mapping[str, Any]], sources: SourceTable, worst_slice: str
+    results: Mapping[str, Any],
+    latency: Mapping[str, Mapping[str, Any]],
+    sources: SourceTable,
+    worst: Sequence[str] = (),
 ) -> Headline:
     """Return what to say first.
 
@@ -51,7 +54,7 @@ def headline(
         results: what stands in results.json.
         latency: variant -> its row.
         sources: of the data.
-        worst_slice: sentence about where the variant does worst, "" where none is known.
+        worst: sentences about where the variant does worst.
     """
     comparison = results["comparison"]
     name, reference = headline_variant(comparison), comparison["reference"]
@@ -59,7 +62,7 @@ def headline(
     verdict = one.get("verdict")
     outside = "Nothing here shows how it answers about images of another hospital, device or population."
     if sources.elsewhere:
-        outside = f"It is not shown to hold outside: {_lower(sources.elsewhere)}"
+        outside = f"It is not shown to hold outside. {sources.elsewhere}"
     return Headline(
         name,
         verdict["sentence"] if verdict else "",
@@ -67,7 +70,7 @@ def headline(
         if name == reference
         else _gain(name, reference, comparison["variants"], latency, results["environment"]["cpu"]),
         outside,
-        tuple(_concluded(name, comparison, worst_slice)),
+        tuple(_concluded(name, comparison, worst)),
         tuple(_not_concluded(name, results, sources, verdict)),
     )
 
@@ -90,13 +93,13 @@ def _ratio(pair: Sequence[float], better: str, worse: str) -> str:
     return f"{before / after:.1f} times {better}" if after <= before else f"{after / before:.1f} times {worse}"
 
 
-def _concluded(name: str, comparison: Mapping[str, Any], worst_slice: str) -> list[str]:
+def _concluded(name: str, comparison: Mapping[str, Any], worst: Sequence[str]) -> list[str]:
     one = comparison["variants"][name]
     took_part = comparison.get("took_part") or {}
     fresh = (
-        "none of which took part in the training"
+        "no image of which took part in the training"
         if took_part and not (took_part.get("train") or took_part.get("validation"))
-        else "of which it is not known that none took part in the training"
+        else "some of which may have taken part in the training"
     )
     found = [
         f"Of {comparison['images']} test images of {one['patients']} patients, {fresh}, {name} answers {_percent(one['accuracy'])} "
@@ -113,7 +116,7 @@ def _concluded(name: str, comparison: Mapping[str, Any], worst_slice: str) -> li
             f"It is sure enough to answer {_percent(figures['coverage'])} of them, and {_percent(figures['accuracy_answered'])} of these answers "
             "are right; about the rest the device says that it is uncertain."
         )
-    return [*found, *([worst_slice] if worst_slice else [])]
+    return [*found, *filter(None, worst)]
 
 
 def _not_concluded(
@@ -124,9 +127,7 @@ def _not_concluded(
         found.append(
             f"That {name} is as good as {results['comparison']['reference']}, or that it is not: these are too few images to tell."
         )
-    found.append(
-        f"That it holds elsewhere. {sources.elsewhere or 'No image here comes from a place that the training did not know.'}"
-    )
+    found.append("That it holds for images of another hospital, device or population: none was tested.")
     if sources.predicts:
         found.append(
             f"That it recognizes disease: the source of an image alone tells its class in {100 * sources.guess:.0f} % of cases, and a "
@@ -148,9 +149,3 @@ def _not_concluded(
 def _percent(figure: Mapping[str, float]) -> str:
     value, low, high = (f"{100 * figure[key]:.1f}" for key in ("value", "low", "high"))
     return f"{value} % [{low}, {high}]"
-
-
-def _lower(sentence: str) -> str:
-    """Go on with a sentence after a colon; the name of a class keeps its letters."""
-    first = sentence.split(" ", 1)[0]
-    return sentence[0].lower() + sentence[1:] if first in ("All", "The") else sentence

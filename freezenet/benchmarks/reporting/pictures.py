@@ -1,4 +1,4 @@
-"""The pictures of one variant in a report: ROC, precision and recall, reliability, risk and coverage, differences of classes."""
+"""The pictures of one variant in a report, each a panel of its own so that a phone can show it: ROC, precision and recall, reliability, risk and coverage, differences of classes."""
 
 from __future__ import annotations
 
@@ -12,58 +12,82 @@ from matplotlib.figure import Figure
 _PANEL = 3.6
 
 
-def ranking_curves(one: Mapping[str, Any]) -> Figure:
-    """Draw ROC beside precision and recall, a line for each class. one: "curves" and "probabilities" of a variant."""
-    figure, (roc, pr) = _panels()
-    areas = one["probabilities"]
+def pictures(comparison: Mapping[str, Any], name: str) -> dict[str, Figure]:
+    """Return the pictures of a variant that there are figures for: "differences", "roc", "pr", "reliability", "risk".
+
+    Args:
+        comparison: what `freezenet.benchmarks.compare.compare` returned.
+        name: of the variant.
+    """
+    one, reference = comparison["variants"][name], comparison["reference"]
+    found = {}
+    if "verdict" in one:
+        found["differences"] = _differences(one["verdict"], name, reference)
+    if "curves" in one:
+        both = {key: comparison["variants"][key] for key in dict.fromkeys((reference, name))}
+        found |= {"roc": _roc(one), "pr": _pr(one), "reliability": _reliability(both), "risk": _risk(both)}
+    return found
+
+
+def _roc(one: Mapping[str, Any]) -> Figure:
+    figure, axis = _panel("ROC, each class against the rest")
     for label, points in one["curves"]["roc"].items():
-        roc.plot(points["x"], points["y"], label=_named(label, "AUROC", areas["auroc"]["per_class"][label]))
-    roc.plot([0, 1], [0, 1], ":", color="gray")
-    roc.set(xlabel="wrongly named (1 - specificity)", ylabel="found (recall)", title="ROC, each class against the rest")
-    for label, points in one["curves"]["pr"].items():
-        # Before the surest answer there is none: its precision is drawn from a recall of 0.
-        x, y = [0, *points["x"]], [points["y"][0], *points["y"]]
-        (line,) = pr.plot(x, y, drawstyle="steps-pre", label=_named(label, "AUPRC", areas["auprc"]["per_class"][label]))
-        pr.axhline(points["share"], ls=":", lw=0.8, color=line.get_color())
-    pr.set(xlabel="found (recall)", ylabel="of those named, right (precision)", title="Precision and recall")
-    for axis in (roc, pr):
-        _unit(axis)
-        axis.legend(fontsize=7, loc="lower center")
+        axis.plot(points["x"], points["y"], label=_named(label, one["probabilities"]["auroc"]["per_class"][label]))
+    axis.plot([0, 1], [0, 1], ":", color="gray")
+    axis.set(xlabel="wrongly named (1 - specificity)", ylabel="found (recall)")
+    _unit(axis)
+    axis.legend(title="AUROC", fontsize=8, loc="lower right")
     return figure
 
 
-def confidence_curves(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw how far confidence can be believed beside what abstaining brings, a line for each variant."""
-    figure, (reliability, risk) = _panels()
-    for number, (name, one) in enumerate(variants.items()):
+def _pr(one: Mapping[str, Any]) -> Figure:
+    figure, axis = _panel("Precision and recall")
+    for label, points in one["curves"]["pr"].items():
+        # Before the surest answer there is none: its precision is drawn from a recall of 0.
+        x, y = [0, *points["x"]], [points["y"][0], *points["y"]]
+        name = _named(label, one["probabilities"]["auprc"]["per_class"][label])
+        (line,) = axis.plot(x, y, drawstyle="steps-pre", label=name)
+        axis.axhline(points["share"], ls=":", lw=0.8, color=line.get_color())
+    axis.set(xlabel="found (recall)", ylabel="of those named, right (precision)")
+    _unit(axis)
+    axis.legend(title="AUPRC", fontsize=8, loc="lower left")
+    return figure
+
+
+def _reliability(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
+    figure, axis = _panel("Reliability")
+    for name, one in variants.items():
         bins = one["curves"]["reliability"]
         x, y = [each["confidence"] for each in bins], [each["right"] for each in bins]
         low = [max(0.0, each["right"] - each["low"]) for each in bins]
         high = [max(0.0, each["high"] - each["right"]) for each in bins]
-        reliability.errorbar(x, y, [low, high], fmt="o-", ms=4, lw=1, capsize=2, label=name, alpha=0.85)
-        points = one["curves"]["risk"]
-        (line,) = risk.plot(points["coverage"], points["risk"], label=name)
-        rule = one["probabilities"]
-        given = (rule["coverage"]["value"], 1 - rule["accuracy_answered"]["value"])
-        if given[0] > 0:
-            label = "what the device answers" if number == 0 else None
-            risk.plot(*given, "o", color=line.get_color(), mec="black", label=label)
-    reliability.plot([0, 1], [0, 1], ":", color="gray")
-    _unit(reliability)
-    reliability.set(xlabel="confidence", ylabel="share that is right", title="Reliability")
-    risk.set(
-        xlabel="share that is answered, the surest first",
-        ylabel="share of these that is wrong",
-        title="Risk and coverage",
-    )
-    risk.set(xlim=(0, 1.02), ylim=(0, None))
-    risk.grid(alpha=0.3)
-    for axis in (reliability, risk):
-        axis.legend(fontsize=8)
+        axis.errorbar(x, y, [low, high], fmt="o-", ms=4, lw=1, capsize=2, label=name, alpha=0.85)
+    axis.plot([0, 1], [0, 1], ":", color="gray")
+    axis.set(xlabel="confidence", ylabel="share that is right")
+    _unit(axis)
+    axis.legend(fontsize=8)
     return figure
 
 
-def difference_picture(verdict: Mapping[str, Any], name: str, reference: str) -> Figure:
+def _risk(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
+    figure, axis = _panel("Risk and coverage")
+    for name, one in variants.items():
+        points, rule = one["curves"]["risk"], one["probabilities"]
+        (line,) = axis.plot(points["coverage"], points["risk"], label=name)
+        answered = rule["coverage"]["value"]
+        if answered > 0:
+            wrong = 1 - rule["accuracy_answered"]["value"]
+            axis.plot(
+                answered, wrong, "o", color=line.get_color(), mec="black", label=f"{name}: what the device answers"
+            )
+    axis.set(xlabel="share that is answered, the surest first", ylabel="share of these that is wrong")
+    axis.set(xlim=(0, 1.02), ylim=(0, None))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8, loc="upper left")
+    return figure
+
+
+def _differences(verdict: Mapping[str, Any], name: str, reference: str) -> Figure:
     """Draw each figure that a verdict rests on: the difference with its interval, and the margin."""
     ends = verdict["endpoints"]
     figure = Figure(figsize=(2 * _PANEL, 0.8 + 0.42 * len(ends)), layout="constrained")
@@ -85,9 +109,11 @@ def difference_picture(verdict: Mapping[str, Any], name: str, reference: str) ->
     return figure
 
 
-def _panels() -> tuple[Figure, Any]:
-    figure = Figure(figsize=(2 * _PANEL + 0.6, _PANEL), layout="constrained")
-    return figure, figure.subplots(1, 2)
+def _panel(title: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(1.25 * _PANEL, 1.1 * _PANEL), layout="constrained")
+    axis = figure.subplots()
+    axis.set_title(title)
+    return figure, axis
 
 
 def _unit(axis: Axes) -> None:
@@ -96,8 +122,8 @@ def _unit(axis: Axes) -> None:
     axis.grid(alpha=0.3)
 
 
-def _named(label: str, figure: str, area: Mapping[str, float]) -> str:
-    return f"{_plain(label)}, {figure} {area['value']:.3f}"
+def _named(label: str, area: Mapping[str, float]) -> str:
+    return f"{_plain(label)}, {area['value']:.3f}"
 
 
 def _plain(text: str) -> str:

@@ -39,12 +39,14 @@ def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width
     female, male = found["slices"]
     assert (female["difference"]["value"], male["difference"]["value"]) == (0, pytest.approx(-0.06))
     assert female["difference"]["low"] < 0 < female["difference"]["high"]
-    assert found["worst"]["value"] == "m"
+    assert found["worst_loss"]["value"] == found["worst"]["value"] == "m"
+    assert "int8 does worst on sex m (100 images of 100 patients), of 2 slices" in worst_sentence(found, "int8")
     assert "int8 against float32 does worst on sex m" in worst_sentence(found, "int8", "float32")
     assert "accuracy -6.0 points [" in worst_sentence(found, "int8", "float32")
     none = sliced({"sex": SEX[:150]}, PATIENTS[:150], reference[:150], reference[:150])
-    assert "int8 against float32 loses accuracy on none of the 2 slices looked at; least is known of sex" in worst_sentence(
-        none, "int8", "float32"
+    assert (
+        "int8 against float32 loses accuracy on none of the 2 slices looked at; least is known of sex"
+        in worst_sentence(none, "int8", "float32")
     )
 
 
