@@ -69,7 +69,9 @@ def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[
 
 def _parts(content: bytes, name: str) -> tuple[list[bytes], list[dict[str, Any]]]:
     """Return the network cut behind each operator, and what each operator is."""
-    from freezenet.convert.float.flatbuffer import builtin_code, read_tree, schema, write_tree
+    from ai_edge_litert import schema_py_generated as schema
+
+    from freezenet.convert.float.flatbuffer import builtin_code, read_tree, write_tree
 
     names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
     whole = read_tree(content)
