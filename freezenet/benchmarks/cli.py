@@ -20,6 +20,13 @@ run_option = click.option(
     help="The run that the models were converted from, which knows the test images; default: the one beside the models.",
 )
 
+slices_option = click.option(
+    "--slices",
+    default="",
+    metavar="LIST",
+    help="Also show the figures by the values of these columns of DATA, such as sex,age; ages and other numbers in bands.",
+)
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
@@ -28,9 +35,10 @@ run_option = click.option(
     "--all", "everything", is_flag=True, help="Use all images of DATA, not only the test images of the training."
 )
 @run_option
+@slices_option
 @threads_option
 @json_option
-def evaluate(model, data, everything, run, threads, as_json) -> None:
+def evaluate(model, data, everything, run, slices, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
     Only the test images of the training are used, because the others took part in it. They are found in DATA by their
@@ -41,6 +49,8 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     from freezenet.benchmarks.evaluate import elsewhere_sentence, evaluate_model, judged_images, took_part_sentence
     from freezenet.benchmarks.origin import find_run
     from freezenet.benchmarks.outside import HEADINGS, evaluate_everywhere, source_rows
+    from freezenet.benchmarks.quality.slices import worst_sentence
+    from freezenet.benchmarks.quality.summary import named_figures
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.tables import print_table
     from freezenet.train.task import task_of
@@ -49,7 +59,8 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     card = classifier.card
     origin = find_run(model.parent, card, run)
     judged = judged_images(data, origin, task=task_of(card.content).name, everything=everything)
-    figures = evaluate_everywhere(classifier, judged) if everything else evaluate_model(classifier, judged)
+    columns = _listed(slices)
+    figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, columns)
     logger.info(took_part_sentence(figures["images"], judged.took_part))
     if elsewhere := elsewhere_sentence(card):
         logger.warning(elsewhere)
@@ -73,14 +84,20 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     for label, one in figures.get("per_class", {}).items():
         # Without images there is no recall.
         rows.append([f"recall {label}", _shown(one["recall"]) if one["support"] else "-", f"of {one['support']}"])
+    if "probabilities" in figures:
+        rows += [[name, _shown(one), ""] for name, one in named_figures(figures["probabilities"]).items()]
     if rows:
         print_table(("figure", "value [95 % interval]", "images"), rows)
+    if "slices" in figures:
+        _print_slices(figures["slices"], columns)
+        click.echo(worst_sentence(figures["slices"], figures["model"]))
 
 
 @click.command()
 @click.argument("models", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path), required=False)
 @run_option
+@slices_option
 @threads_option
 @click.option(
     "--recompute", is_flag=True, help="Score the images again instead of using the scores that the conversion stored."
@@ -102,7 +119,7 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     help="The loss of recall of any class that would matter.",
 )
 @json_option
-def compare(models, data, run, threads, recompute, margin, recall_margin, as_json) -> None:
+def compare(models, data, run, slices, threads, recompute, margin, recall_margin, as_json) -> None:
     """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.
 
     The test images are found in DATA by their content; RUN, the folder of the training, is found beside MODELS. Without
@@ -113,11 +130,16 @@ def compare(models, data, run, threads, recompute, margin, recall_margin, as_jso
     """
     from freezenet.benchmarks.compare import compare as compare_models
     from freezenet.benchmarks.evaluate import took_part_sentence
+    from freezenet.benchmarks.quality.slices import worst_sentence
+    from freezenet.benchmarks.quality.summary import NAMES, named_figures
     from freezenet.train.metrics.verdict import Margins
     from freezenet.train.tables import print_table
 
     margins = Margins(macro_f1=margin / 100, recall=recall_margin / 100)
-    result = compare_models(models, data=data, run=run, threads=threads, recompute=recompute, margins=margins)
+    columns = _listed(slices)
+    result = compare_models(
+        models, data=data, run=run, threads=threads, recompute=recompute, margins=margins, slices=columns
+    )
     logger.info(took_part_sentence(result["images"], result["took_part"]))
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])
@@ -127,17 +149,47 @@ def compare(models, data, run, threads, recompute, margin, recall_margin, as_jso
     click.echo(f"{result['images']} test images; differences to float32 are paired; [ ] is the 95 % interval")
     headings = ("variant", "MB", "accuracy", "macro-F1", "macro-F1 against float32", "answers changed", "verdict")
     print_table(headings, [_compared(name, one) for name, one in result["variants"].items()])
-    for one in result["variants"].values():
+    names = [*NAMES.values(), "answers changed"]
+    figures = {
+        name: named_figures(one["probabilities"]) | ({"answers changed": one["flips"]} if "flips" in one else {})
+        for name, one in result["variants"].items()
+    }
+    rows = [[name, *(_shown(one[key]) if key in one else "" for key in names)] for name, one in figures.items()]
+    print_table(("variant", *names), rows)
+    for name, one in result["variants"].items():
+        _print_slices(one["slices"], columns, name)
+    for name, one in result["variants"].items():
         if "verdict" in one:
             click.echo(one["verdict"]["sentence"])
+            click.echo(worst_sentence(one["slices"], name, result["reference"]))
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _print_slices(found: dict, columns: list[str], name: str = "") -> None:
+    """Print the slices of the columns that were asked for."""
+    from freezenet.train.tables import print_table
+
+    rows = [
+        [f"{one['column']} {one['value']}", str(one["images"]), str(one["patients"]), _shown(one["accuracy"])]
+        + ([_shown(one["difference"], "+.4f")] if "difference" in one else [])
+        for one in found["slices"]
+        if one["column"] in columns
+    ]
+    if rows:
+        headings = ("slice", "images", "patients", f"accuracy{f' of {name}' if name else ''}", "against float32")
+        print_table(headings[: len(rows[0])], rows)
 
 
 def _compared(name: str, one: dict) -> list[str]:
     row = [name, f"{one['bytes'] / 1e6:.2f}", _shown(one["accuracy"]), _shown(one["macro_f1"])]
     if "against_float32" not in one:
         return [*row, "", "", ""]
-    against = one["against_float32"]
-    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
+    # Not that of the bootstrap alone, which is a point where no answer changed.
+    difference = one["verdict"]["endpoints"][0]["difference"]
+    return [*row, _shown(difference, "+.4f"), str(one["against_float32"]["flipped"]), one["verdict"]["verdict"]]
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:
