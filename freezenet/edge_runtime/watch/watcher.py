@@ -159,8 +159,7 @@ class Watcher:
         self._forget_waits()
         looked = time.monotonic()
         # A look at very many files takes time itself.
-        end = looked + max(_ROUND, 10 * (looked - started))
-        done = 0
+        done, end = 0, looked + max(_ROUND, 10 * (looked - started))
         ready = [name for name in self.arrivals.finished() if self._waits.may_be_tried(name)]
         # What may end the process comes last, so that it keeps no other waiting.
         for tried, name in enumerate(self._turns.of(ready, last=self.outbox.suspects)):
