@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.errors import DataError
@@ -45,6 +46,11 @@ class Shard:
     def __len__(self) -> int:
         """How many inputs it has."""
         return int(self.inputs.num_rows)
+
+    def with_numbers(self, numbers: Collection[int], *, without: bool = False) -> Shard:
+        """Return it with the inputs of these numbers alone, or without them."""
+        mask = pc.is_in(self.inputs["number"], pa.array(list(numbers), pa.int64()))
+        return Shard(self.number, self.inputs.filter(pc.invert(mask) if without else mask))
 
     def items(self) -> Iterator[Item]:
         """Yield the inputs in their order."""

@@ -21,6 +21,7 @@ from typing import BinaryIO
 import cv2
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError
+from freezenet.edge_runtime.images.bounds import apart
 from freezenet.edge_runtime.screen.engines.answers import Answering, now_ms
 from freezenet.edge_runtime.screen.inputs.fetch import Fetcher
 from freezenet.edge_runtime.screen.inputs.item import Item, is_remote
@@ -82,6 +83,7 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError):
         try:
             answering: Answering = pickle.load(requests)
+            apart.APART.patience = answering.patience
             reply(READY)
             _answer_all(answering, requests, reply)
         except FreezenetError as error:
@@ -101,6 +103,8 @@ def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[objec
             data: bytes | DataError = fetch(item)
         except DataError as error:
             data = error
+        except MemoryError:
+            data = DataError(f"Memory for the file is required. Got: too little for {item.uri!r}.")
         return data, now_ms() - started
 
     def ahead(item: Item, place: int) -> _Fetched:
