@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,9 +106,10 @@ def screen(
     classifier = load(model)
     source = named_source(images, settings.column)
     screening = Screening(classifier, source, out, settings)
-    stop = _Stop()
     try:
-        outcome = screening.run(_engine(engine, address, classifier, screening, settings), stop.event, retry=retry)
+        with _Stop() as stop:
+            made = _engine(engine, address, classifier, screening, settings)
+            outcome = screening.run(made, stop.event, retry=retry)
     finally:
         screening.close()
     text = f"{outcome.inputs} rows: {', '.join(f'{number} {status}' for status, number in outcome.statuses.items()) or 'none'}; "
@@ -139,16 +140,24 @@ def _engine(name: str, address: str, classifier: Any, screening: Any, settings: 
 
 
 class _Stop:
-    """Hears SIGTERM and Ctrl-C; the second Ctrl-C is Python's own."""
+    """Hears SIGTERM and Ctrl-C inside its block; the second Ctrl-C is Python's own."""
 
     def __init__(self) -> None:
         self.event, self.signal = threading.Event(), 0
-        self._before = signal.getsignal(signal.SIGINT)
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, self._heard)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Stop:
+        self._before = {one: signal.signal(one, self._heard) for one in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         self.event.set()
         self.signal = number
-        signal.signal(signal.SIGINT, self._before)
+        signal.signal(signal.SIGINT, self._before[signal.SIGINT])
         logger.info("Finishing the shards that are under way, for at most 20 seconds; Ctrl-C ends at once.")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,16 +26,13 @@ from freezenet.edge_runtime.screen.folder import FOLDER_VERSION, ScreenFolder
 from freezenet.edge_runtime.screen.index import ContentIndex, NameIndex
 from freezenet.edge_runtime.screen.inputs.source import Source
 from freezenet.edge_runtime.screen.manifest import Manifest, Shard
-from freezenet.edge_runtime.screen.parts import Parts
+from freezenet.edge_runtime.screen.parts import Moments, Parts
 from freezenet.edge_runtime.screen.progress import Progress
 from freezenet.edge_runtime.screen.retries import Retries
 from freezenet.edge_runtime.screen.rows import row_schema, write_rows
 from freezenet.edge_runtime.screen.settings import ScreenSettings
 
 logger = logging.getLogger(__name__)
-
-#: Seconds between two moments at which the rows of shards under way are kept, and for which these shards are finished after a stop.
-KEPT_EVERY, GRACE = 60.0, 20.0
 
 
 class Engine(Protocol):
@@ -125,7 +121,7 @@ class Screening:
     def run(self, engine: Engine, stop: threading.Event, *, retry: bool = False) -> Outcome:
         """Go on until every input has its row, or `stop` is set; what has no answer for a reason that may pass is tried once more.
 
-        Shards that are under way at the stop are finished, if that takes no longer than GRACE; of others, the rows so far are kept.
+        Shards that are under way at the stop are finished, if that takes no longer than `parts.GRACE`; of others, the rows so far are kept.
 
         Args:
             engine: Which answers.
@@ -205,7 +201,7 @@ class Screening:
             found = manifest.listing()
             progress.total = found.inputs if found else None
 
-        hand = _Hand(stop)
+        moments = Moments(stop)
         with progress, closing(engine.rows(open_shards())) as rows:  # type: ignore[type-var]
             for row in rows:
                 if row is not None:
@@ -218,8 +214,8 @@ class Screening:
                     first = opened.popleft()
                     self._write(first, under_way.pop(first))
                     parts.drop(first)
-                is_over = hand.is_empty(under_way)
-                if hand.must_keep() or is_over:
+                is_over = moments.is_over(under_way)
+                if moments.must_keep() or is_over:
                     parts.keep(under_way)
                 if is_over:
                     left = sum(map(len, under_way.values()))
@@ -272,30 +268,3 @@ class Screening:
 
     def _rows_there(self) -> int:
         return sum(pq.read_metadata(path).num_rows for path in self.folder.finished_shards())
-
-
-class _Hand:
-    """When to keep what is under way, and when to leave it: some time after `stop` was set."""
-
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
-        self._shards: set[int] | None = None
-        self._kept = time.monotonic()
-        self._until = 0.0
-
-    def must_keep(self) -> bool:
-        """Whether a minute is over, or the stop has just come."""
-        now = time.monotonic()
-        if now - self._kept < KEPT_EVERY and not (self._stop.is_set() and not self._until):
-            return False
-        self._kept = now
-        if self._stop.is_set() and not self._until:
-            self._until = now + GRACE
-        return True
-
-    def is_empty(self, under_way: Collection[int]) -> bool:
-        """Whether no shard is left that was under way when the stop came, or the time for these is over."""
-        if not self._stop.is_set():
-            return False
-        self._shards = set(under_way) if self._shards is None else self._shards & set(under_way)
-        return not self._shards or (bool(self._until) and time.monotonic() >= self._until)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +12,9 @@ import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.screen.engines.answers import KNOWN, Row
 from freezenet.edge_runtime.screen.rows import rows_of, write_rows
+
+#: Seconds between two moments at which rows are kept, and for which shards under way are finished after a stop.
+KEPT_EVERY, GRACE = 60.0, 20.0
 
 
 class Parts:
@@ -64,3 +69,36 @@ class Parts:
 
     def _path(self, shard: int) -> Path:
         return self._folder / f"{shard:05d}.parquet"
+
+
+class Moments:
+    """When to keep what is under way, and when to leave it.
+
+    Args:
+        stop: Set when the work is to end: what is under way then is kept at once, and finished if that takes no longer than GRACE.
+    """
+
+    def __init__(self, stop: threading.Event) -> None:
+        """Begin now."""
+        self._stop = stop
+        self._shards: set[int] | None = None
+        self._kept = time.monotonic()
+        self._until: float | None = None
+
+    def must_keep(self) -> bool:
+        """Whether a minute is over, or the stop has just come."""
+        now = time.monotonic()
+        has_just_stopped = self._until is None and self._stop.is_set()
+        if has_just_stopped:
+            self._until = now + GRACE
+        if not has_just_stopped and now - self._kept < KEPT_EVERY:
+            return False
+        self._kept = now
+        return True
+
+    def is_over(self, under_way: Collection[int]) -> bool:
+        """Whether no shard is left that was under way when the stop came, or the time for these is over."""
+        if not self._stop.is_set():
+            return False
+        self._shards = set(under_way) if self._shards is None else self._shards & set(under_way)
+        return not self._shards or (self._until is not None and time.monotonic() >= self._until)

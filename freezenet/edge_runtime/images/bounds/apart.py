@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import signal
 import struct
@@ -44,10 +45,10 @@ class Ended(Exception):
 class _Decoder:
     """One process, and the images that it is given one after the other; patience: how many times as long as usual it has for one."""
 
-    def __init__(self, patience: int) -> None:
+    def __init__(self, patience: float) -> None:
         self._seconds = SECONDS * patience
         self._process: Any = subprocess.Popen(
-            module_command("freezenet.edge_runtime.images.bounds.process", str(CPU_SECONDS * patience)),
+            module_command("freezenet.edge_runtime.images.bounds.process", str(math.ceil(CPU_SECONDS * patience))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -116,7 +117,7 @@ class Apart:
     def __init__(self, count: int) -> None:
         """None is started yet."""
         #: How many times as long as usual an image may take; for processes that are started from now on.
-        self.patience = 1
+        self.patience: float = 1
         self._places = threading.BoundedSemaphore(count)
         self._lock = threading.Lock()
         self._idle: list[_Decoder] = []
@@ -151,7 +152,7 @@ class Apart:
                         raise Ended from None
                     if is_late:
                         raise TemporaryError(
-                            f"An image that is decoded within {CPU_SECONDS * self.patience} seconds is required. Got: one that takes longer; "
+                            f"An image that is decoded within {CPU_SECONDS * self.patience:g} seconds is required. Got: one that takes longer; "
                             "save it as a PNG or a baseline JPEG."
                         ) from None
                     continue

@@ -49,7 +49,7 @@ class ScreenActor:
         cam: bool = False,
         only: str | None = None,
         plain_uids: bool = False,
-        patience: int = 1,
+        patience: float = 1,
     ) -> None:
         """Start the process."""
         classifier = model if isinstance(model, Classifier) else Classifier(model)

@@ -58,7 +58,7 @@ class Answering:
     only: str | None = None
     plain_uids: bool = False
     contents: Path | None = None
-    patience: int = 1
+    patience: float = 1
 
     @cached_property
     def _database(self) -> sqlite3.Connection | None:

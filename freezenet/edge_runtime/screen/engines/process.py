@@ -25,11 +25,12 @@ from freezenet.edge_runtime.images.bounds import apart
 from freezenet.edge_runtime.screen.engines.answers import Answering, now_ms
 from freezenet.edge_runtime.screen.inputs.fetch import Fetcher
 from freezenet.edge_runtime.screen.inputs.item import Item, is_remote
+from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 
 #: What the process says when the model is loaded.
 READY = "ready"
-#: Threads that fetch, and bytes that wait to be answered, beside those in work and those that are being fetched.
-_FETCHERS, AHEAD_BYTES = 8, 64 << 20
+#: Bytes that wait to be answered, beside those in work and those that are being fetched.
+AHEAD_BYTES = 64 << 20
 
 #: Bytes of an input or why there are none, and the milliseconds that it took.
 _Fetched = tuple[bytes | DataError, float]
@@ -95,7 +96,7 @@ def main() -> None:
 def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[object], None]) -> None:
     waiting: queue.SimpleQueue[tuple[Item, Future[_Fetched] | None] | None] = queue.SimpleQueue()
     budget, fetch = Budget(AHEAD_BYTES), Fetcher()
-    pool = ThreadPoolExecutor(_FETCHERS)
+    pool = ThreadPoolExecutor(FETCHERS)
 
     def timed(item: Item) -> _Fetched:
         started = now_ms()

@@ -19,6 +19,8 @@ _Result = TypeVar("_Result")
 #: How often a request is made that fails for a reason that may pass, such as 503 Slow Down, and the first pause in seconds;
 #: each later one is twice as long, and all are varied by half so that a thousand readers do not come back together.
 TRIES, _PAUSE = 6, 0.25
+#: Requests of one process at a time: enough to hide the 150 ms that a bucket takes for its first byte.
+FETCHERS = 32
 _FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotImplementedError, ValueError)
 #: Packages that fsspec reaches a service with, where they are no part of the extra.
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
@@ -42,7 +44,7 @@ def file_system(uri: str) -> tuple[Any, str]:
         ) from None
     try:
         # What a listing holds is used once; kept, ten million names would fill the memory.
-        return url_to_fs(uri, use_listings_cache=False)
+        return url_to_fs(uri, use_listings_cache=False, **_options(scheme_of(uri)))
     except ImportError as error:
         package = _PACKAGES.get(scheme_of(uri), "that fsspec names")
         raise MissingExtraError(
@@ -50,6 +52,15 @@ def file_system(uri: str) -> tuple[Any, str]:
         ) from None
     except ValueError as error:
         raise SettingError(f"A URL that fsspec knows is required. Got: {uri!r:.100}: {one_line(error, 120)}.") from None
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """Return what a file system is made with beside what fsspec's configuration says: botocore has ten connections unless it is told."""
+    from fsspec.config import conf
+
+    if scheme not in ("s3", "s3a"):
+        return {}
+    return {"config_kwargs": {"max_pool_connections": FETCHERS, **conf.get("s3", {}).get("config_kwargs", {})}}
 
 
 def patiently(ask: Callable[[], _Result], what: str) -> _Result:

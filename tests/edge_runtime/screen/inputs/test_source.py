@@ -32,6 +32,11 @@ def contents(inputs: list[Found]) -> list[bytes]:
 
 
 @pytest.fixture
+def archive(own_archive) -> Path:
+    return own_archive
+
+
+@pytest.fixture
 def files(archive) -> list[Path]:
     return sorted(path for path in archive.rglob("*") if path.is_file())
 
