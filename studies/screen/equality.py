@@ -1,9 +1,9 @@
 """Whether `freezenet screen` gives exactly the answers of `freezenet predict`.
 
-    python -m studies.screen.equality MODEL FOLDER... [--workers 2] [--json]
+    python -m studies.screen.equality MODEL IN... [--workers 2] [--json]
 
-Each folder is screened by processes and answered by one classifier in this process, from the same files; every number and every sentence has to be
-the same. Files that a folder's search passes over are none of either.
+Each IN, such as a folder or a pattern, is screened by processes and answered by one classifier in this process, from the same files; every number
+and every sentence has to be the same.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from studies.command import StudyCommand, hand_over, model_argument, result_opti
 from studies.screen.runs import screened
 
 
-def compare(model: Path, folder: Path, out: Path, workers: int) -> dict[str, Any]:
-    """Return how many files of a folder have the same answer, and which have not."""
+def compare(model: Path, source: str, out: Path, workers: int) -> dict[str, Any]:
+    """Return how many files of a source have the same answer, and which have not."""
     import pyarrow.parquet as pq
 
-    screened(model, folder, out, workers)
+    screened(model, source, out, workers)
     rows = pq.read_table(out / "rows").sort_by("number").to_pylist()
     paths = [row["uri"] for row in rows]
     answers = predict_all(Classifier(model), ((path, Path(path)) for path in paths), workers=1)
@@ -43,7 +43,7 @@ def compare(model: Path, folder: Path, out: Path, workers: int) -> dict[str, Any
         if {name: row[name] for name in expected} != expected:
             different.append(path)
     return {
-        "folder": folder.name,
+        "folder": next(part for part in reversed(Path(source).parts) if "*" not in part),
         "files": len(rows),
         "statuses": dict(Counter(row["status"] for row in rows)),
         "answers": dict(Counter(row["label"] or row["reason"] or row["status"] for row in rows).most_common()),
@@ -62,20 +62,14 @@ def described(result: dict[str, Any]) -> str:
 
 @click.command(cls=StudyCommand)
 @model_argument
-@click.argument(
-    "folders",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    metavar="FOLDER...",
-)
+@click.argument("sources", nargs=-1, required=True, metavar="IN...")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes that answer.")
 @result_options
-def main(model: Path, folders: tuple[Path, ...], workers: int, as_json: bool, out: Path | None) -> None:
+def main(model: Path, sources: tuple[str, ...], workers: int, as_json: bool, out: Path | None) -> None:
     """Compare the answers of a screening with those of predict; exit code 1 if one differs."""
     home = Path(tempfile.mkdtemp())
     try:
-        found = [compare(model, one, home / str(number), workers) for number, one in enumerate(folders)]
+        found = [compare(model, one, home / str(number), workers) for number, one in enumerate(sources)]
     finally:
         shutil.rmtree(home, ignore_errors=True)
     different = sum(one["different"] for one in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.card import CARD_FILE
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.errors import DataError, SettingError, one_line
 from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.names import counted, meant
 from freezenet.edge_runtime.ood import single_gates
@@ -159,6 +160,11 @@ class Screening:
             }
             write_bytes(self.folder.success_file, json.dumps(finished, indent=1).encode(), durable=True)
             return self.outcome()
+        except sqlite3.Error as error:
+            raise DataError(
+                f"A folder that can be written is required for --out. Got: {self.folder.path}: {one_line(error)}; the same command goes on "
+                "when that is mended."
+            ) from None
         finally:
             engine.close()
             names.close()
@@ -251,7 +257,7 @@ class Screening:
     def _missing(self, manifest: Manifest) -> dict[int, int]:
         """Return shard -> inputs, of those that are listed and have no file of rows."""
         numbers = (one for one in range(manifest.parts()) if not self.folder.shard_file(one).is_file())
-        return {one: len(manifest.shard(one)) for one in numbers}
+        return {one: manifest.length(one) for one in numbers}
 
     def _write(self, shard: int, rows: list[Row]) -> None:
         rows.sort(key=lambda row: row["number"])

@@ -84,9 +84,12 @@ def run_screening(
 ) -> Outcome:
     """Screen in this process, but for those that answer: one, where no engine is given."""
     classifier = Classifier(model)
-    screening = Screening(classifier, named_source(str(source)), out, ScreenSettings(**settings))
+    given = ScreenSettings(**settings)
+    screening = Screening(classifier, named_source(str(source)), out, given)
+    contents = screening.folder.contents_index
+    answering = Answering(classifier, given.cam, given.only, given.plain_uids, contents)
     try:
-        made = (engine or (lambda one: LocalEngine(one, 1)))(Answering(classifier))
+        made = (engine or (lambda one: LocalEngine(one, 1)))(answering)
         return screening.run(made, stop or threading.Event(), retry=retry)
     finally:
         screening.close()

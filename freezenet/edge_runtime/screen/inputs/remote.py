@@ -21,6 +21,8 @@ _Result = TypeVar("_Result")
 TRIES, _PAUSE = 6, 0.25
 #: Requests of one process at a time: enough to hide the 150 ms that a bucket takes for its first byte.
 FETCHERS = 32
+#: Status codes of HTTP below 500 that may pass: Request Timeout, Too Early, Too Many Requests.
+_BUSY = (408, 425, 429)
 _FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotImplementedError, ValueError)
 #: Packages that fsspec reaches a service with, where they are no part of the extra.
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
@@ -77,22 +79,36 @@ def patiently(ask: Callable[[], _Result], what: str) -> _Result:
     for attempt in range(1, TRIES + 1):
         try:
             return ask()
-        except FileNotFoundError:
-            raise DataError(f"An object is required. Got: none of the name {what}; it may have been deleted.") from None
         except _FOR_GOOD as error:
-            raise DataError(f"An object that may be read is required. Got: {what}: {_said(error)}.") from None
+            if not _may_pass(error):
+                if isinstance(error, FileNotFoundError):
+                    sentence = f"An object is required. Got: none of the name {what}; it may have been deleted."
+                else:
+                    sentence = f"An object that may be read is required. Got: {what}: {_said(error)}."
+                raise DataError(sentence) from None
+            last = error.__cause__ or error
         except Exception as error:  # each service has failures of its own
-            if attempt == TRIES:
-                raise DataError(
-                    f"A service that answers is required. Got: {what}, asked for {TRIES} times: {_said(error)}."
-                ) from None
-            logger.debug("%s: %s; asked again", what, _said(error))
+            last = error
+        if attempt == TRIES:
+            raise DataError(
+                f"A service that answers is required. Got: {what}, asked for {TRIES} times: {_said(last)}."
+            ) from None
+        logger.debug("%s: %s; asked again", what, _said(last))
         time.sleep(pause * random.uniform(0.5, 1.5))
         pause *= 2
     raise AssertionError("unreachable")
 
 
-def _said(error: Exception) -> str:
+def _may_pass(error: BaseException) -> bool:
+    """Whether fsspec's "not found" stands for a web server that did not answer, or was overloaded."""
+    cause = error.__cause__
+    status = getattr(cause, "status", None)
+    if isinstance(status, int):
+        return status >= 500 or status in _BUSY
+    return isinstance(cause, OSError) and not isinstance(cause, _FOR_GOOD)
+
+
+def _said(error: BaseException) -> str:
     return one_line(error, 160) or type(error).__name__
 
 

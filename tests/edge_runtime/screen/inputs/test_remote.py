@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 moto_server = pytest.importorskip("moto.server", reason="moto[server] is not installed")
-pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
+s3fs = pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
 boto3 = pytest.importorskip("boto3")
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
@@ -65,6 +65,8 @@ def bucket(monkeypatch, archive):
     for name, value in {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}", "AWS_ACCESS_KEY_ID": "test",
                         "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
+    # What another test reached is not there any more.
+    s3fs.S3FileSystem.clear_instance_cache()
     client = boto3.client("s3")
     client.create_bucket(Bucket="archive")
     for path in sorted(archive.rglob("*")):

@@ -87,9 +87,9 @@ def test_a_table_without_names_says_so(tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SettingError, match="name one with --column"):
         found(tmp_path / "table.csv")
-    (tmp_path / "empty.csv").write_text("file,b\n,2\n")
-    with pytest.raises(DataError, match="none in row 1"):
-        found(tmp_path / "empty.csv")
+    (tmp_path / "empty.csv").write_text("file,b\n,2\na.png,3\n  ,4\n\n")
+    inputs, over = found(tmp_path / "empty.csv")
+    assert [one.uri for one in inputs] == [str(tmp_path / "a.png")] and over == {"without a name": 2}
     (tmp_path / "none.parquet").write_bytes(b"no Parquet")
     with pytest.raises(DataError, match="A whole Parquet table is required"):
         found(tmp_path / "none.parquet")
