@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.screen import parts
 from freezenet.edge_runtime.screen.engines.local import LocalEngine
+from freezenet.edge_runtime.screen.index import _Index
 from freezenet.edge_runtime.screen.rows import SCHEMA_VERSION, VERSION_KEY
 
 
@@ -158,6 +160,23 @@ def test_nothing_to_screen_and_misspelt_labels_are_sentences(model, archive, tmp
     assert "which does not exist" in screened(model, tmp_path / "nothing", tmp_path / "other", code=1)["stderr"]
     said = screened(model, archive, tmp_path / "third", "--cam", "--only", "Claer", code=1)
     assert "is required for --only. Got: Claer. Did you mean Clear?" in said["stderr"]
+
+
+def test_a_full_disk_is_one_sentence(model, tmp_path, screen, monkeypatch):
+    original = _Index._open
+
+    def on_a_full_disk(self) -> None:
+        original(self)
+        self._database.execute("PRAGMA max_page_count = 1")  # no more than there are
+
+    monkeypatch.setattr(_Index, "_open", on_a_full_disk)
+    (tmp_path / "list.txt").write_text("\n".join(f"/nothing/{number}.png" for number in range(2000)))
+    with pytest.raises(
+        DataError, match=r"A folder that can be written is required for --out\. Got: .*: database or disk is full"
+    ):
+        screen(model, tmp_path / "list.txt", tmp_path / "out", shard=1000)
+    monkeypatch.setattr(_Index, "_open", original)
+    assert screen(model, tmp_path / "list.txt", tmp_path / "out", shard=1000).finished
 
 
 def start(model: Path, source: Path, out: Path, *more: str) -> subprocess.Popen:

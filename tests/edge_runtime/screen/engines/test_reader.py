@@ -72,9 +72,10 @@ def test_a_process_that_cannot_start_is_one_sentence(models, monkeypatch):
 def test_no_file_and_no_answer_are_rows(reader, tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()
-    names = ("missing.png", "folder.png", "empty.png")
-    rows = list(reader.rows(taken([Item(number, str(tmp_path / name)) for number, name in enumerate(names)])))
-    assert [row["status"] for row in rows] == ["not fetched", "not fetched", "refused"]
+    names = [*(str(tmp_path / name) for name in ("missing.png", "folder.png", "empty.png")), "nosuch://bucket/a.png"]
+    rows = list(reader.rows(taken([Item(number, name) for number, name in enumerate(names)])))
+    assert [row["status"] for row in rows] == ["not fetched", "not fetched", "refused", "not fetched"]
+    assert "A URL that fsspec knows is required" in rows[3]["error"]
     assert "no such file" in rows[0]["error"] and "a folder" in rows[1]["error"] and "an empty file" in rows[2]["error"]
 
 

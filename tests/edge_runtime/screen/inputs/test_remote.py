@@ -13,6 +13,9 @@ s3fs = pytest.importorskip("s3fs", reason="the extra [s3] is not installed")
 boto3 = pytest.importorskip("boto3")
 from werkzeug.serving import WSGIRequestHandler, make_server  # noqa: E402
 
+from freezenet.edge_runtime.errors import DataError  # noqa: E402
+from freezenet.edge_runtime.screen.inputs import remote  # noqa: E402
+
 _SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
@@ -121,6 +124,38 @@ def test_an_archive_in_a_bucket_is_read_in_pieces(models, bucket, archive, tmp_p
     client.put_object(Bucket="archive", Key="shard.tar", Body=stream.getvalue())
     screened(models / "int8.tflite", "s3://archive/shard.tar", tmp_path / "out", "--workers", 1)
     assert [row["bytes"] for row in rows(tmp_path / "out")] == [path.stat().st_size for path in files]
+
+
+class Refused(Exception):
+    """What a web server said."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+@pytest.mark.parametrize(
+    ("cause", "tries"),
+    [(Refused(503), 6), (Refused(429), 6), (Refused(404), 1), (Refused(403), 1), (None, 1), (ConnectionRefusedError(), 6),
+     (FileNotFoundError(), 1), (PermissionError(), 1)],
+)  # fmt: skip
+def test_not_found_may_stand_for_a_server_that_is_down(cause, tries, monkeypatch):
+    """As fsspec's http says it, whatever the reason."""
+    monkeypatch.setattr(remote, "_PAUSE", 0)
+    asked = []
+
+    def ask() -> None:
+        asked.append(1)
+        raise FileNotFoundError("http://a/b.png") from cause
+
+    said = (
+        "A service that answers is required. Got: x, asked for 6 times"
+        if tries > 1
+        else "An object is required. Got: none of the name x"
+    )
+    with pytest.raises(DataError, match=said):
+        remote.patiently(ask, "x")
+    assert len(asked) == tries
 
 
 def test_no_such_bucket_is_one_sentence(models, bucket, tmp_path, screened):

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.edge_runtime.screen.summary.figures import _kind
 from freezenet.edge_runtime.screen.summary.page import summarize
 
 
@@ -27,6 +28,16 @@ def test_counts_are_those_of_the_rows(out, rows):
     months = {month: sum(counts.values()) for month, counts in summary["months"].items()}
     assert months == Counter(row["month"] or "not known" for row in found)
     assert sum(summary["errors"].values()) == sum(row["error"] is not None for row in found)
+
+
+def test_sentences_of_one_kind_count_together():
+    one = "An X-ray of the chest in (0018,0015) 'Body Part Examined' is required. Got: 'HIP' of 3 or MONOCHROME1."
+    assert _kind(one) == one.replace("'HIP'", "…").replace("of 3", "of …")
+    assert (
+        _kind("An image file is required. Got: no such file: '/a/b 1.png'.")
+        == "An image file is required. Got: no such file: …"
+    )
+    assert _kind("Got: 7 of 1,000 bytes of s3://a/b.png") == "Got: … of … bytes of …"
 
 
 def test_the_worklist_is_sorted_and_has_each_content_once(out, rows):
