@@ -17,6 +17,10 @@ class DataError(FreezenetError):
     """An image, a table or a folder of data that cannot be used as it is."""
 
 
+class TemporaryError(DataError):
+    """An image that cannot be had or decoded at this moment: a server does not answer, time or memory do not suffice. Later it may."""
+
+
 class SettingError(FreezenetError, ValueError):
     """A setting, an option or an argument with a value that is not possible."""
 

@@ -2,9 +2,10 @@
 
     python -m studies.stress.screen MODEL IMAGE... [--files 100000] [--kills 50] [--workers 2] [--shard 1000] [--json]
 
-The files are copies of the images, each with bytes of its own behind its end, so that no two are equal, but for every 50th, which repeats an
-earlier one; every 100th is cut to a third. Killed is one of: the command itself, which is then started again, a process that answers, and
-one that decodes for it. At the end each file must have exactly one row, equal in all that is not measured anew.
+The files are copies of the images, each with bytes of its own, so that no two are equal, but for every 50th, which repeats an earlier one;
+every 4th JPEG is wrapped into a DICOM file, every 100th file is cut to a third. Killed is one of: the command itself, which is then started
+again, a process that answers, and one that decodes for it. At the end each file must have exactly one row, equal in all that is not
+measured anew.
 """
 
 from __future__ import annotations
@@ -26,10 +27,8 @@ import click
 
 from freezenet.edge_runtime.system.child import module_command
 from studies.command import StudyCommand, hand_over_tally, images_argument, model_argument, result_options
+from studies.screen.archive import write_archive
 
-_DAMAGED_EVERY, _REPEATED_EVERY = 100, 50
-#: Files of a folder.
-_FOLDER = 1000
 #: Columns that each run measures for itself.
 _OWN = ("ms_fetch", "ms_decode", "ms_preprocess", "ms_invoke")
 
@@ -39,8 +38,9 @@ class Tally:
     """What was found.
 
     files, kills: as asked. killed: kind of process -> how often. starts: of the command. lost, doubled: files without a row, with more than
-    one. different: rows unlike those of the quiet run. statuses: of the quiet run. left_over: half-written files. seconds: of the
-    disturbed run; quiet_seconds: of the other.
+    one. different: rows unlike those of the quiet run. differences: some of these. statuses: of the quiet run. left_over: half-written
+    files. seconds: of the disturbed run; quiet_seconds: of the other. memory_mb: of the quiet run's command, and of it with all its
+    processes, at each tenth of its time.
     """
 
     files: int
@@ -50,29 +50,17 @@ class Tally:
     lost: int
     doubled: int
     different: int
+    differences: list[str]
     statuses: dict[str, int]
     left_over: int
     seconds: float
     quiet_seconds: float
-    peak_mb: float
+    memory_mb: list[list[float]]
 
     @property
     def passed(self) -> bool:
         """Whether every file has exactly one row, the right one."""
         return not (self.lost or self.doubled or self.different or self.left_over)
-
-
-def write_archive(folder: Path, images: list[Path], files: int) -> None:
-    """Fill a folder with changed copies of images."""
-    contents = [path.read_bytes() for path in images]
-    for number in range(files):
-        home = folder / f"{number // _FOLDER:03d}"
-        home.mkdir(parents=True, exist_ok=True)
-        own = number // 2 if number % _REPEATED_EVERY == _REPEATED_EVERY - 1 else number
-        data = contents[own % len(contents)] + f"\0number {own}\0".encode()
-        if number % _DAMAGED_EVERY == _DAMAGED_EVERY // 2:
-            data = data[: len(data) // 3]
-        (home / f"{number:06d}{images[own % len(images)].suffix}").write_bytes(data)
 
 
 def screen_command(model: Path, source: Path, out: Path, workers: int, shard: int) -> list[str]:
@@ -109,13 +97,25 @@ def memory_mb(pid: int) -> float:
     return pages * 4096 / 1e6
 
 
+def watched(command: list[str], log: Path) -> list[tuple[float, float]]:
+    """Run a command to its end; return the memory of it, and of it and all its processes, in MB, every second."""
+    found = []
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+        while process.poll() is None:
+            time.sleep(1)
+            there = [(pid, memory_mb(pid)) for pid, _ in processes_below(process.pid)]
+            found.append((sum(mb for pid, mb in there if pid == process.pid), sum(mb for _, mb in there)))
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}: {log.read_text()[-500:]}")
+    return found
+
+
 def disturb(
     command: list[str], out: Path, *, kills: int, seed: int, pause: float, log: Path
-) -> tuple[Counter[str], int, float]:
-    """Run a command again until it ends by itself while its processes are killed; return kills by kind, starts, and the largest memory of the
-    command itself in MB.
-    """
-    rng, killed, starts, peak = random.Random(seed), Counter[str](), 0, 0.0
+) -> tuple[Counter[str], int]:
+    """Run a command again until it ends by itself while its processes are killed; return kills by kind, and starts."""
+    rng, killed, starts = random.Random(seed), Counter[str](), 0
     with log.open("wb") as file:
         while True:
             starts += 1
@@ -123,7 +123,6 @@ def disturb(
             until = time.monotonic() + rng.uniform(pause / 10, 2 * pause)
             while process.poll() is None:
                 time.sleep(0.05)
-                peak = max(peak, memory_mb(process.pid))
                 if killed.total() < kills and time.monotonic() >= until:
                     found = list(processes_below(process.pid))
                     if found:
@@ -137,7 +136,7 @@ def disturb(
             if process.returncode != -signal.SIGKILL:
                 if process.returncode:
                     raise RuntimeError(f"exit code {process.returncode}: {log.read_text()[-500:]}")
-                return killed, starts, peak
+                return killed, starts
             shards = list((out / "rows").glob("shard-*")) if out.exists() else []
             print(f"killed {killed.total()} of {kills}; {len(shards)} shards are there", file=sys.stderr)
 
@@ -160,35 +159,22 @@ def measure(
     seed: int = 0,
     pause: float = 4.0,
 ) -> Tally:
-    """Screen the same archive twice, once disturbed, and compare."""
-    import pyarrow.parquet as pq
-
+    """Screen the same archive twice, once disturbed, and compare row by row."""
     source, quiet, disturbed = home / "archive", home / "quiet", home / "disturbed"
     write_archive(source, images, files)
     started = time.perf_counter()
-    done = subprocess.run(screen_command(model, source, quiet, workers, shard), capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-500:])
+    memory = watched(screen_command(model, source, quiet, workers, shard), home / "quiet.txt")
     quiet_seconds = time.perf_counter() - started
     started = time.perf_counter()
-    killed, starts, peak = disturb(
-        screen_command(model, source, disturbed, workers, shard),
-        disturbed,
-        kills=kills,
-        seed=seed,
-        pause=pause,
-        log=home / "log.txt",
-    )
+    command = screen_command(model, source, disturbed, workers, shard)
+    killed, starts = disturb(command, disturbed, kills=kills, seed=seed, pause=pause, log=home / "disturbed.txt")
     seconds = time.perf_counter() - started
-    one, other = (pq.read_table(out / "rows").sort_by("number").drop_columns(list(_OWN)) for out in (quiet, disturbed))
-    names = Counter(other["uri"].to_pylist())
+    expected, found = _rows(quiet), _rows(disturbed)
+    names = Counter(row["uri"] for row in found)
     there = {str(path) for path in source.rglob("*") if path.is_file()}
-    different = sum(
-        a != b
-        for left, right in zip(one.to_batches(10_000), other.to_batches(10_000), strict=False)
-        if not left.equals(right)
-        for a, b in zip(left.to_pylist(), right.to_pylist(), strict=False)
-    ) + abs(len(one) - len(other))
+    by_name = {row["uri"]: row for row in found}
+    different = [row["uri"] for row in expected if by_name.get(row["uri"]) != row]
+    tenths = [memory[len(memory) * tenth // 10] for tenth in range(10)] if memory else []
     return Tally(
         files=files,
         kills=killed.total(),
@@ -196,13 +182,20 @@ def measure(
         starts=starts,
         lost=len(there - names.keys()),
         doubled=sum(count > 1 for count in names.values()),
-        different=different,
-        statuses=dict(Counter(one["status"].to_pylist())),
+        different=len(different),
+        differences=[f"{name}: {by_name.get(name)}"[:300] for name in different[:5]],
+        statuses=dict(Counter(row["status"] for row in expected)),
         left_over=sum(1 for path in disturbed.rglob("*.partial*")),
         seconds=round(seconds, 1),
         quiet_seconds=round(quiet_seconds, 1),
-        peak_mb=round(peak, 1),
+        memory_mb=[[round(one, 1) for one in both] for both in tenths],
     )
+
+
+def _rows(out: Path) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(out / "rows").sort_by("number").drop_columns(list(_OWN)).to_pylist()
 
 
 @click.command(cls=StudyCommand)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.errors import DataError, TemporaryError
 from freezenet.edge_runtime.images.overheard import Overheard
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ _OURS = re.compile(
 _WARNING, _DEBUG = 3, 5
 _SHOWN = 100
 
+MORE_MEMORY = "A file for which the memory suffices is required. Got: one that needs more; scale it down first."
+
 
 def decoded(data: bytes, flags: int) -> NDArray | None:
     """Decode a file with OpenCV, which must have been told from its header to be within the limits.
@@ -50,6 +52,7 @@ def decoded(data: bytes, flags: int) -> NDArray | None:
 
     Raises:
         DataError: There are samples, but libjpeg, libpng or libtiff noticed damage.
+        TemporaryError: There is not enough memory.
     """
     image, lines = _overheard(lambda: _imdecode(data, flags))
     said = next((line for line in lines if _DAMAGE.match(line)), None)
@@ -63,7 +66,9 @@ def decoded(data: bytes, flags: int) -> NDArray | None:
 def _imdecode(data: bytes, flags: int) -> NDArray | None:
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error:
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise TemporaryError(MORE_MEMORY) from None
         return None
 
 

@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,6 +57,11 @@ logger = logging.getLogger(__name__)
     metavar="OUT",
     help="Summarize what was screened into OUT, into OUT/summary: figures, drift, worklist, one page.",
 )
+@click.option(
+    "--retry",
+    is_flag=True,
+    help="Try inputs without an answer again that could not be fetched or decoded, or killed the reader.",
+)
 @json_option
 @classifier_options
 def screen(
@@ -66,6 +71,7 @@ def screen(
     engine: str,
     address: str,
     summary: Path | None,
+    retry: bool,
     as_json: bool,
     load: Loader,
     **given: Any,
@@ -75,7 +81,10 @@ def screen(
     IN is a folder, a pattern with *, a list (.txt), a column of a table (.csv, .parquet), an archive (.tar, .zip), or a URL of one of
     these, such as s3://bucket/folder. Each input has one row; inputs of equal content are answered once.
 
-    SIGTERM and Ctrl-C finish the shards that are under way; a second Ctrl-C ends at once. The same command goes on.
+    What cannot be fetched or decoded, or kills the reader, is tried once more at the end; its row says so if that fails, and --retry tries again.
+
+    SIGTERM and Ctrl-C finish the shards that are under way, for at most 20 seconds, and keep the answers of those that are not full by then;
+    a second Ctrl-C ends at once. The same command goes on.
     """
     settings = ScreenSettings(**given)
     if summary is not None:
@@ -90,21 +99,26 @@ def screen(
         return
     if model is None or images is None or out is None:
         raise click.UsageError("MODEL, IN and --out OUT are required, or --summary OUT.")
+    from freezenet.edge_runtime.screen.engines.answers import PASSING
     from freezenet.edge_runtime.screen.inputs.source import named_source
     from freezenet.edge_runtime.screen.job import Screening
 
     classifier = load(model)
     source = named_source(images, settings.column)
     screening = Screening(classifier, source, out, settings)
-    stop = _Stop()
     try:
-        outcome = screening.run(_engine(engine, address, classifier, screening, settings), stop.event)
+        with _Stop() as stop:
+            made = _engine(engine, address, classifier, screening, settings)
+            outcome = screening.run(made, stop.event, retry=retry)
     finally:
         screening.close()
     text = f"{outcome.inputs} rows: {', '.join(f'{number} {status}' for status, number in outcome.statuses.items()) or 'none'}; "
     click.echo(
         json.dumps({"out": str(out), **outcome.to_dict()}) if as_json else f"{text}{outcome.duplicates} duplicates"
     )
+    passing = sum(outcome.statuses.get(one, 0) for one in PASSING)
+    if outcome.finished and passing:
+        logger.warning("Without an answer for a reason that may pass: %d; --retry tries these again.", passing)
     if not outcome.finished:
         logger.warning("Stopped before the end; the same command goes on.")
         sys.exit(128 + (stop.signal or signal.SIGTERM))
@@ -126,16 +140,24 @@ def _engine(name: str, address: str, classifier: Any, screening: Any, settings: 
 
 
 class _Stop:
-    """Hears SIGTERM and Ctrl-C; the second Ctrl-C is Python's own."""
+    """Hears SIGTERM and Ctrl-C inside its block; the second Ctrl-C is Python's own."""
 
     def __init__(self) -> None:
         self.event, self.signal = threading.Event(), 0
-        self._before = signal.getsignal(signal.SIGINT)
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, self._heard)
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Stop:
+        self._before = {one: signal.signal(one, self._heard) for one in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         self.event.set()
         self.signal = number
-        signal.signal(signal.SIGINT, self._before)
-        logger.info("Finishing the shards that are under way; Ctrl-C ends at once.")
+        signal.signal(signal.SIGINT, self._before[signal.SIGINT])
+        logger.info("Finishing the shards that are under way, for at most 20 seconds; Ctrl-C ends at once.")

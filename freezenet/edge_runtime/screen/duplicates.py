@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from freezenet.edge_runtime.screen.engines.answers import KNOWN, Row
 from freezenet.edge_runtime.screen.folder import ScreenFolder
 from freezenet.edge_runtime.screen.index import ContentIndex
-from freezenet.edge_runtime.screen.rows import content_columns
+from freezenet.edge_runtime.screen.rows import content_columns, rows_of
 
 
 class Duplicates:
@@ -59,6 +59,26 @@ class Duplicates:
             for (row, _), first_row in zip(duplicates, table.take(places).to_pylist(), strict=True):
                 self._take_over(row, first_row)
         self._index.add(shard, _contents([row.get("sha256") for row in rows], [row["number"] for row in rows]))
+
+    def follow(self, shard: int, rows: Sequence[Row]) -> dict[int, list[Row]]:
+        """Return shard -> its rows, of later shards in which inputs have to follow one of these rows that has just got its content.
+
+        Args:
+            shard: That of the rows; `settle` comes after what is returned here was written, or a kill between them would leave two firsts.
+            rows: Those that were answered again.
+        """
+        mine = {row["sha256"]: row for row in rows if row.get("sha256")}
+        later = {sha for sha, first in self._index.first_of(mine) if first >= (shard + 1) * self._size}
+        found: dict[int, list[Row]] = {}
+        for path in self._folder.finished_shards() if later else ():
+            number = int(path.stem.rpartition("-")[2])
+            if number <= shard or later.isdisjoint(pq.read_table(path, columns=["sha256"])["sha256"].to_pylist()):
+                continue
+            found[number] = rows_of(pq.read_table(path))
+            for row in found[number]:
+                if row.get("sha256") in later:
+                    self._take_over(row, mine[row["sha256"]])
+        return found
 
     def _take_over(self, row: Row, first: Row) -> None:
         own_cam = row.get("cam")

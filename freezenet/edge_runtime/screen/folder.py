@@ -3,7 +3,7 @@
 rows/shard-00000.parquet  the rows           manifest/part-00000.parquet  every input, once
 job.json, card.json       what was asked     listing.json                 what was found, once all is listed
 summary/                  by --summary       cam/00000/00000000.png       pictures
-_SUCCESS                  all rows are there .state/                      indexes and lock, which can be made again
+_SUCCESS                  all rows are there .state/                      indexes, lock, parts: not needed for what is whole
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class ScreenFolder:
         self.job_file, self.card_file, self.success_file = path / "job.json", path / "card.json", path / "_SUCCESS"
         self._state = path / ".state"
         self.names_index, self.contents_index = self._state / "names.sqlite", self._state / "contents.sqlite"
+        self.parts = self._state / "parts"
 
     def shard_file(self, number: int) -> Path:
         """Return the file of a shard's rows."""
@@ -60,9 +61,9 @@ class ScreenFolder:
             )
         # First of all, or a folder that a kill left half-made would be a strange one.
         write_bytes(self.job_file, json.dumps(job, indent=1).encode(), durable=True)
-        for one in (self.rows, self._state):
+        for one in (self.rows, self.parts):
             one.mkdir(parents=True, exist_ok=True)
-        for one in (self.path, self.rows, self.manifest):
+        for one in (self.path, self.rows, self.manifest, self.parts):
             remove_partial(one)
         write_bytes(self.card_file, card)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
@@ -16,17 +17,19 @@ import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.card import CARD_FILE
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.errors import DataError, SettingError, one_line
 from freezenet.edge_runtime.files import write_bytes
-from freezenet.edge_runtime.names import meant
+from freezenet.edge_runtime.names import counted, meant
 from freezenet.edge_runtime.ood import single_gates
 from freezenet.edge_runtime.screen.duplicates import Duplicates, content_columns_of
-from freezenet.edge_runtime.screen.engines.answers import ANSWERED, KNOWN, OVERLAY, Row
+from freezenet.edge_runtime.screen.engines.answers import ANSWERED, KNOWN, OVERLAY, PASSING, Row
 from freezenet.edge_runtime.screen.folder import FOLDER_VERSION, ScreenFolder
 from freezenet.edge_runtime.screen.index import ContentIndex, NameIndex
 from freezenet.edge_runtime.screen.inputs.source import Source
 from freezenet.edge_runtime.screen.manifest import Manifest, Shard
+from freezenet.edge_runtime.screen.parts import Moments, Parts
 from freezenet.edge_runtime.screen.progress import Progress
+from freezenet.edge_runtime.screen.retries import Retries
 from freezenet.edge_runtime.screen.rows import row_schema, write_rows
 from freezenet.edge_runtime.screen.settings import ScreenSettings
 
@@ -36,8 +39,12 @@ logger = logging.getLogger(__name__)
 class Engine(Protocol):
     """Who answers."""
 
-    def rows(self, shards: Iterator[Shard]) -> Iterator[Row]:
-        """Yield a row for each input of the shards, in any order."""
+    def rows(self, shards: Iterator[Shard]) -> Iterator[Row | None]:
+        """Yield a row for each input of the shards, in any order, and None now and then where there is none, so that nobody waits long."""
+        ...
+
+    def patient(self) -> Engine:
+        """Return one for inputs that are tried again; only after this one's `rows` has ended."""
         ...
 
     def close(self) -> None:
@@ -112,16 +119,25 @@ class Screening:
             self._lock.close()
             raise
 
-    def run(self, engine: Engine, stop: threading.Event) -> Outcome:
-        """Go on until every input has its row, or `stop` is set; shards that are under way then are finished.
+    def run(self, engine: Engine, stop: threading.Event, *, retry: bool = False) -> Outcome:
+        """Go on until every input has its row, or `stop` is set; what has no answer for a reason that may pass is tried once more.
+
+        Shards that are under way at the stop are finished, if that takes no longer than `parts.GRACE`; of others, the rows so far are kept.
+
+        Args:
+            engine: Which answers.
+            stop: Set by another thread, or by the handler of a signal.
+            retry: Also try such inputs again where everything has its row.
 
         Raises:
             DataError: There is no input, or the source cannot be listed.
             FreezenetError: No input can be answered.
         """
         if self.folder.success_file.is_file():
-            engine.close()
-            return self.outcome()
+            if not retry:
+                engine.close()
+                return self.outcome()
+            self.folder.success_file.unlink()
         names = NameIndex(self.folder.names_index)
         try:
             manifest = Manifest(self.folder.manifest, names, self._size)
@@ -130,6 +146,12 @@ class Screening:
             outcome = self.outcome()
             if listing is None or outcome.inputs < listing.inputs:
                 return outcome
+            retries = Retries(manifest, self.folder.shard_file, self.folder.finished_shards())
+            if retries.count:
+                self._answer_again(engine, retries, stop)
+                outcome = self.outcome()
+                if stop.is_set():
+                    return outcome
             finished = {
                 **outcome.to_dict(),
                 "finished": True,
@@ -138,6 +160,11 @@ class Screening:
             }
             write_bytes(self.folder.success_file, json.dumps(finished, indent=1).encode(), durable=True)
             return self.outcome()
+        except sqlite3.Error as error:
+            raise DataError(
+                f"A folder that can be written is required for --out. Got: {self.folder.path}: {one_line(error)}; the same command goes on "
+                "when that is mended."
+            ) from None
         finally:
             engine.close()
             names.close()
@@ -161,8 +188,12 @@ class Screening:
 
     def _answer(self, engine: Engine, manifest: Manifest, stop: threading.Event) -> None:
         listing = manifest.listing()
-        progress = Progress(self._rows_there(), listing.inputs if listing else None)
-        sizes: dict[int, int] = {}
+        sizes = self._missing(manifest)
+        parts = Parts(self.folder.parts, self._schema)
+        under_way = parts.read(sizes)
+        there = {shard: [row["number"] for row in rows] for shard, rows in under_way.items()}
+        before = self._rows_there() + sum(map(len, there.values()))
+        progress = Progress(before, listing.inputs if listing else None)
         opened: deque[int] = deque()
 
         def open_shards() -> Iterator[Shard]:
@@ -172,26 +203,61 @@ class Screening:
                 if not self.folder.shard_file(shard.number).is_file():
                     sizes[shard.number] = len(shard)
                     opened.append(shard.number)
-                    yield shard
+                    yield shard.with_numbers(there.get(shard.number, ()), without=True)
             found = manifest.listing()
             progress.total = found.inputs if found else None
 
-        under_way: dict[int, list[Row]] = {}
-        in_hand: set[int] | None = None
+        moments = Moments(stop)
         with progress, closing(engine.rows(open_shards())) as rows:  # type: ignore[type-var]
             for row in rows:
-                shard = row["number"] // self._size
-                self._keep_picture(shard, row)
-                under_way.setdefault(shard, []).append(row)
-                progress.advance(row.get("status") != ANSWERED and not row.get(KNOWN))
+                if row is not None:
+                    shard = row["number"] // self._size
+                    self._keep_picture(shard, row)
+                    under_way.setdefault(shard, []).append(row)
+                    progress.advance(row.get("status") != ANSWERED and not row.get(KNOWN))
                 # In their order, or a duplicate could be settled before the first of its content.
                 while opened and len(under_way.get(opened[0], ())) == sizes[opened[0]]:
                     first = opened.popleft()
                     self._write(first, under_way.pop(first))
-                if stop.is_set():
-                    in_hand = set(under_way) if in_hand is None else in_hand & under_way.keys()
-                    if not in_hand:
-                        return
+                    parts.drop(first)
+                is_over = moments.is_over(under_way)
+                if moments.must_keep() or is_over:
+                    parts.keep(under_way)
+                if is_over:
+                    left = sum(map(len, under_way.values()))
+                    if left:
+                        logger.info("Kept %s of shards that are not full.", counted(left, "answer"))
+                    return
+
+    def _answer_again(self, engine: Engine, retries: Retries, stop: threading.Event) -> None:
+        """Replace rows without an answer by those that another try gives, shard after shard."""
+        retries.announce()
+        progress = Progress(0, retries.count)
+
+        def write(shards: Iterator[tuple[int, list[Row]]]) -> None:
+            for shard, again in shards:
+                for other, following in self._duplicates.follow(shard, again).items():
+                    write_rows(self.folder.shard_file(other), following, self._schema)
+                self._write(shard, retries.merged(shard, again))
+
+        patient = engine.patient()
+        with progress, closing(patient.rows(retries.shards(stop))) as rows:  # type: ignore[type-var]
+            for row in rows:
+                if row is not None:
+                    self._keep_picture(row["number"] // self._size, row)
+                    retries.take(row)
+                    progress.advance(row.get("status") in PASSING)
+                    write(retries.full())
+                if retries.is_hopeless or stop.is_set():
+                    break
+        write(retries.full())
+        write(retries.rest())
+        retries.conclude()
+
+    def _missing(self, manifest: Manifest) -> dict[int, int]:
+        """Return shard -> inputs, of those that are listed and have no file of rows."""
+        numbers = (one for one in range(manifest.parts()) if not self.folder.shard_file(one).is_file())
+        return {one: manifest.length(one) for one in numbers}
 
     def _write(self, shard: int, rows: list[Row]) -> None:
         rows.sort(key=lambda row: row["number"])

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.files import write_atomically, write_bytes
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.screen.index import NameIndex
-from freezenet.edge_runtime.screen.inputs.item import Found, Item
+from freezenet.edge_runtime.screen.inputs.item import Found, Item, local_uri
 from freezenet.edge_runtime.screen.inputs.source import Source
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,11 @@ class Shard:
     def __len__(self) -> int:
         """How many inputs it has."""
         return int(self.inputs.num_rows)
+
+    def with_numbers(self, numbers: Collection[int], *, without: bool = False) -> Shard:
+        """Return it with the inputs of these numbers alone, or without them."""
+        mask = pc.is_in(self.inputs["number"], pa.array(list(numbers), pa.int64()))
+        return Shard(self.number, self.inputs.filter(pc.invert(mask) if without else mask))
 
     def items(self) -> Iterator[Item]:
         """Yield the inputs in their order."""
@@ -79,9 +86,11 @@ class Manifest:
     def __init__(self, folder: Path, names: NameIndex, size: int) -> None:
         """Bring the index up to what lies in the folder."""
         self._folder, self._names, self._size = folder, names, size
+        # What is written while IN is listed, where the one lies in the other.
+        self._own = local_uri(str(folder.parent)) + os.sep
         folder.mkdir(exist_ok=True)
         last = self.parts() - 1
-        if last >= 0 and self.listing() is None and len(self.shard(last)) < size:
+        if last >= 0 and self.listing() is None and self.length(last) < size:
             # Of a listing that was killed at its end: what it did not come to may belong here.
             self._part(last).unlink()
             names.clear()
@@ -108,6 +117,10 @@ class Manifest:
     def shard(self, number: int) -> Shard:
         """Read a shard that is listed."""
         return Shard(number, pq.read_table(self._part(number), schema=_SCHEMA))
+
+    def length(self, number: int) -> int:
+        """Return how many inputs a shard has that is listed."""
+        return int(pq.read_metadata(self._part(number)).num_rows)
 
     def listing(self) -> Listing | None:
         """Return what was found, None where the listing is not finished."""
@@ -148,6 +161,8 @@ class Manifest:
         here: set[str] = set()
         again = 0
         for one in found:
+            if one.uri.startswith(self._own):
+                continue
             if one.uri in here or self._names.has(one.uri):
                 again += 1
                 if again > earlier:

@@ -48,7 +48,12 @@ def content_columns(labels: Sequence[str], gates: int) -> tuple[str, ...]:
     return (*OF_CONTENT, *probabilities, *(f"{OOD}{number}" for number in range(gates)))
 
 
-def write_rows(path: Path, rows: Iterable[Row], schema: pa.Schema) -> None:
-    """Write a shard whole or not at all, and onto the disk."""
+def write_rows(path: Path, rows: Iterable[Row], schema: pa.Schema, *, durable: bool = True) -> None:
+    """Write a shard whole or not at all; durable: and onto the disk."""
     table = pa.Table.from_pylist(list(rows), schema=schema)
-    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"), durable=True)
+    write_atomically(path, lambda temporary: pq.write_table(table, temporary, compression="zstd"), durable=durable)
+
+
+def rows_of(table: pa.Table) -> list[Row]:
+    """Return rows as they were before they were written: what one does not say is no key of it."""
+    return [{key: value for key, value in row.items() if value is not None} for row in table.to_pylist()]

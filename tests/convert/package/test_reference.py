@@ -23,14 +23,10 @@ def test_the_card_counts_the_answers_to_the_validation_images(models, run):
             assert Histogram.from_dict(counts) == Histogram.of_probabilities(values)
 
 
-def test_readings_of_gates_are_counted_and_gated_images_have_no_probabilities(deciding_run, tmp_path):
-    from freezenet.convert.models import convert
-    from freezenet.convert.options import ConvertOptions
-
-    convert(deciding_run, tmp_path / "models", options=ConvertOptions(variants=("float32",), acceptance=False))
-    classifier = Classifier(tmp_path / "models" / "float32.tflite")
+def test_readings_of_gates_are_counted_and_gated_images_have_no_probabilities(phone_model, run):
+    classifier = Classifier(phone_model)
     reference = classifier.card.content["reference"]
-    paths = [path for path, _ in deciding_run.paths("validation")]
+    paths = [path for path, _ in run.paths("validation")]
     readings = np.array([classifier.predict(path).ood for path in paths])
     assert [Histogram.from_dict(one).total for one in reference["ood"]] == [len(paths)] * readings.shape[1]
     assert readings.shape[1] >= 1

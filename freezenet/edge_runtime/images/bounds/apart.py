@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import signal
 import struct
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from freezenet.edge_runtime.errors import DataError, FreezenetError, MissingExtraError
+from freezenet.edge_runtime.errors import DataError, FreezenetError, MissingExtraError, TemporaryError
 from freezenet.edge_runtime.images.bounds.cost import Cost
 from freezenet.edge_runtime.images.bounds.memory import MEMORY
 from freezenet.edge_runtime.system.child import module_command
@@ -34,7 +35,7 @@ REQUEST = struct.Struct(">QQII?")
 REPLY = struct.Struct(">BII")
 #: What a process decodes is tried once more where it ended for a reason that need not be the file's.
 _TRIES = 2
-_KINDS = {"DataError": DataError, "MissingExtraError": MissingExtraError}
+_KINDS = {"MissingExtraError": MissingExtraError, "TemporaryError": TemporaryError, "MemoryError": TemporaryError}
 
 
 class Ended(Exception):
@@ -42,11 +43,12 @@ class Ended(Exception):
 
 
 class _Decoder:
-    """One process, and the images that it is given one after the other."""
+    """One process, and the images that it is given one after the other; patience: how many times as long as usual it has for one."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self._seconds = SECONDS * patience
         self._process: Any = subprocess.Popen(
-            module_command("freezenet.edge_runtime.images.bounds.process", str(CPU_SECONDS)),
+            module_command("freezenet.edge_runtime.images.bounds.process", str(math.ceil(CPU_SECONDS * patience))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -55,7 +57,7 @@ class _Decoder:
 
     def gray(self, data: bytes, cost: Cost, shrink_to: tuple[int, int] | None, trust_tags: bool) -> NDArray[np.uint8]:
         """Return the gray values; EOFError where the process ended."""
-        timer = threading.Timer(SECONDS, self._too_late)
+        timer = threading.Timer(self._seconds, self._too_late)
         timer.daemon = True
         timer.start()
         try:
@@ -114,6 +116,8 @@ class Apart:
 
     def __init__(self, count: int) -> None:
         """None is started yet."""
+        #: How many times as long as usual an image may take; for processes that are started from now on.
+        self.patience: float = 1
         self._places = threading.BoundedSemaphore(count)
         self._lock = threading.Lock()
         self._idle: list[_Decoder] = []
@@ -128,7 +132,8 @@ class Apart:
         """Return the gray values (h, w) uint8 of a file that a process decodes; see `read_gray`.
 
         Raises:
-            FreezenetError: As `read_gray`; also where it takes longer than CPU_SECONDS, or ends the process twice.
+            FreezenetError: As `read_gray`; also where it ends the process twice.
+            TemporaryError: It takes longer than CPU_SECONDS, or the process was killed twice, as where memory is short.
             Ended: `end` was called meanwhile.
         """
         how = ""
@@ -146,8 +151,8 @@ class Apart:
                     if self._closed:
                         raise Ended from None
                     if is_late:
-                        raise DataError(
-                            f"An image that is decoded within {CPU_SECONDS} seconds is required. Got: one that takes longer; "
+                        raise TemporaryError(
+                            f"An image that is decoded within {CPU_SECONDS * self.patience:g} seconds is required. Got: one that takes longer; "
                             "save it as a PNG or a baseline JPEG."
                         ) from None
                     continue
@@ -157,7 +162,8 @@ class Apart:
                     raise
                 self._give_back(decoder)
                 return found
-        raise DataError(
+        kind = TemporaryError if how == "SIGKILL" else DataError
+        raise kind(
             f"A file that can be decoded is required. Got: one with which the decoder's process ended twice ({how}); it is "
             "damaged, or needs more memory than this machine has."
         )
@@ -176,7 +182,7 @@ class Apart:
         with self._lock:
             if self._closed:
                 raise Ended
-            decoder = self._idle.pop() if self._idle else _Decoder()
+            decoder = self._idle.pop() if self._idle else _Decoder(self.patience)
             self._busy.add(decoder)
             return decoder
 

@@ -20,6 +20,7 @@ import numpy as np
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.images.bounds.apart import REPLY, REQUEST
 from freezenet.edge_runtime.images.bounds.memory import Place
+from freezenet.edge_runtime.images.decoder import MORE_MEMORY
 from freezenet.edge_runtime.images.reader import read_here
 
 #: Bytes of address space beside those of the image: what the libraries load later, and the pieces that an allocator keeps.
@@ -76,7 +77,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, FreezenetError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "A file for which the memory suffices is required. Got: one that needs more; scale it down first."
+        return MORE_MEMORY
     return f"A file that can be decoded is required. Got: {type(error).__name__} of the decoder; copy it again."
 
 

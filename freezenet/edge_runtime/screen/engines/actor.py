@@ -36,20 +36,27 @@ class ScreenActor:
         cam: Also return the class activation map, as the bytes of a PNG file in the column `overlay`.
         only: Draw it where this label is answered, and nowhere else.
         plain_uids: Keep the UIDs of DICOM files as they are, and not their hashes.
+        patience: How many times as long as usual a file may take to be decoded.
 
     Raises:
         ModelError: The model cannot be used.
     """
 
     def __init__(
-        self, model: Classifier | str | Path, *, cam: bool = False, only: str | None = None, plain_uids: bool = False
+        self,
+        model: Classifier | str | Path,
+        *,
+        cam: bool = False,
+        only: str | None = None,
+        plain_uids: bool = False,
+        patience: float = 1,
     ) -> None:
         """Start the process."""
         classifier = model if isinstance(model, Classifier) else Classifier(model)
         gates = len(single_gates(classifier.rule.gate))
         self._schema = row_schema(classifier.card.labels, gates).append(pa.field(OVERLAY, pa.binary()))
         self._identity = {key: classifier.identity[key] for key in ("model_sha256", "card_sha256")}
-        self._reader = Reader(Answering(classifier, cam, only, plain_uids))
+        self._reader = Reader(Answering(classifier, cam, only, plain_uids, patience=patience))
 
     def __call__(self, batch: Mapping[str, NDArray[Any] | Sequence[Any]] | pa.Table) -> pa.Table:
         """Return a row for each input, in their order.

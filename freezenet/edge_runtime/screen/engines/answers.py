@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import sqlite3
 import time
@@ -10,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from freezenet.edge_runtime.errors import DataError, FreezenetError, one_line
+from freezenet.edge_runtime.errors import DataError, FreezenetError, TemporaryError, one_line
 from freezenet.edge_runtime.images.dicom.recognition import is_dicom
 from freezenet.edge_runtime.screen.index import first_of_content, open_to_read
 from freezenet.edge_runtime.screen.inputs.item import Item
@@ -18,13 +19,20 @@ from freezenet.edge_runtime.screen.inputs.item import Item
 if TYPE_CHECKING:
     from freezenet.edge_runtime.classifier import Classifier, Prediction
 
-#: A row's status: there is an answer; the reader refused the file; its bytes could not be had; three processes ended with it.
-ANSWERED, REFUSED, NOT_FETCHED, KILLED = "answered", "refused", "not fetched", "killed the reader"
-STATUSES = (ANSWERED, REFUSED, NOT_FETCHED, KILLED)
+#: A row's status: there is an answer; the reader refused the file; its bytes could not be had; the time or the memory for it did not suffice;
+#: three processes ended with it.
+ANSWERED, REFUSED = "answered", "refused"
+NOT_FETCHED, NOT_DECODED, KILLED = "not fetched", "not decoded", "killed the reader"
+#: Those that may tell more about the moment than about the file, which is therefore tried again (`freezenet.edge_runtime.screen.retries`).
+PASSING = (NOT_FETCHED, NOT_DECODED, KILLED)
 #: In front of a class's name: the column of its probability; in front of an OOD gate's number: the column of what it reads.
 PROBABILITY, OOD = "p_", "ood_"
 #: Keys of a row that are no columns: the picture, and that the content is known and was not answered again.
 OVERLAY, KNOWN = "overlay", "known"
+#: What the system says when the machine has too little of something: memory, processes, open files, disk.
+_SHORT = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
+#: How many times as long as usual a file may take that is tried again.
+PATIENCE = 4
 #: Hexadecimal digits of a hashed UID.
 _UID_DIGITS = 32
 
@@ -42,6 +50,7 @@ class Answering:
         only: Draw it where this label is answered, and nowhere else.
         plain_uids: Keep the UIDs of DICOM files as they are, and not their hashes.
         contents: The file of the `ContentIndex`, where this machine has it: known content is not answered again.
+        patience: How many times as long as usual a file may take to be decoded.
     """
 
     classifier: Classifier
@@ -49,6 +58,7 @@ class Answering:
     only: str | None = None
     plain_uids: bool = False
     contents: Path | None = None
+    patience: float = 1
 
     @cached_property
     def _database(self) -> sqlite3.Connection | None:
@@ -79,11 +89,13 @@ class Answering:
         try:
             prediction = self._prediction(data)
         except DataError as error:
-            return {**row, "status": REFUSED, "error": str(error)}
+            return {**row, "status": NOT_DECODED if isinstance(error, TemporaryError) else REFUSED, "error": str(error)}
         except FreezenetError:
             raise
         except Exception as error:  # of one file of a million, which must not end the work
-            return {**row, "status": REFUSED, "error": f"A file that can be read is required. Got: {type(error).__name__}: {one_line(error)}."}  # fmt: skip
+            is_short = isinstance(error, MemoryError) or getattr(error, "errno", None) in _SHORT
+            sentence = f"A file that can be read is required. Got: {type(error).__name__}: {one_line(error)}."
+            return {**row, "status": NOT_DECODED if is_short else REFUSED, "error": sentence}
         return {**row, "status": ANSWERED, **answer_columns(prediction), OVERLAY: prediction.overlay}
 
     def _prediction(self, data: bytes) -> Prediction:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.screen.engines.actor import ScreenActor
-from freezenet.edge_runtime.screen.engines.answers import Answering, Row
+from freezenet.edge_runtime.screen.engines.answers import PATIENCE, Answering, Row
 from freezenet.edge_runtime.screen.manifest import Shard
+from freezenet.edge_runtime.screen.rows import rows_of
 from freezenet.edge_runtime.system.cluster import connect, require_listener
 
 #: Inputs of a block, which one actor answers before it gets the next, and of a call of it.
@@ -33,7 +35,8 @@ class RayEngine:
 
     def __init__(self, answering: Answering, address: str | None = "local", workers: int | None = None) -> None:
         """Connect with the cluster."""
-        self._answering, self._workers, self._owns = answering, workers, address is not None
+        self._answering, self._address, self._workers = answering, address, workers
+        self._owns = address is not None
         if address is not None:
             require_listener(address)
             connect(address, {"OMP_NUM_THREADS": "1"})
@@ -55,9 +58,7 @@ class RayEngine:
             if dataset is None:
                 return
             for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-                for row in batch.to_pylist():
-                    # What a row does not say is no column of it.
-                    yield {key: value for key, value in row.items() if value is not None}
+                yield from rows_of(batch)
         except RayTaskError as error:
             # What the actor said, without Ray's story of how it got here.
             cause = error.cause
@@ -67,6 +68,10 @@ class RayEngine:
         finally:
             if self._owns:
                 ray.shutdown()
+
+    def patient(self) -> RayEngine:
+        """Return one that gives each file more time; only when this one is at its end."""
+        return RayEngine(replace(self._answering, patience=PATIENCE), self._address, 1)
 
     def close(self) -> None:
         """End the connection."""
@@ -92,7 +97,12 @@ class RayEngine:
         return ray.data.from_arrow(blocks).map_batches(
             ScreenActor,
             fn_constructor_args=[answering.classifier],
-            fn_constructor_kwargs={"cam": answering.cam, "only": answering.only, "plain_uids": answering.plain_uids},
+            fn_constructor_kwargs={
+                "cam": answering.cam,
+                "only": answering.only,
+                "plain_uids": answering.plain_uids,
+                "patience": answering.patience,
+            },
             batch_size=_BATCH,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(min_size=1, max_size=min(workers, len(blocks))),

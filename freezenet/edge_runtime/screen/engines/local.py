@@ -9,16 +9,19 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from freezenet.edge_runtime.batch import available_cores
-from freezenet.edge_runtime.screen.engines.answers import Answering, Row
+from freezenet.edge_runtime.screen.engines.answers import PATIENCE, Answering, Row
 from freezenet.edge_runtime.screen.engines.reader import Reader
 from freezenet.edge_runtime.screen.inputs.item import Item
 from freezenet.edge_runtime.screen.manifest import Shard
 
 #: Shards that are under way at a time, and inputs that wait to be taken.
 IN_HAND, _WAITING = 2, 2048
+#: Seconds after which whoever waits for a row hears that there is none yet.
+_BEAT = 1.0
 #: Bytes of memory that a process may take: model, libraries, fetched files, and the budgets of `images.bounds.memory`.
 PROCESS_BYTES = 1 << 30
 
@@ -33,6 +36,7 @@ class LocalEngine:
 
     def __init__(self, answering: Answering, workers: int | None = None) -> None:
         """Start the processes, which load the model while the inputs are listed."""
+        self._answering = answering
         count = workers or default_workers(answering.classifier.interpreter.threads)
         self._readers = [Reader(answering) for _ in range(count)]
 
@@ -41,8 +45,8 @@ class LocalEngine:
         """The numbers of the processes."""
         return [one.pid for one in self._readers]
 
-    def rows(self, shards: Iterator[Shard]) -> Iterator[Row]:
-        """Yield the rows of all inputs, roughly in their order.
+    def rows(self, shards: Iterator[Shard]) -> Iterator[Row | None]:
+        """Yield the rows of all inputs, roughly in their order; None where none came for a second.
 
         Args:
             shards: Taken by a thread of its own when a shard before them is done.
@@ -60,6 +64,10 @@ class LocalEngine:
         finally:
             hand.close()
             self.close()
+
+    def patient(self) -> LocalEngine:
+        """Return one that gives each file more time, with no other in work; only when this one is at its end."""
+        return LocalEngine(replace(self._answering, patience=PATIENCE), 1)
 
     def close(self) -> None:
         """End the processes."""
@@ -106,10 +114,14 @@ class _Hand:
             if not self._closed.is_set():
                 self._rows.put(error)
 
-    def rows(self, workers: int) -> Iterator[Row]:
+    def rows(self, workers: int) -> Iterator[Row | None]:
         """Yield what comes back until all who work are done."""
         while workers:
-            got = self._rows.get()
+            try:
+                got = self._rows.get(timeout=_BEAT)
+            except queue.Empty:
+                yield None
+                continue
             if got is None:
                 workers -= 1
             elif isinstance(got, BaseException):
@@ -149,9 +161,9 @@ class _Hand:
     def _done(self, number: int) -> None:
         shard = next(shard for first, shard in reversed(self._first) if first <= number)
         self._left[shard] -= 1
-        if not self._left[shard]:
-            del self._left[shard]
-            self._first = [one for one in self._first if one[1] in self._left]
+        # In their order: rows wait in the memory for those of a shard before them.
+        while self._first and not self._left[self._first[0][1]]:
+            del self._left[self._first.pop(0)[1]]
             self._room.release()
 
 

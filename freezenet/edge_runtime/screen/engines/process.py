@@ -20,15 +20,17 @@ from typing import BinaryIO
 
 import cv2
 
-from freezenet.edge_runtime.errors import DataError, FreezenetError
+from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
+from freezenet.edge_runtime.images.bounds import apart
 from freezenet.edge_runtime.screen.engines.answers import Answering, now_ms
 from freezenet.edge_runtime.screen.inputs.fetch import Fetcher
 from freezenet.edge_runtime.screen.inputs.item import Item, is_remote
+from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 
 #: What the process says when the model is loaded.
 READY = "ready"
-#: Threads that fetch, and bytes that wait to be answered, beside those in work and those that are being fetched.
-_FETCHERS, AHEAD_BYTES = 8, 64 << 20
+#: Bytes that wait to be answered, beside those in work and those that are being fetched.
+AHEAD_BYTES = 64 << 20
 
 #: Bytes of an input or why there are none, and the milliseconds that it took.
 _Fetched = tuple[bytes | DataError, float]
@@ -82,6 +84,7 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError):
         try:
             answering: Answering = pickle.load(requests)
+            apart.APART.patience = answering.patience
             reply(READY)
             _answer_all(answering, requests, reply)
         except FreezenetError as error:
@@ -93,7 +96,7 @@ def main() -> None:
 def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[object], None]) -> None:
     waiting: queue.SimpleQueue[tuple[Item, Future[_Fetched] | None] | None] = queue.SimpleQueue()
     budget, fetch = Budget(AHEAD_BYTES), Fetcher()
-    pool = ThreadPoolExecutor(_FETCHERS)
+    pool = ThreadPoolExecutor(FETCHERS)
 
     def timed(item: Item) -> _Fetched:
         started = now_ms()
@@ -101,6 +104,10 @@ def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[objec
             data: bytes | DataError = fetch(item)
         except DataError as error:
             data = error
+        except SettingError as error:  # a name of which nothing can be made is that of one input
+            data = DataError(str(error))
+        except MemoryError:
+            data = DataError(f"Memory for the file is required. Got: too little for {item.uri!r}.")
         return data, now_ms() - started
 
     def ahead(item: Item, place: int) -> _Fetched:

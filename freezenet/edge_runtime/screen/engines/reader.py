@@ -21,10 +21,11 @@ from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.screen.engines.answers import KILLED, Answering, Row
 from freezenet.edge_runtime.screen.engines.process import READY
 from freezenet.edge_runtime.screen.inputs.item import Item
+from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 from freezenet.edge_runtime.system.child import module_command
 
 #: Inputs that a process has been told of: enough to fetch from a bucket ahead of the work.
-AHEAD = 24
+AHEAD = FETCHERS
 #: How often a file is tried alone, and how often a process is started that ends before it is ready.
 _ALONE, _STARTS = 2, 5
 #: Seconds without an answer after which a process counts as stuck: more than the slowest image and the slowest server may take.

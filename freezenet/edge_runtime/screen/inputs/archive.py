@@ -80,7 +80,8 @@ def _in_zip(file: IO[bytes], uri: str) -> Iterator[tuple[str, Found]]:
         for info in archive.infolist():
             if not info.is_dir():
                 name = as_text(info.filename)
-                yield name, Found(uri + INSIDE + name, source, uri, info.filename, None, info.file_size)
+                # An archive to which a file was added again holds both: the name alone does not tell which.
+                yield name, Found(uri + INSIDE + name, source, uri, info.filename, info.header_offset, info.file_size)
 
 
 class OpenArchives:
@@ -94,19 +95,26 @@ class OpenArchives:
         """None is open yet."""
         self._most = most
         self._zips: dict[str, zipfile.ZipFile] = {}
+        self._members: dict[str, dict[tuple[str, int], zipfile.ZipInfo]] = {}
         self._files: dict[str, IO[bytes]] = {}
 
-    def in_zip(self, uri: str, member: str, most: int) -> bytes:
-        """Return at most `most` bytes of a member of a ZIP archive."""
-        if uri not in self._zips:
-            self._drop_oldest(self._zips)
-            self._zips[uri] = zipfile.ZipFile(opened(uri))
+    def in_zip(self, uri: str, member: str, offset: int, most: int) -> bytes:
+        """Return at most `most` bytes of the member of a ZIP archive that has this name and place."""
         try:
-            with self._zips[uri].open(member) as inside:
+            if uri not in self._zips:
+                self._drop_oldest(self._zips)
+                archive = self._zips[uri] = zipfile.ZipFile(opened(uri))
+                self._members[uri] = {(one.filename, one.header_offset): one for one in archive.infolist()}
+            with self._zips[uri].open(self._members[uri][member, offset]) as inside:
                 return inside.read(most)
+        except DataError:
+            raise
+        except KeyError:
+            raise DataError(
+                f"The archive that was listed is required. Got: {uri} without this member; screen it into a new folder."
+            ) from None
         except (
             zipfile.BadZipFile,
-            KeyError,
             RuntimeError,
             EOFError,
             OSError,
@@ -125,9 +133,20 @@ class OpenArchives:
             self._drop_oldest(self._files)
             self._files[uri] = opened(uri)
         file = self._files[uri]
-        file.seek(offset)
+        # The archive may have been replaced since it was listed; the member's header stands before it.
+        file.seek(offset - tarfile.BLOCKSIZE)
+        try:
+            header = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
+        except tarfile.HeaderError:
+            header = None
+        if header is None or header.size != length:
+            raise DataError(
+                f"The archive that was listed is required. Got: {uri} with another member at {offset}; screen it into a new folder."
+            )
         return file.read(length)
 
     def _drop_oldest(self, kept: dict) -> None:
         while len(kept) >= self._most:
-            kept.pop(next(iter(kept))).close()
+            oldest = next(iter(kept))
+            kept.pop(oldest).close()
+            self._members.pop(oldest, None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 import threading
 from pathlib import Path
 
@@ -30,10 +33,10 @@ class Fetcher:
         if item.length is not None and item.length > MAX_BYTES:
             raise DataError(f"An image file is required. Got: one of more than {MAX_BYTES >> 20} MB: {item.uri!r}.")
         if item.container is None:
-            return _object(item.uri, item.length) if is_remote(item.uri) else file_bytes(Path(local_path(item.uri)))
+            return _object(item.uri, item.length) if is_remote(item.uri) else _file(local_path(item.uri))
         if item.member is not None:
             with self._lock:
-                found = self._archives.in_zip(item.container, item.member, MAX_BYTES + 1)
+                found = self._archives.in_zip(item.container, item.member, item.offset or 0, MAX_BYTES + 1)
         elif is_remote(item.container):
             found = _piece(item.container, item.offset or 0, item.length or 0)
         else:
@@ -42,6 +45,15 @@ class Fetcher:
         if item.length is not None and len(found) != item.length:
             raise DataError(f"A whole archive is required. Got: {len(found)} of {item.length} bytes of {item.uri!r}.")
         return found
+
+
+def _file(path: str) -> bytes:
+    """Return a local file; a pipe could keep a process waiting for ever, a device has no end."""
+    with contextlib.suppress(OSError, ValueError):  # whose sentence the reader has
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise DataError(f"An image file is required. Got: a pipe, a socket or a device: {path!r}.")
+    return file_bytes(Path(path))
 
 
 def _object(uri: str, length: int | None) -> bytes:

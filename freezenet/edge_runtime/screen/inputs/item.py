@@ -20,7 +20,7 @@ class Found(NamedTuple):
         source: Where it comes from, for the summary: the first folder below IN, a table's column `source`, an archive's name.
         container: The archive that holds it; None where it is a file of its own.
         member: Its name in a ZIP archive.
-        offset: Where its bytes begin in a tar archive.
+        offset: Where its bytes begin in a tar archive, and its header in a ZIP archive.
         length: How many bytes it has, where the source knows.
     """
 

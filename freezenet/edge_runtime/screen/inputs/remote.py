@@ -19,6 +19,10 @@ _Result = TypeVar("_Result")
 #: How often a request is made that fails for a reason that may pass, such as 503 Slow Down, and the first pause in seconds;
 #: each later one is twice as long, and all are varied by half so that a thousand readers do not come back together.
 TRIES, _PAUSE = 6, 0.25
+#: Requests of one process at a time: enough to hide the 150 ms that a bucket takes for its first byte.
+FETCHERS = 32
+#: Status codes of HTTP below 500 that may pass: Request Timeout, Too Early, Too Many Requests.
+_BUSY = (408, 425, 429)
 _FOR_GOOD = (FileNotFoundError, PermissionError, IsADirectoryError, NotImplementedError, ValueError)
 #: Packages that fsspec reaches a service with, where they are no part of the extra.
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
@@ -42,7 +46,7 @@ def file_system(uri: str) -> tuple[Any, str]:
         ) from None
     try:
         # What a listing holds is used once; kept, ten million names would fill the memory.
-        return url_to_fs(uri, use_listings_cache=False)
+        return url_to_fs(uri, use_listings_cache=False, **_options(scheme_of(uri)))
     except ImportError as error:
         package = _PACKAGES.get(scheme_of(uri), "that fsspec names")
         raise MissingExtraError(
@@ -50,6 +54,15 @@ def file_system(uri: str) -> tuple[Any, str]:
         ) from None
     except ValueError as error:
         raise SettingError(f"A URL that fsspec knows is required. Got: {uri!r:.100}: {one_line(error, 120)}.") from None
+
+
+def _options(scheme: str) -> dict[str, Any]:
+    """Return what a file system is made with beside what fsspec's configuration says: botocore has ten connections unless it is told."""
+    from fsspec.config import conf
+
+    if scheme not in ("s3", "s3a"):
+        return {}
+    return {"config_kwargs": {"max_pool_connections": FETCHERS, **conf.get("s3", {}).get("config_kwargs", {})}}
 
 
 def patiently(ask: Callable[[], _Result], what: str) -> _Result:
@@ -66,22 +79,36 @@ def patiently(ask: Callable[[], _Result], what: str) -> _Result:
     for attempt in range(1, TRIES + 1):
         try:
             return ask()
-        except FileNotFoundError:
-            raise DataError(f"An object is required. Got: none of the name {what}; it may have been deleted.") from None
         except _FOR_GOOD as error:
-            raise DataError(f"An object that may be read is required. Got: {what}: {_said(error)}.") from None
+            if not _may_pass(error):
+                if isinstance(error, FileNotFoundError):
+                    sentence = f"An object is required. Got: none of the name {what}; it may have been deleted."
+                else:
+                    sentence = f"An object that may be read is required. Got: {what}: {_said(error)}."
+                raise DataError(sentence) from None
+            last = error.__cause__ or error
         except Exception as error:  # each service has failures of its own
-            if attempt == TRIES:
-                raise DataError(
-                    f"A service that answers is required. Got: {what}, asked for {TRIES} times: {_said(error)}."
-                ) from None
-            logger.debug("%s: %s; asked again", what, _said(error))
+            last = error
+        if attempt == TRIES:
+            raise DataError(
+                f"A service that answers is required. Got: {what}, asked for {TRIES} times: {_said(last)}."
+            ) from None
+        logger.debug("%s: %s; asked again", what, _said(last))
         time.sleep(pause * random.uniform(0.5, 1.5))
         pause *= 2
     raise AssertionError("unreachable")
 
 
-def _said(error: Exception) -> str:
+def _may_pass(error: BaseException) -> bool:
+    """Whether fsspec's "not found" stands for a web server that did not answer, or was overloaded."""
+    cause = error.__cause__
+    status = getattr(cause, "status", None)
+    if isinstance(status, int):
+        return status >= 500 or status in _BUSY
+    return isinstance(cause, OSError) and not isinstance(cause, _FOR_GOOD)
+
+
+def _said(error: BaseException) -> str:
     return one_line(error, 160) or type(error).__name__
 
 

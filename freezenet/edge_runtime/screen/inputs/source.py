@@ -79,9 +79,9 @@ def _file_source(uri: str, column: str | None, version: dict[str, Any]) -> Sourc
         return Source(identity, lambda over: members(uri, may_be_image, over))
     if end in TABLES:
         rows = partial(tabled, uri, column, end)
-        return Source({**identity, "column": column}, lambda over: _expanded_all(_named(rows()), over))
+        return Source({**identity, "column": column}, lambda over: _expanded_all(_named(rows(), over), over))
     if end in LISTS:
-        return Source(identity, lambda over: _expanded_all(_named(listed(uri)), over))
+        return Source(identity, lambda over: _expanded_all(_named(listed(uri), over), over))
     with opened(uri):
         pass
     return Source(identity, lambda over: iter([Found(uri)]))
@@ -103,8 +103,12 @@ def _matched(pattern: str, passed_over: Counter[str]) -> Iterator[Found]:
         yield from _expanded(found, passed_over)
 
 
-def _named(rows: Iterator[tuple[str, str | None]]) -> Iterator[Found]:
-    return (Found(uri, source) for uri, source in rows)
+def _named(rows: Iterator[tuple[str, str | None]], passed_over: Counter[str]) -> Iterator[Found]:
+    for uri, source in rows:
+        if uri:
+            yield Found(uri, source)
+        else:
+            passed_over["without a name"] += 1
 
 
 def _expanded_all(found: Iterator[Found], passed_over: Counter[str]) -> Iterator[Found]:
@@ -126,7 +130,8 @@ def may_be_image(name: str) -> bool:
     Hospitals export DICOM files as IM0001, or by a UID.
     """
     base = name.rpartition("/")[2]
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+    # "./" stands before all names of an archive that was made of the current folder.
+    hidden = any(part == "__MACOSX" or (part.startswith(".") and part.strip(".")) for part in name.split("/"))
     return bool(base) and base not in _NO_IMAGES and not hidden and suffix(name) in {"", *IMAGE_SUFFIXES}
 
 

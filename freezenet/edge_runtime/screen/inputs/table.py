@@ -33,19 +33,17 @@ def listed(uri: str) -> Iterator[tuple[str, None]]:
 
 
 def tabled(uri: str, column: str | None, suffix: str) -> Iterator[tuple[str, str | None]]:
-    """Yield (name, source) of each row of a table; paths are relative to the table's folder, as in training.
+    """Yield (name, source) of each row of a table; paths are relative to the table's folder, as in training. An empty cell names nothing: "".
 
     Raises:
-        DataError: The table is damaged, or a row names nothing.
+        DataError: The table is damaged.
         SettingError: It has no column of that name.
     """
     base = os.path.dirname(uri if is_remote(uri) else local_path(uri))
     with opened(uri) as file:
         rows = _csv(file, column) if suffix == ".csv" else _parquet(file, column)
-        for number, (name, source) in enumerate(rows, 1):
-            if not name:
-                raise DataError(f"A name in each row of a table is required. Got: none in row {number} of {uri}.")
-            yield absolute(name, base), source or None
+        for name, source in rows:
+            yield absolute(name, base) if name.strip() else "", source or None
 
 
 def absolute(name: str, base: str) -> str:

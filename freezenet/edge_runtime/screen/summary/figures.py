@@ -22,8 +22,10 @@ from freezenet.edge_runtime.screen.summary.histogram import NO_LABEL, Histogram
 
 #: What stands for an image whose source or month is not known.
 UNKNOWN = "not known"
-#: What differs between two sentences of one kind: quoted text, URLs, numbers.
-_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|\S+://\S+|\d[\d,.]*")
+#: What differs between two sentences of one kind: quoted text, URLs, numbers; but not a DICOM tag with its name.
+_PARTICULAR = re.compile(
+    r"(\([0-9A-F]{4},[0-9A-F]{4}\)(?: '[^']*')?)|'[^']*'|\"[^\"]*\"|\S+://\S+|(?<![A-Za-z\d])\d(?:[\d,.]*\d)?"
+)
 
 
 @dataclass
@@ -135,4 +137,4 @@ def _counts(rows: pa.Table, column: str) -> dict[str, int]:
 
 def _kind(sentence: str) -> str:
     """Return a sentence without what is particular to one file, so that equal reasons count together."""
-    return _PARTICULAR.sub("…", sentence)
+    return _PARTICULAR.sub(lambda found: found[1] or "…", sentence).replace("….", "…")

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from freezenet.edge_runtime.card import CardContent
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.files import write_bytes
-from freezenet.edge_runtime.screen.engines.answers import OOD, PROBABILITY
+from freezenet.edge_runtime.screen.engines.answers import OOD, PASSING, PROBABILITY
 from freezenet.edge_runtime.screen.folder import ScreenFolder
 from freezenet.edge_runtime.screen.summary.drift import Drift
 from freezenet.edge_runtime.screen.summary.figures import Figures, counted_rows, reference_histograms
@@ -124,6 +124,7 @@ def _page(
         more_sources=max(0, len(figures.sources) - _SHOWN),
         months=list(summary["months"].items()),
         errors=list(summary["errors"].items())[:_SHOWN],
+        passing=sum(figures.statuses[one] for one in PASSING),
         first=_first_rows(folder),
     )
 
@@ -140,7 +141,7 @@ def _bars(reference: Histogram, found: Histogram) -> list[tuple[str, float, floa
     shares = [[count / max(1, one.total) for count in one.counts] for one in (reference, found)]
     highest = max(max(one) for one in shares) or 1.0
     last = max((place for place in range(len(found.counts)) if shares[0][place] or shares[1][place]), default=0)
-    ranges = [f"{low:g} to {high:g}" for low, high in zip(reference.edges, reference.edges[1:], strict=False)]
+    ranges = [f"{low:.3g} to {high:.3g}" for low, high in zip(reference.edges, reference.edges[1:], strict=False)]
     return [(ranges[place], shares[0][place] / highest, shares[1][place] / highest) for place in range(last + 1)]
 
 

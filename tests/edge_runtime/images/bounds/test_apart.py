@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.errors import DataError, TemporaryError
 from freezenet.edge_runtime.images.bounds import apart
 from freezenet.edge_runtime.images.bounds.apart import Apart, Ended
 from freezenet.edge_runtime.images.bounds.cost import Cost
@@ -59,7 +59,7 @@ def test_one_that_takes_for_ever_is_ended_and_the_next_goes_on(processes, monkey
     monkeypatch.setattr(apart, "module_command", command)
     monkeypatch.setattr(apart, "SECONDS", 1)
     data = cv2.imencode(".png", GRAY)[1].tobytes()
-    with pytest.raises(DataError, match=r"decoded within 15 seconds is required\. Got: one that takes longer"):
+    with pytest.raises(TemporaryError, match=r"decoded within 15 seconds is required\. Got: one that takes longer"):
         processes.gray(data, COST, None, trust_tags=True)
     monkeypatch.setattr(apart, "SECONDS", 60)
     assert np.array_equal(processes.gray(data, COST, None, trust_tags=True), GRAY)
@@ -71,7 +71,7 @@ def test_processor_time_is_limited_where_the_clock_is_not(processes, monkeypatch
     # A program that sets the limit as the process does, and then works for ever.
     program = "from freezenet.edge_runtime.images.bounds.process import limit\nlimit(1 << 30, 1)\nwhile True: pass"
     monkeypatch.setattr(apart, "module_command", lambda *_: [sys.executable, "-c", program])
-    with pytest.raises(DataError, match="one that takes longer"):
+    with pytest.raises(TemporaryError, match="one that takes longer"):
         processes.gray(b"data", COST, None, trust_tags=True)
 
 
@@ -85,9 +85,24 @@ def test_one_that_was_ended_from_outside_is_tried_again(processes):
 def test_one_that_ends_its_process_each_time_is_refused(processes, monkeypatch):
     program = "import os; os.kill(os.getpid(), 11)"
     monkeypatch.setattr(apart, "module_command", lambda *_: [sys.executable, "-c", program])
-    with pytest.raises(DataError, match=r"ended twice \(SIGSEGV\)"):
+    with pytest.raises(DataError, match=r"ended twice \(SIGSEGV\)") as caught:
         processes.gray(b"data", COST, None, trust_tags=True)
+    assert not isinstance(caught.value, TemporaryError)
     assert not processes._idle and not processes._busy
+
+
+def test_one_that_is_killed_twice_may_be_tried_later(processes, monkeypatch):
+    program = "import os; os.kill(os.getpid(), 9)"
+    monkeypatch.setattr(apart, "module_command", lambda *_: [sys.executable, "-c", program])
+    with pytest.raises(TemporaryError, match=r"ended twice \(SIGKILL\)"):
+        processes.gray(b"data", COST, None, trust_tags=True)
+
+
+def test_patience_is_more_time(processes, monkeypatch):
+    monkeypatch.setattr(apart, "SECONDS", 0.01)
+    processes.patience = 6000
+    data = cv2.imencode(".png", GRAY)[1].tobytes()
+    assert np.array_equal(processes.gray(data, COST, None, trust_tags=True), GRAY)
 
 
 def test_more_memory_than_it_may_have_is_a_sentence(processes):

@@ -15,9 +15,6 @@ from freezenet.edge_runtime.screen.engines.actor import ScreenActor
 from freezenet.edge_runtime.screen.engines.answers import Answering
 from freezenet.edge_runtime.screen.engines.cluster import RayEngine
 from freezenet.edge_runtime.screen.engines.local import LocalEngine
-from freezenet.edge_runtime.screen.inputs.source import named_source
-from freezenet.edge_runtime.screen.job import Screening
-from freezenet.edge_runtime.screen.settings import ScreenSettings
 
 ray = pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("ray.data", reason="Ray Data is not installed")
@@ -36,17 +33,8 @@ def two_nodes():
     cluster.shutdown()
 
 
-def screen(model, source, out, engine):
-    classifier = Classifier(model)
-    screening = Screening(classifier, named_source(str(source)), out, ScreenSettings(shard=50))
-    try:
-        return screening.run(engine(Answering(classifier)), threading.Event())
-    finally:
-        screening.close()
-
-
 def test_the_rows_are_those_of_one_machine_although_a_node_dies(
-    models, fill, tmp_path, two_nodes, comparable, monkeypatch
+    models, fill, tmp_path, two_nodes, screen, comparable, monkeypatch
 ):
     cluster, second = two_nodes
     monkeypatch.setattr(module, "_BLOCK", 10)
@@ -64,10 +52,10 @@ def test_the_rows_are_those_of_one_machine_although_a_node_dies(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    outcome = screen(model, tmp_path / "archive", tmp_path / "ray", lambda one: RayEngine(one, None, 2))
+    outcome = screen(model, tmp_path / "archive", tmp_path / "ray", lambda one: RayEngine(one, None, 2), shard=50)
     killer.join()
     assert outcome.finished and 1 <= died[0] < 12
-    screen(model, tmp_path / "archive", tmp_path / "local", lambda one: LocalEngine(one, 2))
+    screen(model, tmp_path / "archive", tmp_path / "local", lambda one: LocalEngine(one, 2), shard=50)
     assert comparable(tmp_path / "ray") == comparable(tmp_path / "local")
     names = [path.name for path in sorted((tmp_path / "ray" / "rows").iterdir())]
     assert names == [path.name for path in sorted((tmp_path / "local" / "rows").iterdir())]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,46 +14,12 @@ from freezenet.edge_runtime.screen.engines.answers import Answering
 from freezenet.edge_runtime.screen.engines.reader import Reader
 from freezenet.edge_runtime.screen.inputs.item import Item
 
-pytest.importorskip("aiohttp", reason="without it, fsspec reads no http://")
-
 
 @pytest.fixture
 def reader(models):
     made = Reader(Answering(Classifier(models / "int8.tflite")))
     yield made
     made.end()
-
-
-@pytest.fixture
-def serve():
-    """A function that starts a web server whose answers a function of the path gives, and returns its address."""
-    servers = []
-
-    def start(content) -> str:
-        class Handler(BaseHTTPRequestHandler):
-            def do_HEAD(self):
-                self.do_GET()
-
-            def do_GET(self):
-                data = content(self.path)
-                self.send_response(200 if data else 404)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(data)
-
-            def log_message(self, *_):
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield start
-    for one in servers:
-        one.shutdown()
-        one.server_close()
 
 
 def taken(items: list[Item]):
@@ -108,9 +72,10 @@ def test_a_process_that_cannot_start_is_one_sentence(models, monkeypatch):
 def test_no_file_and_no_answer_are_rows(reader, tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "folder.png").mkdir()
-    names = ("missing.png", "folder.png", "empty.png")
-    rows = list(reader.rows(taken([Item(number, str(tmp_path / name)) for number, name in enumerate(names)])))
-    assert [row["status"] for row in rows] == ["not fetched", "not fetched", "refused"]
+    names = [*(str(tmp_path / name) for name in ("missing.png", "folder.png", "empty.png")), "nosuch://bucket/a.png"]
+    rows = list(reader.rows(taken([Item(number, name) for number, name in enumerate(names)])))
+    assert [row["status"] for row in rows] == ["not fetched", "not fetched", "refused", "not fetched"]
+    assert "A URL that fsspec knows is required" in rows[3]["error"]
     assert "no such file" in rows[0]["error"] and "a folder" in rows[1]["error"] and "an empty file" in rows[2]["error"]
 
 

@@ -16,9 +16,11 @@ import pytest
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
 from freezenet.edge_runtime.images.inputs import images_below
+from freezenet.edge_runtime.screen.index import NameIndex
 from freezenet.edge_runtime.screen.inputs.fetch import Fetcher
 from freezenet.edge_runtime.screen.inputs.item import Found, Item
 from freezenet.edge_runtime.screen.inputs.source import may_be_image, named_source
+from freezenet.edge_runtime.screen.manifest import Manifest
 
 
 def found(name: object, column: str | None = None) -> tuple[list[Found], Counter[str]]:
@@ -29,6 +31,11 @@ def found(name: object, column: str | None = None) -> tuple[list[Found], Counter
 def contents(inputs: list[Found]) -> list[bytes]:
     fetch = Fetcher()
     return [fetch(Item(number, *one)) for number, one in enumerate(inputs)]
+
+
+@pytest.fixture
+def archive(own_archive) -> Path:
+    return own_archive
 
 
 @pytest.fixture
@@ -82,9 +89,9 @@ def test_a_table_without_names_says_so(tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SettingError, match="name one with --column"):
         found(tmp_path / "table.csv")
-    (tmp_path / "empty.csv").write_text("file,b\n,2\n")
-    with pytest.raises(DataError, match="none in row 1"):
-        found(tmp_path / "empty.csv")
+    (tmp_path / "empty.csv").write_text("file,b\n,2\na.png,3\n  ,4\n\n")
+    inputs, over = found(tmp_path / "empty.csv")
+    assert [one.uri for one in inputs] == [str(tmp_path / "a.png")] and over == {"without a name": 2}
     (tmp_path / "none.parquet").write_bytes(b"no Parquet")
     with pytest.raises(DataError, match="A whole Parquet table is required"):
         found(tmp_path / "none.parquet")
@@ -115,6 +122,53 @@ def test_a_zip_archive_of_dicom_files(files, tmp_path):
     assert contents(inputs) == [path.read_bytes() for path in files[:4]]
     assert inputs[0].uri == f"{tmp_path / 'study.zip'}::DICOM/IM0000"
     assert over == {"without suffix": 2, ".txt": 1}
+
+
+def test_a_zip_archive_that_holds_a_name_twice_gives_both(files, tmp_path):
+    with zipfile.ZipFile(tmp_path / "study.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        for path in files[:2]:
+            archive.write(path, "IM0001")
+    inputs, _ = found(tmp_path / "study.zip")
+    assert contents(inputs) == [path.read_bytes() for path in files[:2]] and len({one.uri for one in inputs}) == 2
+
+
+def test_an_archive_that_was_replaced_gives_no_strange_bytes(files, tmp_path):
+    def written(number: int) -> None:
+        with tarfile.open(tmp_path / "study.tar", "w") as tar, zipfile.ZipFile(tmp_path / "study.zip", "w") as archive:
+            for path in files[number : number + 2]:
+                tar.add(path, "IM0001")
+                archive.write(path, f"IM{number}")
+
+    written(0)
+    inputs = [*found(tmp_path / "study.tar")[0], *found(tmp_path / "study.zip")[0]]
+    assert contents(inputs) == [path.read_bytes() for path in files[:2] * 2]
+    written(4)
+    for one in inputs:
+        with pytest.raises(
+            DataError, match=r"The archive that was listed is required\. Got: .*; screen it into a new folder"
+        ):
+            contents([one])
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in (str(tmp_path / "pipe.png"), "/dev/zero"):
+        with pytest.raises(DataError, match="Got: a pipe, a socket or a device"):
+            contents([Found(name)])
+
+
+def test_what_is_written_into_in_is_no_input(files, tmp_path):
+    out = tmp_path / "archive" / "out"
+    for folder in (out / "cam", tmp_path / "archive" / "outside"):
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(files[0].read_bytes())
+    names = NameIndex(tmp_path / "names.sqlite")
+    listed = [
+        item.uri
+        for shard in Manifest(out / "manifest", names, 10).shards(named_source(str(tmp_path / "archive")))
+        for item in shard.items()
+    ]
+    assert sorted(listed) == sorted([*map(str, files), str(tmp_path / "archive" / "outside" / "1.png")])
 
 
 def test_archives_that_a_list_names_are_opened(files, tmp_path):
@@ -158,7 +212,7 @@ def test_one_image_and_what_is_not_there(files, tmp_path):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a/1.2.840.113619.2.55.3", True), ("IM0001", True), ("a.JPG", True), ("a.dcm", True), ("a.json", False),
-     ("DICOMDIR", False), (".hidden/a.png", False), ("a/", False)],
+     ("DICOMDIR", False), (".hidden/a.png", False), ("a/", False), ("./a.png", True), ("../b/../a.png", True), ("./.a.png", False)],
 )  # fmt: skip
 def test_which_objects_are_taken(name, expected):
     assert may_be_image(name) == expected

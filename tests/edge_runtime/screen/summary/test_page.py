@@ -10,13 +10,8 @@ from collections import Counter
 import pytest
 
 from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.edge_runtime.screen.summary.figures import _kind
 from freezenet.edge_runtime.screen.summary.page import summarize
-
-
-@pytest.fixture
-def out(models, archive, tmp_path, screened):
-    screened(models / "int8.tflite", archive, tmp_path / "out", "--shard", 16, "--workers", 2)
-    return tmp_path / "out"
 
 
 def test_counts_are_those_of_the_rows(out, rows):
@@ -33,6 +28,16 @@ def test_counts_are_those_of_the_rows(out, rows):
     months = {month: sum(counts.values()) for month, counts in summary["months"].items()}
     assert months == Counter(row["month"] or "not known" for row in found)
     assert sum(summary["errors"].values()) == sum(row["error"] is not None for row in found)
+
+
+def test_sentences_of_one_kind_count_together():
+    one = "An X-ray of the chest in (0018,0015) 'Body Part Examined' is required. Got: 'HIP' of 3 or MONOCHROME1."
+    assert _kind(one) == one.replace("'HIP'", "…").replace("of 3", "of …")
+    assert (
+        _kind("An image file is required. Got: no such file: '/a/b 1.png'.")
+        == "An image file is required. Got: no such file: …"
+    )
+    assert _kind("Got: 7 of 1,000 bytes of s3://a/b.png") == "Got: … of … bytes of …"
 
 
 def test_the_worklist_is_sorted_and_has_each_content_once(out, rows):
@@ -55,11 +60,11 @@ def test_the_worklist_is_sorted_and_has_each_content_once(out, rows):
         summarize(out, "Fokal")
 
 
-def test_drift_is_none_for_the_validation_images_and_found_for_others(models, run, tmp_path, screened, phantoms):
+def test_drift_is_none_for_the_validation_images_and_found_for_others(models, run, tmp_path, screen, phantoms):
     """The images that the card's counts were made of give exactly them."""
     model = models / "int8.tflite"
     (tmp_path / "validation.txt").write_text("\n".join(str(path) for path, _ in run.paths("validation")))
-    screened(model, tmp_path / "validation.txt", tmp_path / "same", "--workers", 1)
+    screen(model, tmp_path / "validation.txt", tmp_path / "same")
     assert summarize(tmp_path / "same")["drift"] == "none"
     drift = json.loads((tmp_path / "same" / "summary" / "summary.json").read_text())["drift"]
     assert [one["index"] for one in drift if one["index"] is not None] == pytest.approx(
@@ -67,15 +72,16 @@ def test_drift_is_none_for_the_validation_images_and_found_for_others(models, ru
     )
     pictures = sorted((phantoms.parent / "Focal").glob("*.png"))
     (tmp_path / "focal.txt").write_text("\n".join(map(str, pictures)))
-    screened(model, tmp_path / "focal.txt", tmp_path / "other", "--workers", 1)
+    screen(model, tmp_path / "focal.txt", tmp_path / "other")
     assert "p_Focal" in summarize(tmp_path / "other")["drift"]
 
 
-def test_the_page_needs_no_network_and_escapes(models, archive, tmp_path, screened):
+def test_the_page_needs_no_network_and_escapes(models, own_archive, tmp_path, screen):
+    archive = own_archive
     (archive / "<b>one<" / "x").mkdir(parents=True)
     image = next(archive.rglob("*.png"))
     image.rename(archive / "<b>one<" / "x" / "=1+1.png")
-    screened(models / "int8.tflite", archive, tmp_path / "out", "--workers", 1)
+    screen(models / "int8.tflite", archive, tmp_path / "out")
     summarize(tmp_path / "out")
     page = (tmp_path / "out" / "summary" / "index.html").read_text()
     assert "&lt;b&gt;one&lt;" in page and "<b>one<" not in page
