@@ -102,6 +102,27 @@ def judged_images(
     return JudgedImages(dataset.only(found), "test", _took_part([hashes[number] for number in found], rows))
 
 
+def other_judged_images(
+    data: str | Path, run: RunFolder | None, *, task: str = MultiClass.name, everything: bool = False
+) -> tuple[int, JudgedImages]:
+    """Return how many images DATA has, and those that a model is judged on of which no RUN folder need be known.
+
+    With a run they are those of `judged_images`. Without, they are the test split that DATA itself names, or else all of DATA.
+    """
+    # What is said about DATA is said once.
+    dataset = load(data, task, least_classes=1, say=run is None and not everything)
+    if run is not None or everything:
+        return len(dataset.samples), judged_images(data, run, task=task, everything=everything)
+    test = [number for number, sample in enumerate(dataset.samples) if sample.split == "test"]
+    judged = JudgedImages(dataset.only(test), "test") if test else JudgedImages(dataset, "all")
+    return len(dataset.samples), judged
+
+
+def part_taken(dataset: Dataset, run: RunFolder) -> dict[str, int]:
+    """Return how many images of a data set are, by content, in each split of a run; see `JudgedImages`."""
+    return _took_part(_hashes(dataset.paths), run.read_splits())
+
+
 def _hashes(paths: Sequence[Path]) -> list[str]:
     """Return the SHA-256 of each file, "" for one that cannot be read: it is no image of any split."""
 
