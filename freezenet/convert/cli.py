@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
-from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_profiles, known_variants
+from freezenet.convert.variants import DEFAULT_VARIANTS, ENDS, VARIANTS, known_profiles, known_variants
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.settings import Settings
 from freezenet.train.options import overwrite_option
@@ -66,6 +66,14 @@ no_acceptance_option = click.option(
     metavar="LIST",
     help="edge: scores, class activation map, and the features that the OOD gate reads; for phones, too. app: scores "
     "only, for clients such as MediaPipe that can take one output only: no OOD gate in this file. Or edge,app.",
+)
+@click.option(
+    "--io",
+    type=click.Choice(ENDS),
+    default=ENDS[0],
+    show_default=True,
+    help="What int8, int8-qat and mixed take and give. pixels: uint8 in, float32 out. uint8, int8: the same integers in and out, "
+    "for accelerators and microcontrollers. float32: for clients made for float files. The other variants have float32.",
 )
 @calibration_option
 @click.option(
