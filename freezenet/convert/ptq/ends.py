@@ -43,7 +43,9 @@ def with_ends(model: bytes, ends: str) -> bytes:
     graph = tree.subgraphs[0]
     image = graph.tensors[graph.inputs[0]]
     if image.type != schema.TensorType.UINT8:
-        raise UnsupportedError(f"A file that takes uint8 pixels is required by --io {ends}. Got: one that takes another type.")
+        raise UnsupportedError(
+            f"A file that takes uint8 pixels is required by --io {ends}. Got: one that takes another type."
+        )
     image.type = _KINDS[ends]
     if ends == "float32":
         image.quantization = None
