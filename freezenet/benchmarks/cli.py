@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from freezenet.convert.foreign.options import foreign_options
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import json_option, threads_option
 
@@ -24,32 +25,17 @@ run_option = click.option(
 everything_option = click.option(
     "--all", "everything", is_flag=True, help="Use all images of DATA, not only the test images of the training."
 )
-preprocess_option = click.option(
-    "--preprocess",
-    "specs",
-    multiple=True,
-    metavar="SPEC",
-    help="How a model that freezenet did not write sees an image, where its own metadata do not say: "
-    "mean=127.5,std=127.5,color=rgb,resize=bilinear, or a .toml or .json file. See docs/foreign.md.",
-)
-labels_option = click.option(
-    "--labels",
-    multiple=True,
-    metavar="LIST|FILE",
-    help="The classes of such a model in the order of its scores, where it has no label file inside.",
-)
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
 @everything_option
-@preprocess_option
-@labels_option
+@foreign_options(several=True)
 @run_option
 @threads_option
 @json_option
-def evaluate(model, data, everything, specs, labels, run, threads, as_json) -> None:
+def evaluate(model, data, everything, preprocess, labels, run, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
     Only the test images of the training are used, because the others took part in it. They are found in DATA by their
@@ -66,7 +52,7 @@ def evaluate(model, data, everything, specs, labels, run, threads, as_json) -> N
     from freezenet.benchmarks.outside import HEADINGS, source_rows
     from freezenet.train.tables import print_table
 
-    (classifier,) = open_models([model], data, specs=specs, labels=labels, threads=threads)
+    (classifier,) = open_models([model], data, specs=preprocess, labels=labels, threads=threads)
     card = classifier.card
     figures = evaluate_file(classifier, data, run=run, everything=everything)
     if elsewhere := elsewhere_sentence(card):
@@ -99,8 +85,7 @@ def evaluate(model, data, everything, specs, labels, run, threads, as_json) -> N
 @click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODELS [DATA] | A B...")
 @click.option("--data", type=click.Path(path_type=Path), help="DATA, where model files are compared.")
 @everything_option
-@preprocess_option
-@labels_option
+@foreign_options(several=True)
 @run_option
 @threads_option
 @click.option(
@@ -123,7 +108,9 @@ def evaluate(model, data, everything, specs, labels, run, threads, as_json) -> N
     help="The loss of recall of any class that would matter.",
 )
 @json_option
-def compare(models, data, everything, specs, labels, run, threads, recompute, margin, recall_margin, as_json) -> None:
+def compare(
+    models, data, everything, preprocess, labels, run, threads, recompute, margin, recall_margin, as_json
+) -> None:
     """Compare the variants in MODELS on the test images of DATA, or model files A B of any maker: image by image.
 
     The test images are found in DATA by their content; RUN, the folder of the training, is found beside MODELS. Without
@@ -143,12 +130,12 @@ def compare(models, data, everything, specs, labels, run, threads, recompute, ma
     from freezenet.train.tables import print_table
 
     margins = Margins(macro_f1=margin / 100, recall=recall_margin / 100)
-    folder, files, data = folder_or_files(models, data, only_for_files=bool(specs or labels or everything))
+    folder, files, data = folder_or_files(models, data, only_for_files=bool(preprocess or labels or everything))
     if folder is not None:
         result = compare_models(folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins)
         logger.info(took_part_sentence(result["images"], result["took_part"]))
     else:
-        asked = FilesAsked(run, everything, specs, labels, threads, margins)
+        asked = FilesAsked(run, everything, preprocess, labels, threads, margins)
         result = compare_files(files, data, asked)
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])

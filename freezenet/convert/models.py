@@ -189,6 +189,7 @@ class _Writer:
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""
         if variant.name == "int8-qat":
+            self.converter.require_known(variant.name)
             content, manifest = self.training.to_tflite(self.converter)
             return with_ends(content, self.options.io), {"quantized_training": manifest}
         if variant.name == "mixed":
@@ -196,7 +197,8 @@ class _Writer:
             logger.info(f"mixed: {len(floats)} operators in float{'' if floats else ', so it is int8'}")
             return with_ends(content, self.options.io), {"float_operators": list(floats)}
         content = self.converter.to_tflite(variant)
-        return (with_ends(content, self.options.io) if variant.takes_pixels else content), {}
+        made = {} if self.converter.quantizes else {"converter": "TensorFlow"}
+        return (with_ends(content, self.options.io) if variant.takes_pixels else content), made
 
     def _packed(
         self,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from freezenet.benchmarks.origin import find_run
-from freezenet.convert.foreign.asked import Asked
+from freezenet.convert.foreign.asked import Asked, spelt_as
 from freezenet.convert.foreign.classifier import ForeignClassifier, is_ours
 from freezenet.convert.foreign.reading import read_foreign
 from freezenet.edge_runtime.classifier import Classifier
@@ -85,12 +84,11 @@ def _foreign(file: ModelFile, asked: Asked, known: Sequence[str], threads: int) 
     except FreezenetError as error:
         # One command may name several files.
         raise type(error)(str(error)) if name in str(error) else type(error)(f"{name}: {error}") from None
-    by_meaning = {_meaning(label): label for label in known}
-    renamed = tuple(by_meaning.get(_meaning(label), label) for label in reading.labels)
-    if len(set(renamed)) == len(renamed):
-        changed = [f"{old} is {new}" for old, new in zip(reading.labels, renamed, strict=True) if old != new]
-        said = (*reading.said, f"its labels are spelt as in DATA: {', '.join(changed)}") if changed else reading.said
-        reading = replace(reading, labels=renamed, said=said)
+    spelt = spelt_as(reading.labels, known)
+    if spelt != reading.labels:
+        changed = [f"{old} is {new}" for old, new in zip(reading.labels, spelt, strict=True) if old != new]
+        said = (*reading.said, f"its labels are spelt as in DATA: {', '.join(changed)}")
+        reading = replace(reading, labels=spelt, said=said)
     if not set(reading.labels) & set(known):
         raise DataError(
             f"A class that model and data share is required. Got: {name} with {', '.join(reading.labels[:6])}"
@@ -148,10 +146,6 @@ def folder_or_files(
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-
-
-def _meaning(label: str) -> str:
-    return re.sub(r"[\W_]", "", label.casefold()) or label
 
 
 def origins(classifiers: Sequence[Classifier], run: Path | None) -> list[RunFolder | None]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,20 @@ def checked_labels(names: list[str], where: str) -> tuple[str, ...]:
         got = f"{twice[0]!r:.80} more than once" if twice else f"{len(names)} names, one of them empty"
         raise SettingError(f"Labels, each once and none empty, are required by {where}. Got: {got}.")
     return tuple(names)
+
+
+def spelt_as(labels: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return labels in the spelling of known ones, where these are the same but for capitals, spaces and signs.
+
+    As they are where two of them would become one.
+    """
+    by_meaning = {_meaning(label): label for label in known}
+    found = tuple(by_meaning.get(_meaning(label), label) for label in labels)
+    return found if len(set(found)) == len(found) else tuple(labels)
+
+
+def _meaning(label: str) -> str:
+    return re.sub(r"[\W_]", "", label.casefold()) or label
 
 
 def _values(spec: str) -> dict[str, Any]:

@@ -39,6 +39,11 @@ _MEANINGS = {"uint8": "raw gray pixels 0..255", "int8": "raw gray pixels 0..255,
 #: What a file says in addition that cannot tell a chest X-ray from other pictures.
 NO_OOD_GATE = "No OOD gate in this file: it also names a class for a picture that is no chest X-ray."
 
+#: What it says where the network came from another maker.
+ADOPTED = (
+    "The network was not trained by freezenet: whether its training saw the images that it was tested on is not known."
+)
+
 
 def make_card(
     run: Run,
@@ -97,6 +102,8 @@ def make_card(
     }
     if card["sources"]["elsewhere"]:
         card["notice"] = f"{NOTICE} {card['sources']['elsewhere']}"
+    if "adopted" in run.manifest:
+        card["notice"] = f"{card['notice']} {ADOPTED}"
     return cast(CardContent, card)
 
 
