@@ -135,6 +135,7 @@ def compare(
         result = compare_models(folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins)
         logger.info(took_part_sentence(result["images"], result["took_part"]))
     else:
+        assert data is not None  # `folder_or_files` asks for it
         asked = FilesAsked(run, everything, preprocess, labels, threads, margins)
         result = compare_files(files, data, asked)
     if result["elsewhere"]:

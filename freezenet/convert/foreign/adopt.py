@@ -82,7 +82,8 @@ def adopt(model: Path, data: Path, out: Path, asked: Asked, *, overwrite: bool =
     splits = split(dataset, recipe.validation_share, recipe.test_share, recipe.seed)
     read = read_data(dataset, recipe).with_splits(splits)
     options = TrainingOptions(weights="none")
-    manifest = {**make_manifest(read, recipe, options=options), "adopted": adopted}
+    manifest = make_manifest(read, recipe, options=options)
+    manifest["adopted"] = adopted
     prepare_output(out, run.metrics_file.name, overwrite)
     begin_run(run, manifest, recipe=recipe, data=read)
     has_pool = "pool" in [layer.name for layer in converted.layers]

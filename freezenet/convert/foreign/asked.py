@@ -176,7 +176,7 @@ def _file(path: Path) -> str:
 def _size(value: Any) -> tuple[int, int]:
     if isinstance(value, str):
         value = re.split(r"[x/]", value)
-    sides = [value] if isinstance(value, int) and not isinstance(value, bool) else list(value)
+    sides = [value] if isinstance(value, int) else list(value)
     sides = [int(one) for one in sides] if all(not isinstance(one, (float, bool)) for one in sides) else []
     if len(sides) not in (1, 2) or not all(1 <= one <= 4096 for one in sides):
         raise ValueError(value)

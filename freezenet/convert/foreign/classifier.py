@@ -105,7 +105,7 @@ class ForeignClassifier(Classifier):
             )
         is_single = self.reading.is_single
         if self.reading.scores == "logits":
-            found = 1 / (1 + np.exp(-found)) if is_single else np.exp(found - found.max())
+            found = 1 / (1 + np.exp(-found.clip(-80, 80))) if is_single else np.exp(found - found.max())
             found = found if is_single else found / found.sum()
         elif found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING:
             raise ModelError(

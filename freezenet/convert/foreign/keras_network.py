@@ -44,8 +44,12 @@ def load_keras(path: Path) -> keras.Model:
             f"A Keras model of Keras's own layers is required, without Lambda layers and classes of its maker. Got: {path.name}: "
             f"{one_line(error, 200)}."
         ) from None
-    is_graph = isinstance(model, (keras.Sequential, keras.models.Functional)) and model.built
-    if not is_graph or len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.input_shape) != 4:
+    if (
+        not (_is_graph(model) and model.built)
+        or len(model.inputs) != 1
+        or len(model.outputs) != 1
+        or len(model.input_shape) != 4
+    ):
         raise ModelError(
             f"A functional or sequential Keras model with one image in and one output is required. Got: {path.name}, "
             f"{type(model).__name__} with {len(model.inputs or [])} inputs and {len(model.outputs or [])} outputs."
@@ -53,21 +57,27 @@ def load_keras(path: Path) -> keras.Model:
     return model
 
 
+def _is_graph(layer: Any) -> bool:
+    """Whether a layer is a model whose layers can be walked, and not one with code of its own."""
+    return isinstance(layer, keras.Sequential) or (
+        isinstance(layer, keras.Model) and hasattr(layer, "_run_through_graph")
+    )
+
+
 def image_side(model: keras.Model, asked: Asked) -> int:
     """Return the side of the square image that a model takes, in pixels; SettingError where it is another or not known."""
-    height, width = model.input_shape[1:3]
-    open_ = height is None or width is None
-    if open_ and asked.size is None:
+    own = tuple(model.input_shape[1:3])
+    size = asked.size if None in own else (int(own[0]), int(own[1]))
+    if size is None:
         raise SettingError(
             "The size of the input is required. Got: a model that leaves it open; pass --preprocess size=224."
         )
-    size = asked.size if open_ else (height, width)
-    if asked.size not in (None, size) or size is None or size[0] != size[1] or not 32 <= size[0] <= 1024:
+    if asked.size not in (None, size) or size[0] != size[1] or not 32 <= size[0] <= 1024:
         raise SettingError(
-            f"A square input of 32 to 1024 pixels, the network's own, is required. Got: {height} x {width} in the network"
+            f"A square input of 32 to 1024 pixels, the network's own, is required. Got: {' x '.join(map(str, own))} in the network"
             f"{f', size={asked.size[0]}x{asked.size[1]} in --preprocess' if asked.size else ''}."
         )
-    return int(size[0])
+    return size[0]
 
 
 def our_normalization(asked: Asked) -> tuple[float, float]:
@@ -142,7 +152,7 @@ class _Flat:
         return model._run_through_graph(x, operation_fn=lambda one: one, call_fn=self._apply)
 
     def _apply(self, layer: Any, *arguments: Any, **more: Any) -> Any:
-        if isinstance(layer, (keras.Sequential, keras.models.Functional)):
+        if _is_graph(layer):
             return self(layer, arguments[0])
         if isinstance(layer, (_L.InputLayer, *_ONLY_IN_TRAINING)):
             return arguments[0]
@@ -174,7 +184,7 @@ class _Flat:
 def _last_pool(model: Any) -> Any:
     found = None
     for layer in model.layers:
-        if isinstance(layer, (keras.Sequential, keras.models.Functional)):
+        if _is_graph(layer):
             found = _last_pool(layer) or found
         elif isinstance(layer, _POOLS) and not layer.keepdims:
             found = layer
@@ -276,4 +286,4 @@ def _check_same(
 
 def _last(model: Any) -> Any:
     operation = model.outputs[0]._keras_history.operation
-    return _last(operation) if isinstance(operation, (keras.Sequential, keras.models.Functional)) else operation
+    return _last(operation) if _is_graph(operation) else operation

@@ -26,7 +26,7 @@ def test_every_writer_and_every_result_file_is_used():
     files = {path.stem for path in Path(writers.__file__).parent.glob("*_page.py")}
     assert files == set(writers.MODULES)
     known = (
-        "altered", "audit", "clients", "crossval-speed", "dicom-node", "dicom-results", "film", "fuzz", "gray-values", "install", "latency", "localize", "losses", "mutations",
+        "altered", "audit", "clients", "crossval-speed", "dicom-node", "dicom-results", "film", "foreign", "fuzz", "gray-values", "install", "latency", "localize", "losses", "mutations",
         "ood", "peers", "phone", "predict", "quantization", "recipes", "siege", "soak", "training-speed", "watch-kills",
     )  # fmt: skip
     assert [path.name for path in (ROOT / "results").glob("*.json") if not path.name.startswith(known)] == []
