@@ -352,3 +352,63 @@ def dicom() -> Callable[..., bytes]:
         return stream.getvalue()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def foreign(made_once, phantoms) -> Path:
+    """A folder of files that TensorFlow's converter wrote of one small network for the four classes of the phantoms, 48 pixels, -1 to 1.
+
+    model.keras; float32, logits, int8, uint8 (input and output), channels-first, open-batch, open-size and single (one sigmoid).
+    """
+    import keras
+    import tensorflow as tf
+
+    def pictures() -> np.ndarray:
+        # Of each class some.
+        paths = sorted(phantoms.parent.rglob("*.png"))[::9]
+        read = [cv2.resize(cv2.imread(str(path)), (48, 48)) for path in paths]
+        return (np.array(read, np.float32) - 127.5) / 127.5
+
+    def network(shape: tuple[int | None, ...], batch: int | None = 1) -> keras.Model:
+        keras.utils.set_random_seed(5)
+        image = keras.Input(shape, batch_size=batch, name="image")
+        x = image if shape[-1] == 3 else keras.layers.Permute((2, 3, 1))(image)
+        for filters in (8, 16):
+            x = keras.layers.Conv2D(filters, 5, strides=2, activation="relu")(x)
+        x = keras.layers.Dense(4, name="logits")(keras.layers.GlobalAveragePooling2D()(x))
+        return keras.Model(image, keras.layers.Softmax()(x))
+
+    def make(folder: Path) -> None:
+        images, model = pictures(), network((48, 48, 3), None)
+        logits = keras.Model(model.input, model.get_layer("logits").output)
+        found = logits.predict(images, verbose=0)
+        # Random weights tell the images apart by little: spread, so that each class is answered.
+        spread = 2 / found.std(0)
+        kernel, bias = model.get_layer("logits").get_weights()
+        weights = [*model.get_weights()[:-2], kernel * spread, (bias - found.mean(0)) * spread]
+        model.set_weights(weights)
+        model.save(folder / "model.keras")
+
+        def write(name: str, one: keras.Model, integer: type | None = None) -> None:
+            converter = tf.lite.TFLiteConverter.from_keras_model(one)
+            if integer is not None:
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.representative_dataset = lambda: ([image[None]] for image in images)
+                converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+                converter.inference_input_type = converter.inference_output_type = integer
+            (folder / f"{name}.tflite").write_bytes(converter.convert())
+
+        fixed, first, size = network((48, 48, 3)), network((3, 48, 48)), network((None, None, 3))
+        for one in (fixed, first, size):
+            one.set_weights(weights)
+        write("float32", fixed)
+        write("logits", keras.Model(fixed.input, fixed.get_layer("logits").output))
+        write("int8", fixed, tf.int8)
+        write("uint8", fixed, tf.uint8)
+        write("channels-first", first)
+        write("open-batch", model)
+        write("open-size", size)
+        score = keras.layers.Dense(1, activation="sigmoid", name="score")(fixed.get_layer("logits").output)
+        write("single", keras.Model(fixed.input, score))
+
+    return made_once("foreign", make)

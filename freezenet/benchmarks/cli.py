@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from freezenet.convert.foreign.options import foreign_options
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import json_option, threads_option
 
@@ -27,48 +28,50 @@ slices_option = click.option(
     help="Also show the figures by the values of these columns of DATA, such as sex,age; ages and other numbers in bands.",
 )
 
+everything_option = click.option(
+    "--all", "everything", is_flag=True, help="Use all images of DATA, not only the test images of the training."
+)
+
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option(
-    "--all", "everything", is_flag=True, help="Use all images of DATA, not only the test images of the training."
-)
+@everything_option
+@foreign_options(several=True)
 @run_option
 @slices_option
 @threads_option
 @json_option
-def evaluate(model, data, everything, run, slices, threads, as_json) -> None:
+def evaluate(model, data, everything, preprocess, labels, run, slices, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
     Only the test images of the training are used, because the others took part in it. They are found in DATA by their
     content; RUN, the folder of the training, is found beside that of the models. With --all every image is used: for data
     from another hospital, say. Then what the device would answer is shown for each source; of classes that the model does not
     have, silence is the right answer.
+
+    MODEL may also be one that freezenet did not write: what it expects is read from its standard metadata, or said with --preprocess and
+    --labels. Then the images are the test images of --run, or those that DATA itself calls test, or all.
     """
-    from freezenet.benchmarks.evaluate import elsewhere_sentence, evaluate_model, judged_images, took_part_sentence
-    from freezenet.benchmarks.origin import find_run
-    from freezenet.benchmarks.outside import HEADINGS, evaluate_everywhere, source_rows
+    from freezenet.benchmarks.any_model.evaluate import evaluate_file
+    from freezenet.benchmarks.any_model.opening import open_models
+    from freezenet.benchmarks.evaluate import elsewhere_sentence
+    from freezenet.benchmarks.outside import HEADINGS, source_rows
     from freezenet.benchmarks.quality.slices import worst_sentence
     from freezenet.benchmarks.quality.summary import named_figures
-    from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.tables import print_table
-    from freezenet.train.task import task_of
 
-    classifier = Classifier(model, threads)
+    (classifier,) = open_models([model], data, specs=preprocess, labels=labels, threads=threads)
     card = classifier.card
-    origin = find_run(model.parent, card, run)
-    judged = judged_images(data, origin, task=task_of(card.content).name, everything=everything)
     columns = _listed(slices)
-    figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, columns)
-    logger.info(took_part_sentence(figures["images"], judged.took_part))
+    figures = evaluate_file(classifier, data, run=run, everything=everything, slices=columns)
     if elsewhere := elsewhere_sentence(card):
         logger.warning(elsewhere)
     if as_json:
         click.echo(json.dumps(figures))
         return
     click.echo(f"{figures['model']} on {counted(figures['images'], 'image')} ({figures['side']}), {figures['runtime']}")
-    if everything:
+    if "by_source" in figures:
         print_table(("source", "images", *HEADINGS.values()), source_rows(figures["by_source"]))
         for label, one in figures["unknown_classes"].items():
             click.echo(
@@ -94,8 +97,10 @@ def evaluate(model, data, everything, run, slices, threads, as_json) -> None:
 
 
 @click.command()
-@click.argument("models", type=click.Path(path_type=Path))
-@click.argument("data", type=click.Path(path_type=Path), required=False)
+@click.argument("models", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="MODELS [DATA] | A B...")
+@click.option("--data", type=click.Path(path_type=Path), help="DATA, where model files are compared.")
+@everything_option
+@foreign_options(several=True)
 @run_option
 @slices_option
 @threads_option
@@ -119,15 +124,22 @@ def evaluate(model, data, everything, run, slices, threads, as_json) -> None:
     help="The loss of recall of any class that would matter.",
 )
 @json_option
-def compare(models, data, run, slices, threads, recompute, margin, recall_margin, as_json) -> None:
-    """Compare the variants in MODELS on the test images of DATA: int8 against float32, image by image.
+def compare(
+    models, data, everything, preprocess, labels, run, slices, threads, recompute, margin, recall_margin, as_json
+) -> None:
+    """Compare the variants in MODELS on the test images of DATA, or model files A B of any maker: image by image.
 
     The test images are found in DATA by their content; RUN, the folder of the training, is found beside MODELS. Without
     DATA, the data of the training are read from where they were then.
 
     Of each variant it says whether it is not worse than float32, worse, or that this cannot be told with so few images, against
     margins that you declare.
+
+    `compare A.tflite B.tflite --data DATA` says the same of B and each further file against A. Files that freezenet did not write are
+    read as by `freezenet evaluate`.
     """
+    from freezenet.benchmarks.any_model.compare import FilesAsked, compare_files
+    from freezenet.benchmarks.any_model.opening import folder_or_files
     from freezenet.benchmarks.compare import compare as compare_models
     from freezenet.benchmarks.evaluate import took_part_sentence
     from freezenet.benchmarks.quality.slices import worst_sentence
@@ -137,17 +149,24 @@ def compare(models, data, run, slices, threads, recompute, margin, recall_margin
 
     margins = Margins(macro_f1=margin / 100, recall=recall_margin / 100)
     columns = _listed(slices)
-    result = compare_models(
-        models, data=data, run=run, threads=threads, recompute=recompute, margins=margins, slices=columns
-    )
-    logger.info(took_part_sentence(result["images"], result["took_part"]))
+    folder, files, data = folder_or_files(models, data, only_for_files=bool(preprocess or labels or everything))
+    if folder is not None:
+        result = compare_models(
+            folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins, slices=columns
+        )
+        logger.info(took_part_sentence(result["images"], result["took_part"]))
+    else:
+        assert data is not None  # `folder_or_files` asks for it
+        asked = FilesAsked(run, everything, preprocess, labels, threads, margins, columns)
+        result = compare_files(files, data, asked)
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])
     if as_json:
         click.echo(json.dumps(result))
         return
-    click.echo(f"{result['images']} test images; differences to float32 are paired; [ ] is the 95 % interval")
-    headings = ("variant", "MB", "accuracy", "macro-F1", "macro-F1 against float32", "answers changed", "verdict")
+    reference, which = result["reference"], "test images" if result["side"] == "test" else "images"
+    click.echo(f"{result['images']} {which}; differences to {reference} are paired; [ ] is the 95 % interval")
+    headings = ("variant", "MB", "accuracy", "macro-F1", f"macro-F1 against {reference}", "answers changed", "verdict")
     print_table(headings, [_compared(name, one) for name, one in result["variants"].items()])
     names = [*NAMES.values(), "answers changed"]
     figures = {
@@ -157,7 +176,7 @@ def compare(models, data, run, slices, threads, recompute, margin, recall_margin
     rows = [[name, *(_shown(one[key]) if key in one else "" for key in names)] for name, one in figures.items()]
     print_table(("variant", *names), rows)
     for name, one in result["variants"].items():
-        _print_slices(one["slices"], columns, name)
+        _print_slices(one["slices"], columns, name, result["reference"])
     for name, one in result["variants"].items():
         if "verdict" in one:
             click.echo(one["verdict"]["sentence"])
@@ -168,7 +187,7 @@ def _listed(text: str) -> list[str]:
     return [one.strip() for one in text.split(",") if one.strip()]
 
 
-def _print_slices(found: dict, columns: list[str], name: str = "") -> None:
+def _print_slices(found: dict, columns: list[str], name: str = "", reference: str = "") -> None:
     """Print the slices of the columns that were asked for."""
     from freezenet.train.tables import print_table
 
@@ -179,17 +198,18 @@ def _print_slices(found: dict, columns: list[str], name: str = "") -> None:
         if one["column"] in columns
     ]
     if rows:
-        headings = ("slice", "images", "patients", f"accuracy{f' of {name}' if name else ''}", "against float32")
+        headings = ("slice", "images", "patients", f"accuracy{f' of {name}' if name else ''}", f"against {reference}")
         print_table(headings[: len(rows[0])], rows)
 
 
 def _compared(name: str, one: dict) -> list[str]:
     row = [name, f"{one['bytes'] / 1e6:.2f}", _shown(one["accuracy"]), _shown(one["macro_f1"])]
-    if "against_float32" not in one:
+    against = one.get("against_float32") or one.get("against_reference")
+    if against is None:
         return [*row, "", "", ""]
     # Not that of the bootstrap alone, which is a point where no answer changed.
     difference = one["verdict"]["endpoints"][0]["difference"]
-    return [*row, _shown(difference, "+.4f"), str(one["against_float32"]["flipped"]), one["verdict"]["verdict"]]
+    return [*row, _shown(difference, "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:

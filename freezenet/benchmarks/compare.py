@@ -80,7 +80,7 @@ def compare(
     truth = task.truth(judged.truth, labels)
     splits = card.content["trained_on"]["splits_sha256"]
     scores = _scores(folder, classifiers, judged, splits, recompute)
-    found = {name: _Answers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
+    found = {name: ModelAnswers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
     others = {name: one.answers for name, one in found.items() if name != REFERENCE}
     judgements = verdicts(
@@ -112,7 +112,7 @@ def compare(
         if name != REFERENCE:
             pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)
             variants[name]["against_float32"] = pair.to_dict(labels)
-            variants[name]["flipped"] = _flipped(judged, labels, reference, found[name])
+            variants[name]["flipped"] = flipped_images(judged, labels, reference, found[name])
             variants[name]["verdict"] = judgements[name].to_dict(name, REFERENCE)
     return {
         "reference": REFERENCE,
@@ -164,35 +164,61 @@ def _data_of(run: RunFolder | None) -> str:
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """answers: (n, classes) bool, which labels are answered. confidence: (n,) of the answers."""
+class ModelAnswers:
+    """What a model says, abstaining left out.
+
+    Args:
+        answers: (n, classes) bool, which labels are answered.
+        confidence: (n,) of the answers.
+    """
 
     answers: NDArray[np.bool_]
     confidence: NDArray[np.float64]
 
     @classmethod
-    def of(cls, classifier: Classifier, scores: NDArray[np.float32]) -> _Answers:
+    def of(cls, classifier: Classifier, scores: NDArray[np.float32]) -> ModelAnswers:
+        """Return what a model answers with its scores (n, classes)."""
         rule = classifier.rule
         probabilities = rule.probabilities(scores)
         answers = rule.chosen(probabilities)
         return cls(answers, rule.certainties(probabilities, answers).min(-1))
 
 
-def _flipped(
-    judged: JudgedImages, labels: tuple[str, ...], reference: _Answers, found: _Answers
+def flipped_images(
+    judged: JudgedImages,
+    labels: tuple[str, ...],
+    reference: ModelAnswers,
+    found: ModelAnswers,
+    *,
+    name: str = REFERENCE,
 ) -> list[dict[str, Any]]:
-    """Return the images with another answer; a score is the answer's confidence."""
-    texts = {
-        name: judged.dataset.task.texts(one.answers, labels) for name, one in (("float32", reference), ("this", found))
-    }
+    """Return the images with another answer (JSON types); a score is the answer's confidence.
+
+    Args:
+        judged: n images.
+        labels: in the order of the columns.
+        reference: what the reference says of them.
+        found: what the other model says.
+        name: key of the reference's answer.
+    """
+    before, after = (_texts(judged, labels, one) for one in (reference, found))
     return [
         {
             "file": judged.dataset.samples[row].file,
             "class": judged.truth[row],
-            "float32": texts["float32"][row],
-            "this": texts["this"][row],
-            "float32_score": round(float(reference.confidence[row]), 4),
+            name: before[row],
+            "this": after[row],
+            f"{name}_score": round(float(reference.confidence[row]), 4),
             "this_score": round(float(found.confidence[row]), 4),
         }
         for row in np.flatnonzero((reference.answers != found.answers).any(1))
     ]
+
+
+def _texts(judged: JudgedImages, labels: tuple[str, ...], found: ModelAnswers) -> list[str]:
+    """Return the answers as text; one beside all of these labels, of a model that has more, has none."""
+    task, texts = judged.dataset.task, [""] * len(found.answers)
+    named = np.flatnonzero(found.answers.any(1) | (not task.exclusive))
+    for row, text in zip(named, task.texts(found.answers[named], labels), strict=True):
+        texts[row] = text
+    return texts

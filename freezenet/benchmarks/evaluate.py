@@ -88,7 +88,7 @@ def judged_images(
     rows = run.read_splits()
     hashes = _hashes(dataset.paths)
     if everything:
-        return JudgedImages(dataset, "all", _took_part(hashes, rows))
+        return JudgedImages(dataset, "all", _known_part(hashes, run))
     test = [row for row in rows if row["split"] == "test"]
     if not test:
         raise DataError(
@@ -101,7 +101,28 @@ def judged_images(
             f"The data that the model was trained on is required. Got: {data} with {len(found)} of the {len(test)} test "
             f"images of {run.folder}, compared by content; freezenet evaluate --all takes all images of other data."
         )
-    return JudgedImages(dataset.only(found), "test", _took_part([hashes[number] for number in found], rows))
+    return JudgedImages(dataset.only(found), "test", _known_part([hashes[number] for number in found], run))
+
+
+def other_judged_images(
+    data: str | Path, run: RunFolder | None, *, task: str = MultiClass.name, everything: bool = False
+) -> tuple[int, JudgedImages]:
+    """Return how many images DATA has, and those that a model is judged on of which no RUN folder need be known.
+
+    With a run they are those of `judged_images`. Without, they are the test split that DATA itself names, or else all of DATA.
+    """
+    # What is said about DATA is said once.
+    dataset = load(data, task, least_classes=1, say=run is None and not everything)
+    if run is not None or everything:
+        return len(dataset.samples), judged_images(data, run, task=task, everything=everything)
+    test = [number for number, sample in enumerate(dataset.samples) if sample.split == "test"]
+    judged = JudgedImages(dataset.only(test), "test") if test else JudgedImages(dataset, "all")
+    return len(dataset.samples), judged
+
+
+def part_taken(dataset: Dataset, run: RunFolder) -> dict[str, int] | None:
+    """Return how many images of a data set are, by content, in each split of a run; see `JudgedImages`."""
+    return _known_part(_hashes(dataset.paths), run)
 
 
 def _hashes(paths: Sequence[Path]) -> list[str]:
@@ -133,6 +154,11 @@ def _matched(rows: Sequence[dict[str, str]], dataset: Dataset, hashes: Sequence[
     return found
 
 
+def _known_part(hashes: Sequence[str], run: RunFolder) -> dict[str, int] | None:
+    """Return in which splits the images are; None where the network came from another maker, whose training nobody here saw."""
+    return None if "adopted" in run.read_manifest() else _took_part(hashes, run.read_splits())
+
+
 def _took_part(hashes: Sequence[str], rows: Sequence[dict[str, str]]) -> dict[str, int]:
     contents = {name: {row["sha256"] for row in rows if row["split"] == name} for name in SPLITS}
     counts = Counter(name for digest in hashes for name, known in contents.items() if digest in known)
@@ -148,8 +174,8 @@ def took_part_sentence(images: int, took_part: dict[str, int] | None) -> str:
     """
     if took_part is None:
         return (
-            "Whether any of these images took part in the training is not known: no RUN folder of the model lies beside "
-            "it; pass --run RUN."
+            "Whether any of these images took part in the training is not known: no RUN folder that knows it lies beside the "
+            "model; pass --run RUN."
         )
     seen = {name: took_part[name] for name in ("train", "validation") if took_part[name]}
     parts = ", ".join(f"{count} in the {name} split" for name, count in seen.items())

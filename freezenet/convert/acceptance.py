@@ -275,16 +275,18 @@ def _decided(variant: Variant, verdict: Verdict, losses: list[_Loss]) -> Verdict
 
 
 def _wrong_input(interpreter: Interpreter, spec: PreprocessSpec) -> str | None:
-    """Say so where a uint8 input tensor does not mean the raw pixel."""
+    """Say so where an integer input tensor does not mean the raw pixel."""
     one = interpreter.inputs[0]
-    if one["dtype"] != np.uint8:
+    if one["dtype"] not in (np.uint8, np.int8):
         return None
     scale, zero_point = one["quantization"]
+    # An int8 is the pixel less 128.
+    zero_point += 0 if one["dtype"] == np.uint8 else 128
     if abs(scale * spec.std - 1) < 0.01 and abs(zero_point - spec.mean) < 1:
         return None
     low, high = (scale * (pixel - zero_point) for pixel in (0, 255))
     wanted = [(pixel - spec.mean) / spec.std for pixel in (0, 255)]
     return (
-        f"its uint8 input stands for values from {low:.3g} to {high:.3g} where the training had "
+        f"its {np.dtype(one['dtype']).name} input stands for values from {low:.3g} to {high:.3g} where the training had "
         f"{wanted[0]:.3g} to {wanted[1]:.3g}"
     )

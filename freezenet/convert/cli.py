@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import click
 
+from freezenet.convert.foreign.options import foreign_options
 from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
-from freezenet.convert.variants import DEFAULT_VARIANTS, VARIANTS, known_profiles, known_variants
+from freezenet.convert.variants import DEFAULT_VARIANTS, ENDS, VARIANTS, known_profiles, known_variants
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.settings import Settings
 from freezenet.train.options import overwrite_option
@@ -56,7 +58,7 @@ no_acceptance_option = click.option(
 
 
 @click.command(epilog="\b\n" + "\n".join(f"{one.name + ':':<10}{one.summary}" for one in VARIANTS.values()))
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), metavar="RUN|MODEL.keras")
 @click.option("--out", required=True, type=click.Path(path_type=Path), metavar="MODELS", help="Folder for the models.")
 @variants_option
 @click.option(
@@ -67,10 +69,21 @@ no_acceptance_option = click.option(
     help="edge: scores, class activation map, and the features that the OOD gate reads; for phones, too. app: scores "
     "only, for clients such as MediaPipe that can take one output only: no OOD gate in this file. Or edge,app.",
 )
+@click.option(
+    "--io",
+    type=click.Choice(ENDS),
+    default=ENDS[0],
+    show_default=True,
+    help="What int8, int8-qat and mixed take and give. pixels: uint8 in, float32 out. uint8, int8: the same integers in and out, "
+    "for accelerators and microcontrollers. float32: for clients made for float files. The other variants have float32.",
+)
 @calibration_option
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Where DATA lies now, if it was moved after the training."
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Where DATA lies now, if it was moved after the training; for MODEL.keras the DATA to convert and judge it with.",
 )
+@foreign_options(several=False)
 @limits_option
 @no_acceptance_option
 @click.option(
@@ -85,8 +98,11 @@ no_acceptance_option = click.option(
 )
 @overwrite_option
 @click.option("--json", "as_json", is_flag=True, help="Write conversion.json to stdout.")
-def convert(run, out, variants, profile, limits, training, as_json, **others) -> None:
+def convert(run, out, preprocess, labels, variants, profile, limits, training, as_json, **others) -> None:
     """Convert a trained RUN to .tflite files, each compared with the Keras model before it gets its name.
+
+    Or a Keras classifier of another maker, MODEL.keras, with --data, --preprocess and --labels: its split, temperature, abstention and OOD
+    gate are made of DATA and kept in the folder OUT-run, a RUN like any other.
 
     Exit code 3: a variant was shown to lose more than is allowed and was kept back as <variant>.tflite.refused; the others
     are written. If there are too few validation images to tell, the file is written and the verdict says so.
@@ -106,6 +122,12 @@ def convert(run, out, variants, profile, limits, training, as_json, **others) ->
         qat=changed(QatSettings(), training),
         **others,
     )
+    if run.is_file():
+        run, options = _adopted(run, out, preprocess, labels, options)
+    elif preprocess or labels:
+        raise SettingError(
+            f"A Keras model is required by --preprocess and --labels. Got: {run}, a RUN folder, which says it itself; leave them out."
+        )
     result = write(run, out, options=options)
     if as_json:
         click.echo(json.dumps(result))
@@ -118,6 +140,25 @@ def convert(run, out, variants, profile, limits, training, as_json, **others) ->
     if sentence := for_phone(ModelsFolder(out), result):
         logger.info(sentence)
     refuse(result)
+
+
+def _adopted(
+    model: Path, out: Path, preprocess: str | None, labels: str | None, options: ConvertOptions
+) -> tuple[Path, ConvertOptions]:
+    """Make a RUN folder beside OUT of a Keras model; return it, and the options for it."""
+    from freezenet.convert.folder import ModelsFolder
+    from freezenet.convert.foreign.adopt import adopt
+    from freezenet.convert.foreign.asked import Asked
+    from freezenet.train.files import check_output
+
+    if options.data is None:
+        raise SettingError(
+            f"DATA is required, to calibrate and judge a model of another maker. Got: {model.name} alone; pass --data DATA."
+        )
+    check_output(out, ModelsFolder.FINISHED, options.overwrite)
+    run = out.absolute().with_name(f"{out.absolute().name}-run")
+    adopt(model, options.data, run, Asked.read(preprocess, labels), overwrite=options.overwrite)
+    return run, replace(options, data=None)
 
 
 @click.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import islice
+from typing import Any
 
 import keras
 import numpy as np
@@ -30,6 +31,14 @@ _ROUNDING_BATCH = 16
 #: Calibration images that the operators' noise is measured on.
 SENSITIVITY_IMAGES = 32
 
+#: Layers of the networks of our backbones, whose kernels are rounded and whose ranges are measured here.
+_L = keras.layers
+_KNOWN = frozenset({
+    _L.InputLayer, _L.Conv2D, _L.DepthwiseConv2D, _L.Dense, _L.BatchNormalization, _L.ReLU, _L.Activation, _L.ZeroPadding2D, _L.Add,
+    _L.Multiply, _L.Concatenate, _L.Reshape, _L.Flatten, _L.Dropout, _L.Identity, _L.MaxPooling2D, _L.AveragePooling2D,
+    _L.GlobalAveragePooling2D, _L.GlobalMaxPooling2D, _L.Rescaling,
+})  # fmt: skip
+
 Representative = Callable[[], Iterator[list[NDArray[np.float32]]]]
 
 
@@ -44,6 +53,8 @@ class Converter:
         """Keep both; nothing is computed yet."""
         self.model = model
         self._representative = representative
+        #: Whether all of the network is of layers that this project quantizes itself; else TensorFlow does.
+        self.quantizes = all(map(_is_known, model.operations))
 
     def to_tflite(self, variant: Variant) -> bytes:
         """Return the bytes of a variant, with the outputs of the network in its order and under its names."""
@@ -57,6 +68,8 @@ class Converter:
     def to_mixed(self, passes: Callable[[bytes], bool]) -> tuple[bytes, tuple[str, ...]]:
         """Return the integer file with the fewest outputs in float that passes, and the names of its float operators' outputs."""
 
+        self.require_known("mixed")
+
         def ordered(content: bytes) -> bytes:
             return keep_outputs(content, self.model.output_names)
 
@@ -66,10 +79,17 @@ class Converter:
         return ordered(content), floats
 
     def _written(self, variant: Variant) -> bytes:
-        if variant.name == "int8":
+        if variant.name == "int8" and self.quantizes:
             return to_integer(self._corrected_float32, self.ranges)
-        network = self.model if variant.arithmetic == "float" else self.rounded
+        network = self.model if variant.arithmetic == "float" or not self.quantizes else self.rounded
         return _converted(network, variant, self._representative)
+
+    def require_known(self, variant: str) -> None:
+        """Raise UnsupportedError where the network has layers that only TensorFlow's converter knows."""
+        if not self.quantizes:
+            raise UnsupportedError(
+                f"A network of layers that freezenet itself quantizes is required by {variant}. Got: others; leave out this variant."
+            )
 
     @cached_property
     def rounded(self) -> keras.Model:
@@ -117,6 +137,12 @@ class Converter:
             yield np.concatenate([image for (image,) in batch])
 
 
+def _is_known(layer: Any) -> bool:
+    """Whether a layer is one whose kernel is rounded here; one that stands in two places, or a kernel in groups or with holes, is not."""
+    whole = getattr(layer, "groups", 1) == 1 and set(getattr(layer, "dilation_rate", (1,))) == {1}
+    return type(layer) in _KNOWN and len(layer._inbound_nodes) == 1 and whole
+
+
 def to_float32(model: keras.Model) -> bytes:
     """Return the float .tflite of any flat network, its outputs named after their layers, in no certain order."""
     return _converted(model, VARIANTS["float32"])
@@ -134,6 +160,10 @@ def _converted(model: keras.Model, variant: Variant, representative: Representat
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if variant.name == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if variant.name == "int8":
+        converter.representative_dataset = representative
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.float32
     if variant.name == "int16x8":
         converter.representative_dataset = representative
         converter.target_spec.supported_ops = [

@@ -23,9 +23,10 @@ from freezenet.convert.ood import FileGates
 from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
+from freezenet.convert.ptq.ends import with_ends
 from freezenet.convert.qat.variant import QuantizedTraining
 from freezenet.convert.scores import StoredScores, score_images
-from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant
+from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant, input_of
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError, RefusedError, require_type
 from freezenet.edge_runtime.files import write_bytes
@@ -175,6 +176,7 @@ class _Writer:
             "calibration images": content["calibration"] == calibrated_on(variant, self.calibration),
             "limits of acceptance": verdict.get("limits") == asdict(self.options.limits)
             and not (self.options.acceptance and verdict["refused"]),
+            "ends": not variant.takes_pixels or content["input"]["dtype"] == input_of(self.options.io),
             "settings of int8-qat": quantized is None or quantized["settings"] == asdict(self.training.settings),
         }
         if not all(same.values()):
@@ -187,13 +189,16 @@ class _Writer:
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""
         if variant.name == "int8-qat":
+            self.converter.require_known(variant.name)
             content, manifest = self.training.to_tflite(self.converter)
-            return content, {"quantized_training": manifest}
+            return with_ends(content, self.options.io), {"quantized_training": manifest}
         if variant.name == "mixed":
             content, floats = self.converter.to_mixed(lambda one: not judged(one).refused)
             logger.info(f"mixed: {len(floats)} operators in float{'' if floats else ', so it is int8'}")
-            return content, {"float_operators": list(floats)}
-        return self.converter.to_tflite(variant), {}
+            return with_ends(content, self.options.io), {"float_operators": list(floats)}
+        content = self.converter.to_tflite(variant)
+        made = {} if self.converter.quantizes else {"converter": "TensorFlow"}
+        return (with_ends(content, self.options.io) if variant.takes_pixels else content), made
 
     def _packed(
         self,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from freezenet.convert.variants import DEFAULT_VARIANTS, known_profiles, known_variants
+from freezenet.convert.variants import DEFAULT_VARIANTS, ENDS, known_profiles, known_variants
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.settings import Settings, setting
 from freezenet.train.recipes.files import parsed_setting
@@ -78,6 +78,7 @@ class ConvertOptions(Settings):
     Args:
         variants: names, see `freezenet.convert.variants`.
         profiles: "edge", "app" or both, see `freezenet.convert.variants`.
+        io: what goes into int8, int8-qat and mixed and comes out, see `freezenet.convert.ptq.ends`.
         calibration_images: about how many training images the integer ranges are measured on.
         data: where DATA lies now, if it was moved after the training.
         limits: what a variant may lose.
@@ -89,6 +90,7 @@ class ConvertOptions(Settings):
 
     variants: tuple[str, ...] = setting(DEFAULT_VARIANTS, convert=lambda names: known_variants(_text(names)))
     profiles: tuple[str, ...] = setting(("edge",), convert=lambda names: known_profiles(_text(names)))
+    io: str = setting(ENDS[0], choices=ENDS)
     calibration_images: int = setting(100, low=1)
     data: Path | None = setting(None, convert=Path, expected="a path")
     limits: AcceptanceLimits = AcceptanceLimits()

@@ -10,7 +10,7 @@ PREFERRED = ("int8", "int8-qat", "mixed", "float16", "float32")
 
 
 def for_phone(folder: ModelsFolder, conversion: Conversion) -> str | None:
-    """Return the sentence that names the file for a phone, or None where no variant is for one.
+    """Return the sentence that names the file for a phone, or None where no variant is for one, such as with integer ends.
 
     Args:
         folder: where the files lie.
@@ -22,7 +22,10 @@ def for_phone(folder: ModelsFolder, conversion: Conversion) -> str | None:
         return None
     profiles = variants[name]["profiles"]
     path = folder.path / profiles.get("edge", variants[name])["file"]  # type: ignore[typeddict-item]
-    if "gate" in ModelCard.read(path).content:
+    content = ModelCard.read(path).content
+    if "output" in content:
+        return None
+    if "gate" in content:
         return f"for a phone: {path} (with the OOD gate, which refuses what is no chest X-ray)"
     if "edge" in profiles:
         return f"for a phone: {path} (no OOD gate in this file: the run has none)"

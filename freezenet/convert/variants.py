@@ -18,11 +18,19 @@ class UnsupportedError(FreezenetError):
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to write the model. arithmetic: "float" or "integer", of the operators inside."""
+    """A way to write the model.
+
+    Args:
+        name: of the variant and of its files.
+        summary: what it is, for people.
+        arithmetic: "float" or "integer", of the operators inside.
+        takes_pixels: whether it is one whose ends `--io` chooses.
+    """
 
     name: str
     summary: str
     arithmetic: str
+    takes_pixels: bool = False
 
 
 VARIANTS = {
@@ -31,20 +39,30 @@ VARIANTS = {
         Variant("float32", "float weights and arithmetic; float32 in, float32 out", "float"),
         Variant("float16", "weights stored as float16, arithmetic in float; float32 in, float32 out", "float"),
         Variant("dynamic", "int8 weights, activations quantized on the fly; float32 in, float32 out", "integer"),
-        Variant("int8", "full integer inside, post-training; raw uint8 pixels in, float32 scores out", "integer"),
-        Variant("int8-qat", "int8, its weights trained on with the rounding inside; uint8 in, float32 out", "integer"),
+        Variant("int8", "full integer inside, post-training; raw uint8 pixels in, float32 scores out", "integer", True),
+        Variant(
+            "int8-qat", "int8, its weights trained on with the rounding inside; uint8 in, float32 out", "integer", True
+        ),
         Variant(
             "mixed",
             "int8, but for the fewest operators in float with which it is accepted; uint8 in, float32 out",
             "integer",
+            True,
         ),
         Variant("int16x8", "int8 weights, int16 activations; float32 in, float32 out", "integer"),
     )
 }
 #: What is written unless others are asked for: the rest takes longer and is for those whom `int8` does not satisfy.
 DEFAULT_VARIANTS = ("float32", "float16", "dynamic", "int8")
+#: Ends of the files that have integers inside and take pixels (`freezenet.convert.ptq.ends`); the first unless others are asked for.
+ENDS = ("pixels", "uint8", "int8", "float32")
 #: Profile -> its outputs in file order; the scores come first in every profile.
 PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
+
+
+def input_of(ends: str) -> str:
+    """Return the type of the input that goes with ends, e.g. "uint8" for "pixels"."""
+    return "uint8" if ends == ENDS[0] else ends
 
 
 def known_variants(text: str) -> tuple[str, ...]:

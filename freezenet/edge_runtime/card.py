@@ -125,7 +125,7 @@ class CardContent(TypedDict, total=False):
     """`card.json`, in the order in which it is written.
 
     A reader must find card_version, variant, labels and preprocess; "gate" is the OOD gate's (`freezenet.edge_runtime.ood`),
-    "task", "thresholds" and "confidence" are those of `freezenet.edge_runtime.decision`; "reference" counts what the file reads in its
+    "output" stands in files whose outputs are integers. "task", "thresholds" and "confidence" are those of `freezenet.edge_runtime.decision`; "reference" counts what the file reads in its
     validation images, for the drift of an archive, and is missing in files of an earlier version.
     """
 
@@ -137,6 +137,7 @@ class CardContent(TypedDict, total=False):
     labels: list[str]
     preprocess: dict[str, Any]
     input: dict[str, str]
+    output: dict[str, str]
     task: str
     thresholds: dict[str, float]
     confidence: dict[str, Any]

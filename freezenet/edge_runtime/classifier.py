@@ -107,12 +107,11 @@ class Classifier:
         self.file = model if isinstance(model, ModelFile) else ModelFile.read(model)
         self.path = self.file.path
         self.trust_tags, self._accept_changed = trust_tags, accept_changed
-        self.card = ModelCard.read(self.file)
+        self.card = self._read_card()
         self.rule = DecisionRule.from_card(self.card)
         check_network(self.file, self.card, runtime, accept_changed)
-        self.interpreter = Interpreter(self.file.content, threads=threads, runtime=runtime)
-        check_tensors(self.card, self.rule, self.interpreter, self.path.name)
-        self._input_dtype = self.interpreter.inputs[0]["dtype"]
+        self.interpreter = Interpreter(self.file.content, threads=threads, runtime=runtime, shape=self._open_shape())
+        self._check_tensors()
         self._outputs = {name: number for number, name in enumerate(self.card.outputs)}
 
     def another(self) -> Classifier:
@@ -185,9 +184,9 @@ class Classifier:
             gray = spec.decode(image, self.trust_tags)
         decoded = time.perf_counter()
         pixels = spec.resized(gray)
-        tensor = spec.network_input(pixels, self._input_dtype)
+        tensor = self._tensor(pixels)
         preprocessed = time.perf_counter()
-        outputs = self.interpreter.invoke(tensor)
+        outputs = self._invoke(tensor)
         decision = self._decided(pixels, outputs)
         answered = time.perf_counter()
         timings = {
@@ -215,7 +214,7 @@ class Classifier:
 
     def decide(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Decision]:
         """Return the scores (classes,) and the decision for already preprocessed pixels (h, w) uint8."""
-        outputs = self.interpreter.invoke(self.card.preprocess.network_input(pixels, self._input_dtype))
+        outputs = self._invoke(self._tensor(pixels))
         return outputs[0][0], self._decided(pixels, outputs)
 
     def _decided(self, pixels: NDArray[np.uint8], outputs: list[NDArray]) -> Decision:
@@ -226,8 +225,25 @@ class Classifier:
 
     def scores(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return the scores (n, classes) float32 of already preprocessed pixels (n, h, w) uint8."""
-        spec, dtype = self.card.preprocess, self._input_dtype
-        return np.concatenate([self.interpreter.invoke(spec.network_input(image, dtype))[0] for image in pixels])
+        return np.concatenate([self._invoke(self._tensor(image))[0] for image in pixels])
+
+    def _read_card(self) -> ModelCard:
+        return ModelCard.read(self.file)
+
+    def _open_shape(self) -> tuple[int, ...] | None:
+        """Return the shape that the input is to be given; None where the file says it."""
+        return None
+
+    def _check_tensors(self) -> None:
+        check_tensors(self.card, self.rule, self.interpreter, self.path.name)
+
+    def _tensor(self, pixels: NDArray[np.uint8]) -> NDArray:
+        """Return the input of the network for the pixels (h, w) of one image."""
+        return self.card.preprocess.network_input(pixels, self.interpreter.inputs[0]["dtype"])
+
+    def _invoke(self, tensor: NDArray) -> list[NDArray]:
+        """Return the outputs in the order of the card, scores (1, classes) first."""
+        return self.interpreter.invoke(tensor)
 
 
 def _loaded(file: ModelFile, threads: int, runtime: str, trust_tags: bool, accept_changed: bool) -> Classifier:

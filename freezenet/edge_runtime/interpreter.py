@@ -33,6 +33,7 @@ class Interpreter:
         model: Path of a .tflite file, which is read once, or its bytes, which several interpreters may share.
         threads: CPU threads of one inference; more than one can be slower on a busy machine, so measure.
         runtime: A key of RUNTIMES, or None for the first that is installed.
+        shape: Of the input, for a model that leaves sides of it open.
 
     Raises:
         MissingExtraError: No runtime is installed, or it cannot start.
@@ -40,7 +41,14 @@ class Interpreter:
         SettingError: There is no such runtime, or no thread.
     """
 
-    def __init__(self, model: str | Path | bytes, threads: int = 1, *, runtime: str | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | bytes,
+        threads: int = 1,
+        *,
+        runtime: str | None = None,
+        shape: tuple[int, ...] | None = None,
+    ) -> None:
         """Load the model and allocate its tensors."""
         require_type("threads", threads, int)
         if not 1 <= threads <= MOST_THREADS:
@@ -58,6 +66,8 @@ class Interpreter:
             # XNNPACK greets each model on stderr; what is wrong with one is said by an exception.
             with without_chatter():
                 self._engine = engine(num_threads=threads, model_content=self._content)
+                if shape is not None:
+                    self._engine.resize_tensor_input(self._engine.get_input_details()[0]["index"], shape)
                 self._engine.allocate_tensors()
         except (SystemError, AttributeError, ImportError) as error:
             raise MissingExtraError(_start_failure(self.runtime, error)) from None
@@ -78,6 +88,7 @@ class Interpreter:
     def invoke(self, tensor: NDArray) -> list[NDArray]:
         """Run one input tensor of the model's shape and dtype; return copies of all outputs, in model order.
 
+        Integer outputs with a scale are returned as the float32 numbers that they stand for, scale * (integer - zero_point).
         ModelError where the network cannot be computed, as a damaged one cannot.
         """
         try:
@@ -88,7 +99,7 @@ class Interpreter:
                 f"A network that can be computed for an input of {' x '.join(map(str, tensor.shape))} is required. "
                 f"Got: {one_line(error, 200)} (a damaged file, or another input than the model's)."
             ) from None
-        return [self._engine.get_tensor(output["index"]) for output in self.outputs]
+        return [dequantized(self._engine.get_tensor(output["index"]), output) for output in self.outputs]
 
     def again(self) -> None:
         """Run once more on the tensor that was given last and copy nothing, for who measures time."""
@@ -108,6 +119,19 @@ class Interpreter:
     def operators(self) -> list[dict[str, Any]]:
         """Return a dictionary for each operator of the model, with its name under "op_name"."""
         return self._engine._get_ops_details()  # the runtimes offer no public way
+
+
+def dequantized(tensor: NDArray, details: dict[str, Any]) -> NDArray:
+    """Return the float32 numbers that an integer tensor stands for; one without a scale as it is.
+
+    Args:
+        tensor: Of the network.
+        details: What the runtime says about it: "quantization" is (scale, zero_point).
+    """
+    scale, zero_point = details["quantization"]
+    if not scale or tensor.dtype.kind not in "iu":
+        return tensor
+    return (tensor.astype(np.int32) - np.int32(zero_point)).astype(np.float32) * np.float32(scale)
 
 
 def installed_runtime() -> str:

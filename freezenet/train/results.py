@@ -57,8 +57,12 @@ def write_results(
     recipe: Recipe,
     manifest: Manifest,
     negatives: Negatives | None = None,
+    ood: bool = True,
 ) -> Metrics:
-    """Write model, history, predictions, decision and, last, the figures of a run, which are returned."""
+    """Write model, history, predictions, decision and, last, the figures of a run, which are returned.
+
+    ood: fit an OOD gate; False for a network without pooled features that it could read.
+    """
     task, labels, truth, patients = data.dataset.task, data.labels, data.truth, data.patients
     write_network(run, trained)
     scores = predict(trained.model, data.images.pixels, recipe.preprocess, features=trained.fitted.features)
@@ -66,7 +70,7 @@ def write_results(
     chosen = ChosenRule.fit(recipe, labels, scores[validation], truth[validation])
     answers = chosen.rule.answers(scores)
     write_predictions(run, data, [sample.split for sample in data.dataset.samples], answers, scores)
-    decision, decided = _decide(trained, scores, data, recipe, chosen, negatives)
+    decision, decided = _decide(trained, scores, data, recipe, chosen, negatives, ood)
     write_json(run.decision_file, decision)
     figures = {
         split: task.evaluate(truth[rows], answers[rows], labels, patients[rows].tolist())
@@ -111,7 +115,9 @@ def write_network(run: RunFolder, trained: Trained) -> None:
     """Write the model and its history."""
     history = trained.fitted.history
     write_atomically(run.model_file, trained.model.save)
-    write_csv(run.history_file, list(history[0]), [list(epoch.values()) for epoch in history])
+    # A network that was not trained here has none.
+    if history:
+        write_csv(run.history_file, list(history[0]), [list(epoch.values()) for epoch in history])
 
 
 def finish(run: RunFolder, metrics: Metrics) -> None:
@@ -144,9 +150,21 @@ def _decide(
     recipe: Recipe,
     chosen: ChosenRule,
     negatives: Negatives | None,
+    ood: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what decision.json holds, chosen on the validation split, and the figures of it, measured on the test split."""
     train, validation, test = (data.rows(split) for split in SPLITS)
+    names = data.patients[test].tolist()
+    decision = chosen.to_dict()
+    figures: dict[str, Any] = {
+        "confidence": {
+            **decision["confidence"],
+            "sources": images_by_source(data, validation),
+            "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names),
+        }
+    }
+    if not ood:
+        return decision, figures
     model = trained.model
     features = backbone_features(model, data.images.pixels, recipe.preprocess, cached=trained.fitted.features)
     versions = version_features(model, data.images, recipe=recipe, cache=trained.cache)
@@ -158,15 +176,12 @@ def _decide(
         taught = np.concatenate([others[half], changed.of(half)])
     fitted, judged = (np.concatenate([features[rows], versions.of(rows)]) for rows in (train, validation))
     gate = choose_ood_gate(fitted, judged, taught)
-    names = data.patients[test].tolist()
-    decision = {**chosen.to_dict(), "gate": ood_to_dict(gate)}
-    figures = {
-        "confidence": {
-            **decision["confidence"], "sources": images_by_source(data, validation), "test": measure_confidence([(chosen.rule, scores[test], data.truth[test])], names)
-        },
-        "gate": measure_ood_gate(
-            gate, validation=features[validation], test=features[test], patients=names, negatives=held_out,
-            versions=versions.of(test),
-        ),
-    }  # fmt: skip
-    return decision, figures
+    figures["gate"] = measure_ood_gate(
+        gate,
+        validation=features[validation],
+        test=features[test],
+        patients=names,
+        negatives=held_out,
+        versions=versions.of(test),
+    )
+    return {**decision, "gate": ood_to_dict(gate)}, figures

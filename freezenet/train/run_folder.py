@@ -22,7 +22,7 @@ from freezenet.train.files import read_json
 class Manifest(TypedDict, total=False):
     """What run.json holds: what a run was made of. The keys on `not_cxr` are there where negatives were given.
 
-    `final` is there for a run on all images: the cross-validation that it rests on, its recipe there, and whether it learns from it.
+    `adopted` is there for a network of another maker: its file, digest and what was said of it. `final` is there for a run on all images: the cross-validation that it rests on, its recipe there, and whether it learns from it.
     """
 
     data: str
@@ -37,6 +37,7 @@ class Manifest(TypedDict, total=False):
     not_cxr: str
     not_cxr_sha256: str
     final: dict[str, Any]
+    adopted: dict[str, Any]
 
 
 class Metrics(TypedDict, total=False):

@@ -73,6 +73,11 @@ def export_app(
             f"A model with an OOD gate is required for a phone. Got: {model.name} without one, which names a class for any "
             "picture; take the file that `freezenet convert` names for a phone, or pass --without-ood-gate."
         )
+    if "output" in card.content or card.content.get("input", {}).get("dtype") not in ("uint8", "float32"):
+        raise ModelError(
+            f"A model that takes uint8 pixels or float32 and gives float32 is required by the apps. Got: {model.name} with integer ends; "
+            "convert it with --io pixels."
+        )
     carried = {
         MODEL: file.content,
         CARD_FILE: file.associated(CARD_FILE),

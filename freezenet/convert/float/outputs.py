@@ -19,9 +19,12 @@ def with_outputs(model: keras.Model) -> keras.Model:
     and softmax (Zhou et al., Learning Deep Features for Discriminative Localization, CVPR 2016); a 1x1 convolution with the
     classifier's kernel. features (1, channels): the mean of the frozen backbone's last tensor, for the OOD gate, which asks whether
     an image is a chest X-ray at all; of the last feature map where nothing is frozen.
-    A classifier that does not stand directly on the pooled maps has no map of this kind, so there is no cam.
+    A classifier that does not stand directly on the pooled maps has no map of this kind, so there is no cam. A network of another maker
+    without a layer "pool" has scores alone.
     """
     outputs = [model.output]
+    if "pool" not in [layer.name for layer in model.layers]:
+        return keras.Model(model.input, outputs, name=model.name)
     if _reads_pooled(model):
         cam = keras.layers.Conv2D(model.output.shape[-1], 1, use_bias=False, name="cam")
         outputs.append(cam(model.get_layer("pool").input))

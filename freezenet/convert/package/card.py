@@ -33,8 +33,16 @@ NOTICE = (
     "go together, a high figure may mean that the source was recognized."
 )
 
+#: What the input holds, where it is no normalized number.
+_MEANINGS = {"uint8": "raw gray pixels 0..255", "int8": "raw gray pixels 0..255, less 128"}
+
 #: What a file says in addition that cannot tell a chest X-ray from other pictures.
 NO_OOD_GATE = "No OOD gate in this file: it also names a class for a picture that is no chest X-ray."
+
+#: What it says where the network came from another maker.
+ADOPTED = (
+    "The network was not trained by freezenet: whether its training saw the images that it was tested on is not known."
+)
 
 
 def make_card(
@@ -81,8 +89,9 @@ def make_card(
         "preprocess": spec.to_dict(),
         "input": {
             "dtype": np.dtype(dtype).name,
-            "meaning": "raw gray pixels 0..255" if dtype == np.uint8 else "(pixel - mean) / std",
+            "meaning": _MEANINGS.get(np.dtype(dtype).name, "(pixel - mean) / std"),
         },
+        **_output(interpreter),
         **run.decision,
         "trained_on": trained_on(run),
         "calibration": calibrated_on(variant, calibration),
@@ -93,7 +102,17 @@ def make_card(
     }
     if card["sources"]["elsewhere"]:
         card["notice"] = f"{NOTICE} {card['sources']['elsewhere']}"
+    if "adopted" in run.manifest:
+        card["notice"] = f"{card['notice']} {ADOPTED}"
     return cast(CardContent, card)
+
+
+def _output(interpreter: Interpreter) -> dict[str, Any]:
+    """Return the card's `output` of a file whose outputs are integers, nothing for the others: no reader of an older version may miss it."""
+    dtype = np.dtype(interpreter.outputs[0]["dtype"])
+    if dtype == np.float32:
+        return {}
+    return {"output": {"dtype": dtype.name, "meaning": "scale * (integer - zero_point), both of the tensor"}}
 
 
 def card_with_outputs(card: CardContent, outputs: Sequence[str]) -> CardContent:

@@ -49,6 +49,23 @@ def to_gray(image: NDArray) -> NDArray[np.uint8]:
     return image if image.dtype == np.uint8 else scaled(image, depth)
 
 
+def to_color(image: NDArray) -> NDArray[np.uint8]:
+    """Bring decoded samples without alpha to colours, for models of other makers; depth by the rules of this module.
+
+    Args:
+        image: See `to_gray`.
+
+    Returns:
+        Red, green, blue (h, w, 3) uint8; of a gray image three equal channels.
+    """
+    if image.ndim == 2 or image.shape[2] == 1:
+        return np.asarray(cv2.cvtColor(to_gray(image), cv2.COLOR_GRAY2RGB), np.uint8)
+    to_gray(image[:1, :1])  # refuses samples that are none
+    if image.dtype == np.uint16:
+        image = scaled(np.asarray(image, np.uint16), bit_depth(sample_counts(image)))
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def sample_counts(samples: NDArray) -> NDArray[np.float32]:
     """Return how often each possible sample occurs in an image of any number of channels, uint8 or uint16."""
     possible = 1 << (8 * samples.itemsize)

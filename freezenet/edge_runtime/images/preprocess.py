@@ -75,6 +75,11 @@ class PreprocessSpec:
         """Return the spec as the card's `preprocess` object (JSON types only)."""
         return {**asdict(self), "size": list(self.size)}
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the pixels of one image, (h, w)."""
+        return self.size
+
     def decode(self, image: str | Path | bytes | NDArray, trust_tags: bool = True) -> NDArray[np.uint8]:
         """Read gray values (h, w) uint8 from a path, the bytes of a file, or a decoded array (OpenCV's order).
 
@@ -113,15 +118,18 @@ class PreprocessSpec:
     def network_input(self, pixels: NDArray[np.uint8], dtype: np.dtype | type) -> NDArray:
         """Return the tensor (1, h, w, 3) for a model input of `dtype` from pixels (h, w) uint8.
 
-        float32: normalized. uint8: the raw pixels; the model's own input scale does the rest, so that no client rounds.
+        float32: normalized. uint8: the raw pixels; the model's own input scale does the rest, so that no client rounds. int8: the
+        raw pixels less 128.
         """
         import cv2
 
-        if np.dtype(dtype) == np.uint8:
-            return cv2.merge((pixels, pixels, pixels))[None]
+        if np.dtype(dtype) in (np.uint8, np.int8):
+            # Less 128 is the highest bit turned.
+            raw = pixels if np.dtype(dtype) == np.uint8 else pixels ^ np.uint8(128)
+            return cv2.merge((raw, raw, raw))[None].view(dtype)
         if np.dtype(dtype) == np.float32:
             return self.normalized(pixels)[None]
-        raise ModelError(f"A model with float32 or uint8 input is required. Got: {np.dtype(dtype).name}.")
+        raise ModelError(f"A model with float32, uint8 or int8 input is required. Got: {np.dtype(dtype).name}.")
 
 
 def pixel_hash(pixels: NDArray[np.uint8]) -> str:

@@ -25,7 +25,7 @@ from freezenet.edge_runtime.images.bounds.memory import room
 from freezenet.edge_runtime.images.decoder import decoded
 from freezenet.edge_runtime.images.dicom import read_dicom_here
 from freezenet.edge_runtime.images.dicom.recognition import is_dicom
-from freezenet.edge_runtime.images.gray import on_black, to_gray
+from freezenet.edge_runtime.images.gray import on_black, to_color, to_gray
 from freezenet.edge_runtime.images.header import (
     JpegFrame,
     channels,
@@ -85,8 +85,28 @@ def read_gray(
         return gray_apart(data, heavy.cost, shrink_to, trust_tags=trust_tags)
 
 
-def read_here(data: bytes, shrink_to: tuple[int, int] | None = None, *, trust_tags: bool = True) -> NDArray[np.uint8]:
-    """Read the bytes of an image file without another process; see `read_gray`.
+def read_color(source: str | Path | bytes, *, trust_tags: bool = True) -> NDArray[np.uint8]:
+    """Read an image file as red, green, blue (height, width, 3) uint8; gray images have three equal channels.
+
+    For models of other makers: those of this project read gray values. Args and Raises: See `read_gray`; a file that a thread may
+    not decode is refused, unless it is DICOM, which is gray.
+    """
+    data = source if isinstance(source, bytes) else file_bytes(Path(source))
+    if is_dicom(data):
+        return to_color(read_gray(data, trust_tags=trust_tags))
+    try:
+        return read_here(data, color=True)
+    except HeavyImage:
+        raise DataError(
+            "A smaller image is required to be read in colour. Got: one that could take too long to decode; pass color=gray in "
+            "--preprocess, or save it as a smaller file."
+        ) from None
+
+
+def read_here(
+    data: bytes, shrink_to: tuple[int, int] | None = None, *, trust_tags: bool = True, color: bool = False
+) -> NDArray[np.uint8]:
+    """Read the bytes of an image file without another process; see `read_gray`, and with `color` `read_color`.
 
     Raises:
         HeavyImage: A thread may not decode it, because of what it can cost; nothing was decoded.
@@ -104,18 +124,18 @@ def read_here(data: bytes, shrink_to: tuple[int, int] | None = None, *, trust_ta
     if size is None:
         raise DataError(f"A whole {kind} file is required. Got: one without a size in its header; copy it again.")
     check_size(*size, 1 if kind == "JPEG" else channels(data))
-    image = _SAMPLES[kind](data) if kind != "JPEG" else _jpeg_samples(data, size, shrink_to)
+    image = _SAMPLES[kind](data) if kind != "JPEG" else _jpeg_samples(data, size, shrink_to, color)
     check_size(image.shape[1], image.shape[0])
-    return to_gray(image)
+    return to_color(image) if color else to_gray(image)
 
 
-def _jpeg_samples(data: bytes, size: tuple[int, int], shrink_to: tuple[int, int] | None) -> NDArray:
-    """Decode to luminance, smaller where that is enough; OpenCV applies EXIF orientation."""
+def _jpeg_samples(data: bytes, size: tuple[int, int], shrink_to: tuple[int, int] | None, color: bool) -> NDArray:
+    """Decode to luminance, smaller where that is enough, or to colours; OpenCV applies EXIF orientation."""
     frame = jpeg_frame(data)
     assert frame is not None  # it has a size
     _check_frame(frame)
     cost = check_jpeg(data, frame)
-    flags = cv2.IMREAD_GRAYSCALE
+    flags = cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE
     if shrink_to is not None:
         flags = _REDUCED_GRAY.get(_jpeg_reduction(size, shrink_to), flags)
     with room(cost):

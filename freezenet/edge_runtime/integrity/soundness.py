@@ -20,7 +20,7 @@ import sys
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,14 +83,12 @@ def check_tensors(card: ModelCard, rule: DecisionRule, interpreter: Interpreter,
         raise ModelError(f"A model with one score for each of its {labels} labels is required. Got: {got}.")
     expected = (1, *card.preprocess.size, 3)
     inputs = [(tuple(map(int, one["shape"])), np.dtype(one["dtype"]).name) for one in interpreter.inputs]
-    if len(inputs) != 1 or inputs[0][0] != expected or inputs[0][1] not in ("uint8", "float32"):
+    if len(inputs) != 1 or inputs[0][0] != expected or inputs[0][1] not in ("uint8", "int8", "float32"):
         raise ModelError(
-            f"A model with an input of {' x '.join(map(str, expected))}, uint8 or float32, as its card says, is required. "
+            f"A model with an input of {' x '.join(map(str, expected))}, uint8, int8 or float32, as its card says, is required. "
             f"Got: {name} with {', '.join(f'{chr(32).join(map(str, shape))} {kind}' for shape, kind in inputs) or 'none'}."
         )
-    if len(outputs) != len(places) or any(
-        np.dtype(one["dtype"]) != np.float32 or one["shape"][0] != 1 for one in interpreter.outputs
-    ):
+    if len(outputs) != len(places) or not all(_is_output(card, one) for one in interpreter.outputs):
         raise ModelError(
             f"A model with the outputs {', '.join(card.outputs)} of its card is required. Got: {name} with {len(outputs)} others."
         )
@@ -115,6 +113,17 @@ def check_tensors(card: ModelCard, rule: DecisionRule, interpreter: Interpreter,
                 f"An output {kind} that fits the labels and the OOD gate in the card is required. Got: {name} with one of "
                 f"{' x '.join(map(str, outputs[places[kind]]))}."
             )
+
+
+def _is_output(card: ModelCard, details: dict[str, Any]) -> bool:
+    """Whether an output is for one image, and of the type that the card says; integers need a scale."""
+    kind = card.content.get("output", {}).get("dtype", "float32")
+    dtype, (scale, _) = np.dtype(details["dtype"]).name, details["quantization"]
+    return (
+        details["shape"][0] == 1
+        and dtype == kind
+        and (dtype == "float32" or (dtype in ("uint8", "int8") and scale > 0))
+    )
 
 
 def _try_out(file: ModelFile, runtime: str | None) -> None:

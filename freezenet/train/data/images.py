@@ -47,7 +47,7 @@ class Reading:
     """What reading files gave, in their order.
 
     Args:
-        pixels: (n, h, w) uint8, undefined for a failure.
+        pixels: (n, h, w) uint8, of a model in colour (n, h, w, 3); undefined for a failure.
         hashes: SHA-256 of each file, "" for a failure.
         sizes: (n, 2) width and height as stored, 0 for a failure.
         failures: row -> why the image cannot be read.
@@ -70,7 +70,7 @@ def read_what_can_be_read(
         trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         title: of the progress bar.
     """
-    pixels, sizes = np.empty((len(paths), *spec.size), np.uint8), np.zeros((len(paths), 2), np.int64)
+    pixels, sizes = np.empty((len(paths), *spec.shape), np.uint8), np.zeros((len(paths), 2), np.int64)
     hashes = [""] * len(paths)
     failures: dict[int, str] = {}
 
@@ -80,7 +80,7 @@ def read_what_can_be_read(
             gray = spec.decode(content, trust_tags)
             pixels[row] = spec.resized(gray)
             # A JPEG may have been decoded at a smaller scale.
-            sizes[row] = (image_size(content) if content[:2] == b"\xff\xd8" else None) or gray.shape[::-1]
+            sizes[row] = (image_size(content) if content[:2] == b"\xff\xd8" else None) or gray.shape[1::-1]
             hashes[row] = hashlib.sha256(content).hexdigest()
         except OSError as error:
             failures[row] = str(error.strerror)

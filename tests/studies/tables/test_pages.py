@@ -26,7 +26,7 @@ def test_every_writer_and_every_result_file_is_used():
     files = {path.stem for path in Path(writers.__file__).parent.glob("*_page.py")}
     assert files == set(writers.MODULES)
     known = (
-        "altered", "audit", "clients", "crossval-speed", "dicom-node", "dicom-results", "film", "fuzz",
+        "altered", "audit", "clients", "crossval-speed", "dicom-node", "dicom-results", "film", "foreign", "fuzz",
         "gray-values", "install", "latency", "litert-benchmark", "localize", "losses", "mutations", "ood",
         "out-of-fold", "peers", "phone", "predict", "quantization", "recipes", "screen", "siege", "soak",
         "training-speed", "verdict", "watch-kills",

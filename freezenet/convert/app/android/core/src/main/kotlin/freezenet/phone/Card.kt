@@ -25,6 +25,9 @@ class Card(val content: JSONObject) {
             content.getInt("card_version") == 1 && spec.getInt("version") == 2 &&
                 spec.getString("color") == "gray" && spec.getString("resize") == "area",
         ) { "A card of version 1 with preprocessing of version 2 is required. Got: another; export the app again." }
+        require(content.optJSONObject("input")?.optString("dtype") != "int8" && !content.has("output")) {
+            "A model that takes uint8 or float32 and gives float32 is required. Got: integer ends; convert it with --io pixels."
+        }
         height = spec.getJSONArray("size").getInt(0)
         width = spec.getJSONArray("size").getInt(1)
         mean = spec.getDouble("mean").toFloat()

@@ -1,0 +1,289 @@
+"""A Keras classifier of another maker as a network of the kind that this project converts: flat, our pixels in, scores out by name.
+
+What only trains (dropout, random changes of the image) is left out, models inside the model are dissolved, and the normalization that the
+network expects becomes its first layer. The numbers stay those of the original.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.convert.foreign.asked import Asked
+from freezenet.edge_runtime.errors import ModelError, SettingError, one_line
+from freezenet.train.network.graph import bottlenecks, layer_sources
+from freezenet.train.quiet import quiet
+
+_L = keras.layers
+#: Layers that hand on what they get when nothing is trained.
+_ONLY_IN_TRAINING = (_L.Dropout, _L.SpatialDropout2D, _L.GaussianDropout, _L.GaussianNoise, _L.ActivityRegularization,
+                     _L.RandomFlip, _L.RandomRotation, _L.RandomZoom, _L.RandomTranslation, _L.RandomContrast,
+                     _L.RandomBrightness)  # fmt: skip
+_POOLS = (_L.GlobalAveragePooling2D, _L.GlobalMaxPooling2D)
+#: Names that outputs and parts of our networks have.
+_OURS = frozenset({"image", "pool", "scores", "cam", "features"})
+#: Largest difference of a score, 0..1, to the original; float32 in another order explains it.
+_DIFFERENCE = 1e-3
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Load a .keras or .h5 file; ModelError where it is none, or holds code or layers that are not Keras's own."""
+    if not path.is_file() or not (zipfile.is_zipfile(path) or path.open("rb").read(4) == b"\x89HDF"):
+        raise ModelError(f"A Keras model (.keras or .h5) or a RUN folder is required. Got: {path}, which is neither.")
+    try:
+        with quiet():
+            model = keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises many types
+        raise ModelError(
+            f"A Keras model of Keras's own layers is required, without Lambda layers and classes of its maker. Got: {path.name}: "
+            f"{one_line(error, 200)}."
+        ) from None
+    if (
+        not (_is_graph(model) and model.built)
+        or len(model.inputs) != 1
+        or len(model.outputs) != 1
+        or len(model.input_shape) != 4
+    ):
+        raise ModelError(
+            f"A functional or sequential Keras model with one image in and one output is required. Got: {path.name}, "
+            f"{type(model).__name__} with {len(model.inputs or [])} inputs and {len(model.outputs or [])} outputs."
+        )
+    return model
+
+
+def _is_graph(layer: Any) -> bool:
+    """Whether a layer is a model whose layers can be walked, and not one with code of its own."""
+    return isinstance(layer, keras.Sequential) or (
+        isinstance(layer, keras.Model) and hasattr(layer, "_run_through_graph")
+    )
+
+
+def image_side(model: keras.Model, asked: Asked) -> int:
+    """Return the side of the square image that a model takes, in pixels; SettingError where it is another or not known."""
+    own = tuple(model.input_shape[1:3])
+    size = asked.size if None in own else (int(own[0]), int(own[1]))
+    if size is None:
+        raise SettingError(
+            "The size of the input is required. Got: a model that leaves it open; pass --preprocess size=224."
+        )
+    if asked.size not in (None, size) or size[0] != size[1] or not 32 <= size[0] <= 1024:
+        raise SettingError(
+            f"A square input of 32 to 1024 pixels, the network's own, is required. Got: {' x '.join(map(str, own))} in the network"
+            f"{f', size={asked.size[0]}x{asked.size[1]} in --preprocess' if asked.size else ''}."
+        )
+    return size[0]
+
+
+def our_normalization(asked: Asked) -> tuple[float, float]:
+    """Return mean and std of the pixels that the converted network takes: its own where a uint8 pixel can stand for them."""
+    if asked.mean is None or asked.std is None:
+        raise SettingError(
+            "How pixels become the input of the network is required. Got: nothing that says so; pass --preprocess mean=127.5,std=127.5 for "
+            "values from -1 to 1, mean=0,std=255 for 0 to 1, mean=0,std=1 for a network that takes 0 to 255."
+        )
+    if asked.resize not in (None, "area") or asked.crop not in (None, "none"):
+        raise SettingError(
+            "resize=area and crop=none are required: files of freezenet resize by the area mean, on every device. Got: "
+            f"resize={asked.resize}, crop={asked.crop}; leave them out, and the figures are those with freezenet's resizing."
+        )
+    means, stds = set(asked.mean), set(asked.std)
+    (mean, *_), (std, *_) = asked.mean, asked.std
+    if len(means) == len(stds) == 1 and mean == round(mean) and 0 <= mean <= 255 and std > 0:
+        return mean, std
+    return 128.0, 127.5
+
+
+def our_network(model: keras.Model, asked: Asked, labels: Sequence[str], classes: Sequence[str]) -> keras.Model:
+    """Return the same classifier as a flat network (h, w, 3) -> "scores" (classes,), with a layer "pool" where it has one.
+
+    Args:
+        model: As `load_keras` returns it.
+        asked: Its normalization and, where that is said, what its output holds.
+        labels: Names of its scores, in their order; of a single score those of no and yes.
+        classes: The same names in the order that the scores are to have.
+
+    Raises:
+        ModelError: It is no classifier that ends in a dense layer, or computes something else here than it did.
+        SettingError: The labels do not fit.
+    """
+    side, (mean, std) = image_side(model, asked), our_normalization(asked)
+    assert asked.mean is not None and asked.std is not None  # `our_normalization` says so
+    channels = model.input_shape[-1]
+    if channels not in (1, 3):
+        raise ModelError(f"A network with 1 or 3 channels, the last side, is required. Got: {channels}.")
+    image = keras.Input((side, side, 3), name="image")
+    flat = _Flat(_last_pool(model))
+    # (pixel - their mean) / their std of x = (pixel - our mean) / our std.
+    scale = np.broadcast_to(std / np.array(asked.std), channels)
+    shift = np.broadcast_to((mean - np.array(asked.mean)) / np.array(asked.std), channels)
+    x = _normalized(image, scale, shift)
+    network = keras.Model(image, _scores(flat(model, x), asked, labels, classes), name="freezenet")
+    if "pool" in [layer.name for layer in network.layers] and "pool" not in bottlenecks(layer_sources(network)):
+        flat = _Flat(None)
+        x = _normalized(image, scale, shift)
+        network = keras.Model(image, _scores(flat(model, x), asked, labels, classes), name="freezenet")
+    for layer in network.layers:
+        layer.trainable = False
+    _check_same(model, network, asked, (mean, std), [list(labels).index(one) for one in classes])
+    return network
+
+
+class _Flat:
+    """Applies the layers of a model, and of models in it, to a tensor; each is made anew, with its weights."""
+
+    def __init__(self, pool: Any) -> None:
+        """pool: the layer that is to be called "pool", None for none."""
+        self._pool = pool
+        self._made: dict[int, Any] = {}
+        self._names = set(_OURS)
+
+    def __call__(self, model: Any, x: Any) -> Any:
+        if isinstance(model, keras.Sequential):
+            for layer in model.layers:
+                x = self._apply(layer, x)
+            return x
+        # The graph's own walk knows arguments of any kind.
+        return model._run_through_graph(x, operation_fn=lambda one: one, call_fn=self._apply)
+
+    def _apply(self, layer: Any, *arguments: Any, **more: Any) -> Any:
+        if _is_graph(layer):
+            return self(layer, arguments[0])
+        if isinstance(layer, (_L.InputLayer, *_ONLY_IN_TRAINING)):
+            return arguments[0]
+        more.pop("training", None)
+        if not isinstance(layer, keras.Layer):  # a function such as x / 127.5
+            return layer(*arguments, **more)
+        if isinstance(layer, (_L.Rescaling, _L.Normalization)) and len(arguments[0].shape) == 4:
+            return _normalized(arguments[0], *_affine(layer, arguments[0].shape[-1]))
+        first = id(layer) not in self._made
+        if first:
+            self._made[id(layer)] = layer.__class__.from_config({**layer.get_config(), "name": self._name(layer)})
+        made = self._made[id(layer)]
+        found = made(*arguments, **more)
+        if first:
+            made.set_weights(layer.get_weights())
+        return found
+
+    def _name(self, layer: Any) -> str:
+        if layer is self._pool:
+            return "pool"
+        name, number = layer.name, 1
+        while name in self._names:
+            number += 1
+            name = f"{layer.name}_{number}"
+        self._names.add(name)
+        return str(name)
+
+
+def _last_pool(model: Any) -> Any:
+    found = None
+    for layer in model.layers:
+        if _is_graph(layer):
+            found = _last_pool(layer) or found
+        elif isinstance(layer, _POOLS) and not layer.keepdims:
+            found = layer
+    return found
+
+
+def _affine(layer: Any, channels: int) -> tuple[NDArray, NDArray]:
+    """Return scale and shift (channels,) of a layer of Keras that normalizes."""
+    if isinstance(layer, _L.Rescaling):
+        scale, shift = np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
+    else:
+        mean, variance = (np.asarray(one, np.float64).reshape(-1) for one in (layer.mean, layer.variance))
+        scale = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
+        shift = -mean * scale
+    return np.broadcast_to(scale.reshape(-1), channels), np.broadcast_to(shift.reshape(-1), channels)
+
+
+def _normalized(x: Any, scale: NDArray, shift: NDArray) -> Any:
+    """Return scale * x + shift for each channel, as a convolution, which the converter knows; of one channel, of the first of three."""
+    if x.shape[-1] == len(scale):
+        if np.all(scale == 1) and np.all(shift == 0):
+            return x
+        layer: Any = _L.DepthwiseConv2D(1)
+        kernel = np.asarray(scale, np.float32).reshape(1, 1, -1, 1)
+    else:
+        layer = _L.Conv2D(1, 1)
+        kernel = np.array([scale[0], 0, 0], np.float32).reshape(1, 1, 3, 1)
+    found = layer(x)
+    layer.set_weights([kernel, np.asarray(shift, np.float32)])
+    return found
+
+
+def _scores(y: Any, asked: Asked, labels: Sequence[str], classes: Sequence[str]) -> Any:
+    """Return "scores", probabilities of the classes in their order, in place of a network's last layers."""
+    last = y._keras_history.operation
+    activation = _activation(last)
+    if activation and not isinstance(last, _L.Dense):
+        last = last._inbound_nodes[0].input_tensors[0]._keras_history.operation
+        activation = activation if _activation(last) == "linear" else ""
+    count = y.shape[-1]
+    known = ("softmax", "linear") if count > 1 else ("sigmoid", "linear")
+    if not isinstance(last, _L.Dense) or activation not in known or len(y.shape) != 2:
+        raise ModelError(
+            f"A network that ends in a dense layer with softmax, or with sigmoid for one score, is required. Got: {type(last).__name__} "
+            f"with {activation or 'another activation'} and {count} scores."
+        )
+    if asked.scores == "probabilities" and activation == "linear":
+        raise SettingError(
+            "scores=logits, or nothing, is required for a network that ends in a linear layer. Got: scores=probabilities."
+        )
+    if len(labels) != max(count, 2) or set(labels) != set(classes):
+        raise SettingError(
+            f"{max(count, 2)} labels, those of DATA in the order of the scores, are required. Got: {', '.join(labels)}; DATA has "
+            f"{', '.join(classes)}."
+        )
+    kernel, bias = last.get_weights() if last.use_bias else (*last.get_weights(), np.zeros(count, np.float32))
+    if count == 1:
+        # softmax of (0, z) is 1 - sigmoid(z), sigmoid(z).
+        kernel, bias = (np.concatenate([np.zeros_like(one), one], axis=-1) for one in (kernel, bias))
+    order = [list(labels).index(one) for one in classes]
+    scores = _L.Dense(len(classes), activation="softmax", name="scores", dtype="float32")
+    found = scores(last._inbound_nodes[0].input_tensors[0])
+    scores.set_weights([kernel[:, order], bias[order]])
+    return found
+
+
+def _activation(layer: Any) -> str:
+    """Return the name of what a layer does to its result, "" of a layer that is no activation and has none."""
+    if isinstance(layer, _L.Softmax):
+        return "softmax"
+    return getattr(getattr(layer, "activation", None), "__name__", "")
+
+
+def _check_same(
+    model: keras.Model, network: keras.Model, asked: Asked, ours: tuple[float, float], order: list[int]
+) -> None:
+    """Compare a network with what it was made of, on noise."""
+    side = network.input_shape[1]
+    gray = np.random.default_rng(0).integers(0, 256, (4, side, side, 1)).astype(np.float32)
+    gray[1:] = np.clip(gray[1:] * np.array([0.1, 0.5, 2])[:, None, None, None], 0, 255)
+    theirs = (np.repeat(gray, model.input_shape[-1], -1) - np.array(asked.mean, np.float32)) / np.array(
+        asked.std, np.float32
+    )
+    expected = np.asarray(model.predict_on_batch(theirs.astype(np.float32)), np.float64)
+    if expected.shape[-1] == 1:
+        single = expected if model.layers and _activation(_last(model)) == "sigmoid" else 1 / (1 + np.exp(-expected))
+        expected = np.concatenate([1 - single, single], -1)
+    elif not np.allclose(expected.sum(-1), 1, atol=1e-3) or expected.min() < 0:
+        powers = np.exp(expected - expected.max(-1, keepdims=True))
+        expected = powers / powers.sum(-1, keepdims=True)
+    found = network.predict_on_batch((np.repeat(gray, 3, -1) - np.float32(ours[0])) / np.float32(ours[1]))
+    largest = float(np.nan_to_num(np.abs(found - expected[:, order]), nan=np.inf).max())
+    if largest > _DIFFERENCE:
+        raise ModelError(
+            f"A network that can be taken apart and put together again is required. Got: one whose scores then differ by {largest:.3g}; "
+            "convert it with TensorFlow, and let freezenet evaluate and compare judge the file."
+        )
+
+
+def _last(model: Any) -> Any:
+    operation = model.outputs[0]._keras_history.operation
+    return _last(operation) if _is_graph(operation) else operation

@@ -1,0 +1,295 @@
+"""How a model of another maker is read: what it expects of an image, and what its scores mean.
+
+What the user says comes first, then the file's metadata, then its tensors. What is left open by all of them and changes answers is asked
+for; what is usual is assumed and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from freezenet.convert.foreign.asked import Asked, checked_labels
+from freezenet.convert.foreign.metadata import TensorFacts
+from freezenet.convert.foreign.network import Network, Tensor
+from freezenet.edge_runtime.errors import ModelError, SettingError
+from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
+from freezenet.edge_runtime.integrity.model_file import ModelFile
+
+_INTEGERS = ("uint8", "int8", "int16", "uint16")
+#: Operators whose numbers are probabilities: softmax shares 1 among the classes, a sigmoid gives each its own.
+_PROBABILITIES = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that has to be known of a model to let it answer.
+
+    Args:
+        preprocess: From an image file to the values of the input.
+        labels: Names of the classes. A single score is that of the second of two.
+        input: The input tensor.
+        channels_first: Whether the colours are the first side of the input behind the batch.
+        output: Number of the output with the scores.
+        is_single: Whether there is one score for two classes.
+        scores: "softmax" or "sigmoid" where the network ends so, "probabilities" where that is said, "logits" else.
+        said: A sentence about each thing that was assumed, or that is in the file and not used.
+        facts: Where each part comes from, for people.
+    """
+
+    preprocess: OtherPreprocess
+    labels: tuple[str, ...]
+    input: Tensor
+    channels_first: bool
+    output: int
+    is_single: bool
+    scores: str
+    said: tuple[str, ...] = ()
+    facts: str = field(default="", compare=False)
+
+
+def read_foreign(file: ModelFile, asked: Asked, *, known_labels: Sequence[str] = ()) -> Reading:
+    """Say how a model is read.
+
+    Args:
+        file: The model.
+        asked: What the user says of it.
+        known_labels: Classes of the data, for the sentence that asks for labels.
+
+    Raises:
+        ModelError: It is no classifier of one image, or cannot be run here.
+        SettingError: What is needed is not known, or what was said contradicts the file.
+    """
+    network, name = Network.read(file), file.path.name
+    metadata = network.metadata
+    one = _only_input(network, name)
+    about_input = metadata.inputs[0] if metadata and metadata.inputs else TensorFacts()
+    said = list(network.notes)
+    size, channels, channels_first = _sides(one, asked, name)
+    preprocess = _preprocess(one, about_input, asked, size, channels, name, said)
+    number = _scores_output(network, asked, name)
+    output = network.outputs[number]
+    about_output = (
+        metadata.outputs[number] if metadata and len(metadata.outputs) == len(network.outputs) else TensorFacts()
+    )
+    count = _count(output, name)
+    labels, from_where = _labels(file, about_output, asked, count, known_labels)
+    end = _end(network.ends[number], asked.scores, count, name, said)
+    facts = (
+        f"{' x '.join(map(str, preprocess.size))} {preprocess.color}, resize {preprocess.resize}, crop {preprocess.crop}, mean "
+        f"{_shown(preprocess.means)}, std {_shown(preprocess.stds)}, {one.dtype} input, {output.dtype} {end} output, labels from {from_where}"
+    )
+    return Reading(preprocess, labels, one, channels_first, number, count == 1, end, tuple(said), facts)
+
+
+def _only_input(network: Network, name: str) -> Tensor:
+    if len(network.inputs) != 1:
+        raise ModelError(
+            f"A model with one image as its only input is required. Got: {name} with {len(network.inputs)} inputs: "
+            f"{', '.join(map(str, network.inputs[:4]))}."
+        )
+    (one,) = network.inputs
+    if one.dtype not in ("float32", "uint8", "int8"):
+        raise ModelError(f"A float32, uint8 or int8 input is required. Got: {name} with {one}.")
+    if len(one.scales) > 1:
+        raise ModelError(
+            f"An input with one scale for all of its values is required. Got: {name} with {len(one.scales)}, one for each channel."
+        )
+    return one
+
+
+def _sides(one: Tensor, asked: Asked, name: str) -> tuple[tuple[int, int], int, bool]:
+    """Return height and width, channels, and whether these come first."""
+    if len(one.shape) != 4:
+        raise ModelError(
+            f"An image input of four sides, 1 x height x width x channels, is required. Got: {name} with {one}; a sequence or a list "
+            "of features is no image."
+        )
+    if one.shape[0] not in (1, -1):
+        raise ModelError(
+            f"An input of one image is required. Got: {name} with {one}, a batch of {one.shape[0]}; convert it again with a batch of 1."
+        )
+    last, first = (one.shape[place] in (1, 3) for place in (3, 1))
+    if asked.layout is None and last == first:
+        raise SettingError(
+            f"An input with 1 or 3 channels, in the first or in the last place, is required. Got: {name} with {one}"
+            + ("; pass --preprocess layout=NHWC or layout=NCHW." if last else ", which has neither.")
+        )
+    channels_first = asked.layout == "NCHW" if asked.layout is not None else first
+    channels = one.shape[1 if channels_first else 3]
+    sides = one.shape[2:] if channels_first else one.shape[1:3]
+    if channels not in (1, 3):
+        raise SettingError(
+            f"An input with 1 or 3 channels is required. Got: {name} with {one} read as {asked.layout}; pass the other layout."
+        )
+    size = tuple(sides)
+    if min(size) < 1:
+        if asked.size is None:
+            raise SettingError(
+                f"The size of the input is required. Got: {name} with {one}, which leaves it open; pass --preprocess size=224x224."
+            )
+        fits = all(open_ in (-1, given) for open_, given in zip(size, asked.size, strict=True))
+    else:
+        fits = asked.size in (None, size)
+    if not fits:
+        raise SettingError(
+            f"The size that the network has is required. Got: size={asked.size[0]}x{asked.size[1]} for {name} with {one}; leave it out."  # type: ignore[index]
+        )
+    return asked.size or (size[0], size[1]), channels, channels_first
+
+
+def _preprocess(
+    one: Tensor,
+    about: TensorFacts,
+    asked: Asked,
+    size: tuple[int, int],
+    channels: int,
+    name: str,
+    said: list[str],
+) -> OtherPreprocess:
+    color = asked.color or (about.color if channels == 3 else None) or ("gray" if channels == 1 else "rgb")
+    resize = asked.resize or "bilinear"
+    if asked.resize is None:
+        said.append("how it was trained to resize is not in the file; bilinear, as TFLite's own tools do, is assumed")
+    means, stds = asked.mean or about.mean, asked.std or about.std
+    if (asked.mean is None) != (asked.std is None) and (about.mean is None or about.std is None):
+        raise SettingError(
+            f"Mean and std together are required, an input value is (value - mean) / std. Got: only one of them for {name}."
+        )
+    if not means or not stds:
+        if one.dtype != "uint8":
+            raise SettingError(
+                f"How pixels become the {one.dtype} input of {name} is required. Got: no metadata that say so; pass --preprocess "
+                "mean=127.5,std=127.5 for values from -1 to 1, mean=0,std=255 for 0 to 1, mean=0,std=1 for a network that takes 0 to 255."
+            )
+        said.append("its uint8 input is taken for the raw pixels")
+        means, stds = _raw(one)
+    elif one.dtype != "float32" and not _scale(one):
+        raise SettingError(
+            f"An integer input with a scale, or no normalization, is required. Got: {name} with {one} without a scale, and mean "
+            f"{_shown(means)}, std {_shown(stds)}; convert it again with quantization parameters."
+        )
+    # Metadata may hold one number for each channel of which all are equal.
+    means, stds = (values[:1] if len(set(values)) == 1 else values for values in (means, stds))
+    return OtherPreprocess(
+        size=size, color=color, resize=resize, means=means, stds=stds, crop=asked.crop or "none", channels=channels
+    )
+
+
+def _scale(one: Tensor) -> float:
+    return one.scales[0] if one.scales else 0.0
+
+
+def _raw(one: Tensor) -> tuple[tuple[float], tuple[float]]:
+    """Return the mean and the std with which the integer of a uint8 input is the pixel: value = scale * (integer - zero_point)."""
+    scale = _scale(one)
+    return ((float(one.zero_points[0]),), (1 / scale,)) if scale else ((0.0,), (1.0,))
+
+
+def _scores_output(network: Network, asked: Asked, name: str) -> int:
+    outputs = network.outputs
+    if asked.output is not None:
+        by_name = {one.name: number for number, one in enumerate(outputs)}
+        number = by_name.get(asked.output, int(asked.output) if asked.output.isdecimal() else -1)
+        if not 0 <= number < len(outputs):
+            raise SettingError(
+                f"The name of an output, or a number from 0 to {len(outputs) - 1}, is required. Got: output={asked.output:.80} for "
+                f"{name} with {', '.join(map(str, outputs[:6]))}."
+            )
+        return number
+    if len(outputs) != 1:
+        raise SettingError(
+            f"One output with scores is required. Got: {name} with {len(outputs)}: {', '.join(map(str, outputs[:6]))}; pass --preprocess "
+            "output=NAME if one of them holds one score for each class. Boxes and masks of a detector are not read."
+        )
+    return 0
+
+
+def _end(maker: str, asked: str | None, count: int, name: str, said: list[str]) -> str:
+    """Return what the scores are, see `Reading`. maker: the operator that makes them."""
+    end = _PROBABILITIES.get(maker, "logits")
+    if asked == "logits" and end != "logits":
+        raise SettingError(
+            f"scores=probabilities, or nothing, is required for a network that ends in a {end}. Got: scores=logits for {name}."
+        )
+    if asked == "probabilities" and end == "logits":
+        return asked
+    if end == "logits" and asked is None:
+        kind = f"it ends in {maker}" if maker else "what makes them is not known"
+        said.append(
+            f"its scores are taken for logits, because {kind} and in no softmax; where they are probabilities, pass --preprocess "
+            "scores=probabilities"
+        )
+    if end == "sigmoid" and count > 1:
+        said.append(
+            "each of its scores is a sigmoid of its own; the largest is taken for the answer, and they do not add up to 1"
+        )
+    return end
+
+
+def _count(output: Tensor, name: str) -> int:
+    """Return the number of scores."""
+    large = [side for side in output.shape if side != 1]
+    # The first side may be open: it is the batch.
+    if large and large[0] == -1 and output.shape[0] == -1:
+        large = large[1:]
+    if len(large) > 1 or (large and large[0] < 1):
+        raise ModelError(
+            f"An output with one score for each class, as 1 x classes, is required. Got: {name} with {output}; maps, boxes and "
+            "sequences are not read."
+        )
+    if output.dtype != "float32" and output.dtype not in _INTEGERS:
+        raise ModelError(f"A float32 output, or one of {', '.join(_INTEGERS)}, is required. Got: {name} with {output}.")
+    if output.dtype != "float32" and (len(output.scales) != 1 or not output.scales[0] > 0):
+        raise ModelError(
+            f"An integer output with one scale above 0, which says what its numbers mean, is required. Got: {name} with {output} and "
+            f"{'the scale ' + format(output.scales[0], 'g') if len(output.scales) == 1 else f'{len(output.scales)} scales'}."
+        )
+    return large[0] if large else 1
+
+
+def _labels(
+    file: ModelFile, about: TensorFacts, asked: Asked, count: int, known: Sequence[str]
+) -> tuple[tuple[str, ...], str]:
+    """Return the names of the classes, and where they come from."""
+    wanted, name = max(count, 2), file.path.name
+    if asked.labels is not None:
+        labels, where = asked.labels, "the command"
+    else:
+        labels, where = _stored_labels(file, about), "its metadata"
+    if not labels:
+        # A suggestion, and no assumption: a wrong order would give wrong figures without a word.
+        hint = (
+            f"; in alphabetical order, Keras's own, that is --labels {','.join(known)}" if len(known) == wanted else ""
+        )
+        raise SettingError(
+            f"The names of the {wanted} classes of {name}, in the order of its scores, are required. Got: no label file in it; pass "
+            f"--labels A,B,... or --labels FILE{hint}."
+        )
+    if len(labels) != wanted:
+        single = " (a single score is that of the second of two classes)" if count == 1 else ""
+        raise SettingError(
+            f"{wanted} labels are required, one for each score of {name}{single}. Got: {len(labels)} from {where}: "
+            f"{', '.join(labels[:6])}; pass --labels with {wanted}."
+        )
+    return labels, where
+
+
+def _stored_labels(file: ModelFile, about: TensorFacts) -> tuple[str, ...]:
+    for name in about.label_files:
+        try:
+            lines = file.associated(name).decode("utf-8-sig", "replace").splitlines()
+        except KeyError:
+            continue
+        while lines and not lines[-1].strip():
+            lines.pop()
+        try:
+            return checked_labels([line.strip() for line in lines], f"the file {Path(name).name} in {file.path.name}")
+        except SettingError as error:
+            raise ModelError(f"{error} Pass --labels.") from None
+    return ()
+
+
+def _shown(values: tuple[float, ...]) -> str:
+    return "/".join(f"{one:g}" for one in values)

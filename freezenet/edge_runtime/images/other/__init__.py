@@ -1,0 +1,1 @@
+"""How models that freezenet did not write see an image."""
