@@ -1,6 +1,6 @@
 // The page: from a picture to the answer, the check of this phone, and the history.
 
-import { camOverlay, inside, resizeArea, straighten, upright } from "./core.js";
+import { camOverlay, inside, mapped, resizeArea, straighten, upright } from "./core.js";
 import { decode, Unreadable } from "./decode.js";
 import { Frame } from "./frame.js";
 import { History } from "./history.js";
@@ -56,6 +56,7 @@ function facts() {
     "Model": `${content.name}, ${content.variant}`,
     "Knows": labels.map(readable).join(", "),
     "Refuses other pictures": model.card.gate ? "yes" : "NO: it also names a class for a picture that is no chest X-ray",
+    ...(content.localized ? { "Thresholds": `set for ${content.localized.targets.join(", ")} on ${content.localized.images} images of one place` } : {}),
     "Trained on": content.trained_on ? `${content.trained_on.images} images, recipe ${content.trained_on.recipe}` : "not told",
     "Model file, SHA-256": model.sha256,
     "Card, SHA-256": model.cardSha256,
@@ -131,6 +132,8 @@ function present(image, found) {
   draw(part("seen"), small);
   part("seen").setAttribute("aria-label", "The X-ray that was read");
   part("caption").textContent = "";
+  part("warned").hidden = isRefused || model.card.warnings.length === 0;
+  part("warned").replaceChildren(...model.card.warnings.map((said) => made("li", said)));
   part("heat").hidden = isRefused || !found.cam;
   part("heat").setAttribute("aria-pressed", "false");
   part("heat").onclick = () => heat(small, found);
@@ -156,11 +159,11 @@ function bars(shares) {
   });
 }
 
-/** Show or hide where the most probable class is seen. */
+/** Show or hide where the class is seen. */
 function heat(small, found) {
   const isOn = part("heat").getAttribute("aria-pressed") !== "true";
   part("heat").setAttribute("aria-pressed", String(isOn));
-  const most = found.probabilities.indexOf(Math.max(...found.probabilities)), name = readable(model.card.labels[most]);
+  const most = mapped(model.card, found), name = readable(model.card.labels[most]);
   draw(part("seen"), small);
   part("seen").setAttribute("aria-label", isOn ? `The X-ray, coloured where the model sees ${name}` : "The X-ray that was read");
   part("caption").textContent = isOn ? `Colour shows where the model sees ${name}, not how sure it is: the strongest place is always red.` : "";

@@ -50,8 +50,21 @@ export function readCard(source) {
     mean: spec.mean,
     std: spec.std,
     outputs: content.outputs ?? ["scores"],
+    warnings: readWarnings(content),
     ...readRule(content),
   };
+}
+
+/** Sentences that belong beside every answer: what the card says of its thresholds, of its sources, and of a missing OOD gate. */
+function readWarnings({ localized, sources, gate }) {
+  const open = gate ? "" : "No OOD gate in this file: it also names a class for a picture that is no chest X-ray.";
+  return [localized?.sentence, sources?.elsewhere, open].filter(Boolean);
+}
+
+/** The place of the class whose activation map belongs to an answer of `decide`: of its label, else the most probable one. */
+export function mapped(card, { label, probabilities: shares }) {
+  const named = card.labels.indexOf(label);
+  return named >= 0 ? named : shares.indexOf(Math.max(...shares));
 }
 
 /** The rule of decision in a card, or of a golden decision. */

@@ -19,6 +19,12 @@ class Card(val content: JSONObject) {
     /** Names of the outputs, in the order of the interpreter. */
     val outputs: List<String> = content.optJSONArray("outputs")?.strings() ?: listOf("scores")
 
+    /** Sentences that belong beside every answer: what the card says of its thresholds, of its sources, and of a missing OOD gate. */
+    val warnings: List<String> = listOf(
+        content.optJSONObject("localized")?.optString("sentence"), content.optJSONObject("sources")?.optString("elsewhere"),
+        if (rule.hasGate) null else "No OOD gate in this file: it also names a class for a picture that is no chest X-ray.",
+    ).filterNotNull().filter { it.isNotEmpty() }
+
     init {
         val spec = content.getJSONObject("preprocess")
         require(
@@ -29,6 +35,12 @@ class Card(val content: JSONObject) {
         width = spec.getJSONArray("size").getInt(1)
         mean = spec.getDouble("mean").toFloat()
         std = spec.getDouble("std").toFloat()
+    }
+
+    /** The place of the class whose activation map belongs to an answer: of its label, else the most probable one. */
+    fun mapped(answer: Answer): Int {
+        val named = labels.indexOf(answer.label)
+        return if (named >= 0) named else answer.probabilities.indices.maxByOrNull { answer.probabilities[it] }!!
     }
 
     /** The input tensor's bytes [1, height, width, 3], in the processor's order: each gray value three times. */
