@@ -14,8 +14,12 @@ def film_table(result: dict[str, Any]) -> str:
     """Return the result of `studies.phone.film.measure` as a Markdown table."""
     rows = []
     for name, one in result["frames"].items():
-        counts = [one["answered"].get(kind, 0) for kind in _KINDS]
-        rows.append([name, *map(str, counts), *(_refused(one.get(kind, {})) for kind in ("refused", "other"))])
+        counts = [str(one["answered"].get(kind, 0)) for kind in _KINDS]
+        for place, kind in enumerate(_KINDS[:2]):
+            figure = result.get("shares", {}).get(name, {}).get(kind)  # earlier results have none
+            if figure:
+                counts[place] += f": {_percent(figure['value'])} % [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+        rows.append([name, *counts, *(_refused(one.get(kind, {})) for kind in ("refused", "other"))])
     columns = (
         "photograph",
         "same answer",
@@ -28,6 +32,10 @@ def film_table(result: dict[str, Any]) -> str:
     return "\n".join([*markdown.table(columns, rows), ""])
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
 def _refused(counts: dict[str, int]) -> str:
     if not counts:
         return "–"
@@ -37,7 +45,11 @@ def _refused(counts: dict[str, int]) -> str:
 def _section(result: dict[str, Any]) -> str:
     counts = next(iter(result["frames"].values()))
     count = sum(counts["answered"].values())
-    table = f"{count} photographs of X-rays whose scan is answered, half of them with a white and half with a black surround:\n\n{film_table(result)}"
+    of = f" ({result['source']})" if result.get("source") else ""
+    table = (
+        f"{count} photographs of X-rays whose scan is answered{of}, half of them with a white and half with a black surround; in brackets 95 % intervals, "
+        f"drawn by X-ray:\n\n{film_table(result)}"
+    )
     corners = result.get("corners")
     if corners is None:  # of a result that looked for no film
         return table

@@ -55,6 +55,7 @@ fun answer(job: JSONObject): Any = when (job.getString("task")) {
         JSONObject().put("label", found.label ?: JSONObject.NULL).put("reason", found.reason ?: JSONObject.NULL)
             .put("probabilities", JSONArray(found.probabilities.toList())).put("ood", JSONArray(found.ood.map { it.score }))
     }
+    "belongs" -> Card(job.getJSONObject("card")).belongs(File(job.getString("model")).readBytes())
     "warnings" -> JSONArray(Card(job.getJSONObject("card")).warnings)
     "mapped" -> {
         val answer = job.getJSONObject("answer")

@@ -55,6 +55,13 @@ export function readCard(source) {
   };
 }
 
+/** Whether a card was written for this network: with another model's card an app would answer wrongly, and notice nothing. */
+export function belongs({ content }, model) {
+  if (!content.network) return true; // a card of an earlier version does not say
+  const { bytes, sha256: digest } = content.network;
+  return bytes <= model.length && sha256(model.subarray(0, bytes)) === digest;
+}
+
 /** Sentences that belong beside every answer: what the card says of its thresholds, of its sources, and of a missing OOD gate. */
 function readWarnings({ localized, sources, gate }) {
   const open = gate ? "" : "No OOD gate in this file: it also names a class for a picture that is no chest X-ray.";

@@ -49,7 +49,7 @@ async function byBrowser(file, name) {
 function kind(bytes) {
   const at = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
   if (at(128, 132) === "DICM") return "DICOM";
-  if (at(4, 8) === "ftyp") return at(8, 12).startsWith("avi") ? "AVIF" : "HEIC";
+  if (at(4, 8) === "ftyp") return { avi: "AVIF", hei: "HEIC", hev: "HEIC", mif: "HEIC", msf: "HEIC" }[at(8, 11)] ?? "video";
   if (at(0, 2) === "II" || at(0, 2) === "MM") return "TIFF";
   if (at(0, 4) === "%PDF") return "PDF";
   return null;

@@ -3,6 +3,7 @@ package freezenet.phone
 import org.json.JSONObject
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
+import java.security.MessageDigest
 
 /** What a model file says of itself, ready to answer; the keys are explained in docs/port.md. */
 class Card(val content: JSONObject) {
@@ -35,6 +36,15 @@ class Card(val content: JSONObject) {
         width = spec.getJSONArray("size").getInt(1)
         mean = spec.getDouble("mean").toFloat()
         std = spec.getDouble("std").toFloat()
+    }
+
+    /** Whether the card was written for this network: with another model's card an app would answer wrongly, and notice nothing. */
+    fun belongs(model: ByteArray): Boolean {
+        val network = content.optJSONObject("network") ?: return true // a card of an earlier version does not say
+        val bytes = network.getInt("bytes")
+        if (bytes > model.size) return false
+        val digest = MessageDigest.getInstance("SHA-256").apply { update(model, 0, bytes) }.digest()
+        return digest.joinToString("") { "%02x".format(it) } == network.getString("sha256")
     }
 
     /** The place of the class whose activation map belongs to an answer: of its label, else the most probable one. */
