@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST
 from freezenet.edge_runtime.images.inputs import images_below
-from freezenet.edge_runtime.images.photo.film import find_film
-from freezenet.edge_runtime.images.photo.reading import read_photo
+from freezenet.edge_runtime.images.photo.reading import Photo, read_photo
 from freezenet.edge_runtime.images.photo.straighten import inside, straighten
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.edge_runtime.system.environment import environment
@@ -47,10 +47,20 @@ class Photograph:
     jpeg: bytes
     corners: NDArray[np.float64]
 
-    @property
+    @cached_property
     def gray(self) -> NDArray[np.uint8]:
         """What is read of it."""
         return read_gray(self.jpeg)
+
+    @cached_property
+    def read(self) -> tuple[NDArray[np.uint8], Photo]:
+        """What `freezenet predict --photo` reads of it."""
+        return read_photo(self.jpeg)
+
+    @cached_property
+    def framed(self) -> NDArray[np.uint8]:
+        """What the apps read of it with a frame on the film's edge."""
+        return straighten(self.gray, inside(self.corners))
 
 
 def photographed(gray: NDArray[np.uint8], seed: int, surround: str) -> Photograph:
@@ -87,16 +97,14 @@ def photographed(gray: NDArray[np.uint8], seed: int, surround: str) -> Photograp
 #: What is tried: name -> gray values to read of a photograph.
 FRAMES: dict[str, Callable[[Photograph], NDArray[np.uint8]]] = {
     "as photographed": lambda photo: photo.gray,
-    "film found (`--photo`)": lambda photo: read_photo(photo.jpeg)[0],
+    "film found (`--photo`)": lambda photo: photo.read[0],
     "frame 0.5 % outside": lambda photo: straighten(photo.gray, inside(photo.corners, -0.005)),
     "frame on the edge": lambda photo: straighten(photo.gray, photo.corners),
-    "frame 0.5 % inside": lambda photo: straighten(photo.gray, inside(photo.corners, 0.005)),
+    "frame 0.5 % inside": lambda photo: photo.framed,
     "frame 2 % inside": lambda photo: straighten(photo.gray, inside(photo.corners, 0.02)),
-    "the same, turned by 90 degrees": lambda photo: np.rot90(
-        straighten(photo.gray, inside(photo.corners, 0.005))
-    ).copy(),
-    "the same, mirrored": lambda photo: straighten(photo.gray, inside(photo.corners, 0.005))[:, ::-1].copy(),
-    "the same, inverted": lambda photo: 255 - straighten(photo.gray, inside(photo.corners, 0.005)),
+    "the same, turned by 90 degrees": lambda photo: np.rot90(photo.framed).copy(),
+    "the same, mirrored": lambda photo: photo.framed[:, ::-1].copy(),
+    "the same, inverted": lambda photo: 255 - photo.framed,
 }
 
 
@@ -132,7 +140,7 @@ def measure(model: Path, images: Sequence[Path], others: Sequence[Path] = (), so
         for surround in SURROUNDS:
             photo = photographed(gray, number, surround)
             if is_xray:
-                corners = find_film(photo.gray)
+                corners = photo.read[1].corners
                 missed += corners is None
                 if corners is not None:
                     away[surround].append(float(np.abs(corners - photo.corners).max()))
