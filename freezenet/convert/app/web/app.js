@@ -9,6 +9,7 @@ import { isKept, keepOffline } from "./offline.js";
 import { percent, readable, worded } from "./words.js";
 
 const SHOWN = 1024; // pixels of the longest side on the screen
+const FAILED = "The check of this phone failed: its answers are not those that were promised. Do not use this one.";
 const part = (name) => document.getElementById(name);
 const frame = new Frame(part("stage"), part("shade"), part("edge"));
 const history = new History(part("keep"), part("kept"), part("forget"), complain);
@@ -164,8 +165,9 @@ function present(image, found) {
   draw(part("seen"), small);
   part("seen").setAttribute("aria-label", "The X-ray that was read");
   part("caption").textContent = "";
-  part("warned").hidden = isRefused || model.card.warnings.length === 0;
-  part("warned").replaceChildren(...model.card.warnings.map((said) => made("li", said)));
+  const warnings = [...(document.body.dataset.check === "failed" ? [FAILED] : []), ...model.card.warnings.map(readable)];
+  part("warned").hidden = isRefused || warnings.length === 0;
+  part("warned").replaceChildren(...warnings.map((said) => made("li", said)));
   part("heat").hidden = isRefused || !found.cam;
   part("heat").setAttribute("aria-pressed", "false");
   part("heat").onclick = () => heat(small, found);

@@ -140,7 +140,7 @@ class MainActivity : Activity() {
         // Where it is no chest X-ray, probabilities and the map mean nothing.
         if (answer.reason != NOT_CHEST) {
             val order = labels.indices.sortedByDescending { answer.probabilities[it] }
-            phone.card.warnings.forEach { views += text(it) }
+            phone.card.warnings.forEach { views += text(it.replace("_", " ")) }
             views += text(order.joinToString("\n") { "${labels[it].replace("_", " ")}  ${(100 * answer.probabilities[it]).roundToInt()} %" })
         }
         val picture = ImageView(this).apply {
