@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import zlib
 
 import cv2
@@ -14,6 +15,7 @@ from PIL import Image
 from freezenet.convert.app import WEB
 from freezenet.convert.package.card import NO_OOD_GATE
 from freezenet.edge_runtime.decision import NOT_CHEST, Decision, DecisionRule
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.gray import to_gray
 from freezenet.edge_runtime.images.overlay import overlay
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
@@ -114,6 +116,53 @@ def test_truncated_files_are_refused(ask, tmp_path, name):
         (tmp_path / str(number)).write_bytes(data[: int(len(data) * part)])
     answers = ask(*({"task": "pixels", "file": str(tmp_path / str(one)), "size": [64, 64]} for one in range(3)))
     assert all("A whole" in answer["error"] for answer in answers)
+
+
+def test_sizes_that_the_reference_refuses_are_refused(ask, tmp_path):
+    small, line = np.full((1, 1), 7, np.uint8), np.full((31, 5000), 7, np.uint8)
+    for name, image in {"1.png": small, "2.jpg": small, "3.png": line, "4.jpg": line}.items():
+        cv2.imwrite(str(tmp_path / name), image)
+    (tmp_path / "5.png").write_bytes(png(200_000, 200_000, b""))
+    (tmp_path / "6.png").write_bytes(png(0, 64, bytes(64)))
+    files = sorted(tmp_path.iterdir())
+    answers = ask(*({"task": "pixels", "file": str(file), "size": [64, 64]} for file in files))
+    assert [("too small" in one["error"], "100 million" in one["error"]) for one in answers] == [
+        (file.name[0] != "5", file.name[0] == "5") for file in files
+    ]
+
+
+def png(width, height, rows, depth=8):
+    """A gray PNG file whose rows are these bytes, compressed."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    data = zlib.compress(rows)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_strange_png_files_are_read_as_the_reference_does(ask, tmp_path):
+    """More data than the picture takes, up to what would fill a phone's memory, is left alone; other depths are refused."""
+    gray = picture(64, 64, channels=1)[..., 0]
+    rows = np.hstack([np.zeros((64, 1), np.uint8), gray]).tobytes()
+    frames = [Image.fromarray(gray), Image.fromarray(255 - gray)]
+    good = {
+        "more": png(64, 64, rows + b"x" * 5000),
+        "bomb": png(64, 64, rows + bytes(100_000_000)),
+        "after": png(64, 64, rows) + b"x" * 100,
+        "animated": encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=100),
+    }
+    bad = {"depth": png(64, 64, rows, depth=3), "sum": png(64, 64, rows)[:-20] + bytes(20)}
+    for name, data in (good | bad).items():
+        (tmp_path / name).write_bytes(data)
+    spec = PreprocessSpec(size=(64, 64))
+    answers = ask(*({"task": "pixels", "file": str(tmp_path / name), "size": [64, 64]} for name in good | bad))
+    assert answers[: len(good)] == [{"sha256": pixel_hash(spec.pixels(data))} for data in good.values()]
+    assert all("A whole PNG" in one["error"] for one in answers[len(good) :])
+    for data in bad.values():
+        with pytest.raises(DataError):
+            spec.pixels(data)
 
 
 def test_resizing_is_equal_to_the_bit(ask):

@@ -132,9 +132,13 @@ const ROUND = PRIMES.slice(0, 64).map((prime) => fraction(Math.cbrt(prime)));
 
 // ---------------------------------------------------------------- gray values
 
-/** Refuse a picture that is too large, before memory is taken for it. */
+/** Thrown for a picture that is whole, but smaller or larger than the reference reads. */
+export class WrongSize extends Error {}
+
+/** Refuse a picture of such a size, before memory is taken for it. */
 export function checkSize(width, height) {
-  if (width * height > 100e6) throw new Error("The picture has more than 100 million pixels.");
+  if (Math.min(width, height) < 32) throw new WrongSize(`The picture is too small: ${width} × ${height} pixels; 32 × 32 are required.`);
+  if (width * height > 100e6) throw new WrongSize(`The picture has more than 100 million pixels: ${width} × ${height}.`);
 }
 
 /** Luminance of RGBA bytes, which are read over black. */
