@@ -186,9 +186,13 @@ def _box(wide: int, high: int) -> NDArray[np.float32]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of pictures that are no chest X-rays.",
 )
-@click.option("--source", default="", metavar="TEXT", help="What the X-rays are, and whether the model was trained on them.")
+@click.option(
+    "--source", default="", metavar="TEXT", help="What the X-rays are, and whether the model was trained on them."
+)
 @result_options
-def main(model: Path, images: tuple[Path, ...], not_cxr: Path | None, source: str, as_json: bool, out: Path | None) -> None:
+def main(
+    model: Path, images: tuple[Path, ...], not_cxr: Path | None, source: str, as_json: bool, out: Path | None
+) -> None:
     """Print what is answered of simulated photographs of films, with and without a frame over the film."""
     from studies.tables.phone_page import film_table
 

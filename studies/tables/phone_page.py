@@ -18,7 +18,9 @@ def film_table(result: dict[str, Any]) -> str:
         for place, kind in enumerate(_KINDS[:2]):
             figure = result.get("shares", {}).get(name, {}).get(kind)  # earlier results have none
             if figure:
-                counts[place] += f": {_percent(figure['value'])} % [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+                counts[place] += (
+                    f": {_percent(figure['value'])} % [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+                )
         rows.append([name, *counts, *(_refused(one.get(kind, {})) for kind in ("refused", "other"))])
     columns = (
         "photograph",

@@ -10,12 +10,12 @@ probability of its own, the last score with which it is and the first with which
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from freezenet.edge_runtime.card import CardContent, GoldenAnswer, GoldenDecision
+from freezenet.edge_runtime.card import CardContent, GoldenDecision
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.integrity.answers import golden_answer
 from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, ood_to_dict
@@ -127,9 +127,9 @@ def _own(card: CardContent) -> list[GoldenDecision]:
         pairs = list(itertools.pairwise(falling))
         if label in by_class:
             # Below one half another label is the most probable.
-            found |= _first(pairs[:128], lambda answer: answer["reason"] is None)
+            found |= _first(pairs[:128], "reason", None)
         if label in confidence.get("answer_from", {}):
-            found |= _first(pairs, lambda answer, label=label: answer["label"] == label)
+            found |= _first(pairs, "label", label)
     return list(found.values())
 
 
@@ -144,11 +144,11 @@ def _own_at(most: int, rule: dict[str, Any], place: int) -> GoldenDecision:
 
 
 def _first(
-    pairs: Sequence[tuple[GoldenDecision, GoldenDecision]], holds: Callable[[GoldenAnswer], bool]
+    pairs: Sequence[tuple[GoldenDecision, GoldenDecision]], key: Literal["label", "reason"], value: str | None
 ) -> dict[str, GoldenDecision]:
-    """Return the first pair of decisions of which the first holds and the second does not, by their names; {} where there is none."""
+    """Return the first pair of decisions of which the first has this in its answer and the second has not, by name; {} where there is none."""
     for pair in pairs:
-        if holds(pair[0]["answer"]) and not holds(pair[1]["answer"]):
+        if pair[0]["answer"][key] == value and pair[1]["answer"][key] != value:
             return {one["name"]: one for one in pair}
     return {}
 

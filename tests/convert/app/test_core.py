@@ -199,7 +199,12 @@ def rules(rng):
                 localized = {"bias": {"b": 0.7, "c": -0.4}} if temperature else {}
                 localized |= {"answer_from": {"a": 0.35, "c": 0.2}}
                 by_class = {"abstain_below_class": {"b": 0.7, "c": 0.1}}
-                kinds = (("integer", {}), ("float", by_class), ("integer", localized), ("integer", by_class | localized))
+                kinds = (
+                    ("integer", {}),
+                    ("float", by_class),
+                    ("integer", localized),
+                    ("integer", by_class | localized),
+                )
                 for arithmetic, later in kinds:
                     yield {
                         "card_version": 1,
