@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -264,6 +266,24 @@ def test_a_newer_version_waits_and_no_page_has_files_of_two(serve, visit, app, a
         tab.reload()
         ready(tab)
         assert name in tab.inner_text("#state")
+
+
+def test_the_page_of_your_own_in_the_documentation(serve, visit, app, answered, tmp_path):
+    """Also where the app itself was opened before: its service worker leaves other pages alone, and keeps no old state of them."""
+    document = Path(__file__).parents[3] / "docs" / "phone.md"
+    page_of_mine = re.search(r"```html\n(.*?)```", document.read_text(encoding="utf-8"), re.S)[1]
+    folder = edited(app, tmp_path / "app", lambda card: None)
+    (folder / "mine.html").write_text(page_of_mine, encoding="utf-8")
+    visited = visit(serve(folder).url)
+    page = visited.page
+    for title in ("My page", "Changed"):
+        page.goto(f"{page.url.rpartition('/')[0]}/mine.html")
+        expect(page).to_have_title(title)
+        (folder / "mine.html").write_text(page_of_mine.replace("My page", "Changed"), encoding="utf-8")
+    expect(page.locator("#file")).to_be_enabled(timeout=60_000)
+    page.set_input_files("#file", str(answered.file))
+    expect(page.locator("#said")).to_contain_text(answered.prediction.label.replace("_", " "))
+    assert visited.problems == []
 
 
 def test_a_model_of_another_export_is_not_opened(serve, browser, app, tmp_path):

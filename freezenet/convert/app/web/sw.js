@@ -28,12 +28,13 @@ self.addEventListener("fetch", (event) => {
   event.respondWith(answer(request));
 });
 
-/** From the cache; else from the server, into the cache: LiteRT.js has several builds, and only the one for this browser is kept. */
+/** From the cache; else from the server, and LiteRT.js into the cache: it has several builds, and only the one for this browser is kept. */
 async function answer(request) {
   const cache = await caches.open(CACHE).catch(() => null); // a browser may take it away again
-  const found = await cache?.match(request.mode === "navigate" ? "./" : request, { ignoreSearch: true });
+  const found = await cache?.match(request, { ignoreSearch: true });
   if (found) return found;
   const fresh = await fetch(request);
-  if (fresh.ok) await cache?.put(request, fresh.clone()).catch(() => {}); // no room left: then it needs the network again
+  // A page of somebody else in this folder is left alone. No room left: then it needs the network again.
+  if (fresh.ok && request.url.includes("/node_modules/")) await cache?.put(request, fresh.clone()).catch(() => {});
   return fresh;
 }
