@@ -163,7 +163,7 @@ class Classifier:
 
         Args:
             image: Path, the bytes of a file, or gray (h, w) or colour (h, w, 3) values, uint8 or uint16.
-            overlay: Also draw the class activation map of the most probable class.
+            overlay: Also draw the class activation map of the label, of the most probable class where there is none.
             photo: The image is a photograph: find the film in it and straighten that, or read all of it where none is found.
 
         Raises:
@@ -196,10 +196,9 @@ class Classifier:
         }
         picture = None
         if overlay and decision.reason != NOT_CHEST:
-            strongest = int(decision.probabilities.argmax())
             from freezenet.edge_runtime.images.overlay import overlay_png
 
-            picture = overlay_png(gray, outputs[self._outputs["cam"]][0, ..., strongest])
+            picture = overlay_png(gray, outputs[self._outputs["cam"]][0, ..., self.rule.mapped(decision)])
             timings["overlay"] = (time.perf_counter() - answered) * 1e3
         return Prediction(
             label=decision.label,

@@ -192,6 +192,12 @@ class DecisionRule:
             return np.asarray(confidence >= self.abstain_below)
         return np.asarray(confidence >= self.class_abstain_below[chosen.argmax(-1)])
 
+    def mapped(self, decision: Decision) -> int:
+        """Return the place of the class whose activation map belongs to an answer: of its label, else the most probable one."""
+        if decision.label in self.labels:
+            return self.labels.index(decision.label)
+        return int(decision.probabilities.argmax())
+
     def decide(self, scores: NDArray, features: NDArray | None = None) -> Decision:
         """Answer for one image: scores (classes,), and features (d,) for the OOD gate."""
         probabilities = self.probabilities(scores)

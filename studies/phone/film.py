@@ -1,6 +1,6 @@
 """Photographs of films, simulated: what is answered of them as they are, of the film found in them, and with a frame on, inside or outside of its edge.
 
-    python -m studies.phone.film MODEL XRAY... --not-cxr FOLDER [--out results]
+    python -m studies.phone.film MODEL XRAY... --not-cxr FOLDER --source TEXT [--out results]
 
 A photograph has perspective, a white or black surround with a gradient, a smaller range of gray, glare, moire, blur, noise, a tint, and is a JPEG.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST
 from freezenet.edge_runtime.images.inputs import images_below
-from freezenet.edge_runtime.images.photo.film import find_film
-from freezenet.edge_runtime.images.photo.reading import read_photo
+from freezenet.edge_runtime.images.photo.reading import Photo, read_photo
 from freezenet.edge_runtime.images.photo.straighten import inside, straighten
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.edge_runtime.system.environment import environment
+from freezenet.train.metrics.figure import share
 from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
 
 #: X-rays by the answer of their scan, and pictures that are none.
@@ -46,10 +47,20 @@ class Photograph:
     jpeg: bytes
     corners: NDArray[np.float64]
 
-    @property
+    @cached_property
     def gray(self) -> NDArray[np.uint8]:
         """What is read of it."""
         return read_gray(self.jpeg)
+
+    @cached_property
+    def read(self) -> tuple[NDArray[np.uint8], Photo]:
+        """What `freezenet predict --photo` reads of it."""
+        return read_photo(self.jpeg)
+
+    @cached_property
+    def framed(self) -> NDArray[np.uint8]:
+        """What the apps read of it with a frame on the film's edge."""
+        return straighten(self.gray, inside(self.corners))
 
 
 def photographed(gray: NDArray[np.uint8], seed: int, surround: str) -> Photograph:
@@ -86,24 +97,32 @@ def photographed(gray: NDArray[np.uint8], seed: int, surround: str) -> Photograp
 #: What is tried: name -> gray values to read of a photograph.
 FRAMES: dict[str, Callable[[Photograph], NDArray[np.uint8]]] = {
     "as photographed": lambda photo: photo.gray,
-    "film found (`--photo`)": lambda photo: read_photo(photo.jpeg)[0],
+    "film found (`--photo`)": lambda photo: photo.read[0],
     "frame 0.5 % outside": lambda photo: straighten(photo.gray, inside(photo.corners, -0.005)),
     "frame on the edge": lambda photo: straighten(photo.gray, photo.corners),
-    "frame 0.5 % inside": lambda photo: straighten(photo.gray, inside(photo.corners, 0.005)),
+    "frame 0.5 % inside": lambda photo: photo.framed,
     "frame 2 % inside": lambda photo: straighten(photo.gray, inside(photo.corners, 0.02)),
-    "the same, turned by 90 degrees": lambda photo: np.rot90(
-        straighten(photo.gray, inside(photo.corners, 0.005))
-    ).copy(),
-    "the same, mirrored": lambda photo: straighten(photo.gray, inside(photo.corners, 0.005))[:, ::-1].copy(),
-    "the same, inverted": lambda photo: 255 - straighten(photo.gray, inside(photo.corners, 0.005)),
+    "the same, turned by 90 degrees": lambda photo: np.rot90(photo.framed).copy(),
+    "the same, mirrored": lambda photo: photo.framed[:, ::-1].copy(),
+    "the same, inverted": lambda photo: 255 - photo.framed,
 }
 
 
-def measure(model: Path, images: Sequence[Path], others: Sequence[Path] = ()) -> dict[str, Any]:
-    """Answer photographs of X-rays (JSON types), by what is answered of their scans, and of pictures that are no chest X-rays."""
+def measure(model: Path, images: Sequence[Path], others: Sequence[Path] = (), source: str = "") -> dict[str, Any]:
+    """Answer photographs of X-rays (JSON types), by what is answered of their scans, and of pictures that are no chest X-rays.
+
+    Args:
+        model: Which answers.
+        images: X-rays.
+        others: Pictures that are no chest X-rays.
+        source: What the X-rays are, and whether the model was trained on them, in words.
+    """
     classifier = Classifier(model)
     counts: dict[str, dict[str, Counter[str]]] = {name: {kind: Counter() for kind in KINDS} for name in FRAMES}
     away: dict[str, list[float]] = {surround: [] for surround in SURROUNDS}
+    # Of photographs of X-rays whose scan is answered: what is answered by each frame, and the X-ray.
+    answered: dict[str, list[str]] = {name: [] for name in FRAMES}
+    shown: list[str] = []
     missed = 0
     for number, path in enumerate([*images, *others]):
         gray = read_gray(path)
@@ -121,15 +140,23 @@ def measure(model: Path, images: Sequence[Path], others: Sequence[Path] = ()) ->
         for surround in SURROUNDS:
             photo = photographed(gray, number, surround)
             if is_xray:
-                corners = find_film(photo.gray)
+                corners = photo.read[1].corners
                 missed += corners is None
                 if corners is not None:
                     away[surround].append(float(np.abs(corners - photo.corners).max()))
             for name, seen in FRAMES.items():
                 found = classifier.predict(seen(photo))
-                counts[name][kind][found.reason or ("same" if found.label == scan.label else "another")] += 1
+                answer = found.reason or ("same" if found.label == scan.label else "another")
+                counts[name][kind][answer] += 1
+                if kind == "answered":
+                    answered[name].append(answer)
+            if kind == "answered":
+                shown.append(str(number))
     return {
         "variant": classifier.card.variant,
+        "source": source,
+        "xrays": len(images),
+        "shares": {name: _shares(found, shown) for name, found in answered.items()},
         "frames": {name: {kind: dict(one) for kind, one in kinds.items()} for name, kinds in counts.items()},
         "corners": {
             "missed": missed,
@@ -137,6 +164,14 @@ def measure(model: Path, images: Sequence[Path], others: Sequence[Path] = ()) ->
         },
         "environment": environment(),
     }
+
+
+def _shares(answers: Sequence[str], xrays: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the shares of the same and of another answer with their intervals; two photographs of one X-ray are not independent."""
+    if not answers:
+        return {}
+    found, every = np.array(answers), np.ones(len(answers), bool)
+    return {name: share(found == name, every, xrays).to_dict() for name in ("same", "another")}
 
 
 def _box(wide: int, high: int) -> NDArray[np.float32]:
@@ -151,13 +186,18 @@ def _box(wide: int, high: int) -> NDArray[np.float32]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A folder of pictures that are no chest X-rays.",
 )
+@click.option(
+    "--source", default="", metavar="TEXT", help="What the X-rays are, and whether the model was trained on them."
+)
 @result_options
-def main(model: Path, images: tuple[Path, ...], not_cxr: Path | None, as_json: bool, out: Path | None) -> None:
+def main(
+    model: Path, images: tuple[Path, ...], not_cxr: Path | None, source: str, as_json: bool, out: Path | None
+) -> None:
     """Print what is answered of simulated photographs of films, with and without a frame over the film."""
     from studies.tables.phone_page import film_table
 
     others = [Path(one) for one in images_below(str(not_cxr))] if not_cxr else []
-    result = measure(model, images, others)
+    result = measure(model, images, others, source)
     hand_over(result, f"film-{result['variant']}", film_table(result), as_json, out)
 
 

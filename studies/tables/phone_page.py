@@ -11,33 +11,47 @@ _KINDS = ("same", "another", "uncertain", "not a chest X-ray")
 
 
 def film_table(result: dict[str, Any]) -> str:
-    """Return the result of `studies.phone.film.measure` as a Markdown table."""
-    rows = []
-    for name, one in result["frames"].items():
-        counts = [one["answered"].get(kind, 0) for kind in _KINDS]
-        rows.append([name, *map(str, counts), *(_refused(one.get(kind, {})) for kind in ("refused", "other"))])
-    columns = (
-        "photograph",
-        "same answer",
-        "another",
-        "uncertain",
-        "refused",
-        "refused of what is refused as a scan",
-        "refused of what is no chest X-ray",
-    )
-    return "\n".join([*markdown.table(columns, rows), ""])
+    """Return the result of `studies.phone.film.measure` as a Markdown table; a column of what was not measured is left out."""
+    columns = {"photograph": list(result["frames"])}
+    for kind, title in zip(_KINDS, ("same answer", "another", "uncertain", "refused"), strict=True):
+        columns[title] = [_count(result, name, kind) for name in result["frames"]]
+    for kind, title in (
+        ("refused", "refused of what is refused as a scan"),
+        ("other", "refused, uncertain and named a class of what is no chest X-ray"),
+    ):
+        columns[title] = [_refused(one.get(kind, {}), whole=kind == "other") for one in result["frames"].values()]
+    shown = {title: cells for title, cells in columns.items() if set(cells) != {"–"}}
+    return "\n".join([*markdown.table(tuple(shown), list(map(list, zip(*shown.values(), strict=True)))), ""])
 
 
-def _refused(counts: dict[str, int]) -> str:
+def _count(result: dict[str, Any], name: str, kind: str) -> str:
+    """Return how many photographs of X-rays whose scan is answered got this answer, with the share where the result has it."""
+    count = str(result["frames"][name]["answered"].get(kind, 0))
+    figure = result.get("shares", {}).get(name, {}).get(kind)
+    if not figure:
+        return count
+    return f"{count}: {_percent(figure['value'])} % [{_percent(figure['low'])}, {_percent(figure['high'])}]"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _refused(counts: dict[str, int], *, whole: bool) -> str:
     if not counts:
         return "–"
-    return f"{counts.get('not a chest X-ray', 0)} of {sum(counts.values())}"
+    refused, uncertain, every = counts.get("not a chest X-ray", 0), counts.get("uncertain", 0), sum(counts.values())
+    return f"{refused}, {uncertain}, {every - refused - uncertain} of {every}" if whole else f"{refused} of {every}"
 
 
 def _section(result: dict[str, Any]) -> str:
     counts = next(iter(result["frames"].values()))
     count = sum(counts["answered"].values())
-    table = f"{count} photographs of X-rays whose scan is answered, half of them with a white and half with a black surround:\n\n{film_table(result)}"
+    of = f" ({result['source']})" if result.get("source") else ""
+    table = (
+        f"{count} photographs of X-rays whose scan is answered{of}, half of them with a white and half with a black surround; in brackets 95 % intervals, "
+        f"drawn by X-ray:\n\n{film_table(result)}"
+    )
     corners = result.get("corners")
     if corners is None:  # of a result that looked for no film
         return table

@@ -3,13 +3,15 @@
 A picture whose scores lie exactly at a threshold cannot be drawn for every network, and what lies near one is answered
 otherwise where another kernel rounds. A rule is the same everywhere, so each of these has a rule of its own (the keys of a card that
 `DecisionRule.from_dict` reads) and lies at the place where a port that compares or clips otherwise gives another answer. The last
-are of the model's own rule: the last score that it answers and the first that it does not.
+are of the model's own rule: the last score that it answers and the first that it does not, and of a label that is answered from a
+probability of its own, the last score with which it is and the first with which it is not.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -74,6 +76,24 @@ _CASES: tuple[tuple[str, dict[str, Any], list[float], list[float] | None], ...] 
         [0.625, 0.1875, 0.1875],
         None,
     ),
+    (
+        "the more probable of two that reach theirs",
+        _rule(answer_from={"a": 0.125, "b": 0.25}),
+        [0.25, 0.375, 0.375],
+        None,
+    ),
+    (
+        "not so sure of a label that reaches its own",
+        _rule(1.0, 0.375, answer_from={"b": 0.25}),
+        [0.5, 0.25, 0.25],
+        None,
+    ),
+    (
+        "as sure as the class that is answered requires",
+        _rule(1.0, 0.75, by_class={"b": 0.25}, bias={"c": 0.0}, answer_from={"b": 0.25}),
+        [0.5, 0.25, 0.25],
+        None,
+    ),
     ("as far as allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [-2.0]),
     ("farther than allowed", _rule(1.0, 0.5, _ONE_CLASS), [0.5, 0.25, 0.25], [2.001]),
     ("refused before uncertain", _rule(1.0, 0.9, _ONE_CLASS), [0.5, 0.25, 0.25], [3.0]),
@@ -92,33 +112,45 @@ def golden_decisions(card: CardContent) -> list[GoldenDecision]:
 
 
 def _own(card: CardContent) -> list[GoldenDecision]:
-    """Return those at the abstention thresholds of the model's own rule, without OOD gate; none where it never abstains.
+    """Return those at the thresholds of the model's own rule, without OOD gate; none where it has none.
 
-    They are two, at the first label; where abstention goes by class, two at each label that has a threshold of its own.
+    Where it abstains they are two, at the first label; where abstention goes by class, two at each label that has a threshold of its own;
+    and two at each label that is answered from a probability of its own.
     """
     keys = ("labels", "arithmetic", "task", "thresholds", "confidence")
     rule = {key: card[key] for key in keys if key in card}  # type: ignore[literal-required]
-    labels = card["labels"]
-    by_class = card.get("confidence", {}).get("abstain_below_class") or {labels[0]: 0.0}
-    return [
-        one for place, label in enumerate(labels) if label in by_class for one in _at_the_threshold(rule, labels, place)
-    ]
+    labels, confidence = card["labels"], card.get("confidence", {})
+    by_class = confidence.get("abstain_below_class") or {labels[0]: 0.0}
+    found: dict[str, GoldenDecision] = {}
+    for place, label in enumerate(labels):
+        falling = [_own_at(most, rule, place) for most in range(256, -1, -1)]
+        pairs = list(itertools.pairwise(falling))
+        if label in by_class:
+            # Below one half another label is the most probable.
+            found |= _first(pairs[:128], "reason", None)
+        if label in confidence.get("answer_from", {}):
+            found |= _first(pairs, "label", label)
+    return list(found.values())
 
 
-def _at_the_threshold(rule: dict[str, Any], labels: list[str], place: int) -> list[GoldenDecision]:
-    """Return the last decision that is answered and the first that is not, as the score of the label at a place falls."""
-    found = []
-    for most in range(256, 127, -1):
-        scores = [0.0] * len(labels)
-        scores[place] = most / 256
-        if len(labels) > 1:
-            scores[(place + 1) % len(labels)] = (256 - most) / 256
-        at = f" of {labels[place]}" if place else ""
-        found.append(_decided(f"own rule at {most}/256{at}", rule, scores, None))
-    for one, other in itertools.pairwise(found):
-        if one["answer"]["reason"] is None and other["answer"]["reason"] is not None:
-            return [one, other]
-    return []
+def _own_at(most: int, rule: dict[str, Any], place: int) -> GoldenDecision:
+    """Return the decision where the label at a place has most/256 and the next one the rest."""
+    labels = rule["labels"]
+    scores = [0.0] * len(labels)
+    scores[(place + 1) % len(labels)] = (256 - most) / 256
+    scores[place] = most / 256  # last, because one label alone is its own next one
+    at = f" of {labels[place]}" if place else ""
+    return _decided(f"own rule at {most}/256{at}", rule, scores, None)
+
+
+def _first(
+    pairs: Sequence[tuple[GoldenDecision, GoldenDecision]], key: Literal["label", "reason"], value: str | None
+) -> dict[str, GoldenDecision]:
+    """Return the first pair of decisions of which the first has this in its answer and the second has not, by name; {} where there is none."""
+    for pair in pairs:
+        if pair[0]["answer"][key] == value and pair[1]["answer"][key] != value:
+            return {one["name"]: one for one in pair}
+    return {}
 
 
 def _decided(name: str, rule: dict[str, Any], scores: list[float], features: list[float] | None) -> GoldenDecision:

@@ -1,4 +1,5 @@
 // Answers a JSON request on stdin with the Kotlin core, on a JVM; JSON on stdout.
+import freezenet.phone.Answer
 import freezenet.phone.Card
 import freezenet.phone.GoldenCheck
 import freezenet.phone.GrayImage
@@ -53,6 +54,14 @@ fun answer(job: JSONObject): Any = when (job.getString("task")) {
         val found = Card(card).rule.decide(Base64.getDecoder().decode(job.getString("pixels")), floats(job.getJSONArray("scores")), features)
         JSONObject().put("label", found.label ?: JSONObject.NULL).put("reason", found.reason ?: JSONObject.NULL)
             .put("probabilities", JSONArray(found.probabilities.toList())).put("ood", JSONArray(found.ood.map { it.score }))
+    }
+    "belongs" -> Card(job.getJSONObject("card")).belongs(File(job.getString("model")).readBytes())
+    "warnings" -> JSONArray(Card(job.getJSONObject("card")).warnings)
+    "mapped" -> {
+        val answer = job.getJSONObject("answer")
+        val label = if (answer.isNull("label")) null else answer.getString("label")
+        val shares = answer.getJSONArray("probabilities")
+        Card(job.getJSONObject("card")).mapped(Answer(label, null, DoubleArray(shares.length()) { shares.getDouble(it) }, emptyList()))
     }
     "overlay" -> {
         val shape = job.getJSONArray("shape")

@@ -42,6 +42,9 @@ const tasks = {
   decide({ card, pixels, scores, features }) {
     return core.decide(core.readCard(card), pixels, Float32Array.from(scores), features && Float32Array.from(features));
   },
+  belongs: ({ card, model }) => core.belongs(core.readCard(card), bytes(model)),
+  warnings: ({ card }) => core.readCard(card).warnings,
+  mapped: ({ card, answer }) => core.mapped(core.readCard(card), answer),
   overlay({ data, width, height, cam, shape, label }) {
     return [...core.camOverlay({ data: Uint8Array.from(data), width, height }, Float32Array.from(cam), shape, shape[2], label)];
   },

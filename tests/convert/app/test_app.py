@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -200,20 +202,164 @@ def test_threads_where_the_headers_allow_them(serve, visit):
     assert check(page) == "passed" and "; threads" in page.input_value("#report")
 
 
+def edited(app, folder, change):
+    """A copy of the app with another card."""
+    shutil.copytree(app, folder, symlinks=True)
+    card = json.loads((folder / "card.json").read_text())
+    change(card)
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
 def test_a_phone_that_computes_otherwise_is_told(serve, visit, app, tmp_path):
-    shutil.copytree(app, tmp_path / "app", symlinks=True)
-    card = json.loads((tmp_path / "app" / "card.json").read_text())
-    vectors = card["golden"]["vectors"]
-    first = next(iter(vectors[0]["scores"]))
-    vectors[0]["scores"][first] += 0.1
-    vectors[1]["pixels_sha256"] = "0" * 64
-    (tmp_path / "app" / "card.json").write_text(json.dumps(card))
-    page = visit(serve(tmp_path / "app").url).page
+    def otherwise(card):
+        vectors = card["golden"]["vectors"]
+        vectors[0]["scores"][next(iter(vectors[0]["scores"]))] += 0.1
+        vectors[1]["pixels_sha256"] = "0" * 64
+
+    page = visit(serve(edited(app, tmp_path / "app", otherwise)).url).page
     assert check(page) == "failed"
     assert "does NOT give" in page.inner_text("#verdict") and "Do not use the app" in page.inner_text("#verdict")
     report = page.input_value("#report")
     assert report.startswith("FAILED") and "TOO LARGE" in report and "pixels DIFFER" in report
     assert page.locator("#rows .bad").count() >= 2
+
+
+def test_a_newer_version_waits_and_no_page_has_files_of_two(serve, visit, app, answered, tmp_path):
+    """And an app in another folder of the same server keeps its own."""
+    one = edited(app, tmp_path / "one", lambda card: None)
+    edited(app, tmp_path / "two", lambda card: None)
+    server = serve(tmp_path)
+    page = visit(f"{server.url}one/").page
+    other, second = page.context.new_page(), page.context.new_page()
+    for tab, name in ((other, "two"), (second, "one")):
+        tab.goto(f"{server.url}{name}/")
+        ready(tab)
+    choose(second, answered.file)
+    old = page.inner_text("#state")
+
+    def newer(card):
+        card["name"] = "freezenet newer"
+
+    shutil.move(one, tmp_path / "older")
+    edited(tmp_path / "older", one, newer)
+    script = (one / "version.js").read_text()
+    (one / "version.js").write_text(script.replace('VERSION = "', 'VERSION = "newer'))
+    page.reload()
+    ready(page)
+    expect(page.locator("#newer")).to_contain_text("A newer version of this app is ready.")
+    assert page.inner_text("#state") == old and check(page) == "passed"
+    page.click("#newer-use")
+    expect(page.locator("#state")).to_contain_text("freezenet newer")
+    ready(page)
+    # The other window keeps its picture, and is told.
+    expect(second.locator("#newer")).to_contain_text("was put in place")
+    expect(second.locator("#check")).to_be_disabled()
+    assert second.inner_text("#state") == old
+    answer(second)
+    assert second.inner_text("#said") == answered.prediction.label
+    kept = page.evaluate("caches.keys()")
+    assert len(kept) == 2 and sum("newer" in name for name in kept) == 1
+    server.shutdown()
+    server.server_close()
+    for tab, name in ((other, old), (page, "freezenet newer")):
+        tab.reload()
+        ready(tab)
+        assert name in tab.inner_text("#state")
+
+
+def test_the_page_of_your_own_in_the_documentation(serve, visit, app, answered, tmp_path):
+    """Also where the app itself was opened before: its service worker leaves other pages alone, and keeps no old state of them."""
+    document = Path(__file__).parents[3] / "docs" / "phone.md"
+    page_of_mine = re.search(r"```html\n(.*?)```", document.read_text(encoding="utf-8"), re.S)[1]
+    folder = edited(app, tmp_path / "app", lambda card: None)
+    (folder / "mine.html").write_text(page_of_mine, encoding="utf-8")
+    visited = visit(serve(folder).url)
+    page = visited.page
+    for title in ("My page", "Changed"):
+        page.goto(f"{page.url.rpartition('/')[0]}/mine.html")
+        expect(page).to_have_title(title)
+        (folder / "mine.html").write_text(page_of_mine.replace("My page", "Changed"), encoding="utf-8")
+    expect(page.locator("#file")).to_be_enabled(timeout=60_000)
+    page.set_input_files("#file", str(answered.file))
+    expect(page.locator("#said")).to_contain_text(answered.prediction.label.replace("_", " "))
+    assert visited.problems == []
+
+
+def test_a_model_of_another_export_is_not_opened(serve, browser, app, tmp_path):
+    folder = edited(app, tmp_path / "app", lambda card: None)
+    model = bytearray((folder / "model.tflite").read_bytes())
+    model[len(model) // 3] ^= 1
+    (folder / "model.tflite").write_bytes(model)
+    page = browser.new_page()
+    page.goto(serve(folder).url)
+    page.wait_for_selector("body[data-state=failed]")
+    assert "card.json of the same export" in page.inner_text("#problem")
+    for name in ("#file", "#check"):
+        expect(page.locator(name)).to_be_disabled()
+    page.close()
+
+
+def test_a_localized_model_says_so_beside_its_answer(serve, visit, app, answered, tmp_path):
+    shares = answered.prediction.probabilities
+    least = min(shares, key=shares.__getitem__)
+    sentence = "Thresholds were chosen on 40 labelled images of one place."
+
+    def localized(card):
+        card["confidence"] = {"temperature": 1.0, "abstain_below": 0.0, "answer_from": {least: 0.0}}
+        card["localized"] = {"sentence": sentence, "targets": [f"sensitivity=.9:{least}"], "images": 40}
+        card["sources"] = {"elsewhere": "Lung_Opacity was learned from one source alone."}
+
+    page = visit(serve(edited(app, tmp_path / "app", localized)).url).page
+    choose(page, answered.file)
+    answer(page)
+    assert page.inner_text("#said") == least.replace("_", " ")
+    assert "even where another class is more probable" in page.inner_text("#why")
+    told = page.locator("#warned li").all_inner_texts()
+    assert told == [sentence, "Lung Opacity was learned from one source alone."]
+    page.click("#heat")
+    assert f"where the model sees {least.replace('_', ' ')}" in page.inner_text("#caption")
+    page.click("#about summary")
+    assert f"sensitivity=.9:{least} on 40 images" in page.inner_text("#facts")
+    assert check(page) == "failed"  # the recorded answers are of another rule
+    page.click("#again")
+    answer(page)
+    assert "check of this phone failed" in page.inner_text("#warned")
+
+
+def test_of_two_files_the_last_one_counts(serve, visit, answered, tmp_path):
+    cv2.imwrite(str(tmp_path / "large.png"), np.random.default_rng(0).integers(0, 256, (800, 1500), np.uint8))
+    page = visit(serve().url).page
+    page.set_input_files("#file", str(tmp_path / "large.png"))
+    page.set_input_files("#file", str(answered.file))
+    page.wait_for_selector("body[data-state=fitting]")
+    answer(page)
+    assert page.inner_text("#said") == answered.prediction.label
+    height, width = cv2.imread(str(answered.file), cv2.IMREAD_GRAYSCALE).shape
+    page.wait_for_timeout(300)  # the first one would have been read by now
+    assert page.get_attribute("body", "data-state") == "answered"
+    assert page.evaluate("[document.getElementById('shown').width, document.getElementById('shown').height]") == [
+        width,
+        height,
+    ]
+
+
+def test_where_the_browser_keeps_nothing(serve, browser, answered):
+    """Without service worker, as in a private window, and without room for the history."""
+    context = browser.new_context(service_workers="block")
+    page = context.new_page()
+    page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); };")
+    page.goto(serve().url)
+    ready(page)
+    page.click("#about summary")
+    assert "NO: this browser keeps nothing" in page.inner_text("#facts")
+    choose(page, answered.file)
+    page.locator("#keep").click()
+    expect(page.locator("#keep")).not_to_be_checked()
+    expect(page.locator("#problem")).to_contain_text("keeps nothing here")
+    answer(page)
+    assert page.inner_text("#said") == answered.prediction.label
+    context.close()
 
 
 def test_the_frame_by_keyboard(serve, visit, answered):
@@ -257,8 +403,11 @@ def test_a_film_in_a_photograph_is_answered_by_its_frame(serve, visit, answered,
 def test_files_that_cannot_be_read_are_named(serve, visit, tmp_path, answered):
     page = visit(serve().url).page
     png = answered.file.read_bytes()
-    bad = {"cut.png": (png[: len(png) // 2], "damaged, cut off"), "x.dcm": (bytes(128) + b"DICM", "DICOM"),
-           "x.heic": (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"), "x.txt": (b"hello", "cannot open")}  # fmt: skip
+    bad = {"cut.png": (png[: len(png) // 2], "damaged or cut off"), "x.dcm": (bytes(128) + b"DICM", "DICOM"),
+           "x.heic": (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"), "x.txt": (b"hello", "cannot open"),
+           "pdf.jpg": (b"%PDF-1.7" + bytes(20), "PDF"), "x.mov": (b"\0\0\0\x14ftypqt  " + bytes(20), "video"),
+           "dot.png": (cv2.imencode(".png", np.zeros((1, 1), np.uint8))[1].tobytes(), "too small"),
+           "dot.bmp": (cv2.imencode(".bmp", np.zeros((1, 1), np.uint8))[1].tobytes(), "too small")}  # fmt: skip
     for name, (content, sentence) in bad.items():
         (tmp_path / name).write_bytes(content)
         page.set_input_files("#file", str(tmp_path / name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
 import zlib
 
 import cv2
@@ -12,7 +13,9 @@ import pytest
 from PIL import Image
 
 from freezenet.convert.app import WEB
-from freezenet.edge_runtime.decision import NOT_CHEST, DecisionRule
+from freezenet.convert.package.card import NO_OOD_GATE
+from freezenet.edge_runtime.decision import NOT_CHEST, Decision, DecisionRule
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.gray import to_gray
 from freezenet.edge_runtime.images.overlay import overlay
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
@@ -115,6 +118,53 @@ def test_truncated_files_are_refused(ask, tmp_path, name):
     assert all("A whole" in answer["error"] for answer in answers)
 
 
+def test_sizes_that_the_reference_refuses_are_refused(ask, tmp_path):
+    small, line = np.full((1, 1), 7, np.uint8), np.full((31, 5000), 7, np.uint8)
+    for name, image in {"1.png": small, "2.jpg": small, "3.png": line, "4.jpg": line}.items():
+        cv2.imwrite(str(tmp_path / name), image)
+    (tmp_path / "5.png").write_bytes(png(200_000, 200_000, b""))
+    (tmp_path / "6.png").write_bytes(png(0, 64, bytes(64)))
+    files = sorted(tmp_path.iterdir())
+    answers = ask(*({"task": "pixels", "file": str(file), "size": [64, 64]} for file in files))
+    assert [("too small" in one["error"], "100 million" in one["error"]) for one in answers] == [
+        (file.name[0] != "5", file.name[0] == "5") for file in files
+    ]
+
+
+def png(width, height, rows, depth=8):
+    """A gray PNG file whose rows are these bytes, compressed."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    head = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)
+    data = zlib.compress(rows)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_strange_png_files_are_read_as_the_reference_does(ask, tmp_path):
+    """More data than the picture takes, up to what would fill a phone's memory, is left alone; other depths are refused."""
+    gray = picture(64, 64, channels=1)[..., 0]
+    rows = np.hstack([np.zeros((64, 1), np.uint8), gray]).tobytes()
+    frames = [Image.fromarray(gray), Image.fromarray(255 - gray)]
+    good = {
+        "more": png(64, 64, rows + b"x" * 5000),
+        "bomb": png(64, 64, rows + bytes(100_000_000)),
+        "after": png(64, 64, rows) + b"x" * 100,
+        "animated": encoded(frames[0], "PNG", save_all=True, append_images=frames[1:], duration=100),
+    }
+    bad = {"depth": png(64, 64, rows, depth=3), "sum": png(64, 64, rows)[:-20] + bytes(20)}
+    for name, data in (good | bad).items():
+        (tmp_path / name).write_bytes(data)
+    spec = PreprocessSpec(size=(64, 64))
+    answers = ask(*({"task": "pixels", "file": str(tmp_path / name), "size": [64, 64]} for name in good | bad))
+    assert answers[: len(good)] == [{"sha256": pixel_hash(spec.pixels(data))} for data in good.values()]
+    assert all("A whole PNG" in one["error"] for one in answers[len(good) :])
+    for data in bad.values():
+        with pytest.raises(DataError):
+            spec.pixels(data)
+
+
 def test_resizing_is_equal_to_the_bit(ask):
     rng, jobs, expected = np.random.default_rng(5), [], []
     sides = [(40, 40), (64, 32), (32, 64), (33, 64), (31, 90), (49 * 32, 33), (96, 96), (100, 37), (400, 41), (16, 200)]
@@ -140,13 +190,22 @@ def test_gray_of_colors_and_of_a_plane(ask):
 
 
 def rules(rng):
-    """Cards of all kinds of decision."""
+    """Cards of all kinds of decision, those of localized models among them."""
     one_class = OneClassGate(rng.normal(size=6), np.triu(rng.normal(size=(4, 6))), 4.0)
     logistic = LogisticGate(rng.normal(size=6), 0.3, 0.4)
     for gate in (None, one_class, logistic, BothGates((one_class, logistic))):
         for task in ("multi-class", "multi-label"):
             for temperature in (None, 0.4, 2.5):
-                for arithmetic, by_class in (("integer", False), ("float", True), ("integer", True)):
+                localized = {"bias": {"b": 0.7, "c": -0.4}} if temperature else {}
+                localized |= {"answer_from": {"a": 0.35, "c": 0.2}}
+                by_class = {"abstain_below_class": {"b": 0.7, "c": 0.1}}
+                kinds = (
+                    ("integer", {}),
+                    ("float", by_class),
+                    ("integer", localized),
+                    ("integer", by_class | localized),
+                )
+                for arithmetic, later in kinds:
                     yield {
                         "card_version": 1,
                         "labels": list(LABELS),
@@ -156,11 +215,7 @@ def rules(rng):
                         "confidence": {
                             "temperature": temperature,
                             "abstain_below": 0.5,
-                            **(
-                                {"abstain_below_class": {"b": 0.7, "c": 0.1}}
-                                if task == "multi-class" and by_class
-                                else {}
-                            ),
+                            **(later if task == "multi-class" else {}),
                         },
                         **({"thresholds": {"a": 0.3}} if task == "multi-label" else {}),
                         **({"gate": ood_to_dict(gate)} if gate else {}),
@@ -221,13 +276,56 @@ def test_at_the_threshold_of_its_class_the_answer_is_given(ask):
     ]
 
 
+def test_a_localized_model_answers_from_the_probability_of_the_label_on(ask):
+    card = next(rules(np.random.default_rng(0)))
+    card["confidence"] = {"temperature": 1, "abstain_below": 0.3, "bias": {"c": 0.5}, "answer_from": {"b": 0.25}}
+    rule = DecisionRule.from_dict(card, LABELS)
+    tables = ([0.65, 0.35, 0.0], [0.74, 0.26, 0.0], [0.5, 0.5, 0.0], [0.2, 0.2, 0.6], [0.6, 0.0, 0.4])
+    found = ask(*({"task": "decide", "card": card, "pixels": [1, 2], "scores": scores} for scores in tables))
+    expected = [rule.decide(np.array(scores, np.float32)) for scores in tables]
+    assert [(one["label"], one["reason"]) for one in found] == [(one.label, one.reason) for one in expected]
+    assert [one.label for one in expected] == ["b", None, "b", "c", "c"]
+
+
 def test_class_thresholds_that_the_rule_would_not_follow_are_refused(ask):
     card = next(rules(np.random.default_rng(0)))
-    foreign = card | {"confidence": {"abstain_below_class": {"d": 0.5}}}
-    sets = card | {"task": "multi-label", "confidence": {"abstain_below_class": {"a": 0.5}}}
-    for one in (foreign, sets):
+    keys = ("abstain_below_class", "bias", "answer_from")
+    foreign = [card | {"confidence": {"temperature": 1, key: {"d": 0.5}}} for key in keys]
+    sets = [card | {"task": "multi-label", "confidence": {"temperature": 1, key: {"a": 0.5}}} for key in keys]
+    for one in (*foreign, *sets):
         (found,) = ask({"task": "decide", "card": one, "pixels": [1, 2], "scores": [1, 0, 0]})
         assert "Abstention by class" in found["error"]
+
+
+WARNED = {
+    "localized": {"sentence": "Thresholds were chosen on 40 labelled images of one place."},
+    "sources": {"elsewhere": "a was learned from one source alone."},
+}
+
+
+def warned_cards():
+    """Cards with what belongs beside every answer, and the sentences."""
+    gate = {"gate": ood_to_dict(LogisticGate(np.ones(2), 0.0, 0.5))}
+    plain = {key: value for key, value in next(rules(np.random.default_rng(0))).items() if key != "gate"}
+    both = [WARNED["localized"]["sentence"], WARNED["sources"]["elsewhere"]]
+    yield plain | gate | WARNED, both
+    yield plain | gate | {"sources": {"elsewhere": ""}}, []
+    yield plain | gate, []
+    yield plain | WARNED, [*both, NO_OOD_GATE]
+
+
+#: Label and probabilities of an answer, and the class whose map belongs to it.
+MAPPED = [("a", [0.2, 0.7, 0.1], 0), ("b", [0.2, 0.7, 0.1], 1), (None, [0.2, 0.3, 0.5], 2), ("", [0.1, 0.2, 0.15], 1),
+          ("a;b", [0.6, 0.7, 0.1], 1), ("c", [0.1, 0.1, 0.6], 2)]  # fmt: skip
+
+
+def test_what_the_card_warns_of_and_whose_map_is_shown(ask):
+    cards, sentences = zip(*warned_cards(), strict=True)
+    assert ask(*({"task": "warnings", "card": card} for card in cards)) == list(sentences)
+    jobs = [{"task": "mapped", "card": cards[0], "answer": {"label": a, "probabilities": b}} for a, b, _ in MAPPED]
+    assert ask(*jobs) == [place for _, _, place in MAPPED]
+    rule = DecisionRule.from_dict(cards[0], LABELS)
+    assert [rule.mapped(Decision(a, np.array(b), None)) for a, b, _ in MAPPED] == [place for _, _, place in MAPPED]
 
 
 def test_a_gate_without_features_and_an_unknown_card_are_refused(ask):

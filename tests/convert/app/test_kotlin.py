@@ -13,7 +13,7 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.images.overlay import overlay
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
-from tests.convert.app.test_core import FILES, LABELS, picture, rules
+from tests.convert.app.test_core import FILES, LABELS, MAPPED, picture, rules, warned_cards
 
 #: Kinds of file that neither ImageIO reads as Android would nor a bitmap can hold.
 NOT_ON_A_BITMAP = ("bits", "alpha", "key", "palette alpha", "png exif", "png 12")
@@ -73,6 +73,13 @@ def test_decisions_are_the_same(ask_kotlin):
         assert (answer["label"], answer["reason"]) == (decision.label, decision.reason)
         np.testing.assert_allclose(answer["probabilities"], decision.probabilities, atol=1e-9)
         np.testing.assert_allclose(answer["ood"], decision.ood, rtol=1e-9)
+
+
+def test_what_the_card_warns_of_and_whose_map_is_shown(ask_kotlin):
+    cards, sentences = zip(*warned_cards(), strict=True)
+    jobs = [{"task": "mapped", "card": cards[0], "answer": {"label": a, "probabilities": b}} for a, b, _ in MAPPED]
+    found = ask_kotlin(*({"task": "warnings", "card": card} for card in cards), *jobs)
+    assert found == [*sentences, *(place for _, _, place in MAPPED)]
 
 
 def test_the_overlay_is_that_of_the_edge_runtime(ask_kotlin):

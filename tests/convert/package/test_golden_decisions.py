@@ -18,7 +18,7 @@ def decisions():
 
 def test_all_kinds_of_answer_and_what_they_take(decisions):
     assert {one["answer"]["reason"] for one in decisions.values()} == {None, UNCERTAIN, NOT_CHEST}
-    assert len(json.dumps(list(decisions.values()), separators=(",", ":"))) < 10000
+    assert len(json.dumps(list(decisions.values()), separators=(",", ":"))) < 11000
     assert json.loads(json.dumps(decisions)) == decisions
 
 
@@ -59,7 +59,19 @@ def test_each_class_at_its_own_threshold():
     assert all(map(decision_holds, own))
 
 
-def test_a_rule_with_two_labels_and_with_sets_of_labels():
+def test_a_label_that_is_answered_from_its_own_probability_on():
+    confidence = {"temperature": 1.0, "abstain_below": 0.0, "answer_from": {"y": 0.25}}
+    own = [one for one in golden_decisions({**CARD, "confidence": confidence}) if one["name"].startswith("own rule")]
+    assert [(one["scores"], one["answer"]["label"]) for one in own] == [
+        ([0.0, 65 / 256, 191 / 256], "y"),  # the third score, which is 0, is read as 1/512
+        ([0.0, 64 / 256, 192 / 256], "z"),
+    ]
+    assert all(map(decision_holds, own))
+
+
+def test_a_rule_with_one_or_two_labels_and_with_sets_of_labels():
+    one = golden_decisions({**CARD, "labels": ["x"], "task": "multi-label"})
+    assert all(map(decision_holds, one)) and one[-1]["name"].startswith("own rule")
     two = golden_decisions({**CARD, "labels": ["x", "y"]})
     assert all(map(decision_holds, two)) and two[-1]["name"].startswith("own rule")
     sets = golden_decisions({**CARD, "task": "multi-label"})

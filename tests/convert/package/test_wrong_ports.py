@@ -317,12 +317,109 @@ def certainty_of_the_labels_alone(rule, scores, features):
     return found if sure else replace(found, label=None, reason=UNCERTAIN)
 
 
+def no_bias(rule, scores, features):
+    """A port from before localized models."""
+    return decision(rule, scores, features, bias=None)
+
+
+def bias_before_the_temperature(rule, scores, features):
+    scaled = None if rule.bias is None else rule.bias / rule.temperature
+    return decision(rule, scores, features, bias=scaled)
+
+
+def bias_as_a_factor(rule, scores, features):
+    """p times (1 + bias), where exp(bias) is right."""
+    factor = None if rule.bias is None else np.log(np.maximum(1 + rule.bias, 1e-9))
+    return decision(rule, scores, features, bias=factor)
+
+
+def no_probability_of_its_own(rule, scores, features):
+    """A port from before localized models: the most probable label."""
+    return decision(rule, scores, features, answer_from=None)
+
+
+def answered_above_its_own_probability(rule, scores, features):
+    """`>` where `>=` is right."""
+    return decision(
+        rule, scores, features, answer_from=None if rule.answer_from is None else np.nextafter(rule.answer_from, 1)
+    )
+
+
+def own_probability_only_holds_back(rule, scores, features):
+    """A label below its own probability is left out, but one that reaches it does not go before the others."""
+    return chosen_by(rule, scores, features, lambda shares, own: np.where(shares < own, -1.0, shares))
+
+
+def own_probability_never_holds_back(rule, scores, features):
+    """A label that reaches its own probability goes first, but one below it is answered where it is the most probable."""
+    return chosen_by(rule, scores, features, lambda shares, own: np.where(shares >= own, shares + 1, shares))
+
+
+def farthest_above_its_own_probability(rule, scores, features):
+    return chosen_by(
+        rule, scores, features, lambda shares, own: np.where(shares >= own, 2 + shares - own, own_ranks(shares, own))
+    )
+
+
+def the_first_that_reaches_its_own(rule, scores, features):
+    return chosen_by(rule, scores, features, lambda shares, own: np.where(shares >= own, 2.0, own_ranks(shares, own)))
+
+
+def uncertain_where_none_reaches_its_own(rule, scores, features):
+    found = decision(rule, scores, features)
+    if rule.answer_from is None or found.reason:
+        return found
+    own = rule.answer_from
+    left = (found.probabilities >= own) | np.isnan(own)
+    return found if left.any() else replace(found, label=None, reason=UNCERTAIN)
+
+
+def certainty_of_the_most_probable(rule, scores, features):
+    """The largest probability, where that of the label that is answered is right."""
+    found = decision(rule, scores, features, abstain_below=0.0, class_abstain_below=None)
+    if rule.thresholds is not None or found.reason:
+        return decision(rule, scores, features)
+    at = rule.labels.index(found.label)
+    least = rule.abstain_below if rule.class_abstain_below is None else rule.class_abstain_below[at]
+    return found if found.probabilities.max() >= least else replace(found, label=None, reason=UNCERTAIN)
+
+
+def threshold_of_the_most_probable(rule, scores, features):
+    """The abstention of the most probable label, where that of the label that is answered is right."""
+    found = decision(rule, scores, features, abstain_below=0.0, class_abstain_below=None)
+    if rule.thresholds is not None or found.reason:
+        return decision(rule, scores, features)
+    by_class = rule.class_abstain_below
+    least = rule.abstain_below if by_class is None else by_class[found.probabilities.argmax()]
+    sure = found.probabilities[rule.labels.index(found.label)] >= least
+    return found if sure else replace(found, label=None, reason=UNCERTAIN)
+
+
+def own_ranks(shares, own):
+    """Labels without a probability of their own before those that do not reach theirs."""
+    return np.where(np.isnan(own), 1 + shares, shares) - 1
+
+
+def chosen_by(rule, scores, features, strength):
+    """The right decision, but that the strongest label is chosen."""
+    if rule.answer_from is None:
+        return decision(rule, scores, features)
+    shares = rule.probabilities(np.array(scores))
+    with np.errstate(invalid="ignore"):
+        at = int(np.argmax(strength(shares, rule.answer_from)))
+    # The chosen label is the only one that goes before others.
+    return decision(rule, scores, features, answer_from=np.where(np.arange(len(shares)) == at, 0.0, np.nan))
+
+
 RULES = [
     no_floor, another_floor, no_gate, no_temperature, temperature_upside_down, no_abstention, uncertain_at_the_threshold,
     no_threshold_of_the_class, the_strictest_threshold_for_all, threshold_of_the_first_class, strictest_of_class_and_common,
     no_common_threshold_beside_those_of_classes, uncertain_at_the_threshold_of_the_class,
     refused_at_the_threshold, labels_above_their_thresholds, abstention_first, one_gate_is_enough, triangle_by_columns,
     the_last_of_equals, only_the_most_probable_label, certainty_of_the_labels_alone,
+    no_bias, bias_before_the_temperature, bias_as_a_factor, no_probability_of_its_own, answered_above_its_own_probability,
+    own_probability_only_holds_back, own_probability_never_holds_back, farthest_above_its_own_probability,
+    the_first_that_reaches_its_own, uncertain_where_none_reaches_its_own, certainty_of_the_most_probable, threshold_of_the_most_probable,
 ]  # fmt: skip
 
 
@@ -367,3 +464,21 @@ def test_a_constant_picture_is_recorded_as_refused(models):
     vectors = {one["image"]: one for one in ModelCard.read(models / "int8.tflite").golden}
     assert vectors["golden-constant.png"]["answer"]["reason"] == NOT_CHEST
     assert vectors["golden-half.png"]["answer"]["reason"] is None
+
+
+#: A key of a card's "confidence" that a port from before it would not know, and whether its port ignores it.
+LATER = {"abstain_below_class": no_threshold_of_the_class, "bias": no_bias, "answer_from": no_probability_of_its_own}
+
+
+@pytest.mark.parametrize("key", LATER)
+def test_a_port_that_ignores_a_later_key_fails_by_the_own_rule_of_the_model_too(key):
+    """Not only by a decision with an invented rule: by those that were made of the very card."""
+    confidence = {
+        "temperature": 1.5,
+        "abstain_below": 0.6,
+        key: {"y": {"abstain_below_class": 0.8, "bias": 1.2, "answer_from": 0.2}[key]},
+    }
+    card = {"labels": ["x", "y", "z"], "arithmetic": "integer", "confidence": confidence}
+    own = [one for one in golden_decisions(card) if one["name"].startswith("own rule")]
+    assert own and all(holds(decision, one) for one in own)
+    assert not all(holds(LATER[key], one) for one in own)

@@ -1,17 +1,19 @@
 // The page: from a picture to the answer, the check of this phone, and the history.
 
-import { camOverlay, inside, resizeArea, straighten, upright } from "./core.js";
+import { camOverlay, inside, mapped, resizeArea, straighten, upright } from "./core.js";
 import { decode, Unreadable } from "./decode.js";
 import { Frame } from "./frame.js";
 import { History } from "./history.js";
 import { Model } from "./model.js";
+import { isKept, keepOffline } from "./offline.js";
 import { percent, readable, worded } from "./words.js";
 
 const SHOWN = 1024; // pixels of the longest side on the screen
+const FAILED = "The check of this phone failed: its answers are not those that were promised. Do not use this one.";
 const part = (name) => document.getElementById(name);
 const frame = new Frame(part("stage"), part("shade"), part("edge"));
-const history = new History(part("keep"), part("kept"), part("forget"));
-let model = null, picture = null;
+const history = new History(part("keep"), part("kept"), part("forget"), complain);
+let model = null, picture = null, wanted = false;
 
 // ---------------------------------------------------------------- opening
 
@@ -21,20 +23,33 @@ async function fetched(name) {
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** Let the service worker take over first, so that all that is fetched from here on works without a network next time. */
-async function keepOffline() {
-  if (!("serviceWorker" in navigator)) return;
-  try {
-    const taken = new Promise((resolve) => navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
-    await navigator.serviceWorker.register("sw.js");
-    if (!navigator.serviceWorker.controller) await Promise.race([taken, new Promise((resolve) => setTimeout(resolve, 10000))]);
-  } catch {
-    // Without it the app works as long as there is a network.
+/** A newer version waits: the user says when, because a picture or an answer may be on the screen. */
+function newer(take) {
+  offer("A newer version of this app is ready.", "Use it now", () => {
+    wanted = true;
+    take();
+  });
+}
+
+/** Another window, or the user here, put a newer version in place; what is fetched from here on would be of that one. */
+function replaced() {
+  if (wanted || picture === null) {
+    location.reload();
+    return;
   }
+  part("check").disabled = true; // its pictures would be of the newer version
+  offer("A newer version of this app was put in place.", "Load it", () => location.reload());
+}
+
+function offer(sentence, name, then) {
+  part("newer-said").textContent = sentence;
+  part("newer-use").textContent = name;
+  part("newer-use").onclick = then;
+  part("newer").hidden = false;
 }
 
 async function open() {
-  await keepOffline();
+  await keepOffline(newer, replaced);
   try {
     const { openNetwork } = await import("./litert.js");
     model = await Model.open(fetched, openNetwork);
@@ -46,19 +61,21 @@ async function open() {
   }
   part("state").textContent = `${model.card.content.name}, ${model.card.content.variant}`;
   for (const name of ["file", "camera", "check"]) part(name).disabled = false;
-  facts();
+  facts(await isKept());
   document.body.dataset.state = "ready";
 }
 
-function facts() {
+function facts(kept) {
   const { content, labels } = model.card;
   const told = {
     "Model": `${content.name}, ${content.variant}`,
     "Knows": labels.map(readable).join(", "),
     "Refuses other pictures": model.card.gate ? "yes" : "NO: it also names a class for a picture that is no chest X-ray",
+    ...(content.localized ? { "Thresholds": `set for ${content.localized.targets.join(", ")} on ${content.localized.images} images of one place` } : {}),
     "Trained on": content.trained_on ? `${content.trained_on.images} images, recipe ${content.trained_on.recipe}` : "not told",
     "Model file, SHA-256": model.sha256,
     "Card, SHA-256": model.cardSha256,
+    "Works without a network": kept ? "yes" : "NO: this browser keeps nothing here; there is no room left, or the window is a private one",
     "Runs with": `LiteRT.js, ${model.run.threads ? "several threads" : "one thread"}`,
   };
   part("facts").replaceChildren(...Object.entries(told).flatMap(([name, value]) => [made("dt", name), made("dd", value)]));
@@ -70,12 +87,25 @@ function facts() {
 async function take(file) {
   if (!file || !model) return;
   complain("");
-  part("result").hidden = true;
+  part("result").hidden = part("fit").hidden = true;
+  document.body.dataset.state = "reading";
+  // An answer that is still being made belongs to no picture from here on; of two files the last one counts.
+  const taken = { file, image: null, turn: [], whole: null };
+  picture = taken;
+  part("busy").textContent = "Reading the picture …";
+  await painted();
+  let sentence = "";
   try {
-    picture = { file, image: await decode(file, model.card.size), turn: [], whole: null };
+    taken.image = await decode(file, model.card.size);
   } catch (error) {
-    part("fit").hidden = true;
-    complain(error instanceof Unreadable ? error.message : `The picture could not be opened. (${error.message})`);
+    sentence = error instanceof Unreadable ? error.message : `The picture could not be opened. (${error.message})`;
+  }
+  if (picture !== taken) return;
+  part("busy").textContent = "";
+  if (sentence) {
+    picture = null;
+    complain(sentence);
+    document.body.dataset.state = "ready";
     return;
   }
   picture.shown = picture.image;
@@ -108,15 +138,19 @@ async function framed() {
 }
 
 async function answer() {
+  const asked = picture;
   part("answer").disabled = true;
+  part("answer").textContent = "Answering …";
   complain("");
+  await painted();
   try {
-    const image = await framed();
-    present(image, await model.answer(image));
+    const image = await framed(), found = await model.answer(image);
+    if (picture === asked) present(image, found);
   } catch (error) {
-    complain(`There is no answer. (${error.message})`);
+    if (picture === asked) complain(`There is no answer. (${error.message})`);
   }
   part("answer").disabled = false;
+  part("answer").textContent = "Answer";
 }
 
 // ---------------------------------------------------------------- the answer
@@ -131,6 +165,9 @@ function present(image, found) {
   draw(part("seen"), small);
   part("seen").setAttribute("aria-label", "The X-ray that was read");
   part("caption").textContent = "";
+  const warnings = [...(document.body.dataset.check === "failed" ? [FAILED] : []), ...model.card.warnings.map(readable)];
+  part("warned").hidden = isRefused || warnings.length === 0;
+  part("warned").replaceChildren(...warnings.map((said) => made("li", said)));
   part("heat").hidden = isRefused || !found.cam;
   part("heat").setAttribute("aria-pressed", "false");
   part("heat").onclick = () => heat(small, found);
@@ -156,11 +193,11 @@ function bars(shares) {
   });
 }
 
-/** Show or hide where the most probable class is seen. */
+/** Show or hide where the class is seen. */
 function heat(small, found) {
   const isOn = part("heat").getAttribute("aria-pressed") !== "true";
   part("heat").setAttribute("aria-pressed", String(isOn));
-  const most = found.probabilities.indexOf(Math.max(...found.probabilities)), name = readable(model.card.labels[most]);
+  const most = mapped(model.card, found), name = readable(model.card.labels[most]);
   draw(part("seen"), small);
   part("seen").setAttribute("aria-label", isOn ? `The X-ray, coloured where the model sees ${name}` : "The X-ray that was read");
   part("caption").textContent = isOn ? `Colour shows where the model sees ${name}, not how sure it is: the strongest place is always red.` : "";
@@ -227,6 +264,9 @@ function made(kind, text) {
   element.textContent = text;
   return element;
 }
+
+/** What was written is on the screen before the work begins, which takes seconds for a large photograph. */
+const painted = () => new Promise((resolve) => setTimeout(resolve, 30));
 
 const time = (milliseconds) => (milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`);
 

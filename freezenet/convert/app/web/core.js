@@ -50,8 +50,28 @@ export function readCard(source) {
     mean: spec.mean,
     std: spec.std,
     outputs: content.outputs ?? ["scores"],
+    warnings: readWarnings(content),
     ...readRule(content),
   };
+}
+
+/** Whether a card was written for this network: with another model's card an app would answer wrongly, and notice nothing. */
+export function belongs({ content }, model) {
+  if (!content.network) return true; // a card of an earlier version does not say
+  const { bytes, sha256: digest } = content.network;
+  return bytes <= model.length && sha256(model.subarray(0, bytes)) === digest;
+}
+
+/** Sentences that belong beside every answer: what the card says of its thresholds, of its sources, and of a missing OOD gate. */
+function readWarnings({ localized, sources, gate }) {
+  const open = gate ? "" : "No OOD gate in this file: it also names a class for a picture that is no chest X-ray.";
+  return [localized?.sentence, sources?.elsewhere, open].filter(Boolean);
+}
+
+/** The place of the class whose activation map belongs to an answer of `decide`: of its label, else the most probable one. */
+export function mapped(card, { label, probabilities: shares }) {
+  const named = card.labels.indexOf(label);
+  return named >= 0 ? named : shares.indexOf(Math.max(...shares));
 }
 
 /** The rule of decision in a card, or of a golden decision. */
@@ -112,9 +132,13 @@ const ROUND = PRIMES.slice(0, 64).map((prime) => fraction(Math.cbrt(prime)));
 
 // ---------------------------------------------------------------- gray values
 
-/** Refuse a picture that is too large, before memory is taken for it. */
+/** Thrown for a picture that is whole, but smaller or larger than the reference reads. */
+export class WrongSize extends Error {}
+
+/** Refuse a picture of such a size, before memory is taken for it. */
 export function checkSize(width, height) {
-  if (width * height > 100e6) throw new Error("The picture has more than 100 million pixels.");
+  if (Math.min(width, height) < 32) throw new WrongSize(`The picture is too small: ${width} × ${height} pixels; 32 × 32 are required.`);
+  if (width * height > 100e6) throw new WrongSize(`The picture has more than 100 million pixels: ${width} × ${height}.`);
 }
 
 /** Luminance of RGBA bytes, which are read over black. */

@@ -1,10 +1,8 @@
 // From a picture file to gray values in a browser: PNG and JPEG in code, to the bit; what else the browser opens, by the browser.
 
-import { checkSize, grayFromRgba } from "./core.js";
+import { checkSize, grayFromRgba, WrongSize } from "./core.js";
 import { isJpeg, OtherJpeg, readJpeg } from "./jpeg.js";
 import { isPng, readPng } from "./png.js";
-
-const LEAST = 32;
 
 /** A sentence for the user. */
 export class Unreadable extends Error {}
@@ -23,12 +21,11 @@ export async function decode(file, size) {
     if (isPng(bytes)) image = await readPng(bytes);
     else if (isJpeg(bytes)) image = readJpeg(bytes, size);
   } catch (error) {
-    if (!(error instanceof OtherJpeg)) throw new Unreadable(`The file is damaged, cut off or too large. Copy it again. (${error.message})`);
+    if (error instanceof WrongSize) throw new Unreadable(error.message);
+    if (!(error instanceof OtherJpeg)) throw new Unreadable(`The file is damaged or cut off. Copy it again. (${error.message})`);
   }
   if (name === "DICOM") throw new Unreadable("This is a DICOM file. Export it as PNG or JPEG from the X-ray viewer first.");
-  const found = image ? { ...image, exact: true } : { ...(await byBrowser(file, name)), exact: false };
-  if (Math.min(found.width, found.height) < LEAST) throw new Unreadable(`The picture is too small: ${found.width} × ${found.height} pixels.`);
-  return found;
+  return image ? { ...image, exact: true } : { ...(await byBrowser(file, name)), exact: false };
 }
 
 async function byBrowser(file, name) {
@@ -39,7 +36,11 @@ async function byBrowser(file, name) {
     throw new Unreadable(`This browser cannot open ${name ? `${name} files` : "this file"}. Choose a JPEG or PNG picture.`);
   }
   const { width, height } = bitmap;
-  checkSize(width, height);
+  try {
+    checkSize(width, height);
+  } catch (error) {
+    throw new Unreadable(error.message);
+  }
   const canvas = new OffscreenCanvas(width, height), pen = canvas.getContext("2d", { willReadFrequently: true });
   pen.drawImage(bitmap, 0, 0);
   bitmap.close();
@@ -49,7 +50,7 @@ async function byBrowser(file, name) {
 function kind(bytes) {
   const at = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
   if (at(128, 132) === "DICM") return "DICOM";
-  if (at(4, 8) === "ftyp") return at(8, 12).startsWith("avi") ? "AVIF" : "HEIC";
+  if (at(4, 8) === "ftyp") return { avi: "AVIF", hei: "HEIC", hev: "HEIC", mif: "HEIC", msf: "HEIC" }[at(8, 11)] ?? "video";
   if (at(0, 2) === "II" || at(0, 2) === "MM") return "TIFF";
   if (at(0, 4) === "%PDF") return "PDF";
   return null;

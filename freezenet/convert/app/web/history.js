@@ -1,17 +1,19 @@
 // The history: kept only where the user asks for it, on this device, without pictures or names.
 
-const KEY = "freezenet-history", MOST = 200;
+// Apps in several folders of one server share its storage.
+const KEY = `freezenet-history ${new URL("./", location.href).pathname}`, MOST = 200;
 
 export class History {
-  constructor(keep, list, forget) {
-    Object.assign(this, { keep, list, forget });
-    keep.checked = this.read() !== null;
+  /** complain(sentence): where the browser keeps nothing. */
+  constructor(keep, list, forget, complain) {
+    Object.assign(this, { keep, list, forget, complain });
     keep.addEventListener("change", () => (keep.checked ? this.write([]) : this.clear()));
     forget.addEventListener("click", () => {
       this.clear();
       keep.checked = false;
       keep.focus();
     });
+    addEventListener("storage", () => this.draw()); // another window of the app wrote
     this.draw();
   }
 
@@ -28,7 +30,8 @@ export class History {
     try {
       localStorage.setItem(KEY, JSON.stringify(entries));
     } catch {
-      this.keep.checked = false; // the browser allows no storage
+      this.keep.checked = false;
+      this.complain("This browser keeps nothing here: there is no room left, or the window is a private one. The answer is not in the history.");
     }
     this.draw();
   }
@@ -48,7 +51,8 @@ export class History {
   }
 
   draw() {
-    const entries = this.read() ?? [];
+    const kept = this.read(), entries = kept ?? [];
+    this.keep.checked = kept !== null;
     this.forget.hidden = entries.length === 0;
     this.list.hidden = entries.length === 0;
     this.list.replaceChildren(...entries.map((entry) => {

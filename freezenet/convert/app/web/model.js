@@ -1,6 +1,6 @@
 // A model and its card: from gray values to the answer, and the check that this device keeps what the card promises.
 
-import { decide, decisionHolds, networkInput, probabilities, readCard, resizeArea, sameAnswer, sha256 } from "./core.js";
+import { belongs, decide, decisionHolds, networkInput, probabilities, readCard, resizeArea, sameAnswer, sha256 } from "./core.js";
 
 const TOLERANCE = { integer: 4 / 256, float: 1e-3 }, OOD_TOLERANCE = { integer: 0.05, float: 0.01 };
 
@@ -10,6 +10,7 @@ export class Model {
     const [bytes, cardBytes] = await Promise.all([fetched("model.tflite"), fetched("card.json")]);
     const model = new Model();
     model.card = readCard(cardBytes);
+    if (!belongs(model.card, bytes)) throw new Error("A model.tflite and the card.json of the same export are required. Got: those of two; export the app again.");
     [model.sha256, model.cardSha256] = [sha256(bytes), sha256(cardBytes)];
     model.times = [];
     model.run = await openNetwork(bytes);

@@ -5,6 +5,7 @@ import { bitDepth, checkSize, grayFromRgba, luminance, rint, scaled, upright } f
 import { exifOrientation } from "./exif.js";
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+const DEPTHS = { 0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16] };
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
 const DAMAGED = "A whole PNG file is required. Got: a truncated or damaged one.";
 // Of Adam7: first column, first row, steps.
@@ -83,7 +84,7 @@ function chunks(bytes) {
     else if (name === "IEND") ended = true;
     at += 12 + size;
   }
-  if (!ended || !CHANNELS[file.kind] || file.data.length === 0) throw new Error(DAMAGED);
+  if (!ended || !DEPTHS[file.kind]?.includes(file.depth) || file.interlaced > 1 || file.data.length === 0) throw new Error(DAMAGED);
   checkSize(file.width, file.height);
   if (file.raw) {
     file.transparent = file.kind === 3 ? file.raw : Array.from({ length: file.raw.length / 2 }, (_, one) => (file.raw[2 * one] << 8) | file.raw[2 * one + 1]);
@@ -93,20 +94,14 @@ function chunks(bytes) {
 
 /** The samples of all channels, row by row: bytes, or 16-bit numbers. */
 async function unpack({ data, width, height, depth, kind, interlaced }) {
-  const stream = new Blob(data).stream().pipeThrough(new DecompressionStream("deflate"));
-  let raw;
-  try {
-    raw = new Uint8Array(await new Response(stream).arrayBuffer());
-  } catch {
-    throw new Error(DAMAGED);
-  }
-  const channels = CHANNELS[kind], samples = new (depth === 16 ? Uint16Array : Uint8Array)(width * height * channels);
+  const channels = CHANNELS[kind], passes = (interlaced ? PASSES : [[0, 0, 1, 1]]).map(([x0, y0, dx, dy]) => {
+    const wide = Math.max(0, Math.ceil((width - x0) / dx)), high = wide && Math.max(0, Math.ceil((height - y0) / dy));
+    return { x0, y0, dx, dy, wide, high, size: Math.ceil((wide * channels * depth) / 8) };
+  });
+  const raw = await inflated(data, passes.reduce((sum, { high, size }) => sum + high * (size + 1), 0));
+  const step = Math.max(1, (channels * depth) >> 3), samples = new (depth === 16 ? Uint16Array : Uint8Array)(width * height * channels);
   let at = 0;
-  for (const [x0, y0, dx, dy] of interlaced ? PASSES : [[0, 0, 1, 1]]) {
-    const wide = Math.ceil((width - x0) / dx), high = Math.ceil((height - y0) / dy);
-    if (wide <= 0 || high <= 0) continue;
-    const size = Math.ceil((wide * channels * depth) / 8), step = Math.max(1, (channels * depth) >> 3);
-    if (at + high * (size + 1) > raw.length) throw new Error(DAMAGED);
+  for (const { x0, y0, dx, dy, wide, high, size } of passes) {
     let above = new Uint8Array(size);
     for (let row = 0; row < high; row++, at += size + 1) {
       const line = raw.subarray(at + 1, at + 1 + size);
@@ -122,6 +117,23 @@ async function unpack({ data, width, height, depth, kind, interlaced }) {
     }
   }
   return samples;
+}
+
+/** Exactly `count` bytes of zlib streams: a small file that would become gigabytes is not unpacked further. */
+async function inflated(data, count) {
+  const raw = new Uint8Array(count), reader = new Blob(data).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  let at = 0;
+  try {
+    for (let next = await reader.read(); !next.done && at < count; next = await reader.read()) {
+      raw.set(next.value.subarray(0, count - at), at);
+      at = Math.min(count, at + next.value.length);
+    }
+  } catch {
+    throw new Error(DAMAGED);
+  }
+  if (at < count) throw new Error(DAMAGED);
+  reader.cancel().catch(() => {});
+  return raw;
 }
 
 function unfilter(kind, line, above, step) {

@@ -31,11 +31,13 @@ export function worded(card, answer) {
     const why = `Of ${known}. The model knows nothing else.`;
     return { kind: "answered", said: names.length ? names.join(", ") : "None of the findings that it knows", why, todo: "" };
   }
-  const share = percent(Math.max(...answer.probabilities));
+  const number = card.labels.indexOf(answer.label), share = answer.probabilities[number], from = card.answerFrom[number];
+  // A localized model may answer with a class that is not the most probable one.
+  const early = share < Math.max(...answer.probabilities) ? ` It is set to answer so from ${percent(from)} on, even where another class is more probable.` : "";
   return {
     kind: "answered",
     said: names[0],
-    why: `The model gives this ${share}. It can only choose between ${known}.`,
+    why: `The model gives this ${percent(share)}.${early} It can only choose between ${known}.`,
     todo: "",
   };
 }

@@ -31,7 +31,7 @@ _LARGEST = 65535  # of 16 bits: few viewers know the standard's floating-point p
 
 @data_errors
 def parametric_map(source: Dataset, answer: dict[str, Any], cam: NDArray[np.float32], size: tuple[int, int]) -> Dataset:
-    """Return the class activation map of the most probable class, over the whole image.
+    """Return the class activation map of the label, or of the most probable class where there is none, over the whole image.
 
     Args:
         source: The image's attributes.
@@ -49,7 +49,9 @@ def parametric_map(source: Dataset, answer: dict[str, Any], cam: NDArray[np.floa
     slope = (high - low) / _LARGEST or 1.0
     stored = np.clip(np.rint((spread - low) / slope), 0, _LARGEST).astype(np.uint16)
     shares = probabilities(answer)
-    strongest = max(shares, key=shares.__getitem__) if shares else "no class"
+    # A localized model may answer with a label that is not the most probable one.
+    answered = answer["label"] if answer["label"] in shares else None
+    mapped = answered or (max(shares, key=shares.__getitem__) if shares else "no class")
     made = highdicom.pm.ParametricMap(
         source_images=[_placed(taken.data, size, uid(taken.data, answer, "map frame of reference"))],
         pixel_array=stored,
@@ -59,7 +61,7 @@ def parametric_map(source: Dataset, answer: dict[str, Any], cam: NDArray[np.floa
         real_world_value_mappings=[
             highdicom.pm.RealWorldValueMapping(
                 lut_label="CAM",
-                lut_explanation=cut(f"Class activation of {label(strongest)}"),
+                lut_explanation=cut(f"Class activation of {label(mapped)}"),
                 unit=codes.UCUM.NoUnits,
                 value_range=(0, _LARGEST),
                 slope=slope,

@@ -7,7 +7,7 @@ import kotlin.math.min
 /**
  * A class activation map laid over an image, as ARGB colours of the same size. Never show one where the reason is NOT_CHEST.
  *
- * cam: the model's output [1, rows, columns, classes]; label: number of the most probable class.
+ * cam: the model's output [1, rows, columns, classes]; label: number of the class, as `Card.mapped` says.
  */
 fun GrayImage.overlaid(cam: FloatArray, rows: Int, columns: Int, classes: Int, label: Int): IntArray {
     val heat = DoubleArray(rows * columns) { max(0.0, cam[it * classes + label].toDouble()) }

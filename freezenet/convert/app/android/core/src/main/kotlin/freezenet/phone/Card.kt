@@ -3,6 +3,7 @@ package freezenet.phone
 import org.json.JSONObject
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
+import java.security.MessageDigest
 
 /** What a model file says of itself, ready to answer; the keys are explained in docs/port.md. */
 class Card(val content: JSONObject) {
@@ -19,6 +20,12 @@ class Card(val content: JSONObject) {
     /** Names of the outputs, in the order of the interpreter. */
     val outputs: List<String> = content.optJSONArray("outputs")?.strings() ?: listOf("scores")
 
+    /** Sentences that belong beside every answer: what the card says of its thresholds, of its sources, and of a missing OOD gate. */
+    val warnings: List<String> = listOf(
+        content.optJSONObject("localized")?.optString("sentence"), content.optJSONObject("sources")?.optString("elsewhere"),
+        if (rule.hasGate) null else "No OOD gate in this file: it also names a class for a picture that is no chest X-ray.",
+    ).filterNotNull().filter { it.isNotEmpty() }
+
     init {
         val spec = content.getJSONObject("preprocess")
         require(
@@ -32,6 +39,21 @@ class Card(val content: JSONObject) {
         width = spec.getJSONArray("size").getInt(1)
         mean = spec.getDouble("mean").toFloat()
         std = spec.getDouble("std").toFloat()
+    }
+
+    /** Whether the card was written for this network: with another model's card an app would answer wrongly, and notice nothing. */
+    fun belongs(model: ByteArray): Boolean {
+        val network = content.optJSONObject("network") ?: return true // a card of an earlier version does not say
+        val bytes = network.getInt("bytes")
+        if (bytes > model.size) return false
+        val digest = MessageDigest.getInstance("SHA-256").apply { update(model, 0, bytes) }.digest()
+        return digest.joinToString("") { "%02x".format(it) } == network.getString("sha256")
+    }
+
+    /** The place of the class whose activation map belongs to an answer: of its label, else the most probable one. */
+    fun mapped(answer: Answer): Int {
+        val named = labels.indexOf(answer.label)
+        return if (named >= 0) named else answer.probabilities.indices.maxByOrNull { answer.probabilities[it] }!!
     }
 
     /** The input tensor's bytes [1, height, width, 3], in the processor's order: each gray value three times. */

@@ -5,6 +5,12 @@ import kotlin.math.hypot
 import kotlin.math.max
 import kotlin.math.min
 
+/** Refuse a picture that is smaller or larger than the reference reads, before memory is taken for it. */
+fun checkSize(width: Int, height: Int) {
+    require(min(width, height) >= 32) { "The picture is too small: $width × $height pixels; 32 × 32 are required." }
+    require(width.toLong() * height <= 100_000_000) { "The picture has more than 100 million pixels: $width × $height." }
+}
+
 /** Gray values, one byte a pixel, row by row. */
 class GrayImage(val data: ByteArray, val width: Int, val height: Int) {
     init {

@@ -135,7 +135,7 @@ internal class JpegFile(private val bytes: ByteArray) {
         height = (part(1) shl 8) or part(2)
         width = (part(3) shl 8) or part(4)
         if (components.isNotEmpty() || width == 0 || height == 0) throw DamagedJpeg()
-        require(width.toLong() * height <= 100_000_000) { "The picture has more than 100 million pixels." }
+        checkSize(width, height)
         components = List(part(5)) { Component(part(6 + 3 * it), part(7 + 3 * it) shr 4, part(7 + 3 * it) and 15, part(8 + 3 * it)) }
         val isRgb = components.size == 3 && (adobe == 0 || (adobe < 0 && components.map { it.id } == listOf(82, 71, 66)))
         var maxH = components.maxOf { it.h }

@@ -140,6 +140,7 @@ class MainActivity : Activity() {
         // Where it is no chest X-ray, probabilities and the map mean nothing.
         if (answer.reason != NOT_CHEST) {
             val order = labels.indices.sortedByDescending { answer.probabilities[it] }
+            phone.card.warnings.forEach { views += text(it.replace("_", " ")) }
             views += text(order.joinToString("\n") { "${labels[it].replace("_", " ")}  ${(100 * answer.probabilities[it]).roundToInt()} %" })
         }
         val picture = ImageView(this).apply {
@@ -155,7 +156,7 @@ class MainActivity : Activity() {
 
     private fun map(picture: ImageView, image: GrayImage, found: Phone.Found) {
         val classes = phone.card.labels.size
-        val most = found.answer.probabilities.indices.maxByOrNull { found.answer.probabilities[it] }!!
+        val most = phone.card.mapped(found.answer)
         // The last feature map is a 32nd of the input, rounded up.
         val rows = (phone.card.height + 31) / 32
         val colors = image.overlaid(found.cam!!, rows, found.cam.size / classes / rows, classes, most)

@@ -16,7 +16,10 @@ import java.security.MessageDigest
 class Phone(private val assets: AssetManager) : AutoCloseable {
     private val cardBytes = bytes("card.json")
     val card = Card.read(cardBytes)
-    val modelSha256 = sha256(bytes("model.tflite"))
+    private val modelBytes = bytes("model.tflite").also {
+        require(card.belongs(it)) { "A model.tflite and the card.json of the same export are required. Got: those of two; export the app again." }
+    }
+    val modelSha256 = sha256(modelBytes)
     val cardSha256 = sha256(cardBytes)
     private val times = mutableListOf<Long>()
 

@@ -5,6 +5,7 @@ import android.graphics.ColorSpace
 import android.graphics.ImageDecoder
 import freezenet.phone.GrayImage
 import freezenet.phone.OtherJpeg
+import freezenet.phone.checkSize
 import freezenet.phone.isJpeg
 import freezenet.phone.readJpeg
 import java.nio.ByteBuffer
@@ -20,6 +21,7 @@ fun grayOf(bytes: ByteArray, inputHeight: Int, inputWidth: Int): GrayImage {
     }
     require(!isDeepPng(bytes)) { "a PNG of 16 bits, which Android's bitmaps cannot hold; export it with 8" }
     val bitmap = ImageDecoder.decodeBitmap(ImageDecoder.createSource(ByteBuffer.wrap(bytes))) { decoder, info, _ ->
+        checkSize(info.size.width, info.size.height)
         decoder.allocator = ImageDecoder.ALLOCATOR_SOFTWARE
         decoder.isUnpremultipliedRequired = true
         // The picture's own space: no conversion, because profiles are ignored.
