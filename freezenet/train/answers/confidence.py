@@ -13,12 +13,11 @@ from scipy.optimize import minimize_scalar
 
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided
+from freezenet.train.answers.risk import answered_under, upper_bound
 
 #: Standard deviation of log T before the data speak. On some ten validation images without an error the likelihood alone would
 #: sharpen without bound.
 _PRIOR = 0.25
-#: At least this share of the validation images is answered, whatever the risk.
-_LEAST_COVERAGE = 0.5
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,9 @@ class Confidence:
         temperature: T of temperature scaling.
         abstain_below: smallest confidence, 0..1, that is answered.
         risk: the share of wrong answers among those given that `abstain_below` was chosen for.
-        risk_reached: that share on the images it was chosen on; above `risk` where more than that is wrong even among the most
-            confident half of the answers.
+        risk_reached: that share on the images it was chosen on.
+        risk_bound: the largest share that these images do not exclude, see `freezenet.train.answers.risk.upper_bound`; above `risk` where
+            they are too few to show it, or the most confident half of the answers is too often wrong.
         images: their number.
         abstain_below_class: the same for the answers of each label, in place of `abstain_below`; None where one holds for all.
     """
@@ -39,6 +39,7 @@ class Confidence:
     abstain_below: float
     risk: float
     risk_reached: float
+    risk_bound: float
     images: int
     abstain_below_class: dict[str, float] | None = None
 
@@ -59,9 +60,10 @@ class Confidence:
         own = class_thresholds(rule, scores, truth, risk, threshold) if by_class else None
         chosen = replace(rule, abstain_below=threshold, class_abstain_below=own)
         decided = Decided.by(chosen, scores, truth)
-        reached = round(float((~decided.correct[decided.answered]).mean()), 6)
+        wrong, answers = int((~decided.correct[decided.answered]).sum()), int(decided.answered.sum())
+        bound = float(upper_bound(wrong, answers))
         named = None if own is None else dict(zip(rule.labels, own.tolist(), strict=True))
-        return cls(rule.temperature, threshold, risk, reached, len(truth), named)
+        return cls(rule.temperature, threshold, risk, round(wrong / answers, 6), round(bound, 6), len(truth), named)
 
 
 def best_temperature(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_]) -> float:
@@ -80,20 +82,16 @@ def best_temperature(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool
 
 
 def abstention_threshold(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float) -> float:
-    """Return the lowest confidence at which at most the share `risk` of the answers given is wrong.
+    """Return the lowest confidence at which at most the share `risk` of the answers given is wrong, on other such images too.
 
-    The risk is that on these images, not a bound on that on others; at least half of them stay answered. 0 where all may be.
+    That is by an upper bound, see `freezenet.train.answers.risk.answered_under`; at least half of the images stay answered. 0 where all may be.
     An answer of several labels is wrong where one of them is.
     """
     decided = Decided.by(rule, scores, truth)
     order = np.argsort(-decided.confidence, kind="stable")
-    sure, wrong = decided.confidence[order], np.cumsum(~decided.correct[order])
-    answered = np.arange(1, len(sure) + 1)
-    # Images of equal confidence are answered together.
-    last_of_equals = np.append(sure[1:] != sure[:-1], True)
-    allowed = answered[last_of_equals & ((wrong <= risk * answered) | (answered <= _LEAST_COVERAGE * len(sure)))]
-    count = int(allowed.max(initial=0))
-    if count in (0, len(sure)):
+    sure = decided.confidence[order]
+    count = answered_under(risk, sure, ~decided.correct[order])
+    if count == len(sure):
         return 0.0
     # Half way to the first that is not answered, so that rounding decides nothing; all digits where they lie closer together.
     middle = float((sure[count - 1] + sure[count]) / 2)

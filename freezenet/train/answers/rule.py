@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.names import counted
 from freezenet.train.answers.confidence import Confidence, best_temperature
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.task import TASKS, Task
@@ -45,10 +46,10 @@ class ChosenRule:
         confidence = Confidence.fit(
             rule, scores, truth, recipe.abstain_risk, by_class=recipe.abstain_by == "class" and task.exclusive
         )
-        if confidence.risk_reached > confidence.risk:
+        if confidence.risk_bound > confidence.risk:
             logger.info(
-                f"abstain_risk {confidence.risk:g} cannot be kept: of the most confident half of the validation answers "
-                f"{confidence.risk_reached:.1%} are wrong"
+                f"abstain_risk {confidence.risk:g} is not shown by {counted(confidence.images, 'image')}: of the answers that are given "
+                f"{confidence.risk_reached:.1%} are wrong there, and up to {confidence.risk_bound:.1%} may be on other such images"
             )
         own = confidence.abstain_below_class
         return cls(
