@@ -38,7 +38,7 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     from another hospital, say. Then what the device would answer is shown for each source; of classes that the model does not
     have, silence is the right answer.
     """
-    from freezenet.benchmarks.evaluate import elsewhere_sentence, evaluate_model, judged_images, took_part_sentence
+    from freezenet.benchmarks.evaluate import evaluate_model, judged_images, took_part_sentence
     from freezenet.benchmarks.origin import find_run
     from freezenet.benchmarks.outside import HEADINGS, evaluate_everywhere, source_rows
     from freezenet.edge_runtime.classifier import Classifier
@@ -51,8 +51,8 @@ def evaluate(model, data, everything, run, threads, as_json) -> None:
     judged = judged_images(data, origin, task=task_of(card.content).name, everything=everything)
     figures = evaluate_everywhere(classifier, judged) if everything else evaluate_model(classifier, judged)
     logger.info(took_part_sentence(figures["images"], judged.took_part))
-    if elsewhere := elsewhere_sentence(card):
-        logger.warning(elsewhere)
+    if figures["elsewhere"]:
+        logger.warning(figures["elsewhere"])
     if as_json:
         click.echo(json.dumps(figures))
         return

@@ -188,5 +188,6 @@ def evaluate_model(classifier: Classifier, judged: JudgedImages) -> dict[str, An
         "runtime": classifier.runtime,
         "side": judged.split,
         "took_part": judged.took_part,
+        "elsewhere": elsewhere_sentence(classifier.card),
         **task.evaluate(truth, answers, labels, judged.patients),
     }
