@@ -14,7 +14,7 @@ SURENESS = 0.95
 _LEAST_COVERAGE = 0.5
 
 
-def upper_bound(wrong: NDArray | int, answers: NDArray | int) -> NDArray[np.float64]:
+def upper_bound(wrong: NDArray | float, answers: NDArray | float) -> NDArray[np.float64]:
     """Return the largest share of wrong answers that so few images do not exclude: one-sided, with probability SURENESS.
 
     It is b in sum over j <= wrong of C(answers, j) b^j (1 - b)^(answers - j) = 1 - SURENESS (Clopper and Pearson, Biometrika 26, 1934),
@@ -22,7 +22,7 @@ def upper_bound(wrong: NDArray | int, answers: NDArray | int) -> NDArray[np.floa
     is answered. Images count as independent; several of one patient make it too low.
 
     Args:
-        wrong: how many answers are wrong.
+        wrong: how many answers are wrong; a mean number where networks of several seeds answered about the same images.
         answers: how many there are, at least 1.
     """
     wrong, answers = np.broadcast_arrays(wrong, answers)
@@ -38,7 +38,7 @@ def least_answers(risk: float) -> float:
     return 1 if risk >= 1 else math.ceil(math.log(1 - SURENESS) / math.log(1 - risk) - 1e-9)
 
 
-def answered_under(risk: float, confidence: NDArray[np.float64], wrong: NDArray[np.bool_]) -> int:
+def answered_under(risk: float, confidence: NDArray[np.float64], wrong: NDArray[np.bool_], *, repeats: int = 1) -> int:
     """Return how many of the most confident answers are given, so that the bound of what is wrong among them is at most `risk`.
 
     From the first number on that could show the risk, and answers half, one number after the other is tried as long as the bound holds.
@@ -49,12 +49,13 @@ def answered_under(risk: float, confidence: NDArray[np.float64], wrong: NDArray[
         risk: 0..1.
         confidence: (n,) of the answers, falling; those that are equal are given together.
         wrong: (n,) whether each is wrong.
+        repeats: how many of the answers are about each image; so many answers show no more than one about each.
     """
     count = np.arange(1, len(wrong) + 1)
     last_of_equals = np.append(confidence[1:] != confidence[:-1], True)
     tried = last_of_equals & (count >= _LEAST_COVERAGE * len(wrong))
-    count, bound = count[tried], upper_bound(np.cumsum(wrong), count)[tried]
-    could_show = count >= least_answers(risk)
+    count, bound = count[tried], upper_bound(np.cumsum(wrong) / repeats, count / repeats)[tried]
+    could_show = count >= repeats * least_answers(risk)
     held = np.logical_and.accumulate(bound[could_show] <= risk)
     if held.any():
         return int(count[could_show][held].max())

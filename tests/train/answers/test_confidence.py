@@ -10,6 +10,7 @@ from scipy.special import expit, softmax
 
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.confidence import Confidence, abstention_threshold, best_temperature
+from freezenet.train.answers.elsewhere import ElsewhereAnswers
 
 #: Of a multi-class model, and of a multi-label model with three labels.
 CLASSES = DecisionRule(("a", "b", "c", "d"))
@@ -137,3 +138,46 @@ def test_each_class_has_the_threshold_that_its_own_answers_need():
         np.mean(wrong[(said == 0) | (sure >= found.abstain_below_class["b"])]), abs=1e-6
     )
     assert Confidence.fit(rule, scores, truth, 0.01).abstain_below_class is None
+
+
+def said(labels: tuple[str, ...], answer: list[int], sure: list[float], wrong: list[bool]):
+    """Scores of so sure answers, and a truth that makes them right or wrong."""
+    count = len(labels)
+    scores = np.full((len(answer), count), 0.0)
+    scores[:] = ((1 - np.array(sure)) / (count - 1))[:, None]
+    scores[np.arange(len(answer)), answer] = sure
+    return scores, np.eye(count, dtype=bool)[(np.array(answer) + np.array(wrong)) % count]
+
+
+def test_answers_elsewhere_raise_the_thresholds_of_classes_that_could_be_tested_there():
+    """Inside all are right. Elsewhere "b" is wrong up to .8; "c" is wrong, too, but no image of c was left out."""
+    labels = ("a", "b", "c")
+    sure = np.linspace(0.51, 0.99, 200).tolist()
+    scores, truth = said(labels, [0, 1, 2, 1] * 50, sure, [False] * 200)
+    away = np.linspace(0.55, 0.97, 60)
+    there = said(labels, [1, 2] * 30, away.tolist(), [bool(number % 2 or one < 0.8) for number, one in enumerate(away)])
+    # A wrong b is an image of c here; as if it were one of a.
+    there[1][there[1][:, 2]] = [True, False, False]
+    elsewhere = ElsewhereAnswers(*there, np.full(60, "north"), np.arange(60))
+    rule = DecisionRule(labels, temperature=1.0)
+    alone = Confidence.fit(rule, scores, truth, 0.05, by_class=True)
+    assert alone.abstain_below_class == {"a": 0, "b": 0, "c": 0}
+    found = Confidence.fit(rule, scores, truth, 0.05, by_class=True, elsewhere=elsewhere)
+    assert found.abstain_below_class is not None
+    assert found.abstain_below_class["c"] == 0
+    half = np.median(scores[1::2].max(1))
+    assert found.abstain_below_class["b"] == pytest.approx(min(half, 0.8), abs=0.02)
+    assert Confidence.fit(rule, scores, truth, 0.05, elsewhere=elsewhere).abstain_below_class is None
+
+
+def test_thresholds_of_classes_keep_the_promise_of_all_answers_together():
+    """Of "b" every tenth answer is wrong however sure; the half of it that stays answered would break the promise."""
+    labels = ("a", "b")
+    answer = np.arange(1000) % 4 // 3
+    sure = np.where(answer == 0, np.linspace(0.52, 0.999, 1000), np.linspace(0.5, 0.65, 1000))
+    wrong = (answer == 1) & (np.arange(1000) % 40 == 39)
+    scores, truth = said(labels, answer.tolist(), sure.tolist(), wrong.tolist())
+    found = Confidence.fit(DecisionRule(labels, temperature=1.0), scores, truth, 0.02, by_class=True)
+    assert found.risk_bound <= 0.02
+    assert found.abstain_below_class is not None
+    assert min(found.abstain_below_class.values()) >= found.abstain_below

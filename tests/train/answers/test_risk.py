@@ -46,3 +46,12 @@ def test_the_promise_is_kept_in_nineteen_of_twenty_drawings():
         count = answered_under(risk, sure, rng.random(900) > sure)
         kept += (1 - everyone[everyone >= sure[count - 1]]).mean() <= risk
     assert 187 <= kept < 200
+
+
+def test_answers_of_several_seeds_show_no_more_than_those_of_one():
+    """The same 400 images three times: as much is answered of each as once."""
+    wrong = (np.arange(400) % 60 == 59) & (np.arange(400) > 200)
+    once = answered_under(0.02, np.linspace(1, 0.3, 400), wrong)
+    thrice = answered_under(0.02, np.linspace(1, 0.3, 400).repeat(3), wrong.repeat(3), repeats=3)
+    assert once < 400
+    assert thrice == 3 * once
