@@ -51,9 +51,10 @@ class GroupWeights(keras.callbacks.Callback):
     ) -> None:
         """Weigh all images alike until the first epoch."""
         super().__init__()
-        self._training, self._judged, self._rows, self._tilt, self._loss = training, judged, rows, tilt, loss
+        self._judged, self._rows, self._tilt, self._loss = judged, rows, tilt, loss
         self._group = np.unique(groups[rows], axis=0, return_inverse=True)[1].reshape(-1)
-        training.weights = np.ones(len(groups), np.float32)
+        self._weights = np.ones(len(groups), np.float32)
+        training.weights = self._weights
 
     def on_epoch_begin(self, epoch, logs=None):
         """Measure the loss of each group, and set the weights."""
@@ -64,4 +65,4 @@ class GroupWeights(keras.callbacks.Callback):
             parts.append(keras.ops.convert_to_numpy(found).reshape(len(targets), -1).mean(1))
         losses = np.concatenate(parts)[: len(self._rows)].astype(np.float64)
         of_group = np.bincount(self._group, losses) / np.bincount(self._group)
-        self._training.weights[self._rows] = tilted(of_group[self._group], self._tilt)
+        self._weights[self._rows] = tilted(of_group[self._group], self._tilt)
