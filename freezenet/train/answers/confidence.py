@@ -68,9 +68,12 @@ class Confidence:
         """
         assert rule.temperature is not None
         threshold = abstention_threshold(rule, scores, truth, risk, repeats=repeats)
-        own = None
+        # Rounded down, so that the surest answer of an integer file is above it.
+        most = np.floor(rule.surest_of_integers() * 1e6) / 1e6
+        threshold, own = min(threshold, most), None
         if by_class:
             own = class_thresholds(rule, scores, truth, risk, otherwise=threshold, repeats=repeats, elsewhere=elsewhere)
+            own = np.minimum(own, most)
         chosen = replace(rule, abstain_below=threshold, class_abstain_below=own)
         decided = Decided.by(chosen, scores, truth)
         wrong, answers = int((~decided.correct[decided.answered]).sum()), int(decided.answered.sum())

@@ -181,3 +181,21 @@ def test_thresholds_of_classes_keep_the_promise_of_all_answers_together():
     assert found.risk_bound <= 0.02
     assert found.abstain_below_class is not None
     assert min(found.abstain_below_class.values()) >= found.abstain_below
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.3, 2.0])
+@pytest.mark.parametrize("by_class", [False, True])
+def test_no_threshold_silences_an_integer_file(temperature, by_class):
+    """Float scores come nearer to 1 than 255/256; every answer that an integer file can be surest of is given."""
+    sure = 1 - np.geomspace(1e-7, 0.05, 300)
+    scores, truth = said(("a", "b", "c"), [0, 1, 2] * 100, sure.tolist(), (sure < 0.9999).tolist())
+    rule = DecisionRule(("a", "b", "c"), temperature=temperature)
+    found = Confidence.fit(rule, scores, truth, 0.02, by_class=by_class)
+    content = {"arithmetic": "integer", "confidence": {
+        "temperature": temperature, "abstain_below": found.abstain_below, "abstain_below_class": found.abstain_below_class,
+    }}  # fmt: skip
+    device = DecisionRule.from_dict(content, rule.labels)
+    for number, label in enumerate(rule.labels):
+        assert device.decide(np.eye(3)[number] * 255 / 256).label == label
+    tested = DecisionRule(("a", "b"), thresholds=np.array([0.5, 0.5]), temperature=temperature)
+    assert 0.9 < tested.surest_of_integers() < 1
