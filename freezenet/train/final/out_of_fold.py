@@ -73,7 +73,7 @@ def final_recipe(folder: Path) -> tuple[str, Recipe]:
     Raises:
         DataError: the folder is no cross-validation, or not finished.
     """
-    asked = _asked(folder)
+    asked = finished_crossval(folder)
     arms = list(asked.recipes)
     if len(arms) > 1:
         found = {arm: _pooled_f1(folder, asked, arm) for arm in arms}
@@ -100,7 +100,7 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
     Raises:
         DataError: the cross-validation did not test each of these images, or other ones.
     """
-    asked = _asked(folder)
+    asked = finished_crossval(folder)
     find = _Places(folder, data)
     shape = (len(asked.seeds), len(data.images.hashes), len(data.labels))
     scores, folds = np.full(shape, np.nan), np.full(shape[:2], -1)
@@ -171,7 +171,7 @@ def _elsewhere(asked: CrossValidation, arm: str, data: TrainingData, find: _Plac
     )
 
 
-def _asked(folder: Path) -> CrossValidation:
+def finished_crossval(folder: Path) -> CrossValidation:
     """Return what is in a folder: all recipes and seeds whose folds are finished."""
     if not (folder / PLAN).is_file():
         raise DataError(f"A folder of freezenet crossval is required by --final. Got: {folder}.")
