@@ -12,7 +12,10 @@ from studies.tables.pages import Page, each_result
 
 def section(result: dict[str, Any]) -> str:
     """Return the result of `python -m studies.outside` as Markdown."""
-    lines: list[str] = []
+    lines = [
+        "`python -m studies.outside --crossval CROSSVAL --model NAME=int8.tflite --other OTHER --unknown DATA --out results`:",
+        "",
+    ]
     for one in result["crossvals"]:
         lines += [*_recipes(one), "", *_abstention(one), "", *_variants(one), *_transfer(one)]
     lines += _models(result) if result["models"] else []

@@ -43,7 +43,8 @@ def answered_under(risk: float, confidence: NDArray[np.float64], wrong: NDArray[
 
     From the first number on that could show the risk, and answers half, one number after the other is tried as long as the bound holds.
     An order that is fixed before the answers are looked at needs no correction for how often is tried (Angelopoulos, Bates, Candès,
-    Jordan and Lei, Learn then Test, 2021, section 2.3). Where none is shown, it is the half or more whose bound is lowest.
+    Jordan and Lei, Learn then Test, 2021, section 2.3). Where none is shown, it is the half or more whose bound is lowest, of those among
+    which no more than the risk is wrong if there are any.
 
     Args:
         risk: 0..1.
@@ -54,9 +55,11 @@ def answered_under(risk: float, confidence: NDArray[np.float64], wrong: NDArray[
     count = np.arange(1, len(wrong) + 1)
     last_of_equals = np.append(confidence[1:] != confidence[:-1], True)
     tried = last_of_equals & (count >= _LEAST_COVERAGE * len(wrong))
-    count, bound = count[tried], upper_bound(np.cumsum(wrong) / repeats, count / repeats)[tried]
+    count, found = count[tried], np.cumsum(wrong)[tried]
+    bound = upper_bound(found / repeats, count / repeats)
     could_show = count >= repeats * least_answers(risk)
     held = np.logical_and.accumulate(bound[could_show] <= risk)
     if held.any():
         return int(count[could_show][held].max())
-    return int(count[np.argmin(bound)])
+    kept = found <= risk * count
+    return int(count[np.argmin(np.where(kept | ~kept.any(), bound, 2.0))])
