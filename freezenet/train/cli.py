@@ -81,6 +81,9 @@ def train(context, data, out, recipe, options, final, distill, as_json) -> None:
         figures.append((f"share of {gate['negatives']} non-chest images that it refuses", gate["negatives_refused"]))
     for name, figure in figures:
         click.echo(f"{name}\t{_shown(figure)}")
+    for source, one in chosen.get("left_out", {}).items():
+        click.echo(f"answered of {counted(one['images'], 'image')} of {source}, left out\t{_shown(one['answered'])}")
+        click.echo(f"accuracy of these answers\t{_shown(one['accuracy_answered'])}")
     for label, one in metrics["per_class"].items():
         click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
     for label, threshold in metrics.get("thresholds", {}).items():

@@ -16,7 +16,7 @@ def found(left_out_crossval):
     return crossval_figures(left_out_crossval / "crossval")
 
 
-def tested(folder) -> list[dict[str, str]]:
+def rows_of(folder) -> list[dict[str, str]]:
     rows = []
     for path in sorted(folder.glob("fold-*/predictions.csv")):
         with path.open(newline="", encoding="utf-8") as file:
@@ -25,7 +25,7 @@ def tested(folder) -> list[dict[str, str]]:
 
 
 def test_the_figures_are_those_of_all_tested_images(found, left_out_crossval):
-    rows = tested(left_out_crossval / "crossval/mobile-freezenet/seed-0")
+    rows = rows_of(left_out_crossval / "crossval/mobile-freezenet/seed-0")
     truth, said = zip(*((row["class"], row["answer"]) for row in rows), strict=True)
     one = found["recipes"]["mobile-freezenet"]
     assert one["images"] == len(rows)

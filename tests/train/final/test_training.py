@@ -49,7 +49,7 @@ def trained(data, home, tmp_path_factory):
     return metrics, Run.open(out)
 
 
-def tested(home: Path) -> dict[str, dict[str, str]]:
+def answers_of(home: Path) -> dict[str, dict[str, str]]:
     """File -> its row of predictions.csv in the fold that tested it."""
     found = {}
     for number in (1, 2):
@@ -82,7 +82,7 @@ def test_epochs_are_the_median_of_the_folds(trained, home):
 
 def test_the_figures_are_those_of_the_folds(trained, home):
     metrics, run = trained
-    answers = tested(home)
+    answers = answers_of(home)
     truth, said = zip(*((one["class"], one["answer"]) for one in answers.values()), strict=True)
     assert metrics["measured_on"] == "out-of-fold"
     assert metrics["images"] == len(answers)
@@ -152,7 +152,7 @@ def test_a_distilled_one_learns_from_the_folds(home, data, monkeypatch, tmp_path
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     (taught,) = seen
-    answers = tested(home)
+    answers = answers_of(home)
     for row in (0, 7, 50):
         sample = taught.dataset.samples[row]
         expected = [0.5 * float(answers[sample.file][label]) + 0.5 * (label == sample.label) for label in taught.labels]
