@@ -132,6 +132,11 @@ def test_the_command_sets_inside_beside_outside(data, left_out_crossval, tmp_pat
     shutil.copytree(out, tmp_path / "out")
     arguments = json.loads((left_out_crossval / "arguments.json").read_text())
     arguments[arguments.index(str(out))] = str(tmp_path / "out")
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    text = plan["recipes"]["mobile-freezenet"]
+    plan["recipes"]["mobile-freezenet"] = text.replace("group_tilt = 0.0\n", "")  # as of a version without that key
+    assert plan["recipes"]["mobile-freezenet"] != text
+    (tmp_path / "out" / "plan.json").write_text(json.dumps(plan))
     again = CliRunner().invoke(cli, [*arguments, "--json"])
     assert json.loads(again.stdout)["transfer"] == summary["transfer"]
     other = CliRunner().invoke(cli, [one.replace("Site", "source") for one in arguments])
