@@ -22,9 +22,9 @@ def measure(folder: Path, arm: str | None) -> dict[str, Any]:
     """Return the pooled figures of an arm's files; arm: name, None for the first."""
     from freezenet.benchmarks.fold_variants import pooled_variants
     from freezenet.edge_runtime.system.environment import environment
-    from freezenet.train.final.out_of_fold import finished_plan
+    from freezenet.train.final.out_of_fold import finished_crossval
 
-    asked = finished_plan(folder)
+    asked = finished_crossval(folder)
     arm = arm or next(iter(asked.recipes))
     folds = asked.folds_of(arm)
     variants = pooled_variants(folds, folder, VARIANTS)

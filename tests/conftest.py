@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import logging
 import os
 import shutil
@@ -240,6 +241,40 @@ def models(run, made_once) -> Path:
     # What acceptance refuses is in its own tests.
     options = ConvertOptions(variants=variants, profiles=("edge", "app"), acceptance=False)
     return made_once("converted", lambda folder: convert(run, folder / "models", options=options)) / "models"
+
+
+@pytest.fixture(scope="session")
+def left_out_crossval(phantoms, made_once) -> Path:
+    """A folder with phantoms of three sites as sites.csv, and crossval/, where each fold was tested and each site left out.
+
+    The site `east` alone has one class, and no site is written for some. Beside it lie stdout, arguments.json and the cache.
+    """
+    from click.testing import CliRunner
+
+    from freezenet.cli import cli
+
+    def make(home: Path) -> None:
+        with phantoms.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        patients = sorted({row["patient_id"] for row in rows})
+        for row in rows:
+            number = patients.index(row["patient_id"])
+            row["file"] = str(phantoms.parent / row["file"])
+            row["Site"] = "east" if row["class"] == "Focal" else ("north", "south", "nan")[number % 3]
+        with (home / "sites.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
+        arguments = ["crossval", str(home / "sites.csv"), "--out", str(home / "crossval"), "--leave-out", "Site", "--folds", "2",
+                     "--weights", "none", "--cache", str(home / "cache")]  # fmt: skip
+        for setting in ("image_size=64", "alpha=.35", "epochs=3", "batch_size=32", "learning_rate=2e-3"):
+            arguments += ["--set", setting]
+        done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        (home / "stdout").write_text(done.stdout, encoding="utf-8")
+        (home / "arguments.json").write_text(json.dumps(arguments))
+
+    return made_once("left-out-crossval", make)
 
 
 @pytest.fixture(scope="session")

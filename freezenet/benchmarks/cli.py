@@ -55,7 +55,6 @@ def evaluate(model, data, everything, preprocess, labels, run, slices, threads, 
     """
     from freezenet.benchmarks.any_model.evaluate import evaluate_file
     from freezenet.benchmarks.any_model.opening import open_models
-    from freezenet.benchmarks.evaluate import elsewhere_sentence
     from freezenet.benchmarks.outside import HEADINGS, source_rows
     from freezenet.benchmarks.quality.slices import worst_sentence
     from freezenet.benchmarks.quality.summary import named_figures
@@ -65,8 +64,8 @@ def evaluate(model, data, everything, preprocess, labels, run, slices, threads, 
     card = classifier.card
     columns = _listed(slices)
     figures = evaluate_file(classifier, data, run=run, everything=everything, slices=columns)
-    if elsewhere := elsewhere_sentence(card):
-        logger.warning(elsewhere)
+    if figures["elsewhere"]:
+        logger.warning(figures["elsewhere"])
     if as_json:
         click.echo(json.dumps(figures))
         return

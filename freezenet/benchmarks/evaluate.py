@@ -219,6 +219,7 @@ def evaluate_model(classifier: Classifier, judged: JudgedImages, slices: Sequenc
         "runtime": classifier.runtime,
         "side": judged.split,
         "took_part": judged.took_part,
+        "elsewhere": elsewhere_sentence(classifier.card),
         **task.evaluate(truth, answers, labels, judged.patients),
         **quality(KnownImages(truth, labels, judged.patients, columns), classifier.rule, scores),
     }

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import JudgedImages, decide_all
+from freezenet.benchmarks.evaluate import JudgedImages, decide_all, elsewhere_sentence
 from freezenet.benchmarks.quality.slices import slice_columns
 from freezenet.benchmarks.quality.summary import KnownImages, quality
 from freezenet.edge_runtime.classifier import Classifier
@@ -94,6 +94,7 @@ def evaluate_everywhere(classifier: Classifier, judged: JudgedImages, slices: Se
         "runtime": classifier.runtime,
         "side": judged.split,
         "took_part": judged.took_part,
+        "elsewhere": elsewhere_sentence(classifier.card),
         **figures,
         "by_source": by_source(found, judged),
         "unknown_classes": unknown_classes(found, judged),

@@ -14,7 +14,7 @@ The card holds the rule, all parts optional:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -158,6 +158,13 @@ class DecisionRule:
         if self.bias is not None:
             powers = powers * np.exp(self.bias - self.bias.max())
         return powers / powers.sum(axis=-1, keepdims=True)
+
+    def surest_of_integers(self) -> float:
+        """Return the highest confidence that an integer file can have, whose scores end at 255/256: a threshold above it would silence it."""
+        scores = np.zeros(len(self.labels))
+        scores[0] = 1 - 2 * _SMALLEST_SCORE["integer"]
+        probabilities = replace(self, smallest_score=_SMALLEST_SCORE["integer"]).probabilities(scores)
+        return float(self.certainties(probabilities, self.chosen(probabilities)).min())
 
     def chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Return which labels the answer holds, (..., classes) bool, for calibrated probabilities (..., classes)."""

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from freezenet.edge_runtime.names import counted
 from freezenet.train.options import (
@@ -30,7 +31,8 @@ from freezenet.train.options import (
 )
 @click.option("--distill", is_flag=True, help="With --final: also learn from the answers of the cross-validation.")
 @json_option
-def train(data, out, recipe, options, final, distill, as_json) -> None:
+@click.pass_context
+def train(context, data, out, recipe, options, final, distill, as_json) -> None:
     """Train a recipe on DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]).
 
     A killed run goes on when the same command is given again.
@@ -39,14 +41,21 @@ def train(data, out, recipe, options, final, distill, as_json) -> None:
 
     if distill and final is None:
         raise click.UsageError("--distill needs --final CROSSVAL.")
+    if final is not None and context.get_parameter_source("recipe") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--final takes the recipe of the cross-validation: leave --recipe out.")
     with quiet():
         from freezenet.train.final.training import train_final
+        from freezenet.train.recipes.recipe import parsed_setting
         from freezenet.train.training import train as run
 
     if final is None:
         metrics = run(data, out, recipe=recipe, options=options)
     else:
-        metrics = train_final(data, out, crossval=final, options=options, seed=recipe.seed, distill=distill)
+        settings = dict(map(parsed_setting, context.params["settings"]))
+        settings.pop("seed", None)
+        metrics = train_final(
+            data, out, crossval=final, options=options, seed=recipe.seed, distill=distill, settings=settings
+        )
     if as_json:
         click.echo(json.dumps(metrics))
         return
@@ -72,6 +81,9 @@ def train(data, out, recipe, options, final, distill, as_json) -> None:
         figures.append((f"share of {gate['negatives']} non-chest images that it refuses", gate["negatives_refused"]))
     for name, figure in figures:
         click.echo(f"{name}\t{_shown(figure)}")
+    for source, one in chosen.get("left_out", {}).items():
+        click.echo(f"answered of {counted(one['images'], 'image')} of {source}, left out\t{_shown(one['answered'])}")
+        click.echo(f"accuracy of these answers\t{_shown(one['accuracy_answered'])}")
     for label, one in metrics["per_class"].items():
         click.echo(f"recall {label}\t{_shown(one['recall'])}\tof {one['support']}")
     for label, threshold in metrics.get("thresholds", {}).items():

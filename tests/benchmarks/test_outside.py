@@ -36,6 +36,11 @@ def figures(classifier, elsewhere):
     return evaluate_everywhere(classifier, judged_images(elsewhere, None, everything=True))
 
 
+def test_what_is_not_shown_elsewhere_stands_beside_the_figures(classifier, figures):
+    assert figures["elsewhere"] == classifier.card.content["sources"]["elsewhere"]
+    assert figures["elsewhere"].startswith("All classes were learned from one source alone")
+
+
 def test_each_source_is_counted(classifier, elsewhere, figures):
     with elsewhere.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

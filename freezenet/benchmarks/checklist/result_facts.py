@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from freezenet.benchmarks.checklist.evidence import CONVERSION, RESULTS, Evidence, Fact, shown
+from freezenet.train.metrics.sources import source_table
 
 
 def _measures(found: Evidence) -> list[Fact]:
@@ -89,12 +90,17 @@ def _failures(found: Evidence) -> list[Fact]:
 
 def _limits(found: Evidence) -> list[Fact]:
     file = f"{found.run}metrics.json"
-    table = found.value(file, "images_by_class_and_source") or {}
-    single = [name for name, one in table.items() if sum(count > 0 for count in one.values()) == 1]
-    confounded = (
-        [Fact("classes from one source only", shown(single), file, "images_by_class_and_source")] if table else []
-    )
-    return [*found.facts(RESULTS, notice="notice", undecided="undecided"), *confounded]
+    table = found.value(file, "images_by_class_and_source")
+    sources = source_table(table) if table else None
+    confounded = []
+    if sources and sources.known:
+        single = shown(list(sources.one_source_only) or "none")
+        confounded = [Fact("classes from one source only", single, file, "images_by_class_and_source")]
+    return [
+        *found.facts(RESULTS, notice="notice", undecided="undecided"),
+        *confounded,
+        *(found.facts(file, answers_elsewhere="elsewhere") if found.value(file, "elsewhere") else []),
+    ]
 
 
 def _acceptance(found: Evidence) -> list[Fact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 
 from freezenet.benchmarks.cli import run_option
 from freezenet.edge_runtime.options import json_option, threads_option
+
+logger = logging.getLogger(__name__)
 
 
 def _costs(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
@@ -68,6 +71,8 @@ def localize(model, data, targets, out, page, costs, run, threads, overwrite, as
 
     options = LocalizeOptions(targets, out, page, costs, run, threads, overwrite)
     result = run_localize(model, data, options=options)
+    if result["elsewhere"]:
+        logger.warning(result["elsewhere"])
     if as_json:
         click.echo(json.dumps(result))
         return

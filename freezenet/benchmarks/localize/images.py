@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.data.images import read_images
 from freezenet.train.data.layouts.csv_rows import read_rows
+from freezenet.train.data.layouts.csv_table import read_column
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
 
@@ -130,18 +130,13 @@ def _groups(data: Path, files: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return sex, age and device of each file, as far as a CSV says them."""
     if not data.is_file():
         return {}
-    header, rows = read_rows(data)
-    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in header}
+    plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in read_rows(data)[0]}
     columns = {group: next((plain[one] for one in plain if one in names), None) for group, names in _COLUMNS.items()}
-    file_column = next((plain[one] for one in plain if one in ("file", "filename", "filepath")), None)
-    if file_column is None:
-        return {}
-    by_file = {posixpath.normpath(row[file_column].strip().replace("\\", "/")): row for row in rows}
     found = {}
     for group, column in columns.items():
         if column:
-            cells = [by_file[file][column].strip() if file in by_file else "" for file in files]
-            found[group] = tuple(_shown(group, cell) for cell in cells)
+            cells = read_column(data, column)
+            found[group] = tuple(_shown(group, cells.get(file, "")) for file in files)
     return {group: values for group, values in found.items() if any(values)}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.benchmarks.evaluate import elsewhere_sentence
 from freezenet.benchmarks.localize.figures import crossfitted, figures, outcome, sensitivity_promise, subgroups
 from freezenet.benchmarks.localize.file import confidence_of, localized_file
 from freezenet.benchmarks.localize.images import LocalImages
@@ -85,6 +86,7 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         "patients": len(set(images.patients)),
         "refused": int(images.refused.sum()),
         "training_excluded": images.run_known,
+        "elsewhere": elsewhere_sentence(classifier.card),
         "confidence": confidence_of(rule, classifier.card.content.get("confidence") or {}, len(every), targets),
         "promise": sensitivity_promise(images, targets),
         "before": figures(images, before, targets, options.costs),

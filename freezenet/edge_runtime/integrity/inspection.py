@@ -78,7 +78,9 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
     confidence, ood, localized = content.get("confidence"), content.get("gate"), content.get("localized")
     if confidence:
         where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
-        chosen = f"chosen for {confidence.get('risk', 0):.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}"
+        risk, bound = confidence.get("risk", 0), confidence.get("risk_bound", 0)
+        shown = f"; so few images do not exclude {bound:.1%}" if bound > risk else ""
+        chosen = f"chosen for {risk:.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}{shown}"
         if localized:
             chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
         told = f"temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}"

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.names import counted
 from freezenet.train.answers.confidence import Confidence, best_temperature
+from freezenet.train.answers.elsewhere import ElsewhereAnswers
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.task import TASKS, Task
 
@@ -33,22 +35,40 @@ class ChosenRule:
     confidence: Confidence
 
     @classmethod
-    def fit(cls, recipe: Recipe, labels: tuple[str, ...], scores: NDArray, truth: NDArray[np.bool_]) -> ChosenRule:
-        """Choose on validation scores (n, labels), 0..1, and label sets (n, labels) bool.
+    def fit(
+        cls,
+        recipe: Recipe,
+        labels: tuple[str, ...],
+        scores: NDArray,
+        truth: NDArray[np.bool_],
+        *,
+        repeats: int = 1,
+        elsewhere: ElsewhereAnswers | None = None,
+    ) -> ChosenRule:
+        """Choose on images whose truth is known.
 
         The temperature comes first, because thresholds and abstention are compared with calibrated probabilities.
+
+        Args:
+            recipe: says what is answered, and the risk.
+            labels: in score order.
+            scores: (n, labels), 0..1, of validation images, or of the folds of a cross-validation.
+            truth: (n, labels) bool.
+            repeats: how often each image is among them, answered by networks of as many seeds.
+            elsewhere: answers about sources that were left out.
         """
         task = TASKS[recipe.task]
         rule = DecisionRule(labels, thresholds=task.first_thresholds(len(labels)))
         rule = replace(rule, temperature=round(best_temperature(rule, scores, truth), 4))
         rule = replace(rule, thresholds=task.thresholds(rule.probabilities(scores), truth, recipe.threshold_metric))
+        by_class = recipe.abstain_by == "class" and task.exclusive
         confidence = Confidence.fit(
-            rule, scores, truth, recipe.abstain_risk, by_class=recipe.abstain_by == "class" and task.exclusive
+            rule, scores, truth, recipe.abstain_risk, by_class=by_class, repeats=repeats, elsewhere=elsewhere
         )
-        if confidence.risk_reached > confidence.risk:
+        if confidence.risk_bound > confidence.risk:
             logger.info(
-                f"abstain_risk {confidence.risk:g} cannot be kept: of the most confident half of the validation answers "
-                f"{confidence.risk_reached:.1%} are wrong"
+                f"abstain_risk {confidence.risk:g} is not shown by {counted(confidence.images, 'image')}: of the answers that are given "
+                f"{confidence.risk_reached:.1%} are wrong there, and up to {confidence.risk_bound:.1%} may be on other such images"
             )
         own = confidence.abstain_below_class
         return cls(

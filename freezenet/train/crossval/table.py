@@ -56,6 +56,8 @@ def write_table(asked: CrossValidation, out: Path, data: dict[str, TrainingData]
     before = read_json(out / SUMMARY) if (out / SUMMARY).is_file() else {}
     if before.get("variants") and before["seeds"] == summary["seeds"]:
         summary["variants"] = before["variants"]  # of the same trainings; only --variants makes them anew
+    if before.get("transfer") and not asked.leave_out and before["seeds"] == summary["seeds"]:
+        summary["transfer"] = before["transfer"]  # as well; a call for something else does not forget it
     write_json(out / SUMMARY, summary)
     with contextlib.suppress(ModuleNotFoundError):  # a cluster's node needs no plots
         write_picture(summary, out / PICTURE)

@@ -55,7 +55,7 @@ def write_transfer(asked: CrossValidation, out: Path, data: dict[str, TrainingDa
         "recall" by class and value, "inside" by the folds and "outside" by the training without the value: a figure, or under
         "why_not" a sentence.
     """
-    found = {arm: _of_arm(asked, arm, data[arm].dataset, out) for arm in asked.recipes}
+    found = {arm: transfer_of_arm(asked, arm, data[arm].dataset, out) for arm in asked.recipes}
     rows = [
         [
             arm,
@@ -73,7 +73,8 @@ def write_transfer(asked: CrossValidation, out: Path, data: dict[str, TrainingDa
     return {"column": asked.leave_out, "recipes": found}
 
 
-def _of_arm(asked: CrossValidation, arm: str, dataset: Dataset, out: Path) -> dict[str, Any]:
+def transfer_of_arm(asked: CrossValidation, arm: str, dataset: Dataset, out: Path) -> dict[str, Any]:
+    """Return the figures of one recipe, see `write_transfer`, from the finished trainings in `out`; dataset: with its groups."""
     labels, truth = dataset.labels, dataset.truth
     patients = np.array([sample.patient for sample in dataset.samples])
     group = np.array([sample.group for sample in dataset.samples])

@@ -91,6 +91,12 @@ class TrainingData:
         """Which labels each image has, (n, labels) bool."""
         return self.dataset.truth
 
+    @cached_property
+    def groups(self) -> NDArray[np.integer]:
+        """The numbers (n, 2) of each image's class and of its source."""
+        names = {name: number for number, name in enumerate(sorted({one.source for one in self.dataset.samples}))}
+        return np.column_stack([self.classes, [names[sample.source] for sample in self.dataset.samples]])
+
     @property
     def targets(self) -> NDArray[np.float32]:
         """The same as targets of the training, (n, labels): 0 and 1, or between where they are soft."""

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.train.answers.elsewhere import ElsewhereAnswers
+from freezenet.train.crossval.left_out import left_out_folds, with_groups
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.table import SUMMARY
 from freezenet.train.crossval.validation import PLAN
@@ -22,6 +24,7 @@ from freezenet.train.metrics.matrices import label_matrices, macro_f1
 from freezenet.train.recipes.files import parsed_recipe
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run import Run
+from freezenet.train.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,7 @@ class OutOfFold:
         scores: (seeds, n, classes) float64, of the networks that did not see the image.
         folds: (seeds, n) the fold that tested each image.
         variants: variant -> its figures, where the folds were converted, too.
+        elsewhere: the answers about sources that were left out; None where none was.
     """
 
     arm: str
@@ -43,6 +47,7 @@ class OutOfFold:
     scores: NDArray[np.float64]
     folds: NDArray[np.integer]
     variants: dict[str, Any]
+    elsewhere: ElsewhereAnswers | None = None
 
     @property
     def seeds(self) -> int:
@@ -68,7 +73,7 @@ def final_recipe(folder: Path) -> tuple[str, Recipe]:
     Raises:
         DataError: the folder is no cross-validation, or not finished.
     """
-    asked = finished_plan(folder)
+    asked = finished_crossval(folder)
     arms = list(asked.recipes)
     if len(arms) > 1:
         found = {arm: _pooled_f1(folder, asked, arm) for arm in arms}
@@ -95,40 +100,88 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
     Raises:
         DataError: the cross-validation did not test each of these images, or other ones.
     """
-    asked = finished_plan(folder)
-    place = {digest: row for row, digest in reversed(list(enumerate(data.images.hashes)))}
-    files = {sample.file: row for row, sample in enumerate(data.dataset.samples)}
+    asked = finished_crossval(folder)
+    find = _Places(folder, data)
     shape = (len(asked.seeds), len(data.images.hashes), len(data.labels))
     scores, folds = np.full(shape, np.nan), np.full(shape[:2], -1)
     for fold in asked.folds_of(arm):
-        run = Run.open(fold.run(folder).folder)
-        digests = {row["file"]: row["sha256"] for row in run.splits}
         seed = asked.seeds.index(fold.seed)
-        for one in run.read_predictions("test"):
-            row = files.get(one["file"], place.get(digests[one["file"]]))
-            if row is None or data.images.hashes[row] != digests[one["file"]] or run.labels != data.labels:
-                raise DataError(
-                    f"The data of the cross-validation are required. Got: others than {folder} tested, first {one['file']}."
-                )
-            scores[seed, row] = [float(one[label]) for label in data.labels]
-            folds[seed, row] = fold.number
+        rows, found = find.tested(fold)
+        scores[seed, rows], folds[seed, rows] = found, fold.number
     untested = int(np.isnan(scores).any(2).any(0).sum())
     if untested:
         raise DataError(
             f"A cross-validation that tested each image is required. Got: {folder}, which did not test {untested} of {shape[1]}."
         )
     summary = read_json(folder / SUMMARY)
-    return OutOfFold(arm, recipe, scores, folds, summary.get("variants", {}).get(arm, {}))
+    elsewhere = _elsewhere(asked, arm, data, find)
+    return OutOfFold(arm, recipe, scores, folds, summary.get("variants", {}).get(arm, {}), elsewhere)
 
 
-def finished_plan(folder: Path) -> CrossValidation:
-    """Return what is in a folder of `freezenet crossval`: all recipes and seeds whose folds are finished; DataError without any."""
+class _Places:
+    """Finds the tested images of a fold among those of the final training."""
+
+    def __init__(self, folder: Path, data: TrainingData) -> None:
+        """Remember where each file and content is. folder: of the cross-validation."""
+        self._folder, self._data = folder, data
+        self._place = {digest: row for row, digest in reversed(list(enumerate(data.images.hashes)))}
+        self._files = {sample.file: row for row, sample in enumerate(data.dataset.samples)}
+
+    def run(self, fold: Fold) -> RunFolder:
+        """Return the RUN folder of a fold."""
+        return fold.run(self._folder)
+
+    def tested(self, fold: Fold) -> tuple[list[int], NDArray[np.float64]]:
+        """Return the row numbers of the tested images, and the scores (tested, classes): 0 for a class that the fold did not have."""
+        data = self._data
+        run = Run.open(self.run(fold).folder)
+        digests = {row["file"]: row["sha256"] for row in run.splits}
+        rows, scores = [], []
+        for one in run.read_predictions("test"):
+            row = self._files.get(one["file"], self._place.get(digests[one["file"]]))
+            known = set(run.labels) <= set(data.labels) if fold.left_out else run.labels == data.labels
+            if row is None or data.images.hashes[row] != digests[one["file"]] or not known:
+                raise DataError(
+                    f"The data of the cross-validation are required. Got: others than {self._folder} tested, first {one['file']}."
+                )
+            rows.append(row)
+            scores.append([float(one.get(label, 0)) for label in data.labels])
+        return rows, np.array(scores)
+
+
+def _elsewhere(asked: CrossValidation, arm: str, data: TrainingData, find: _Places) -> ElsewhereAnswers | None:
+    """Return the answers about left-out sources; None where none was left out."""
+    if not asked.leave_out:
+        return None
+    folds = left_out_folds(asked, arm, with_groups(data.dataset, asked.leave_out))
+    open_folds = [fold.name for fold in folds if not find.run(fold).finished]
+    if open_folds:
+        raise DataError(
+            f"A finished cross-validation is required by --final. Got: one that has still to train {', '.join(open_folds)}."
+        )
+    parts = [find.tested(fold) for fold in folds]
+    if not parts:
+        return None
+    rows = np.concatenate([found for found, _ in parts])
+    return ElsewhereAnswers(
+        np.concatenate([scores for _, scores in parts]),
+        data.truth[rows],
+        np.concatenate([np.full(len(found), fold.left_out) for fold, (found, _) in zip(folds, parts, strict=True)]),
+        rows,
+    )
+
+
+def finished_crossval(folder: Path) -> CrossValidation:
+    """Return what is in a folder: all recipes and seeds whose folds are finished."""
     if not (folder / PLAN).is_file():
         raise DataError(f"A folder of freezenet crossval is required by --final. Got: {folder}.")
     plan: dict[str, Any] = read_json(folder / PLAN)
     recipes = {arm: parsed_recipe(text) for arm, text in plan["recipes"].items()}
     asked = CrossValidation(
-        Path(plan["data"]), {arm: Recipe().with_settings(keys) for arm, keys in recipes.items()}, plan["folds"]
+        Path(plan["data"]),
+        {arm: Recipe().with_settings(keys) for arm, keys in recipes.items()},
+        plan["folds"],
+        leave_out=plan.get("leave_out", ""),
     )
     whole = [
         (arm, seed)

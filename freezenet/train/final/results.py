@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from freezenet.edge_runtime.ood import ood_to_dict
-from freezenet.train.answers.calibration import measure_confidence
+from freezenet.train.answers.calibration import Decided, measure_confidence
 from freezenet.train.answers.rule import ChosenRule
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import write_json
@@ -35,7 +35,7 @@ def write_final_results(
     task, labels = data.dataset.task, data.labels
     write_network(run, trained)
     truth, patients = np.tile(data.truth, (found.seeds, 1)), np.tile(data.patients, found.seeds).tolist()
-    chosen = ChosenRule.fit(recipe, labels, found.stacked, truth)
+    chosen = ChosenRule.fit(recipe, labels, found.stacked, truth, repeats=found.seeds, elsewhere=found.elsewhere)
     write_predictions(run, data, [OUT_OF_FOLD] * len(data.truth), chosen.rule.answers(found.soft), found.soft)
     gate, measured = _gate(trained, data, recipe)
     decision = {**chosen.to_dict(), "gate": gate}
@@ -52,6 +52,7 @@ def write_final_results(
             "images": len(data.truth),
             "sources": images_by_source(data, np.arange(len(data.truth))),
             "test": _confidence(recipe, data, found),
+            **_elsewhere(recipe, data, found),
         },
         "gate": measured,
         "variants": found.variants,
@@ -67,10 +68,32 @@ def _confidence(recipe: Recipe, data: TrainingData, found: OutOfFold) -> dict[st
     for scores, folds in zip(found.scores, found.folds, strict=True):
         for fold in np.unique(folds):
             held = folds == fold
-            rule = ChosenRule.fit(recipe, data.labels, scores[~held], data.truth[~held]).rule
+            away = found.elsewhere
+            away = None if away is None else away.only(~held[away.rows])
+            rule = ChosenRule.fit(recipe, data.labels, scores[~held], data.truth[~held], elsewhere=away).rule
             parts.append((rule, scores[held], data.truth[held]))
             patients += data.patients[held].tolist()
     return {**measure_confidence(parts, patients), "images": len(data.truth)}
+
+
+def _elsewhere(recipe: Recipe, data: TrainingData, found: OutOfFold) -> dict[str, Any]:
+    """Return under "left_out" what is answered of each source left out, and right of that, by a rule chosen without it (JSON types)."""
+    away = found.elsewhere
+    if away is None:
+        return {}
+    truth = np.tile(data.truth, (found.seeds, 1))
+    figures = {}
+    for source in np.unique(away.sources):
+        there = away.only(away.sources == source)
+        others = away.only(away.sources != source)
+        rule = ChosenRule.fit(recipe, data.labels, found.stacked, truth, repeats=found.seeds, elsewhere=others).rule
+        decided, patients = Decided.by(rule, there.scores, there.truth), data.patients[there.rows].tolist()
+        figures[str(source)] = {
+            "images": len(there.rows),
+            "answered": share(decided.answered, np.ones(len(there.rows), bool), patients).to_dict(),
+            "accuracy_answered": share(decided.correct, decided.answered, patients).to_dict(),
+        }
+    return {"left_out": figures}
 
 
 def _gate(trained: Trained, data: TrainingData, recipe: Recipe) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 #: Share of the soft targets that a network learns from which learns from a cross-validation; the rest is the truth.
 SOFT_SHARE = 0.5
+#: Keys of a recipe that change no training, only what is made of its answers.
+ANSWER_KEYS = ("abstain_by", "abstain_risk", "threshold_metric")
 
 
 @own_settings()
@@ -37,6 +41,7 @@ def train_final(
     options: TrainingOptions = TrainingOptions(),
     seed: int = 0,
     distill: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Metrics:
     """Train the best recipe of a finished cross-validation on all images of DATA.
 
@@ -51,6 +56,7 @@ def train_final(
         seed: of the training.
         distill: learn from the mean of the truth and the out-of-fold answers (Hinton et al., Distilling the Knowledge in a Neural
             Network, 2015).
+        settings: keys of the recipe, of those in ANSWER_KEYS, to change.
 
     Returns:
         What stands in metrics.json.
@@ -61,6 +67,12 @@ def train_final(
     """
     if options.not_cxr is not None:
         raise SettingError("A final model without --not-cxr is required. Got: both; leave --not-cxr out.")
+    changed = dict(settings or {})
+    if foreign := sorted(set(changed) - set(ANSWER_KEYS)):
+        raise SettingError(
+            f"Settings of {', '.join(ANSWER_KEYS)} and seed are required by --final. Got: {', '.join(foreign)}; cross-validate a recipe with "
+            "them."
+        )
     run = RunFolder(Path(out))
     check_output(run.folder, run.metrics_file.name, options.overwrite)
     arm, recipe = final_recipe(Path(crossval))
@@ -68,7 +80,7 @@ def train_final(
         raise SettingError(
             "A schedule that asks for no validation loss is required by --final. Got: schedule=plateau; cross-validate another."
         )
-    recipe = recipe.with_settings({"seed": seed})
+    recipe = recipe.with_settings({**changed, "seed": seed})
     read = read_data(load_classes(data, recipe), recipe, skip_unreadable=options.skip_unreadable)
     everything = read.with_splits(np.full(len(read.dataset.samples), "train"))
     found = read_out_of_fold(Path(crossval), arm, recipe, everything)

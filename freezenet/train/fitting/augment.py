@@ -8,11 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.train.fitting.storage import all_changes
 from freezenet.train.recipes.recipe import Recipe
 
 Prepare = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
 #: Version of the rules in this module; a change of rules is a new number, so that no cache holds copies by the old ones.
 AUGMENT_VERSION = 1
+#: Smallest and largest share of the sides that a rectangle over a marker takes.
+_MARKER = (0.08, 0.22)
 
 
 def normalizer(recipe: Recipe) -> Prepare:
@@ -38,7 +41,8 @@ def augmented_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Gen
     With the probability `augment_rotation_probability` it is rotated by up to `augment_rotation` degrees. It is zoomed by up
     to a factor 1 +- `augment_zoom`, sheared by up to `augment_shear` (how far a row moves aside per row above it), shifted by up
     to `augment_shift` of its sides (black comes in), flipped with probability 1/2 along each axis for which the recipe says
-    so, its contrast scaled by up to 1 +- `augment_contrast`, and it is brightened by up to `augment_brightness` of the range.
+    so, its contrast scaled by up to 1 +- `augment_contrast`, and it is brightened by up to `augment_brightness` of the range. Last come what
+    hides or changes how it was saved: see `restored` and `hidden`.
     """
     height, width = image.shape
     # All numbers are drawn for every image, whatever the recipe, so that one key does not change what another one does.
@@ -59,4 +63,37 @@ def augmented_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Gen
         moved = moved[::-1]
     scale = 1 + recipe.augment_contrast * contrast
     changed = (moved.astype(np.float32) - 127.5) * scale + 127.5 + 255 * recipe.augment_brightness * bright
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    whole = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    return hidden(restored(whole, recipe, rng), recipe, rng)
+
+
+def restored(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return an image, with the probability `augment_storage`, as another hospital would have saved it (`freezenet.train.fitting.storage`)."""
+    if not recipe.augment_storage:
+        return image
+    return all_changes(image, rng) if rng.random() < recipe.augment_storage else image
+
+
+def hidden(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return an image without what lies beside the chest: border and markers.
+
+    Each of its four edges is blacked out by up to `augment_border` of the sides. With the probability `augment_markers`, each for itself, a
+    rectangle in each corner, where side markers and burned-in text stand, takes the mean of its gray values.
+    """
+    if not recipe.augment_border and not recipe.augment_markers:
+        return image
+    height, width = image.shape
+    shown = image.copy()
+    covered, high, wide = rng.random(4) < recipe.augment_markers, rng.uniform(*_MARKER, 4), rng.uniform(*_MARKER, 4)
+    for number in np.flatnonzero(covered):
+        rows, columns = round(height * high[number]), round(width * wide[number])
+        part = shown[
+            slice(0, rows) if number < 2 else slice(height - rows, None),
+            slice(0, columns) if number % 2 else slice(width - columns, None),
+        ]
+        part[...] = np.rint(part.mean())
+    top, bottom, left, right = (recipe.augment_border * rng.random(4) * (height, height, width, width)).astype(int)
+    black = np.zeros_like(shown)
+    inside = slice(top, height - bottom), slice(left, width - right)
+    black[inside] = shown[inside]
+    return black

@@ -22,16 +22,30 @@ class Batches(keras.utils.PyDataset):
             seeded by seed, epoch and batch. None takes the inputs as they are.
         replicas: devices that share a batch; an incomplete last one is filled with its first rows to divide evenly.
         sampling: see `epoch_rows`.
+        groups: (n, 2) numbers of class and source, for `epoch_rows`.
+
+    `weights` (n,) float32 can be set; then each batch names those of its images, for the loss.
     """
 
     def __init__(
-        self, inputs, targets, *, rows, batch_size, shuffle_seed=None, prepare=None, replicas=1, sampling="shuffle"
+        self,
+        inputs,
+        targets,
+        *,
+        rows,
+        batch_size,
+        shuffle_seed=None,
+        prepare=None,
+        replicas=1,
+        sampling="shuffle",
+        groups=None,
     ) -> None:
         """Start at epoch 0; `EpochCounter` moves it."""
         super().__init__()
         self._inputs, self._targets, self._rows = inputs, targets, np.asarray(rows)
         self._batch_size, self._seed, self._prepare = batch_size, shuffle_seed, prepare
-        self._replicas, self._sampling = replicas, sampling
+        self._replicas, self._sampling, self._groups = replicas, sampling, groups
+        self.weights: NDArray[np.float32] | None = None
         self.start_epoch(0)
 
     def start_epoch(self, epoch: int) -> None:
@@ -40,7 +54,7 @@ class Batches(keras.utils.PyDataset):
         self._order, self._versions = self._rows, np.zeros(len(self._rows), int)
         if self._seed is not None:
             rng = np.random.default_rng([self._seed, epoch])
-            self._order = epoch_rows(self._rows, self._targets, self._sampling, rng)
+            self._order = epoch_rows(self._rows, self._targets, self._sampling, rng, self._groups)
             # Drawn last, so that the order is the same with and without versions.
             self._versions = rng.integers(len(self._inputs) // len(self._targets), size=len(self._rows))
 
@@ -52,15 +66,16 @@ class Batches(keras.utils.PyDataset):
         whole, rest = divmod(len(self._rows), self._batch_size)
         return whole + int(rest > 0 and (self._seed is None or whole == 0))
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return one batch: inputs float32 and targets (batch, classes) float32."""
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], ...]:
+        """Return one batch: inputs float32, targets (batch, classes) float32 and, where there are some, weights (batch,)."""
         places = np.arange(index * self._batch_size, min((index + 1) * self._batch_size, len(self._order)))
         places = np.resize(places, -(-len(places) // self._replicas) * self._replicas)
         rows = self._order[places]
         inputs = self._inputs[rows + len(self._targets) * self._versions[places]]
         if self._prepare is not None:
             inputs = self._prepare(inputs, np.random.default_rng([self._seed or 0, self._epoch, index]))
-        return np.asarray(inputs, np.float32), self._targets[rows]
+        weights = () if self.weights is None else (self.weights[rows],)
+        return np.asarray(inputs, np.float32), self._targets[rows], *weights
 
 
 class EpochCounter(keras.callbacks.Callback):
@@ -77,17 +92,30 @@ class EpochCounter(keras.callbacks.Callback):
 
 
 def epoch_rows(
-    rows: NDArray[np.integer], targets: NDArray, sampling: str, rng: np.random.Generator
+    rows: NDArray[np.integer],
+    targets: NDArray,
+    sampling: str,
+    rng: np.random.Generator,
+    groups: NDArray[np.integer] | None = None,
 ) -> NDArray[np.integer]:
     """Return as many row numbers as `rows` has, in the order of one epoch.
 
-    targets: (n, classes), 1 where an image has a label, of all images. sampling: "shuffle", every row once; or
-    "inverse-frequency", drawn with replacement by `inverse_frequency`, so that rare classes come as often as common ones
-    and some images do not come at all.
+    With the sampling "shuffle" every row comes once. Otherwise rows are drawn with replacement, so that some images do not come at all: by
+    `inverse_frequency` rare classes come as often as common ones, by `source_balanced` the small sources of a class as often as its large ones.
+
+    Args:
+        rows: of the training images.
+        targets: (n, classes), 1 where an image has a label, of all images.
+        sampling: "shuffle", "inverse-frequency" or "source-balanced".
+        rng: what draws.
+        groups: (n, 2) numbers of class and source of all images, for "source-balanced".
     """
     if sampling == "shuffle":
         return rng.permutation(rows)
-    return rng.choice(rows, len(rows), p=inverse_frequency(targets[rows]))
+    if sampling == "inverse-frequency":
+        return rng.choice(rows, len(rows), p=inverse_frequency(targets[rows]))
+    assert groups is not None
+    return rng.choice(rows, len(rows), p=source_balanced(groups[rows]))
 
 
 def inverse_frequency(targets: NDArray) -> NDArray[np.float64]:
@@ -100,3 +128,14 @@ def inverse_frequency(targets: NDArray) -> NDArray[np.float64]:
     labelled = np.column_stack([labelled, ~labelled.any(1)])
     weights = (labelled / np.maximum(labelled.sum(0), 1)).max(1)
     return weights / weights.sum()
+
+
+def source_balanced(groups: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the probability (n,) of each image in one draw: each class as frequent as it is, each of its sources as frequent as its others.
+
+    groups: (n, 2) numbers of class and source.
+    """
+    _, cell, images = np.unique(groups, axis=0, return_inverse=True, return_counts=True)
+    cells, kind = np.unique(groups, axis=0), groups[:, 0]
+    of_class = np.array([(kind == one).sum() / (cells[:, 0] == one).sum() for one in kind])
+    return of_class / images[cell.reshape(-1)] / len(groups)

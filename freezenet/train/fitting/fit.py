@@ -15,6 +15,7 @@ from freezenet.train.data.training_data import TrainingData
 from freezenet.train.fitting.augment import augmenter, normalizer
 from freezenet.train.fitting.batches import Batches, EpochCounter
 from freezenet.train.fitting.checkpoint import Checkpoint
+from freezenet.train.fitting.group_weights import GroupWeights
 from freezenet.train.fitting.schedule import learning_rate, schedule_callbacks
 from freezenet.train.frozen.cut import required_cut, split_model
 from freezenet.train.frozen.versions import StackedRows
@@ -93,7 +94,7 @@ def fit(
         trained, inputs, prepare, plain = split_model(model, required_cut(model))[1], features, None, None
     training = Batches(
         inputs, targets, rows=data.rows("train"), batch_size=recipe.batch_size, shuffle_seed=recipe.seed,
-        prepare=prepare, replicas=replicas, sampling=recipe.sampling,
+        prepare=prepare, replicas=replicas, sampling=recipe.sampling, groups=data.groups,
     )  # fmt: skip
     validation = Batches(
         inputs, targets, rows=data.rows("validation"), batch_size=_EVALUATION_BATCH // replicas * replicas,
@@ -107,7 +108,15 @@ def fit(
     if recipe.stopping == "early":
         stopping = [keras.callbacks.EarlyStopping("val_loss", patience=recipe.patience, restore_best_weights=True)]
     averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if recipe.weight_average else []
-    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), *averaging, *stopping]
+    weighing = []
+    if recipe.group_tilt:
+        judged = Batches(inputs, targets, rows=data.rows("train"), batch_size=_EVALUATION_BATCH, prepare=plain)
+        weighing = [
+            GroupWeights(
+                training, judged, rows=data.rows("train"), groups=data.groups, tilt=recipe.group_tilt, loss=loss
+            )
+        ]
+    callbacks = [EpochCounter(training), keras.callbacks.TerminateOnNaN(), *averaging, *weighing, *stopping]
     callbacks += schedule_callbacks(recipe)
     checkpoint = Checkpoint(folder / f"{checkpoint_name}.npz", callbacks, first_epoch)
     callbacks += [checkpoint, keras.callbacks.TensorBoard(RunFolder(folder).events, write_graph=False)]

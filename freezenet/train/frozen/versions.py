@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 
 from freezenet.train.data.images import Images
 from freezenet.train.fitting.augment import AUGMENT_VERSION, augmented_image
+from freezenet.train.fitting.storage import Change
 from freezenet.train.frozen.cache import Features, cached_features, frozen_backbone
 from freezenet.train.recipes.recipe import Recipe
-
-#: Makes the pixels (h, w) uint8 of a version of an image.
-Change = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 
 
 def cached_versions(

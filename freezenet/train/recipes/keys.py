@@ -26,6 +26,8 @@ _CHANGES = (
     "augment_brightness",
     "augment_contrast",
 )
+# Later ones, which stand in the name of an augmented version only where they are used: earlier caches stay of use.
+_HIDING = ("augment_storage", "augment_border", "augment_markers")
 _CLASS_NUMBERS = "a list of positive numbers in class order, or a table class = number"
 
 
@@ -82,7 +84,8 @@ class RecipeKeys(Settings):
     focal_gamma: float = setting(2.0, low=0, high=10)
     focal_alpha: tuple[float, ...] | dict[str, float] = setting((), convert=_class_numbers, expected=_CLASS_NUMBERS)
     label_smoothing: float = setting(0.0, low=0, high=0.9)
-    sampling: str = setting("shuffle", choices=("shuffle", "inverse-frequency"))
+    sampling: str = setting("shuffle", choices=("shuffle", "inverse-frequency", "source-balanced"))
+    group_tilt: float = setting(0.0, low=0, high=100)
     # the optimizer
     head_epochs: int = setting(0, low=0, high=100_000)
     head_learning_rate: float = setting(1e-3, low=1e-8, high=10)
@@ -114,6 +117,9 @@ class RecipeKeys(Settings):
     augment_shift: float = setting(0.0, low=0, high=0.9)
     augment_brightness: float = setting(0.0, low=0, high=1)
     augment_contrast: float = setting(0.0, low=0, high=1)
+    augment_storage: float = setting(0.0, low=0, high=1)
+    augment_border: float = setting(0.0, low=0, high=0.4)
+    augment_markers: float = setting(0.0, low=0, high=1)
     # the machine
     cache: str = setting("float16", choices=("float16", "float32", "none"))
     precision: str = setting("float32", choices=("float32", "mixed_float16", "mixed_bfloat16"))
@@ -127,12 +133,13 @@ class RecipeKeys(Settings):
     @property
     def augments(self) -> bool:
         """Whether training images change from epoch to epoch."""
-        return any(getattr(self, key) for key in _CHANGES)
+        return any(getattr(self, key) for key in (*_CHANGES, *_HIDING))
 
     @property
     def augmentation(self) -> dict[str, float]:
         """The keys that decide what an augmented image looks like, for the cache of augmented versions."""
-        return {key: getattr(self, key) for key in (*_CHANGES, "augment_rotation_probability")}
+        used = [key for key in _HIDING if getattr(self, key)]
+        return {key: getattr(self, key) for key in (*_CHANGES, "augment_rotation_probability", *used)}
 
     @property
     def versions(self) -> int:

@@ -44,6 +44,11 @@ def pipeline(tmp_path):
     return tmp_path
 
 
+def change_metrics(pipeline, **changes):
+    path = pipeline / "run" / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
 def facts_of(made, number):
     item = next(one for one in made["items"] if one["number"] == number)
     return {fact["what"]: fact["value"] for fact in item["facts"]}
@@ -61,6 +66,19 @@ def test_the_facts_are_those_of_the_files(pipeline):
     assert facts_of(made, "37")["right of test images, source x"] == "1 of 2"
     assert facts_of(made, "40")["classes from one source only"] == "A"
     assert facts_of(made, "38")["accuracy"] == "0.7500 [0.5000, 1.0000]"
+
+
+def test_sources_without_a_name_are_not_one_source(pipeline):
+    """Nobody knows whether images without a source come from one place or from many."""
+    sentence = "The data names no sources: that answers hold elsewhere is not shown."
+    change_metrics(pipeline, images_by_class_and_source={"A": {"": 3}, "B": {"": 3}}, elsewhere=sentence)
+    facts = facts_of(filled_checklist(pipeline, "claim-2024"), "40")
+    assert "classes from one source only" not in facts
+    assert facts["answers elsewhere"] == sentence
+    change_metrics(pipeline, images_by_class_and_source={"A": {"": 2, "x": 1}, "B": {"": 0, "x": 3}}, elsewhere="")
+    facts = facts_of(filled_checklist(pipeline, "claim-2024"), "40")
+    assert facts["classes from one source only"] == "B"
+    assert "answers elsewhere" not in facts
 
 
 @pytest.mark.parametrize("standard", STANDARDS)

@@ -113,9 +113,17 @@ def test_the_figures_add_up(made):
 def test_the_page_is_whole_and_offline(made):
     page = made[1].read_text(encoding="utf-8")
     assert "http" not in page and "<script" not in page and "nan" not in page.lower().replace("finance", "")
-    for text in ("By sex", "What it costs", "Before and after", "false alarms for Focal", "could not be checked"):
+    for text in (
+        "By sex",
+        "What it costs",
+        "Before and after",
+        "false alarms for Focal",
+        "could not be checked",
+        made[2]["elsewhere"],
+    ):
         assert text in page
     assert all((one["file"] in page) for one in made[2]["missed"])
+    assert made[2]["elsewhere"].startswith("All classes were learned from one source alone")
 
 
 def test_localized_twice_says_it_once(made, clinic, tmp_path):

@@ -18,15 +18,12 @@ from freezenet.convert.options import ConvertOptions
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.edge_runtime.integrity.verify import verify
-from freezenet.train.crossval.plan import CrossValidation, Fold
-from freezenet.train.crossval.validation import cross_validate, in_this_process, read_data_by_arm
+from freezenet.train.crossval.plan import Fold
+from freezenet.train.crossval.validation import read_data_by_arm
 from freezenet.train.final.out_of_fold import final_recipe, read_out_of_fold
 from freezenet.train.final.training import train_final
 from freezenet.train.options import TrainingOptions
-from freezenet.train.recipes.recipe import load_arms
 from freezenet.train.run import Run
-
-SMALL = ("image_size=64", "alpha=.35", "epochs=3", "batch_size=32", "learning_rate=2e-3")
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -35,23 +32,24 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def home(phantoms, tmp_path_factory) -> Path:
-    """A finished cross-validation of two folds."""
-    home = tmp_path_factory.mktemp("final")
-    options = TrainingOptions("none", home / "cache")
-    asked = CrossValidation(phantoms, load_arms("mobile-freezenet", SMALL), 2, options=options)
-    cross_validate(asked, home / "crossval", data=read_data_by_arm(phantoms, asked.recipes), engine=in_this_process)
-    return home
+def home(left_out_crossval) -> Path:
+    """A finished cross-validation of two folds and two sites left out."""
+    return left_out_crossval
 
 
 @pytest.fixture(scope="module")
-def trained(phantoms, home):
-    options = TrainingOptions("none", home / "cache")
-    metrics = train_final(phantoms, home / "run", crossval=home / "crossval", options=options)
-    return metrics, Run.open(home / "run")
+def data(home) -> Path:
+    return home / "sites.csv"
 
 
-def tested(home: Path) -> dict[str, dict[str, str]]:
+@pytest.fixture(scope="module")
+def trained(data, home, tmp_path_factory):
+    options, out = TrainingOptions("none", home / "cache"), tmp_path_factory.mktemp("final") / "run"
+    metrics = train_final(data, out, crossval=home / "crossval", options=options)
+    return metrics, Run.open(out)
+
+
+def answers_of(home: Path) -> dict[str, dict[str, str]]:
     """File -> its row of predictions.csv in the fold that tested it."""
     found = {}
     for number in (1, 2):
@@ -60,10 +58,10 @@ def tested(home: Path) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_every_image_trains(trained, phantoms):
+def test_every_image_trains(trained, data):
     _, run = trained
     assert {row["split"] for row in run.splits} == {"train"}
-    assert sorted(row["file"] for row in run.splits) == sorted(row["file"] for row in rows_of(phantoms))
+    assert sorted(row["file"] for row in run.splits) == sorted(row["file"] for row in rows_of(data))
     assert run.final
     assert run.recipe.stopping == "fixed"
 
@@ -84,7 +82,7 @@ def test_epochs_are_the_median_of_the_folds(trained, home):
 
 def test_the_figures_are_those_of_the_folds(trained, home):
     metrics, run = trained
-    answers = tested(home)
+    answers = answers_of(home)
     truth, said = zip(*((one["class"], one["answer"]) for one in answers.values()), strict=True)
     assert metrics["measured_on"] == "out-of-fold"
     assert metrics["images"] == len(answers)
@@ -96,11 +94,11 @@ def test_the_figures_are_those_of_the_folds(trained, home):
             assert float(row[label]) == pytest.approx(float(answers[row["file"]][label]), abs=1e-6)
 
 
-def test_the_card_says_what_the_figures_are(trained, home):
+def test_the_card_says_what_the_figures_are(trained, tmp_path):
     metrics, run = trained
-    result = convert(run, home / "models", options=ConvertOptions(variants=("float32", "int8"), acceptance=False))
+    result = convert(run, tmp_path / "models", options=ConvertOptions(variants=("float32", "int8"), acceptance=False))
     assert list(result["variants"]) == ["float32", "int8"]
-    classifier = Classifier(home / "models" / "int8.tflite")
+    classifier = Classifier(tmp_path / "models" / "int8.tflite")
     content = classifier.card.content
     assert verify(classifier).passed
     assert content["accuracy"]["side"] == "out-of-fold"
@@ -110,16 +108,37 @@ def test_the_card_says_what_the_figures_are(trained, home):
     # Its OOD gate is fitted on the integer file; on most of its own images it has nothing to refuse.
     passed = [classifier.predict(path).chest_xray for path, _ in run.paths("train")[:60]]
     assert np.mean(passed) > 0.95
-    shown = CliRunner().invoke(cli, ["inspect", str(home / "models" / "int8.tflite")]).stdout
+    shown = CliRunner().invoke(cli, ["inspect", str(tmp_path / "models" / "int8.tflite")]).stdout
     assert f"on {metrics['images']} out-of-fold images, the cross-validation's float networks" in shown
     assert "validation images" not in shown
     refused = CliRunner().invoke(
-        cli, ["evaluate", str(home / "models" / "int8.tflite"), run.manifest["data"], "--run", str(run.folder)]
+        cli, ["evaluate", str(tmp_path / "models" / "int8.tflite"), run.manifest["data"], "--run", str(run.folder)]
     )
     assert "trained on all images" in str(refused.exception)
 
 
-def test_a_distilled_one_learns_from_the_folds(home, phantoms, monkeypatch):
+def test_a_left_out_site_is_judged_by_a_rule_chosen_without_it(trained, home):
+    """Counted from the predictions of the training without it; the two sites that could be left out are named."""
+    metrics, run = trained
+    found, confidence = metrics["confidence"]["left_out"], run.decision["confidence"]
+    assert set(found) == {"north", "south"}
+    tested = [
+        row
+        for row in rows_of(home / "crossval/mobile-freezenet/seed-0/without-2/predictions.csv")
+        if row["split"] == "test"
+    ]
+    scores = np.array([[float(row.get(label, 0)) for label in run.labels] for row in tested])
+    powers = np.maximum(scores, 1e-7) ** (1 / confidence["temperature"])
+    answered = powers.max(1) / powers.sum(1) >= confidence["abstain_below"]
+    right = np.array([run.labels[number] == row["class"] for number, row in zip(scores.argmax(1), tested, strict=True)])
+    assert found["north"]["images"] == len(tested)
+    assert found["north"]["answered"]["value"] == pytest.approx(answered.mean(), abs=1e-6)
+    assert found["north"]["accuracy_answered"]["value"] == pytest.approx(
+        right[answered].mean() if answered.any() else 0, abs=1e-6
+    )
+
+
+def test_a_distilled_one_learns_from_the_folds(home, data, monkeypatch, tmp_path):
     from freezenet.train.final import training as module
 
     seen = []
@@ -128,29 +147,34 @@ def test_a_distilled_one_learns_from_the_folds(home, phantoms, monkeypatch):
         module, "fit_network", lambda run, data, **others: seen.append(data) or original(run, data, **others)
     )
     done = CliRunner().invoke(
-        cli, ["train", str(phantoms), "--out", str(home / "distilled"), "--final", str(home / "crossval"), "--distill", "--weights",
-              "none", "--cache", str(home / "cache"), "--json"],
+        cli, ["train", str(data), "--out", str(tmp_path / "distilled"), "--final", str(home / "crossval"), "--distill", "--set",
+              "abstain_by=class", "--weights", "none", "--cache", str(home / "cache"), "--json"],
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    (data,) = seen
-    answers = tested(home)
+    (taught,) = seen
+    answers = answers_of(home)
     for row in (0, 7, 50):
-        sample = data.dataset.samples[row]
-        expected = [0.5 * float(answers[sample.file][label]) + 0.5 * (label == sample.label) for label in data.labels]
-        assert data.targets[row] == pytest.approx(expected, abs=1e-5)
-    assert json.loads((home / "distilled" / "run.json").read_text())["final"]["distill"] is True
+        sample = taught.dataset.samples[row]
+        expected = [0.5 * float(answers[sample.file][label]) + 0.5 * (label == sample.label) for label in taught.labels]
+        assert taught.targets[row] == pytest.approx(expected, abs=1e-5)
+    assert json.loads((tmp_path / "distilled" / "run.json").read_text())["final"]["distill"] is True
+    decision = json.loads((tmp_path / "distilled" / "decision.json").read_text())
+    assert set(decision["confidence"]["abstain_below_class"]) == set(taught.labels)
 
 
-def test_what_cannot_be_used_is_one_sentence(home, phantoms, tmp_path):
+def test_what_cannot_be_used_is_one_sentence(home, data, tmp_path):
     options = TrainingOptions("none", home / "cache")
     with pytest.raises(DataError, match=r"^A folder of freezenet crossval is required by --final\. Got: "):
-        train_final(phantoms, tmp_path / "run", crossval=tmp_path, options=options)
+        train_final(data, tmp_path / "run", crossval=tmp_path, options=options)
     with pytest.raises(SettingError, match="without --not-cxr"):
-        train_final(phantoms, tmp_path / "run", crossval=home / "crossval", options=replace(options, not_cxr=tmp_path))
+        train_final(data, tmp_path / "run", crossval=home / "crossval", options=replace(options, not_cxr=tmp_path))
     arm, recipe = final_recipe(home / "crossval")
-    data = read_data_by_arm(phantoms, {arm: recipe})[arm]
-    part = data.some(np.arange(100))
+    part = read_data_by_arm(data, {arm: recipe})[arm].some(np.arange(100))
     with pytest.raises(DataError, match="The data of the cross-validation are required"):
         read_out_of_fold(home / "crossval", arm, recipe, part)
-    done = CliRunner().invoke(cli, ["train", str(phantoms), "--out", str(tmp_path / "x"), "--distill"])
-    assert done.exit_code == 2
+    out, final = ("--out", str(tmp_path / "x")), ("--final", str(home / "crossval"))
+    assert CliRunner().invoke(cli, ["train", str(data), *out, "--distill"]).exit_code == 2
+    assert CliRunner().invoke(cli, ["train", str(data), *out, *final, "--recipe", "phantoms"]).exit_code == 2
+    done = CliRunner().invoke(cli, ["train", str(data), *out, *final, "--set", "epochs=4", "--set", "abstain_risk=.1"])
+    assert "Settings of abstain_by, abstain_risk, threshold_metric and seed are required" in str(done.exception)
+    assert str(done.exception).endswith("Got: epochs; cross-validate a recipe with them.")

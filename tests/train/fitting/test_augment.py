@@ -148,3 +148,41 @@ def test_the_generator_decides(pixels):
     before = pixels.copy()
     changed(pixels, 5, **keys)
     np.testing.assert_array_equal(pixels, before)
+
+
+def test_a_border_is_black_up_to_its_share_and_all_else_stays():
+    white = np.full((200, 48, 48), 200, np.uint8)
+    out = changed(white, augment_border=0.25)
+    rows, columns = (out > 0).any(2), (out > 0).any(1)
+    np.testing.assert_array_equal(
+        out, 200.0 * (rows[:, :, None] & columns[:, None, :])
+    )  # a rectangle of what was there
+    for edge in (rows.argmax(1), rows[:, ::-1].argmax(1), columns.argmax(1), columns[:, ::-1].argmax(1)):
+        assert edge.max() <= 12  # a quarter of 48
+        assert edge.max() >= 9 and edge.min() <= 2
+
+
+def test_markers_in_corners_are_covered_and_the_middle_is_not():
+    """Corners of a fine pattern, which a covered rectangle loses: only the mean is left of it."""
+    pattern = np.broadcast_to(100 + 50 * (np.indices((48, 48)).sum(0) % 2), (400, 48, 48)).astype(np.uint8)
+    out = changed(pattern, augment_markers=0.5)
+    touched = out != pattern
+    assert not touched[:, 11:37].any() and not touched[:, :, 11:37].any()
+    for corner in (touched[:, :3, :3], touched[:, :3, -3:], touched[:, -3:, :3], touched[:, -3:, -3:]):
+        assert 150 <= corner.all((1, 2)).sum() <= 250  # 200, five standard deviations
+    assert set(np.unique(out)) <= {100, 150, *range(120, 131)}
+    assert (changed(pattern, augment_markers=1) != pattern)[:, 1, 1].all()
+
+
+def test_the_share_that_is_asked_for_is_saved_as_elsewhere(pixels):
+    many = np.repeat(pixels[:1], 300, 0)
+    assert 50 <= (changed(many, augment_storage=0.3) != pixels[0]).any((1, 2)).sum() <= 130
+    assert len({one.tobytes() for one in changed(many[:20], augment_storage=1)}) == 20
+
+
+@pytest.mark.parametrize("key", ["augment_storage", "augment_border", "augment_markers"])
+def test_a_newer_key_that_is_off_leaves_names_of_versions_alone(key):
+    """What was cached before it existed stays of use."""
+    assert key not in recipe(augment_zoom=0.1).augmentation
+    assert recipe(**{key: 0.2}).augmentation[key] == 0.2
+    assert recipe(**{key: 0.2}).augments

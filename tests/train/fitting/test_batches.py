@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from freezenet.train.fitting.batches import Batches, EpochCounter, epoch_rows, inverse_frequency
+from freezenet.train.fitting.batches import Batches, EpochCounter, epoch_rows, inverse_frequency, source_balanced
 
 INPUTS = np.arange(40, dtype=np.float16)[:, None]
 TARGETS = np.eye(2, dtype=np.float32)[np.arange(40) % 2]
@@ -128,3 +128,16 @@ def test_rare_classes_come_as_often_as_common_ones():
     # 20,000 draws with probability 1/3 each: a standard deviation is 67.
     assert seen.sum() == 20_000
     assert seen == pytest.approx(np.full(3, 20_000 / 3), abs=300)
+
+
+def test_each_source_of_a_class_comes_equally_often_and_classes_as_they_are():
+    """Class 0 of sources of 90 and 10 images, class 1 of 60 and 30 and 10."""
+    sizes = {(0, 0): 90, (0, 1): 10, (1, 0): 60, (1, 2): 30, (1, 3): 10}
+    groups = np.repeat(list(sizes), list(sizes.values()), axis=0)
+    chances = source_balanced(groups)
+    assert chances.sum() == pytest.approx(1)
+    for (kind, source), expected in zip(sizes, (0.25, 0.25, 1 / 6, 1 / 6, 1 / 6), strict=True):
+        assert chances[(groups == [kind, source]).all(1)].sum() == pytest.approx(expected)
+    drawn = epoch_rows(np.arange(200), np.eye(2)[groups[:, 0]], "source-balanced", np.random.default_rng(0), groups)
+    assert len(drawn) == 200
+    assert 35 <= (groups[drawn] == [0, 1]).all(1).sum() <= 65  # 50 of 200, where 10 are in the data

@@ -8,21 +8,12 @@ import pytest
 
 from freezenet.train.data.images import Images
 from freezenet.train.data.phantoms import PATTERNS, draw_phantom
+from freezenet.train.fitting.storage import cropped, framed, one_change, saved_again, toned
 from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.network.model import build_model
 from freezenet.train.ood import versions as module
 from freezenet.train.ood.choice import choose_ood_gate
-from freezenet.train.ood.versions import (
-    FOLDER,
-    VERSIONS,
-    cropped,
-    framed,
-    image_version,
-    one_change,
-    saved_again,
-    toned,
-    version_features,
-)
+from freezenet.train.ood.versions import FOLDER, VERSIONS, image_version, version_features
 from freezenet.train.recipes.recipe import load_recipe
 
 
