@@ -18,6 +18,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from freezenet.benchmarks.figures import three_digits
 from freezenet.edge_runtime.images.reader import read_gray
+from freezenet.train.audit.picture import draw
+from freezenet.train.audit.verdict import audit_sentence
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.metrics.sources import source_table
@@ -57,7 +59,7 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
     """
     run = RunFolder(folder / "run")
     metrics = run.read_metrics()
-    results = read_json(folder / "results.json")
+    results, audit = read_json(folder / "results.json"), run.read_audit()
     comparison = results["comparison"]
     latency = {one["model"].removesuffix(".tflite"): one for one in results["latency"]}
     environment = Environment(
@@ -76,6 +78,9 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         comparison=comparison,
         latency=latency,
         share=share,
+        audit=audit,
+        audit_sentence=audit_sentence(audit),
+        audit_picture=_picture(draw(audit)) if "views" in audit else "",
         sources=sources,
         # A source is a hospital or a device: its number says as much about the figures.
         source_names={

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def _measured(
         "marks_out": painted,
         "marks": cells.astype(np.float64),
         "stored_size": stored.size_features(reading.sizes),
-        "file_format": stored.format_features(dataset.paths),
+        "file_format": stored.one_hot(reading.formats),
     }
     if len(set(sources.tolist())) > 1:
         features["source"] = stored.one_hot(sources.tolist())
@@ -228,8 +228,9 @@ def _readable(dataset: Dataset, reading: Reading, notes: list[str]) -> tuple[Dat
 
 
 def _selected(reading: Reading, kept: NDArray[np.bool_]) -> Reading:
-    hashes = tuple(one for one, keep in zip(reading.hashes, kept, strict=True) if keep)
-    return replace(reading, pixels=reading.pixels[kept], sizes=reading.sizes[kept], hashes=hashes, failures={})
+    rows = np.flatnonzero(kept).tolist()
+    hashes, formats = ([of[row] for row in rows] for of in (reading.hashes, reading.formats))
+    return Reading(reading.pixels[kept], tuple(hashes), reading.sizes[kept], tuple(formats), {})
 
 
 def _with_patients(

@@ -28,6 +28,13 @@ def flags_of(found: dict[str, Any]) -> list[str]:
     return [*flags, *(["marks"] if found["marks"]["found"] else [])]
 
 
+def audit_sentence(found: dict[str, Any]) -> str:
+    """Return the verdict, or why the data was not audited; "" where nobody asked. found: of `audit`, {} for none."""
+    if "not_audited" in found:
+        return f"The data could not be audited: {found['not_audited']}"
+    return found.get("headline", "")
+
+
 def headline(found: dict[str, Any]) -> str:
     """Return the verdict in one or two sentences, which travels into report and card; it names no source, file or size."""
     names = {**FOREIGN, "marks": "marks in the border"}

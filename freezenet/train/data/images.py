@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError
-from freezenet.edge_runtime.images.header import image_size
+from freezenet.edge_runtime.images.header import image_format, image_size
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.progress import track
@@ -50,12 +50,14 @@ class Reading:
         pixels: (n, h, w) uint8, undefined for a failure.
         hashes: SHA-256 of each file, "" for a failure.
         sizes: (n, 2) width and height as stored, 0 for a failure.
+        formats: of each file, see `stored_format`; "" for a failure.
         failures: row -> why the image cannot be read.
     """
 
     pixels: NDArray[np.uint8]
     hashes: tuple[str, ...]
     sizes: NDArray[np.integer]
+    formats: tuple[str, ...]
     failures: dict[int, str]
 
 
@@ -71,7 +73,7 @@ def read_what_can_be_read(
         title: of the progress bar.
     """
     pixels, sizes = np.empty((len(paths), *spec.size), np.uint8), np.zeros((len(paths), 2), np.int64)
-    hashes = [""] * len(paths)
+    hashes, formats = [""] * len(paths), [""] * len(paths)
     failures: dict[int, str] = {}
 
     def read(row: int, path: Path) -> None:
@@ -81,14 +83,21 @@ def read_what_can_be_read(
             pixels[row] = spec.resized(gray)
             # A JPEG may have been decoded at a smaller scale.
             sizes[row] = (image_size(content) if content[:2] == b"\xff\xd8" else None) or gray.shape[::-1]
-            hashes[row] = hashlib.sha256(content).hexdigest()
+            hashes[row], formats[row] = hashlib.sha256(content).hexdigest(), stored_format(content)
         except OSError as error:
             failures[row] = str(error.strerror)
         except FreezenetError as error:
             failures[row] = str(error)
 
     _in_threads(read, paths, title)
-    return Reading(pixels, tuple(hashes), sizes, dict(sorted(failures.items())))
+    return Reading(pixels, tuple(hashes), sizes, tuple(formats), dict(sorted(failures.items())))
+
+
+def stored_format(content: bytes) -> str:
+    """Return the format of a file's bytes, of a JPEG with the sum of its first quantization table, e.g. "JPEG 1523"."""
+    name = image_format(content) or "other"
+    start = content.find(b"\xff\xdb") if content[:2] == b"\xff\xd8" else -1
+    return f"{name} {sum(content[start + 5 : start + 69])}" if start >= 0 else name
 
 
 def read_images(dataset: Dataset, spec: PreprocessSpec, *, trust_tags: bool = True) -> Images:
