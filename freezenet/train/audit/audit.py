@@ -120,9 +120,7 @@ def _measured(
     sizes = stored.stored_sizes(bench.classes.tolist(), reading.sizes.tolist())
     outside = None
     if len(set(sources.tolist()) - {""}) > 1:
-        outside = predict_outside(
-            values["whole"], sources, bench, whole=answers["whole"], hidden=answers["centre_out"]
-        ).to_dict()
+        outside = predict_outside(values["whole"], sources, bench, whole=answers["whole"]).to_dict()
     elif "" in sources.tolist():
         notes.append("The data names no sources, so nothing is predicted about others.")
     else:

@@ -57,18 +57,21 @@ def sentences(found: dict[str, Any]) -> list[str]:
     whole, majority = views["whole"]["accuracy"], found["majority"]
     said.append(
         f"From the whole image a simple probe tells the class in {_percent(whole['value'])} of cases [{_percent(whole['low'])}, "
-        f"{_percent(whole['high'])}]; the most frequent class alone gives {_percent(majority)}."
+        f"{_percent(whole['high'])}]; who always names the most frequent class is right in {_percent(majority)}."
     )
     if views["whole"]["remaining"] is None:
         said.append(
             "That is no better than chance, so nothing can be said about what remains without parts of the image."
         )
+    else:
+        said.append("What lies between the two is called the score above chance below.")
     for name, text in REMAINS.items():
         share = views.get(name, {}).get("remaining")
         if share:
             of = f", of {views[name]['images']} images with masks" if name.startswith("lungs") else ""
             said.append(
-                f"{_percent(share['value'])} of the score above chance remains {text}{of} [{_percent(share['low'])}, {_percent(share['high'])}]."
+                f"{_percent(share['value'])} [{_percent(share['low'])}, {_percent(share['high'])}] of the score above chance remains {text}{of}: "
+                f"the probe is still right in {_percent(views[name]['accuracy']['value'])} of cases."
             )
     for name, text in FOREIGN.items():
         if name in found["flags"]:
@@ -84,7 +87,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         )
     if found["marks"]["found"]:
         said.append(_marks(found["marks"]))
-    return said + _outside(found["outside"]) + found["notes"]
+    return said + _outside(found["outside"], whole["value"]) + found["notes"]
 
 
 def _hidden(views: dict[str, Any]) -> str:
@@ -102,21 +105,24 @@ def _marks(marks: dict[str, Any]) -> str:
     most, least = (pick(marks["shares"], key=marks["shares"].get) for pick in (max, min))
     return (
         f"Bright letters or marks {where} go with the class: {_percent(marks['shares'][most])} of the images of {most} have one, "
-        f"{_percent(marks['shares'][least])} of {least} (p {marks['p']:.3f})."
+        f"{_percent(marks['shares'][least])} of {least}. By chance alone that would be seen in about {max(1, round(1000 * marks['p']))} of "
+        "1,000 such data sets."
     )
 
 
-def _outside(outside: dict[str, Any] | None) -> list[str]:
+def _outside(outside: dict[str, Any] | None, inside: float) -> list[str]:
     if outside is None:
         return []
     figure = outside["accuracy"]
     said = [
-        f"At a source that took no part, the same probe is predicted to be right in {_percent(figure['value'])} of cases, within "
-        f"{_percent(figure['low'])} and {_percent(figure['high'])}."
+        f"At a hospital whose images took no part, anything from {_percent(figure['low'])} to {_percent(figure['high'])} right is to be "
+        f"expected of such a probe, about {_percent(figure['value'])} most likely, in place of {_percent(inside)} inside. Only images of that "
+        "hospital say more."
     ]
-    for label in outside["from_one_source"]:
+    if alone := outside["from_one_source"]:
+        verb = "comes from one source only" if len(alone) == 1 else "come from one source each"
         said.append(
-            f"{label} comes from one source only: answers elsewhere are not shown to hold, and the prediction for it is a guess from shortcuts."
+            f"{_listed(alone)} {verb}: answers elsewhere are not shown to hold, and nothing in this data can test what is expected of them."
         )
     return said
 
