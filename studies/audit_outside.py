@@ -62,7 +62,7 @@ class _Pool:
 
 
 def measure(
-    data: Path, outside: Path | None, weights: str, network: Path | None = None, size: int = 128
+    data: Path, outside: Path | None, weights: str, network: Path | None = None, size: int = 224
 ) -> dict[str, Any]:
     """Return for each left-out source what is predicted and what is measured, and how often each way comes close (JSON types)."""
     from freezenet.edge_runtime.system.environment import environment
@@ -91,23 +91,26 @@ def measure(
         "close": {way: sum(_is_close(one, way) for one in found.values()) for way in WAYS},
         "mean_error": {way: _mean_error(found, way) for way in WAYS},
         "covered": sum(one["audit"]["low"] <= one["right"] <= one["audit"]["high"] for one in found.values()),
+        "likely": sum(one["audit"]["likely"][0] <= one["right"] <= one["audit"]["likely"][1] for one in found.values()),
         "covered_network": sum(
             one["audit"]["low"] <= one["network"] <= one["audit"]["high"]
             for one in found.values()
             if one["network"] is not None
         ),
+        "close_network": sum(
+            one["network"] is not None and abs(one["right"] - one["network"]) <= CLOSE for one in found.values()
+        ),
+        "with_network": sum(one["network"] is not None for one in found.values()),
         "known": {"mean": round(known.mean, 3), "spread": round(known.spread, 3), "sources": known.sources},
         "environment": environment(),
     }
 
 
 def _pool(data: Path, outside: Path | None, weights: str, size: int) -> _Pool:
-    import cv2
     import numpy as np
 
     from freezenet.edge_runtime.images.preprocess import PreprocessSpec
     from freezenet.train.audit.features import extractor
-    from freezenet.train.audit.markers import SIDE
     from freezenet.train.audit.options import AuditOptions
     from freezenet.train.audit.probe import prepared
     from freezenet.train.audit.views import without_middle
@@ -115,8 +118,7 @@ def _pool(data: Path, outside: Path | None, weights: str, size: int) -> _Pool:
     from freezenet.train.data.loading import load
 
     sets: list[Dataset] = [load(path) for path in (data, outside) if path is not None]
-    large = np.concatenate([read_images(one, PreprocessSpec((SIDE, SIDE))).pixels for one in sets])
-    pixels = np.stack([cv2.resize(one, (size, size), interpolation=cv2.INTER_AREA) for one in large])
+    pixels = np.concatenate([read_images(one, PreprocessSpec((size, size))).pixels for one in sets])
     rng = np.random.default_rng(0)
     shuffled = np.stack([rng.permutation(one.ravel()).reshape(one.shape) for one in pixels])
     extract = extractor(AuditOptions(weights=weights, image_size=size), 3 * len(pixels))
@@ -210,7 +212,7 @@ def _known(found: list[dict[str, Any]]) -> Gaps:
     return Gaps(float(np.mean(gaps)), float(np.std(gaps, ddof=1)), len(found))
 
 
-def _audited(pool: _Pool, sources: list[str], shares: dict[str, float], known: Gaps) -> dict[str, float]:
+def _audited(pool: _Pool, sources: list[str], shares: dict[str, float], known: Gaps) -> dict[str, Any]:
     from freezenet.train.audit.outside import predict_outside
     from freezenet.train.audit.probe import cross_validated
 
@@ -218,7 +220,7 @@ def _audited(pool: _Pool, sources: list[str], shares: dict[str, float], known: G
     bench, values = _bench(pool, taught), pool.values["whole"][taught]
     whole = cross_validated(values, bench.classes, bench.folds)
     found = predict_outside(values, pool.sources[taught], bench, whole=whole, shares=shares, known=known)
-    return found.accuracy.to_dict()
+    return {**found.accuracy.to_dict(), "likely": list(found.likely)}
 
 
 def _of_network(table: Path) -> dict[str, float]:
@@ -276,9 +278,9 @@ def main(data, outside, network, weights, as_json, out) -> None:
             f"{' and '.join(one['sources'])} together\t{one['right']:.2f}\t{one['audit']['value']:.2f} [{low:.2f}, {high:.2f}]"
         )
     lines.append(f"within 5 points: {result['close']}; mean error: {result['mean_error']}")
-    lines.append(
-        f"intervals that hold: {result['covered']} of {len(result['sources'])}; known of gaps: {result['known']}"
-    )
+    lines.append(f"the probe within 5 points of the network: {result['close_network']} of {result['with_network']}")
+    held = f"95 %: {result['covered']}, 80 %: {result['likely']} of {len(result['sources'])}"
+    lines.append(f"intervals that hold: {held}; known of gaps: {result['known']}")
     hand_over(result, f"audit-outside-{data.stem}", "\n".join(lines), as_json, out)
 
 

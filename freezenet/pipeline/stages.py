@@ -143,12 +143,13 @@ def _audited(options: Options) -> dict[str, Any]:
     weights, recipe = options.training.weights, options.recipe
     # Weights that are downloaded are those of the training; of a file the width is found out.
     alpha = recipe.alpha if weights == "imagenet" and recipe.backbone == "mobilenetv2" else None
+    asked = AuditOptions(weights=weights, alpha=alpha, image_size=min(512, recipe.image_size))
     try:
         try:
-            return audit(options.data, options=AuditOptions(weights=weights, alpha=alpha))
+            return audit(options.data, options=asked)
         except ModelError as error:
             logger.info(f"The audit looks through random weights: {error}")
-            return audit(options.data, options=AuditOptions(weights="none"))
+            return audit(options.data, options=replace(asked, weights="none", alpha=None))
     except FreezenetError as error:
         logger.warning(f"The data cannot be audited: {error}")
         return {"not_audited": str(error)}

@@ -26,6 +26,8 @@ from freezenet.train.metrics.figure import Figure, interval
 LEAST = 15
 #: Draws of a new source.
 _DRAWS = 20_000
+#: Percentiles between which four of five new sources lie.
+_LIKELY = (10, 90)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Gaps:
 
 
 #: Gaps of six left-out sources of chest X-rays: `python -m studies.audit_outside`.
-KNOWN = Gaps(0.2, 0.25, 6)
+KNOWN = Gaps(0.25, 0.28, 6)
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,13 @@ class Outside:
         recall: class -> predicted recall.
         measured: class -> left-out source -> recall there.
         accuracy: with all classes as frequent as in the data.
+        likely: between which two it lies at four of five new sources.
     """
 
     recall: dict[str, Figure]
     measured: dict[str, dict[str, float]]
     accuracy: Figure
+    likely: tuple[float, float]
 
     @property
     def from_one_source(self) -> list[str]:
@@ -79,6 +83,7 @@ class Outside:
         """Return all of it (JSON types only)."""
         return {
             "accuracy": self.accuracy.to_dict(),
+            "likely": [round(end, 6) for end in self.likely],
             "recall": {label: one.to_dict() for label, one in self.recall.items()},
             "measured": self.measured,
             "from_one_source": self.from_one_source,
@@ -116,7 +121,8 @@ def predict_outside(
     shares = shares or dict(zip(labels.tolist(), (counts / counts.sum()).tolist(), strict=True))
     value = sum(share * recall[label].value for label, share in shares.items())
     mixed = np.sum([share * drawn[label] for label, share in shares.items()], axis=0)
-    return Outside(recall, measured, Figure(value, *interval(mixed)))
+    low, high = np.percentile(mixed, _LIKELY).tolist()
+    return Outside(recall, measured, Figure(value, *interval(mixed)), (low, high))
 
 
 def left_out_recalls(

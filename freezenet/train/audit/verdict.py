@@ -41,9 +41,7 @@ def headline(found: dict[str, Any]) -> str:
     told = [names[flag] for flag in found["flags"]]
     hidden = _hidden(found["views"])
     share = hidden and found["views"][hidden]["remaining"]
-    remains = (
-        f"{_percent(share['value'])} of the score above chance remains {REMAINS[hidden]}" if hidden and share else ""
-    )
+    remains = f"{_part(share['value'])} of the score above chance remains {REMAINS[hidden]}" if hidden and share else ""
     if told or (share and share["value"] >= LARGE_SHARE):
         gives = f"The class can be told from {_listed(told)}" if told else ""
         sentence = "; ".join(filter(None, [gives, remains]))
@@ -64,13 +62,16 @@ def sentences(found: dict[str, Any]) -> list[str]:
             "That is no better than chance, so nothing can be said about what remains without parts of the image."
         )
     else:
-        said.append("What lies between the two is called the score above chance below.")
+        said.append(
+            "What lies between the two is called the score above chance below; square brackets hold the range in which the true figure lies "
+            "in 95 of 100 such data sets."
+        )
     for name, text in REMAINS.items():
         share = views.get(name, {}).get("remaining")
         if share:
             of = f", of {views[name]['images']} images with masks" if name.startswith("lungs") else ""
             said.append(
-                f"{_percent(share['value'])} [{_percent(share['low'])}, {_percent(share['high'])}] of the score above chance remains {text}{of}: "
+                f"{_part(share['value'])} [{_part(share['low'])}, {_part(share['high'])}] of the score above chance remains {text}{of}: "
                 f"the probe is still right in {_percent(views[name]['accuracy']['value'])} of cases."
             )
     for name, text in FOREIGN.items():
@@ -87,7 +88,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         )
     if found["marks"]["found"]:
         said.append(_marks(found["marks"]))
-    return said + _outside(found["outside"], whole["value"]) + found["notes"]
+    return said + _outside(found["outside"], whole["value"], views["whole"]["recall"]) + found["notes"]
 
 
 def _hidden(views: dict[str, Any]) -> str:
@@ -110,15 +111,21 @@ def _marks(marks: dict[str, Any]) -> str:
     )
 
 
-def _outside(outside: dict[str, Any] | None, inside: float) -> list[str]:
+def _outside(outside: dict[str, Any] | None, inside: float, recalls: dict[str, Any]) -> list[str]:
     if outside is None:
         return []
-    figure = outside["accuracy"]
+    figure, (low, high) = outside["accuracy"], outside["likely"]
     said = [
-        f"At a hospital whose images took no part, anything from {_percent(figure['low'])} to {_percent(figure['high'])} right is to be "
-        f"expected of such a probe, about {_percent(figure['value'])} most likely, in place of {_percent(inside)} inside. Only images of that "
-        "hospital say more."
+        f"At a hospital whose images took no part, such a probe is expected to be right in about {_percent(figure['value'])} of cases, in place of "
+        f"{_percent(inside)} inside: from {_percent(low)} to {_percent(high)} at four of five such hospitals, from {_percent(figure['low'])} to "
+        f"{_percent(figure['high'])} at nineteen of twenty. Only images of that hospital say more."
     ]
+    for label, at in outside["measured"].items():
+        if at:
+            found = _listed([f"{_percent(recall)} ({source})" for source, recall in at.items()])
+            said.append(
+                f"Trained without a source, such a probe finds {label} there in {found} of cases; inside, in {_percent(recalls[label]['value'])}."
+            )
     if alone := outside["from_one_source"]:
         verb = "comes from one source only" if len(alone) == 1 else "come from one source each"
         said.append(
@@ -129,6 +136,11 @@ def _outside(outside: dict[str, Any] | None, inside: float) -> list[str]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
+
+
+def _part(share: float) -> str:
+    """Return a share of the score above chance: one below chance has lost all of it, and more than all is chance."""
+    return _percent(min(1.0, max(0.0, share)))
 
 
 def _listed(names: list[str]) -> str:

@@ -52,6 +52,7 @@ class Reading:
         sizes: (n, 2) width and height as stored, 0 for a failure.
         formats: of each file, see `stored_format`; "" for a failure.
         failures: row -> why the image cannot be read.
+        again: (n, h2, w2) uint8, the same images at another size, where it was asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -59,19 +60,27 @@ class Reading:
     sizes: NDArray[np.integer]
     formats: tuple[str, ...]
     failures: dict[int, str]
+    again: NDArray[np.uint8] | None = None
 
 
 def read_what_can_be_read(
-    paths: Sequence[Path], spec: PreprocessSpec, *, trust_tags: bool = True, title: str = _TITLE
+    paths: Sequence[Path],
+    spec: PreprocessSpec,
+    *,
+    and_at: PreprocessSpec | None = None,
+    trust_tags: bool = True,
+    title: str = _TITLE,
 ) -> Reading:
     """Read files and note which of them cannot be read.
 
     Args:
         paths: n files.
         spec: what makes pixels of a file.
+        and_at: of which the size is taken in addition, so that a file need not be read twice.
         trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         title: of the progress bar.
     """
+    again = None if and_at is None else np.empty((len(paths), *and_at.size), np.uint8)
     pixels, sizes = np.empty((len(paths), *spec.size), np.uint8), np.zeros((len(paths), 2), np.int64)
     hashes, formats = [""] * len(paths), [""] * len(paths)
     failures: dict[int, str] = {}
@@ -81,6 +90,8 @@ def read_what_can_be_read(
             content = path.read_bytes()
             gray = spec.decode(content, trust_tags)
             pixels[row] = spec.resized(gray)
+            if and_at is not None and again is not None:
+                again[row] = and_at.resized(gray)
             # A JPEG may have been decoded at a smaller scale.
             sizes[row] = (image_size(content) if content[:2] == b"\xff\xd8" else None) or gray.shape[::-1]
             hashes[row], formats[row] = hashlib.sha256(content).hexdigest(), stored_format(content)
@@ -90,7 +101,7 @@ def read_what_can_be_read(
             failures[row] = str(error)
 
     _in_threads(read, paths, title)
-    return Reading(pixels, tuple(hashes), sizes, tuple(formats), dict(sorted(failures.items())))
+    return Reading(pixels, tuple(hashes), sizes, tuple(formats), dict(sorted(failures.items())), again)
 
 
 def stored_format(content: bytes) -> str:

@@ -63,6 +63,7 @@ def test_what_can_be_asked_is_asked(data):
     assert found.recall["a"].value > found.recall["b"].value
     for one in (*found.recall.values(), found.accuracy):
         assert 0 <= one.low < one.value < one.high <= 1
+    assert found.accuracy.low < found.likely[0] < found.accuracy.value < found.likely[1] < found.accuracy.high
     widths = [one.high - one.low for one in (found.recall["a"], found.recall["b"])]
     assert widths[0] < widths[1]
 
