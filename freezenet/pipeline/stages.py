@@ -76,7 +76,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     run = _trained(options, RunFolder(out / "run"))
     if options.audit and not run.audit_file.is_file():
         logger.info("2/6 audit")
-        write_json(run.audit_file, _audited(options))
+        write_json(run.audit_file, audited(options))
     logger.info("3/6 convert")
     models = ModelsFolder(out / "models")
     if models.finished:
@@ -138,7 +138,7 @@ def _trained(options: Options, files: RunFolder) -> Run:
     return run
 
 
-def _audited(options: Options) -> dict[str, Any]:
+def audited(options: Options) -> dict[str, Any]:
     """Return what an audit of the data finds, or under "not_audited" why there is none: a training that went well is not lost for it."""
     weights, recipe = options.training.weights, options.recipe
     # Weights that are downloaded are those of the training; of a file the width is found out.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from freezenet.train.audit.verdict import as_part
 from freezenet.train.metrics.figure import Figure
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
@@ -39,9 +40,7 @@ def data_section(result: dict[str, Any]) -> str:
     for name, title in _VIEWS.items():
         if one := result["views"].get(name):
             share = one["remaining"]
-            remains = (
-                f"{100 * share['value']:.0f} % [{100 * share['low']:.0f}, {100 * share['high']:.0f}]" if share else "-"
-            )
+            remains = f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}]" if share else "-"
             rows.append([title, str(Figure(**one["accuracy"])), remains if name != "whole" else ""])
     per_thousand = 1000 / result["images"]
     return "\n".join(
@@ -91,7 +90,7 @@ def _row(source: str, one: dict[str, Any]) -> list[str]:
     ways = ["-" if one[way] is None else f"{one[way]:.2f}" for way in list(_WAYS)[1:]]
     classes = " and ".join(one["shares"])
     measured = ["-" if network is None else f"{network:.2f}", f"{one['right']:.2f}"]
-    audit = Figure(**one["audit"])
+    audit = Figure(*(one["audit"][key] for key in ("value", "low", "high")))
     return [
         f"{source}, {classes}",
         str(one["images"]),

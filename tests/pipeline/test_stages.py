@@ -46,7 +46,7 @@ def start(phantoms, out) -> subprocess.Popen:
 
 def kill_when(process: subprocess.Popen, file: Path) -> None:
     """SIGKILL as soon as a file appears."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while not file.exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
@@ -71,7 +71,7 @@ def done(phantoms, tmp_path_factory):
     kill_when(start(phantoms, out), out / "models" / "float32.tflite")
     second = times(out)
     process = start(phantoms, out)
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate(timeout=900)
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr
     return out, stdout, first, second

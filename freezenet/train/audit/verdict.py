@@ -41,7 +41,9 @@ def headline(found: dict[str, Any]) -> str:
     told = [names[flag] for flag in found["flags"]]
     hidden = _hidden(found["views"])
     share = hidden and found["views"][hidden]["remaining"]
-    remains = f"{_part(share['value'])} of the score above chance remains {REMAINS[hidden]}" if hidden and share else ""
+    remains = (
+        f"{as_part(share['value'])} of the score above chance remains {REMAINS[hidden]}" if hidden and share else ""
+    )
     if told or (share and share["value"] >= LARGE_SHARE):
         gives = f"The class can be told from {_listed(told)}" if told else ""
         sentence = "; ".join(filter(None, [gives, remains]))
@@ -55,7 +57,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
     whole, majority = views["whole"]["accuracy"], found["majority"]
     said.append(
         f"From the whole image a simple probe tells the class in {_percent(whole['value'])} of cases [{_percent(whole['low'])}, "
-        f"{_percent(whole['high'])}]; who always names the most frequent class is right in {_percent(majority)}."
+        f"{_percent(whole['high'])}]; whoever always names the most frequent class is right in {_percent(majority)}."
     )
     if views["whole"]["remaining"] is None:
         said.append(
@@ -63,7 +65,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         )
     else:
         said.append(
-            "What lies between the two is called the score above chance below; square brackets hold the range in which the true figure lies "
+            "Below, what lies between the two is called the score above chance; square brackets hold the range in which the true figure lies "
             "in 95 of 100 such data sets."
         )
     for name, text in REMAINS.items():
@@ -71,7 +73,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         if share:
             of = f", of {views[name]['images']} images with masks" if name.startswith("lungs") else ""
             said.append(
-                f"{_part(share['value'])} [{_part(share['low'])}, {_part(share['high'])}] of the score above chance remains {text}{of}: "
+                f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}] of the score above chance remains {text}{of}: "
                 f"the probe is still right in {_percent(views[name]['accuracy']['value'])} of cases."
             )
     for name, text in FOREIGN.items():
@@ -138,7 +140,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def _part(share: float) -> str:
+def as_part(share: float) -> str:
     """Return a share of the score above chance: one below chance has lost all of it, and more than all is chance."""
     return _percent(min(1.0, max(0.0, share)))
 
