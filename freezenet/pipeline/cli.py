@@ -135,7 +135,7 @@ def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
         steady = three_digits(latency[one["file"]]["p50_ms"])
         rows.append([one["file"], f"{one['bytes'] / 1e6:.2f}", f"{f1['value']:.4f}", interval, str(flipped), steady])
     print_table(("model", "MB", "macro-F1", "95 % interval", "answers changed", "p50 ms"), rows)
-    for sentence in filter(None, (results["elsewhere"], results["audit"])):
+    for sentence in filter(None, (results["elsewhere"], results.get("audit"))):
         click.echo(sentence)
     click.echo(str(out / "report.html"))
     if options.share:
