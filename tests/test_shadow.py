@@ -53,7 +53,7 @@ CASES = {
     "sign": "sign {out}/signed --key key.pem",
     "export-hub": "export-hub $/models {out}/hub",
     "export-app": "export-app $/models/int8.tflite {out}/app --android",
-    "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance",
+    "pipeline": f"pipeline data/phantoms.csv --out {{out}}/pipeline {TINY} --variants float32 --no-acceptance --no-audit",
 }
 #: Verbs that load TensorFlow take seconds to start; what they import lies in one process, the same for both ways to start.
 ONCE = {"crossval", "evaluate", "localize", "compare", "export-hub", "export-app", "data", "audit", "pipeline"}

@@ -61,7 +61,6 @@ def evaluate(model, data, everything, preprocess, labels, run, slices, threads, 
     from freezenet.train.tables import print_table
 
     (classifier,) = open_models([model], data, specs=preprocess, labels=labels, threads=threads)
-    card = classifier.card
     columns = _listed(slices)
     figures = evaluate_file(classifier, data, run=run, everything=everything, slices=columns)
     if figures["elsewhere"]:

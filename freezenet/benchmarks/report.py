@@ -20,6 +20,8 @@ from freezenet.benchmarks.quality.summary import named_figures
 from freezenet.benchmarks.reporting.gallery import Gallery, png_source
 from freezenet.benchmarks.reporting.headline import headline, headline_variant
 from freezenet.benchmarks.reporting.pictures import pictures
+from freezenet.train.audit.picture import draw
+from freezenet.train.audit.verdict import audit_sentence
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.metrics.sources import source_table
@@ -58,7 +60,7 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
     """
     run = RunFolder(folder / "run")
     metrics = run.read_metrics()
-    results = read_json(folder / "results.json")
+    results, audit = read_json(folder / "results.json"), run.read_audit()
     comparison = results["comparison"]
     latency = {one["model"].removesuffix(".tflite"): one for one in results["latency"]}
     environment = Environment(
@@ -87,6 +89,9 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         comparison=comparison,
         latency=latency,
         share=share,
+        audit=audit,
+        audit_sentence=audit_sentence(audit),
+        audit_picture=_picture(draw(audit)) if "views" in audit else "",
         sources=sources,
         source_names=source_names,
         curves=_picture(_curves(_history(run.history_file))),

@@ -21,7 +21,7 @@ from freezenet.convert.float.outputs import keep_outputs, outputs_of, with_outpu
 from freezenet.convert.folder import Conversion, ConvertedVariant, ModelsFolder
 from freezenet.convert.ood import FileGates
 from freezenet.convert.options import ConvertOptions
-from freezenet.convert.package.card import calibrated_on, card_with_outputs, make_card, packed, trained_on
+from freezenet.convert.package.card import audited, calibrated_on, card_with_outputs, make_card, packed, trained_on
 from freezenet.convert.ptq.calibration import Calibration, choose_calibration, read_checked
 from freezenet.convert.ptq.ends import with_ends
 from freezenet.convert.qat.variant import QuantizedTraining
@@ -174,6 +174,7 @@ class _Writer:
         same = {
             "run": content["trained_on"] == trained_on(self.run),
             "calibration images": content["calibration"] == calibrated_on(variant, self.calibration),
+            "audit": content.get("audit") == audited(self.run),
             "limits of acceptance": verdict.get("limits") == asdict(self.options.limits)
             and not (self.options.acceptance and verdict["refused"]),
             "ends": not variant.takes_pixels or content["input"]["dtype"] == input_of(self.options.io),

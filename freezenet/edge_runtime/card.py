@@ -121,12 +121,24 @@ class Sources(TypedDict):
     elsewhere: str
 
 
+class Audited(TypedDict):
+    """What an audit of the data found before the model was converted: of how many images, the verdict, and what gives the class away.
+
+    `flags` names what tells the class and shows nothing of a disease: source, stored_size, file_format, marks.
+    """
+
+    images: int
+    verdict: str
+    flags: list[str]
+
+
 class CardContent(TypedDict, total=False):
     """`card.json`, in the order in which it is written.
 
     A reader must find card_version, variant, labels and preprocess; "gate" is the OOD gate's (`freezenet.edge_runtime.ood`),
     "output" stands in files whose outputs are integers. "task", "thresholds" and "confidence" are those of `freezenet.edge_runtime.decision`; "reference" counts what the file reads in its
-    validation images, for the drift of an archive, and is missing in files of an earlier version.
+    validation images, for the drift of an archive, and is missing in files of an earlier version; "audit" is there where `freezenet
+    pipeline` made the model.
     """
 
     card_version: int
@@ -147,6 +159,7 @@ class CardContent(TypedDict, total=False):
     against_keras: dict[str, Any]
     accuracy: dict[str, Any]
     sources: Sources
+    audit: Audited
     localized: dict[str, Any]
     golden: Golden
     outputs: list[str]

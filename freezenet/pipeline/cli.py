@@ -41,9 +41,18 @@ logger = logging.getLogger(__name__)
     is_flag=True,
     help="Also write report-share.html, the report without pictures, names and paths; of a finished pipeline, that alone.",
 )
+@click.option(
+    "--no-audit",
+    "audit",
+    flag_value=False,
+    default=True,
+    help="Do not ask what a network could cheat with on DATA (`freezenet audit`).",
+)
 @json_option
-def pipeline(data, out, recipe, options, variants, calibration_images, limits, acceptance, share, as_json) -> None:
-    """Run every step on DATA: train, convert, compare, benchmark, report.html.
+def pipeline(
+    data, out, recipe, options, variants, calibration_images, limits, acceptance, share, audit, as_json
+) -> None:
+    """Run every step on DATA: train, audit, convert, compare, benchmark, report.html.
 
     DATA: a folder of class folders, or a CSV (file,class[,patient_id,source,split]). A killed pipeline goes on where
     it was when the same command is given again.
@@ -55,6 +64,7 @@ def pipeline(data, out, recipe, options, variants, calibration_images, limits, a
         recipe=recipe,
         training=options,
         share=share,
+        audit=audit,
         conversion=ConvertOptions(
             variants=known_variants(variants),
             calibration_images=calibration_images,
@@ -125,8 +135,8 @@ def _run(data: Path, out: Path, as_json: bool, **others: Any) -> None:
         steady = three_digits(latency[one["file"]]["p50_ms"])
         rows.append([one["file"], f"{one['bytes'] / 1e6:.2f}", f"{f1['value']:.4f}", interval, str(flipped), steady])
     print_table(("model", "MB", "macro-F1", "95 % interval", "answers changed", "p50 ms"), rows)
-    if results["elsewhere"]:
-        click.echo(results["elsewhere"])
+    for sentence in filter(None, (results["elsewhere"], results.get("audit"))):
+        click.echo(sentence)
     click.echo(str(out / "report.html"))
     if options.share:
         click.echo(str(out / "report-share.html"))

@@ -1,8 +1,8 @@
 """The stages of the pipeline, each of which leaves its result on disk and is not done twice.
 
-run/           train: the RUN folder            results.json        compare and benchmark
-models/        convert: the MODELS folder       report.html         the report
-                                                report-share.html   with --share: the report without names and pictures
+run/             train: the RUN folder            results.json        compare and benchmark
+run/audit.json   audit: what was found in DATA    report.html         the report
+models/          convert: the MODELS folder       report-share.html   with --share: the report without names and pictures
 
 Made to be handed on are models/ and report-share.html; all else names files, patients or paths.
 """
@@ -23,8 +23,11 @@ from freezenet.convert.options import ConvertOptions
 from freezenet.convert.package.card import NOTICE
 from freezenet.convert.phone import for_phone
 from freezenet.convert.variants import PROFILES
-from freezenet.edge_runtime.errors import ModelError, SettingError
+from freezenet.edge_runtime.errors import FreezenetError, ModelError, SettingError
 from freezenet.edge_runtime.system.environment import environment
+from freezenet.train.audit.audit import audit
+from freezenet.train.audit.options import AuditOptions
+from freezenet.train.audit.verdict import audit_sentence
 from freezenet.train.data.loading import load
 from freezenet.train.files import prepare_output, read_json, write_json
 from freezenet.train.options import TrainingOptions
@@ -47,6 +50,7 @@ class Options:
         conversion: how its model is converted, but for profiles and data: all profiles are written, from `data`.
         command: what was typed, for the report.
         share: also write the report that may be handed on; of a finished pipeline, write it from the results.
+        audit: ask what a network could cheat with on the data, for report and cards.
     """
 
     data: Path
@@ -55,6 +59,7 @@ class Options:
     conversion: ConvertOptions = ConvertOptions()
     command: str = ""
     share: bool = False
+    audit: bool = True
 
 
 def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
@@ -67,9 +72,12 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     load(options.data, options.recipe.task)  # before earlier results are overwritten
     finished = None if options.share and not options.training.overwrite else REPORT
     prepare_output(out, finished, options.training.overwrite)
-    logger.info(f"1/5 train {options.recipe.name}")
+    logger.info(f"1/6 train {options.recipe.name}")
     run = _trained(options, RunFolder(out / "run"))
-    logger.info("2/5 convert")
+    if options.audit and not run.audit_file.is_file():
+        logger.info("2/6 audit")
+        write_json(run.audit_file, audited(options))
+    logger.info("3/6 convert")
     models = ModelsFolder(out / "models")
     if models.finished:
         conversion = models.conversion()
@@ -81,9 +89,9 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
         raise SettingError("The variant float32 is required, to compare with. Got: none; add it to --variants.")
     results_file = out / "results.json"
     if not results_file.is_file():
-        logger.info("3/5 compare")
+        logger.info("4/6 compare")
         comparison = compare(models.path, data=options.data, run=run.folder)
-        logger.info("4/5 benchmark")
+        logger.info("5/6 benchmark")
         latency = [benchmark(models.path / one["file"]) for one in conversion["variants"].values()]
         metrics = run.read_metrics()
         write_json(results_file, {
@@ -93,6 +101,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "has_patients": _has_patients(run),
             "notice": NOTICE,
             "elsewhere": metrics["elsewhere"],
+            "audit": audit_sentence(run.read_audit()),
             "keras": {"accuracy": metrics["accuracy"], "macro_f1": metrics["macro_f1"]},
             "comparison": comparison,
             "latency": latency,
@@ -100,7 +109,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "undecided": conversion["undecided"],
             "environment": environment(),
         })  # fmt: skip
-    logger.info("5/5 report")
+    logger.info("6/6 report")
     report = out / REPORT
     if not report.is_file():
         write_report(out)
@@ -127,6 +136,23 @@ def _trained(options: Options, files: RunFolder) -> Run:
             "others; pass --overwrite or choose another name."
         )
     return run
+
+
+def audited(options: Options) -> dict[str, Any]:
+    """Return what an audit of the data finds, or under "not_audited" why there is none: a training that went well is not lost for it."""
+    weights, recipe = options.training.weights, options.recipe
+    # Weights that are downloaded are those of the training; of a file the width is found out.
+    alpha = recipe.alpha if weights == "imagenet" and recipe.backbone == "mobilenetv2" else None
+    asked = AuditOptions(weights=weights, alpha=alpha, image_size=min(512, recipe.image_size))
+    try:
+        try:
+            return audit(options.data, options=asked)
+        except ModelError as error:
+            logger.info(f"The audit looks through random weights: {error}")
+            return audit(options.data, options=replace(asked, weights="none", alpha=None))
+    except FreezenetError as error:
+        logger.warning(f"The data cannot be audited: {error}")
+        return {"not_audited": str(error)}
 
 
 def _has_patients(run: Run) -> bool:

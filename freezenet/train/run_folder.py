@@ -6,6 +6,7 @@ run.json          the manifest: data, weights,   metrics.json      figures of th
 splits.csv        every image and its split      decision.json     confidence and OOD gate, for the model's card
 model.keras       the trained model              negatives.csv     with --not-cxr: its images and their splits
 events/           for TensorBoard               calibration-<digest>.csv  by `convert`: the images it calibrated with
+audit.json        by `pipeline`: what `freezenet audit` found in the data
 """
 
 from __future__ import annotations
@@ -142,6 +143,11 @@ class RunFolder:
         """The folder of the first short run, where the loss asks for one; gone when the run is finished."""
         return self.folder / "first-run"
 
+    @property
+    def audit_file(self) -> Path:
+        """What an audit of the data found (`freezenet.train.audit`), or why there is none; only `pipeline` writes it."""
+        return self.folder / "audit.json"
+
     def calibration_file(self, digest: str) -> Path:
         """Return the list of the training images that a conversion calibrated with, by the digest in its card."""
         return self.folder / f"calibration-{digest[:12]}.csv"
@@ -158,6 +164,10 @@ class RunFolder:
     def read_metrics(self) -> Metrics:
         """Read metrics.json; DataError where it is missing or damaged."""
         return read_json(self.metrics_file)
+
+    def read_audit(self) -> dict[str, Any]:
+        """Read audit.json, {} where the data was not audited; DataError where the file is damaged."""
+        return read_json(self.audit_file) if self.audit_file.is_file() else {}
 
     def read_splits(self) -> list[dict[str, str]]:
         """Read splits.csv as dictionaries by column; DataError where there is none."""

@@ -334,6 +334,41 @@ def test_an_open_question_of_acceptance_stands_in_the_report(report):
     assert any("int8: 34 images are too few." in " ".join(one.split()) for one in page.notices)
 
 
+AUDIT = {
+    "images": 9,
+    "majority": 0.5,
+    "views": {"whole": {"accuracy": {"value": 0.9, "low": 0.8, "high": 1.0}, "remaining": None}},
+    "flags": ["source"],
+    "headline": "The class can be told from the name of the source.",
+    "verdict": ["Trained without a source, such a probe finds a there in 20 % (St. Mary)."],
+}
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_the_audit_stands_above_all_tables(report, tmp_path, share):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "audit.json").write_text(json.dumps(AUDIT))
+    page, text = report(share=share)
+    above = Page(text[: text.index("<table>")])
+    assert AUDIT["headline"] in above.text and above.tags.count("img") == 1
+    assert any(AUDIT["headline"] in one for one in above.notices)
+    # Sentences name sources, so they stay in the house.
+    assert ("St. Mary" in page.text) is not share
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_why_there_is_no_audit_is_said(report, tmp_path, share):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "audit.json").write_text(json.dumps({"not_audited": "Two patients are required in /home/x."}))
+    page, _ = report(share=share)
+    assert "The data could not be audited" in page.text
+    assert ("/home/x" in page.text) is not share
+
+
+def test_without_an_audit_the_report_says_nothing_of_one(report):
+    assert "cheat" not in report()[0].text
+
+
 def test_the_command_and_the_machine_are_named(report, content):
     page, _ = report()
     assert "freezenet pipeline DATA --out here" in page.text

@@ -290,6 +290,16 @@ def test_inspect_says_what_is_not_shown_elsewhere(int8, with_card, sentence):
     assert [line for line in lines if line.startswith("elsewhere")] == ([f"elsewhere   {sentence}"] if sentence else [])
 
 
+@pytest.mark.parametrize("verdict", ["The class can be told from the stored size.", ""])
+def test_inspect_says_what_an_audit_of_the_data_found(int8, with_card, verdict):
+    def change(content):
+        if verdict:
+            content["audit"] = {"images": 9, "verdict": verdict, "flags": ["stored_size"]}
+
+    lines = invoke("inspect", with_card(int8, change)).stdout.splitlines()
+    assert [line for line in lines if line.startswith("audit")] == ([f"audit       {verdict}"] if verdict else [])
+
+
 def test_inspect_tells_the_threshold_of_a_class(int8, with_card):
     def change(content):
         content["confidence"] = {

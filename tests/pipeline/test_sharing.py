@@ -125,6 +125,7 @@ def test_the_search_finds_what_stays_in_the_house(out, secrets):
     kinds = {one.split(" in ")[0] for one in leaks(out / "run" / "splits.csv", secrets)}
     assert kinds >= {"file", "stem", "patient", "source", "name", "hash", "path"}
     assert any("path" in one for one in leaks(out / "run" / "run.json", secrets))
+    assert any("source" in one for one in leaks(out / "run" / "audit.json", secrets))
     assert leaks(out / "report.html", secrets) and leaks(out / "results.json", secrets)
     (listed,) = (out / "run").glob("calibration-*.csv")
     assert any("hash" in one for one in leaks(listed, secrets))

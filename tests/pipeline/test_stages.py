@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import shutil
@@ -45,7 +46,7 @@ def start(phantoms, out) -> subprocess.Popen:
 
 def kill_when(process: subprocess.Popen, file: Path) -> None:
     """SIGKILL as soon as a file appears."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while not file.exists():
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline
@@ -70,7 +71,7 @@ def done(phantoms, tmp_path_factory):
     kill_when(start(phantoms, out), out / "models" / "float32.tflite")
     second = times(out)
     process = start(phantoms, out)
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate(timeout=900)
     assert process.returncode == 0, stderr
     assert "Traceback" not in stderr
     return out, stdout, first, second
@@ -91,7 +92,10 @@ def test_finished_stages_are_not_done_again(done):
     trained = [name for name in first if name.startswith("run/") and "checkpoint" not in name]
     assert {"run/model.keras", "run/metrics.json", "run/splits.csv"} <= set(trained)
     assert {name: after[name] for name in trained} == {name: first[name] for name in trained}
-    assert after["models/float32.tflite"] == second["models/float32.tflite"]
+    assert "run/audit.json" not in first
+    assert [after[name] for name in ("run/audit.json", "models/float32.tflite")] == [
+        second[name] for name in ("run/audit.json", "models/float32.tflite")
+    ]
 
 
 def test_everything_is_there_and_nothing_half_written(done):
@@ -118,6 +122,24 @@ def test_stdout_is_results_json(done):
     assert [one["model"] for one in results["latency"]] == ["float32.tflite", "int8.tflite"]
     assert results["has_patients"] is True
     assert results["command"].startswith("freezenet pipeline ")
+
+
+def test_the_verdict_of_the_audit_stands_in_report_results_card_and_inspect(done, command):
+    out, stdout, *_ = done
+    audit = json.loads((out / "run" / "audit.json").read_text())
+    assert json.loads(stdout)["audit"] == audit["headline"]
+    page = (out / "report.html").read_text()
+    # On the first screen: before the first table, the picture beside it.
+    first_screen = page[: page.index("<table>")]
+    assert audit["headline"] in html.unescape(first_screen)
+    assert first_screen.count("<img") == 1
+    assert all(sentence in html.unescape(first_screen) for sentence in audit["verdict"])
+    with zipfile.ZipFile(out / "models" / "int8.tflite") as archive:
+        card = json.loads(archive.read("card.json"))
+    assert card["audit"] == {"images": audit["images"], "verdict": audit["headline"], "flags": audit["flags"]}
+    code, told, err = command("inspect", out / "models" / "int8.tflite")
+    assert code == 0, err
+    assert f"audit       {audit['headline']}" in told
 
 
 def test_figures_agree_from_stage_to_stage(done):

@@ -18,7 +18,7 @@ from freezenet.convert.package.metadata import LABELS_FILE, Description, describ
 from freezenet.convert.package.reference import reference_counts
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
-from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CalibratedOn, CardContent, Sources, TrainedOn
+from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, Audited, CalibratedOn, CardContent, Sources, TrainedOn
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.integrity.model_file import ModelFile
@@ -98,6 +98,7 @@ def make_card(
         "against_keras": verdict,
         "accuracy": accuracy,
         "sources": sources_of(run),
+        **({"audit": found} if (found := audited(run)) else {}),
         "golden": golden,
     }
     if card["sources"]["elsewhere"]:
@@ -156,6 +157,14 @@ def sources_of(run: Run) -> Sources:
         "one_source_only": {label: number[name] for label, name in table.one_source_only.items()},
         "elsewhere": table.elsewhere,
     }
+
+
+def audited(run: Run) -> Audited | None:
+    """Return what a card says of the audit of the data, None where there was none; it names no source, file or size."""
+    found = run.read_audit()
+    if "headline" not in found:
+        return None
+    return {"images": found["images"], "verdict": found["headline"], "flags": found["flags"]}
 
 
 def trained_on(run: Run) -> TrainedOn:

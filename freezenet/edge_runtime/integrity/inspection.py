@@ -68,6 +68,8 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
     sources = content.get("sources")
     if sources and sources["elsewhere"]:
         say(f"elsewhere   {sources['elsewhere']}")
+    if audited := content.get("audit"):
+        say(f"audit       {audited['verdict']}")
     verdict = content["against_keras"]
     passed = (
         f"passed: {verdict['agreement']:.1%} of {verdict['images']} {judged} images keep the trained network's class"

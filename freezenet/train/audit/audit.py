@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.audit import markers, stored, views
@@ -48,7 +48,7 @@ def audit(data: str | Path, *, options: AuditOptions = AuditOptions()) -> dict[s
         options: how.
 
     Raises:
-        DataError: DATA cannot be used, or a class has a single patient.
+        DataError: DATA cannot be used, holds one class only, or a class has a single patient.
     """
     return audit_dataset(load(data, task=None), options)
 
@@ -59,10 +59,16 @@ def audit_dataset(dataset: Dataset, options: AuditOptions = AuditOptions()) -> d
     if options.masks is not None:
         find_masks(options.masks, dataset.samples)  # a mistake there is told before the work
     dataset = _drawn(dataset, options, notes)
-    reading = read_what_can_be_read(dataset.paths, PreprocessSpec((markers.SIDE, markers.SIDE)))
+    # Marks are sought in larger pictures than the network may see.
+    large, seen = (PreprocessSpec((side, side)) for side in (markers.SIDE, options.image_size))
+    reading = read_what_can_be_read(dataset.paths, large, and_at=seen)
     dataset, reading = _readable(dataset, reading, notes)
     patients = np.array([sample.patient for sample in dataset.samples])
     classes = strata([sample.label for sample in dataset.samples], patients.tolist(), options.folds)
+    if len(names := np.unique(classes)) < 2:
+        raise DataError(
+            f"Readable images of at least two classes are required for an audit. Got: {', '.join(names) or 'none'}."
+        )
     classes, kept = _with_patients(classes, patients, notes)
     if not kept.all():
         dataset = dataset.only(np.flatnonzero(kept))
@@ -77,16 +83,16 @@ def _measured(
     dataset: Dataset, reading: Reading, bench: Bench, options: AuditOptions, notes: list[str]
 ) -> dict[str, Any]:
     extract = extractor(options, 4 * len(dataset.samples))
-    large = reading.pixels
-    small = _resized(large, options.image_size)
+    large, small = reading.pixels, reading.again
+    assert small is not None  # asked for
     places = np.stack([markers.mark_places(one) for one in track(large, "Seeking marks", len(large))])
     cells = markers.mark_cells(places)
     tested = markers.test_by_class(cells, bench.classes, bench.patients, options.seed)
     whole = extract(small)
     painted = whole.copy()
     if len(marked := np.flatnonzero(cells[:, -1])):
-        clean = np.stack([markers.painted_over(large[row], places[row]) for row in marked])
-        painted[marked] = extract(_resized(clean, options.image_size))
+        # In the pictures that the network sees: resized once more they would differ from the others in that, too.
+        painted[marked] = extract(np.stack([markers.painted_over(small[row], places[row]) for row in marked]))
     sources = np.array([sample.source for sample in dataset.samples])
     features: dict[str, NDArray] = {
         "whole": whole,
@@ -97,7 +103,7 @@ def _measured(
         "marks_out": painted,
         "marks": cells.astype(np.float64),
         "stored_size": stored.size_features(reading.sizes),
-        "file_format": stored.format_features(dataset.paths),
+        "file_format": stored.one_hot(reading.formats),
     }
     if len(set(sources.tolist())) > 1:
         features["source"] = stored.one_hot(sources.tolist())
@@ -120,9 +126,7 @@ def _measured(
     sizes = stored.stored_sizes(bench.classes.tolist(), reading.sizes.tolist())
     outside = None
     if len(set(sources.tolist()) - {""}) > 1:
-        outside = predict_outside(
-            values["whole"], sources, bench, whole=answers["whole"], hidden=answers["centre_out"]
-        ).to_dict()
+        outside = predict_outside(values["whole"], sources, bench, whole=answers["whole"]).to_dict()
     elif "" in sources.tolist():
         notes.append("The data names no sources, so nothing is predicted about others.")
     else:
@@ -162,8 +166,7 @@ def _lungs(
     assert options.masks is not None
     paths = find_masks(options.masks, dataset.samples)
     rows = np.array(sorted(paths))
-    names, counts = np.unique(bench.classes[rows], return_counts=True)
-    enough = names[counts >= _LEAST_MASKED]
+    enough = [name for name in np.unique(bench.classes).tolist() if _is_masked(bench, rows, name)]
     rows = rows[np.isin(bench.classes[rows], enough)]
     if len(enough) < 2:
         notes.append(
@@ -172,7 +175,7 @@ def _lungs(
         return {}
     if len(rows) < len(dataset.samples):
         notes.append(
-            f"Lungs were compared on {len(rows)} of {len(dataset.samples)} images, of {', '.join(enough.tolist())}: the others have no mask."
+            f"Lungs were compared on {len(rows)} of {len(dataset.samples)} images, of {', '.join(enough)}: the others have no mask."
         )
     classes, patients = bench.classes[rows], bench.patients[rows]
     own = Bench(
@@ -191,6 +194,12 @@ def _lungs(
     return {name: _figures(own, answers[name], answers["whole"]) for name in ("lungs_only", "lungs_out")}
 
 
+def _is_masked(bench: Bench, rows: NDArray[np.integer], name: str) -> bool:
+    """Return whether enough of the images with masks, and more than one patient, are of a class."""
+    of_class = rows[bench.classes[rows] == name]
+    return len(of_class) >= _LEAST_MASKED and len(set(bench.patients[of_class].tolist())) > 1
+
+
 def _size_seen(sizes: NDArray[np.integer], values: NDArray[np.float64], bench: Bench) -> dict[str, float] | None:
     """Return how often the probe tells the stored size from the pixels; None where fewer than two sizes are common."""
     names = np.array([f"{width} x {height}" for width, height in sizes.tolist()])
@@ -201,10 +210,6 @@ def _size_seen(sizes: NDArray[np.integer], values: NDArray[np.float64], bench: B
         return None
     right = cross_validated(values[rows], names[rows], bench.folds[rows]) == names[rows]
     return {"value": round(float(right.mean()), 6), "majority": round(float(counts.max() / rows.sum()), 6)}
-
-
-def _resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    return np.stack([cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in pixels])
 
 
 def _drawn(dataset: Dataset, options: AuditOptions, notes: list[str]) -> Dataset:
@@ -228,8 +233,10 @@ def _readable(dataset: Dataset, reading: Reading, notes: list[str]) -> tuple[Dat
 
 
 def _selected(reading: Reading, kept: NDArray[np.bool_]) -> Reading:
-    hashes = tuple(one for one, keep in zip(reading.hashes, kept, strict=True) if keep)
-    return replace(reading, pixels=reading.pixels[kept], sizes=reading.sizes[kept], hashes=hashes, failures={})
+    rows = np.flatnonzero(kept).tolist()
+    hashes, formats = ([of[row] for row in rows] for of in (reading.hashes, reading.formats))
+    again = None if reading.again is None else reading.again[kept]
+    return Reading(reading.pixels[kept], tuple(hashes), reading.sizes[kept], tuple(formats), {}, again)
 
 
 def _with_patients(

@@ -46,6 +46,7 @@ def audit(data, out, masks, seed, folds, image_size, most_images, weights, overw
     with quiet():
         from freezenet.train.audit.audit import audit as run
         from freezenet.train.audit.picture import TITLES, write_picture
+        from freezenet.train.audit.verdict import as_part
     from freezenet.train.metrics.figure import Figure
 
     if out is not None:
@@ -61,8 +62,8 @@ def audit(data, out, masks, seed, folds, image_size, most_images, weights, overw
     for name, title in TITLES.items():
         if name in found["views"]:
             one = found["views"][name]
-            share = Figure(**one["remaining"]) if one["remaining"] else None
-            remains = f"{100 * share.value:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]" if share else "-"
+            share = one["remaining"]
+            remains = f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}]" if share else "-"
             rows.append([title, str(Figure(**one["accuracy"])), str(Figure(**one["macro_f1"])), remains])
     print_table(("view", "accuracy", "macro-F1", "remains of the score above chance"), rows)
     click.echo(f"\n{found['headline']}\n")

@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 #: Widths that are tried for a file of weights, the fastest first.
 _WIDTHS = (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)
 
+#: Side of the images whose number decides whether a conversion pays for itself; smaller ones are computed sooner without.
+_FULL_SIDE = 224
+
 #: From pixels (n, h, w) uint8 to features (n, d) float32.
 Extract = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -38,7 +41,8 @@ def extractor(options: AuditOptions, images: int) -> Extract:
     network = _network(options)
     frozen = keras.Model(network.input, network.get_layer("pool").output)
     spec = PreprocessSpec((size, size))
-    return FrozenBackbone(frozen, spec, engine=choose_engine(images, False), threads=os.cpu_count() or 1)
+    worth = round(images * (size / _FULL_SIDE) ** 2)
+    return FrozenBackbone(frozen, spec, engine=choose_engine(worth, False), threads=os.cpu_count() or 1)
 
 
 def _network(options: AuditOptions) -> keras.Model:

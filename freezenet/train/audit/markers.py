@@ -93,10 +93,17 @@ def mark_cells(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def painted_over(pixels: NDArray[np.uint8], places: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return an image (h, w) whose marks are filled in from their surroundings (Telea, J. Graphics Tools 9, 2004)."""
+    """Return an image (h, w) whose marks are filled in from their surroundings (Telea, J. Graphics Tools 9, 2004).
+
+    Args:
+        pixels: (h, w) uint8.
+        places: of `mark_places`, of the same image at any size.
+    """
     if not places.any():
         return pixels
-    return np.asarray(cv2.inpaint(pixels, places.astype(np.uint8), 3, cv2.INPAINT_TELEA), np.uint8)
+    size = pixels.shape[1], pixels.shape[0]
+    fraction = cv2.resize(places.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.inpaint(pixels, (fraction > 0).astype(np.uint8), 3, cv2.INPAINT_TELEA), np.uint8)
 
 
 def test_by_class(
@@ -115,7 +122,7 @@ def test_by_class(
     """
     names, numbers = np.unique(classes, return_inverse=True)
     _, first, unit = np.unique(
-        np.char.add(np.char.add(classes, "\0"), patients), return_index=True, return_inverse=True
+        np.char.add(np.char.add(classes, "\n"), patients), return_index=True, return_inverse=True
     )
     marked = np.zeros((len(first), cells.shape[1]), np.float64)
     np.maximum.at(marked, unit.ravel(), cells.astype(np.float64))

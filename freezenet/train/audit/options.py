@@ -29,4 +29,4 @@ class AuditOptions(Settings):
     folds: int = setting(5, low=2, high=20, help="Folds of the cross-validation.")
     most_images: int = setting(4000, low=20, high=10**6, help="Most images that are looked at.")
     alpha: float | None = setting(None, low=0.05, high=2.0)
-    image_size: int = setting(128, low=32, high=512, help="Side of what the network sees, in pixels.")
+    image_size: int = setting(224, low=32, high=512, help="Side of what the network sees, in pixels.")

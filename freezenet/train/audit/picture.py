@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure as Drawing
 
+from freezenet.train.audit.verdict import as_part
 from freezenet.train.files import write_atomically
 
 #: View -> its name in the picture, in this order.
@@ -41,14 +42,16 @@ def draw(found: dict[str, Any]) -> Drawing:
             place, value, color=color, alpha=0.75, xerr=[[max(0, value - low)], [max(0, high - value)]], capsize=3
         )
         share = one["remaining"]
-        remains = f"{100 * share['value']:.0f} %" if share and name != "whole" else ""
-        axis.text(1.03, place, remains, va="center", ha="right", fontsize=9)
+        remains = as_part(share["value"]) if share and name != "whole" else ""
+        axis.text(1.14, place, remains, va="center", ha="right", fontsize=9)
     axis.axvline(found["majority"], color="black", linestyle="--", linewidth=1)
     axis.text(found["majority"], -0.75, " most frequent class", fontsize=8, va="bottom")
-    axis.text(1.03, -0.75, "remains", fontsize=8, va="bottom", ha="right")
+    axis.text(1.14, -0.75, "remains", fontsize=8, va="bottom", ha="right")
     axis.set_yticks(range(len(names)), [TITLES[name] for name in names])
-    axis.set_xlim(0, 1.04)
-    axis.set_ylim(len(names) - 0.4, -1.0)
+    axis.set_xlim(0, 1.15)
+    axis.set_xticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    axis.set_ylim(len(names) - 0.4, -1.2)
+    axis.spines[["top", "right"]].set_visible(False)
     axis.set_xlabel(
         f"accuracy of a probe on {found['images']} images; bars: 95 % intervals over patients; red shows nothing of a disease"
     )

@@ -18,6 +18,8 @@ from freezenet.train.metrics.figure import Figure, interval
 
 #: Directions of the features that are kept, those with the largest variance; and the strength of the L2 penalty, as 1 / strength.
 _DIRECTIONS, _C = 192, 1.0
+#: Features whose differences are a smaller part than this of their values are the same.
+_SAME = 1e-7
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,14 @@ def draw_folds(classes: NDArray[np.str_], patients: NDArray[np.str_], folds: int
 def prepared(features: NDArray) -> NDArray[np.float64]:
     """Return features (n, d) in their main directions, with a mean squared length of 100; classes are not looked at."""
     values = np.asarray(features, np.float64)
+    # What differs by rounding only, as of images that are all the same, is not to be blown up.
+    large = _SAME * np.abs(values).max(initial=0)
     if min(values.shape) > _DIRECTIONS:
-        values = PCA(_DIRECTIONS, svd_solver="randomized", random_state=0).fit_transform(values)
+        with threadpool_limits(1):  # see `trained`
+            values = PCA(_DIRECTIONS, svd_solver="randomized", random_state=0).fit_transform(values)
     values = values - values.mean(0)
     length = np.sqrt((values**2).sum(1).mean())
-    return values / length * 10 if length > 0 else values
+    return values / length * 10 if length > large else np.zeros_like(values)
 
 
 def cross_validated(
@@ -126,5 +131,10 @@ def answered(values: NDArray[np.float64], target: NDArray[np.str_], others: NDAr
     names, counts = np.unique(target, return_counts=True)
     if len(names) == 1 or not values.std(0).any():
         return np.full(len(others), names[counts.argmax()])
+    return trained(values, target).predict(others)
+
+
+def trained(values: NDArray[np.float64], target: NDArray[np.str_]) -> LogisticRegression:
+    """Return the probe, trained on values (n, d) and target (n,) of two classes or more."""
     with threadpool_limits(1):  # threads that wait for each other cost more than these small products
-        return LogisticRegression(C=_C, max_iter=300, tol=1e-3).fit(values, target).predict(others)
+        return LogisticRegression(C=_C, max_iter=300, tol=1e-3).fit(values, target)

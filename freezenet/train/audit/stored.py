@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.edge_runtime.images.header import image_format
 from freezenet.train.metrics.sources import MARGIN
 
 #: Sizes that a sentence names.
@@ -92,19 +90,7 @@ def size_features(sizes: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.concatenate([np.log(sizes), one_hot([f"{w} x {h}" for w, h in sizes.tolist()])], 1)
 
 
-def format_features(paths: Sequence[Path]) -> NDArray[np.float64]:
-    """Return features (n, d) of the files' formats: what they are, and the quantization tables of JPEG files."""
-    return one_hot([_format(path.read_bytes()) for path in paths])
-
-
 def one_hot(values: Sequence[str]) -> NDArray[np.float64]:
     """Return a column of 0 and 1 for each value that occurs twice or more: (n, values)."""
     names = sorted(name for name, count in Counter(values).items() if count > 1)
     return (np.array(values)[:, None] == np.array(names or [""])).astype(np.float64)
-
-
-def _format(content: bytes) -> str:
-    """Return e.g. "JPEG 1523" with the sum of the first quantization table, or the format alone."""
-    name = image_format(content) or "other"
-    start = content.find(b"\xff\xdb") if content[:2] == b"\xff\xd8" else -1
-    return f"{name} {sum(content[start + 5 : start + 69])}" if start >= 0 else name

@@ -28,6 +28,13 @@ def flags_of(found: dict[str, Any]) -> list[str]:
     return [*flags, *(["marks"] if found["marks"]["found"] else [])]
 
 
+def audit_sentence(found: dict[str, Any]) -> str:
+    """Return the verdict, or why the data was not audited; "" where nobody asked. found: of `audit`, {} for none."""
+    if "not_audited" in found:
+        return f"The data could not be audited: {found['not_audited']}"
+    return found.get("headline", "")
+
+
 def headline(found: dict[str, Any]) -> str:
     """Return the verdict in one or two sentences, which travels into report and card; it names no source, file or size."""
     names = {**FOREIGN, "marks": "marks in the border"}
@@ -35,7 +42,7 @@ def headline(found: dict[str, Any]) -> str:
     hidden = _hidden(found["views"])
     share = hidden and found["views"][hidden]["remaining"]
     remains = (
-        f"{_percent(share['value'])} of the score above chance remains {REMAINS[hidden]}" if hidden and share else ""
+        f"{as_part(share['value'])} of the score above chance remains {REMAINS[hidden]}" if hidden and share else ""
     )
     if told or (share and share["value"] >= LARGE_SHARE):
         gives = f"The class can be told from {_listed(told)}" if told else ""
@@ -50,18 +57,24 @@ def sentences(found: dict[str, Any]) -> list[str]:
     whole, majority = views["whole"]["accuracy"], found["majority"]
     said.append(
         f"From the whole image a simple probe tells the class in {_percent(whole['value'])} of cases [{_percent(whole['low'])}, "
-        f"{_percent(whole['high'])}]; the most frequent class alone gives {_percent(majority)}."
+        f"{_percent(whole['high'])}]; whoever always names the most frequent class is right in {_percent(majority)}."
     )
     if views["whole"]["remaining"] is None:
         said.append(
             "That is no better than chance, so nothing can be said about what remains without parts of the image."
+        )
+    else:
+        said.append(
+            "Below, what lies between the two is called the score above chance; square brackets hold the range in which the true figure lies "
+            "in 95 of 100 such data sets."
         )
     for name, text in REMAINS.items():
         share = views.get(name, {}).get("remaining")
         if share:
             of = f", of {views[name]['images']} images with masks" if name.startswith("lungs") else ""
             said.append(
-                f"{_percent(share['value'])} of the score above chance remains {text}{of} [{_percent(share['low'])}, {_percent(share['high'])}]."
+                f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}] of the score above chance remains {text}{of}: "
+                f"the probe is still right in {_percent(views[name]['accuracy']['value'])} of cases."
             )
     for name, text in FOREIGN.items():
         if name in found["flags"]:
@@ -77,7 +90,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         )
     if found["marks"]["found"]:
         said.append(_marks(found["marks"]))
-    return said + _outside(found["outside"]) + found["notes"]
+    return said + _outside(found["outside"], whole["value"], views["whole"]["recall"]) + found["notes"]
 
 
 def _hidden(views: dict[str, Any]) -> str:
@@ -95,27 +108,41 @@ def _marks(marks: dict[str, Any]) -> str:
     most, least = (pick(marks["shares"], key=marks["shares"].get) for pick in (max, min))
     return (
         f"Bright letters or marks {where} go with the class: {_percent(marks['shares'][most])} of the images of {most} have one, "
-        f"{_percent(marks['shares'][least])} of {least} (p {marks['p']:.3f})."
+        f"{_percent(marks['shares'][least])} of {least}. By chance alone that would be seen in about {max(1, round(1000 * marks['p']))} of "
+        "1,000 such data sets."
     )
 
 
-def _outside(outside: dict[str, Any] | None) -> list[str]:
+def _outside(outside: dict[str, Any] | None, inside: float, recalls: dict[str, Any]) -> list[str]:
     if outside is None:
         return []
-    figure = outside["accuracy"]
+    figure, (low, high) = outside["accuracy"], outside["likely"]
     said = [
-        f"At a source that took no part, the same probe is predicted to be right in {_percent(figure['value'])} of cases, within "
-        f"{_percent(figure['low'])} and {_percent(figure['high'])}."
+        f"At a hospital whose images took no part, such a probe is expected to be right in about {_percent(figure['value'])} of cases, in place of "
+        f"{_percent(inside)} inside: from {_percent(low)} to {_percent(high)} at four of five such hospitals, from {_percent(figure['low'])} to "
+        f"{_percent(figure['high'])} at nineteen of twenty. Only images of that hospital say more."
     ]
-    for label in outside["from_one_source"]:
+    for label, at in outside["measured"].items():
+        if at:
+            found = _listed([f"{_percent(recall)} ({source})" for source, recall in at.items()])
+            said.append(
+                f"Trained without a source, such a probe finds {label} there in {found} of cases; inside, in {_percent(recalls[label]['value'])}."
+            )
+    if alone := outside["from_one_source"]:
+        verb = "comes from one source only" if len(alone) == 1 else "come from one source each"
         said.append(
-            f"{label} comes from one source only: answers elsewhere are not shown to hold, and the prediction for it is a guess from shortcuts."
+            f"{_listed(alone)} {verb}: answers elsewhere are not shown to hold, and nothing in this data can test what is expected of them."
         )
     return said
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
+
+
+def as_part(share: float) -> str:
+    """Return a share of the score above chance: one below chance has lost all of it, and more than all is chance."""
+    return _percent(min(1.0, max(0.0, share)))
 
 
 def _listed(names: list[str]) -> str:

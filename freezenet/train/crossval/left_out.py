@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.crossval.plan import CrossValidation, Fold
-from freezenet.train.data.dataset import Dataset, content_hash
+from freezenet.train.data.dataset import Dataset, Sample, content_hash
 from freezenet.train.data.layouts.csv_table import read_column
 from freezenet.train.data.training_data import TrainingData
+from freezenet.train.task import Task
 
 #: Columns that are no place where images come from.
 _NO_GROUPS = ("file", "class", "patient_id", "split", "fold")
@@ -82,7 +84,12 @@ def part_without(dataset: Dataset, value: str) -> Part:
 
     A patient with images of the left-out value and of others is tested with the former; the latter are not used.
     """
-    samples, labels_of = dataset.samples, dataset.task.labels_of
+    return _part(dataset.samples, dataset.task, value)
+
+
+@lru_cache(maxsize=64)  # a cross-validation asks for the same parts before, during and after its trainings
+def _part(samples: tuple[Sample, ...], task: Task, value: str) -> Part:
+    labels_of = task.labels_of
     group = np.array([sample.group for sample in samples])
     patients = np.array([sample.patient for sample in samples])
     inside = group == value

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError, FreezenetError
-from freezenet.edge_runtime.images.header import image_size
+from freezenet.edge_runtime.images.header import image_format, image_size
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.progress import track
@@ -50,28 +50,39 @@ class Reading:
         pixels: (n, h, w) uint8, of a model in colour (n, h, w, 3); undefined for a failure.
         hashes: SHA-256 of each file, "" for a failure.
         sizes: (n, 2) width and height as stored, 0 for a failure.
+        formats: of each file, see `stored_format`; "" for a failure.
         failures: row -> why the image cannot be read.
+        again: (n, h2, w2) uint8, the same images at another size, where it was asked for.
     """
 
     pixels: NDArray[np.uint8]
     hashes: tuple[str, ...]
     sizes: NDArray[np.integer]
+    formats: tuple[str, ...]
     failures: dict[int, str]
+    again: NDArray[np.uint8] | None = None
 
 
 def read_what_can_be_read(
-    paths: Sequence[Path], spec: PreprocessSpec, *, trust_tags: bool = True, title: str = _TITLE
+    paths: Sequence[Path],
+    spec: PreprocessSpec,
+    *,
+    and_at: PreprocessSpec | None = None,
+    trust_tags: bool = True,
+    title: str = _TITLE,
 ) -> Reading:
     """Read files and note which of them cannot be read.
 
     Args:
         paths: n files.
         spec: what makes pixels of a file.
+        and_at: of which the size is taken in addition, so that a file need not be read twice.
         trust_tags: see `freezenet.edge_runtime.images.dicom.read_dicom_gray`.
         title: of the progress bar.
     """
+    again = None if and_at is None else np.empty((len(paths), *and_at.shape), np.uint8)
     pixels, sizes = np.empty((len(paths), *spec.shape), np.uint8), np.zeros((len(paths), 2), np.int64)
-    hashes = [""] * len(paths)
+    hashes, formats = [""] * len(paths), [""] * len(paths)
     failures: dict[int, str] = {}
 
     def read(row: int, path: Path) -> None:
@@ -79,16 +90,25 @@ def read_what_can_be_read(
             content = path.read_bytes()
             gray = spec.decode(content, trust_tags)
             pixels[row] = spec.resized(gray)
+            if and_at is not None and again is not None:
+                again[row] = and_at.resized(gray)
             # A JPEG may have been decoded at a smaller scale.
             sizes[row] = (image_size(content) if content[:2] == b"\xff\xd8" else None) or gray.shape[1::-1]
-            hashes[row] = hashlib.sha256(content).hexdigest()
+            hashes[row], formats[row] = hashlib.sha256(content).hexdigest(), stored_format(content)
         except OSError as error:
             failures[row] = str(error.strerror)
         except FreezenetError as error:
             failures[row] = str(error)
 
     _in_threads(read, paths, title)
-    return Reading(pixels, tuple(hashes), sizes, dict(sorted(failures.items())))
+    return Reading(pixels, tuple(hashes), sizes, tuple(formats), dict(sorted(failures.items())), again)
+
+
+def stored_format(content: bytes) -> str:
+    """Return the format of a file's bytes, of a JPEG with the sum of its first quantization table, e.g. "JPEG 1523"."""
+    name = image_format(content) or "other"
+    start = content.find(b"\xff\xdb") if content[:2] == b"\xff\xd8" else -1
+    return f"{name} {sum(content[start + 5 : start + 69])}" if start >= 0 else name
 
 
 def read_images(dataset: Dataset, spec: PreprocessSpec, *, trust_tags: bool = True) -> Images:

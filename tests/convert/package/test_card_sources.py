@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from freezenet.convert.package.card import sources_of
+from freezenet.convert.package.card import audited, sources_of
 
 ROWS = [
     *({"source": "St. Mary", "split": "validation"},) * 3,
@@ -40,3 +40,14 @@ def test_sources_are_counted_and_not_named(final, validation, test):
     assert found["one_source_only"] == {"sick": "source 2"}
     assert found["elsewhere"].startswith("sick was learned from one source alone")
     assert not [name for name in ("St. Mary", "harbour") if name in str(found)]
+
+
+@pytest.mark.parametrize("found", [{}, {"not_audited": "No patients in /home/x."}])
+def test_without_an_audit_a_card_says_nothing_of_one(found):
+    assert audited(SimpleNamespace(read_audit=lambda: found)) is None  # type: ignore[arg-type]
+
+
+def test_of_an_audit_a_card_holds_what_names_nobody():
+    whole = {"images": 9, "headline": "It can.", "flags": ["source"], "verdict": ["At St. Mary."], "notes": ["harbour"]}
+    found = audited(SimpleNamespace(read_audit=lambda: whole))  # type: ignore[arg-type]
+    assert found == {"images": 9, "verdict": "It can.", "flags": ["source"]}

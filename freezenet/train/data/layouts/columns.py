@@ -49,6 +49,7 @@ class Table:
         names: meaning -> the column as the file writes it.
         header: all columns as the file writes them.
         rows: cells by meaning, without spaces around them; what is empty or a word for nothing is "".
+        written: the same rows by column, as the file writes them.
         notes: a sentence about each thing that was taken for something else than it says, or not used.
     """
 
@@ -56,6 +57,7 @@ class Table:
     names: dict[str, str]
     header: tuple[str, ...]
     rows: tuple[Row, ...]
+    written: tuple[Row, ...]
     notes: tuple[str, ...]
 
 
@@ -95,7 +97,7 @@ def read_table(path: Path) -> Table:
             notes.append(spelling_note(what, others))
             for one in meant:
                 one[column] = others.get(one[column], one[column])
-    return Table(path, names, tuple(header), tuple(meant), tuple(notes))
+    return Table(path, names, tuple(header), tuple(meant), tuple(rows), tuple(notes))
 
 
 def missing_columns(table: Table, required: tuple[str, ...]) -> str:

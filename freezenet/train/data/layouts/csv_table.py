@@ -12,7 +12,6 @@ from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.data.dataset import SPLIT_NAMES, Dataset, Manifest, Sample
 from freezenet.train.data.layouts.columns import NULL_WORDS, Table, missing_columns, read_table
-from freezenet.train.data.layouts.csv_rows import read_rows
 
 NAME = "a CSV with the columns file,class[,patient_id,source,split,fold]"
 
@@ -91,12 +90,11 @@ def read_column(path: Path, column: str) -> dict[str, str]:
     Raises:
         DataError: there is no such column.
     """
-    header, rows = read_rows(path)
-    name = read_table(path).names
-    found = column if column in header else name.get(column)
+    table = read_table(path)
+    found = column if column in table.header else table.names.get(column)
     if found is None:
-        raise DataError(f"A column {column} is required. Got: {path.name} with {', '.join(header)}.")
-    cells = ((_file(path.parent, row[name["file"]].strip()), row[found].strip()) for row in rows)
+        raise DataError(f"A column {column} is required. Got: {path.name} with {', '.join(table.header)}.")
+    cells = ((_file(path.parent, row[table.names["file"]].strip()), row[found].strip()) for row in table.written)
     return {file: "" if cell.casefold() in NULL_WORDS else cell for file, cell in cells}
 
 

@@ -1,0 +1,136 @@
+"""What the audit finds and predicts: the tables of docs/audit.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from freezenet.train.audit.verdict import as_part
+from freezenet.train.metrics.figure import Figure
+from studies.tables import markdown
+from studies.tables.pages import Page, each_result
+
+#: View -> its heading.
+_VIEWS = {
+    "whole": "whole image",
+    "border_out": "border out",
+    "marks_out": "marks painted over",
+    "centre_out": "middle out",
+    "thumbnail": "thumbnail",
+    "histogram": "histogram",
+    "stored_size": "stored size",
+    "file_format": "file format",
+    "source": "source",
+    "marks": "marks alone",
+}
+_WAYS = {
+    "audit": "the audit",
+    "inside": "as inside",
+    "pest": "PEst",
+    "middle": "PEst, middle black",
+    "left_out": "mean of the others",
+    "atc": "ATC",
+    "doc": "DoC",
+}
+
+
+def data_section(result: dict[str, Any]) -> str:
+    """Return the result of `studies.audit_data.measure` as Markdown."""
+    rows = []
+    for name, title in _VIEWS.items():
+        if one := result["views"].get(name):
+            share = one["remaining"]
+            remains = f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}]" if share else "-"
+            rows.append([title, str(Figure(**one["accuracy"])), remains if name != "whole" else ""])
+    per_thousand = 1000 / result["images"]
+    return "\n".join(
+        [
+            f"`python -m studies.audit_data {result['data']} --weights {result['weights']} --out results`: {result['images']} images of "
+            f"{result['patients']} patients; the most frequent class alone gives {result['majority']:.3f}. It took {result['cpu_seconds']:.0f} s of "
+            f"the processor, {per_thousand * result['cpu_seconds']:.0f} s for 1,000 images ({result['seconds']:.0f} s by the clock, beside other work).",
+            "",
+            *markdown.table(["view", "accuracy", "remains of the score above chance"], rows),
+            "",
+            f"> {result['headline']}",
+            "",
+            *(f"- {sentence}" for sentence in result["verdict"]),
+            "",
+        ]
+    )
+
+
+def outside_section(result: dict[str, Any]) -> str:
+    """Return the result of `studies.audit_outside.measure` as Markdown."""
+    rows = [_row(source, one) for source, one in result["sources"].items()]
+    if one := result["together"]:
+        rows.append(_row(" and ".join(one["sources"]), one))
+    count, other = len(result["sources"]), f" --outside {result['outside']}" if result["outside"] else ""
+    close = [f"{_WAYS[way]} {result['close'][way]}" for way in _WAYS]
+    errors = [f"{_WAYS[way]} {100 * error:.0f}" for way in _WAYS if (error := result["mean_error"][way]) is not None]
+    lines = [
+        f"`python -m studies.audit_outside {result['data']}{other} --weights {result['weights']} --out results`:",
+        "",
+        *markdown.table(["source", "images", "network", "probe", *_WAYS.values()], rows),
+        "",
+        f"Within 5 points of the probe, of {count} sources: {', '.join(close)}. Mean error in points: {', '.join(errors)}. The audit's 95 % range "
+        f"holds at {result['covered']} of {count} sources{_together(result)}; its 80 % range, which the verdict names too, at {result['likely']}.",
+    ]
+    if result["with_network"]:
+        both = [one for one in result["sources"].values() if one["network"] is not None]
+        apart = sum(abs(one["right"] - one["network"]) for one in both) / len(both)
+        lines.append(
+            f"Probe and network, neither of which has seen the source, lie {100 * apart:.0f} points apart in the mean, within 5 points at "
+            f"{result['close_network']} of {result['with_network']} sources."
+        )
+    return "\n".join([*lines, ""])
+
+
+def _row(source: str, one: dict[str, Any]) -> list[str]:
+    network = one.get("network")
+    ways = ["-" if one[way] is None else f"{one[way]:.2f}" for way in list(_WAYS)[1:]]
+    classes = " and ".join(one["shares"])
+    measured = ["-" if network is None else f"{network:.2f}", f"{one['right']:.2f}"]
+    audit = Figure(*(one["audit"][key] for key in ("value", "low", "high")))
+    return [
+        f"{source}, {classes}",
+        str(one["images"]),
+        *measured,
+        f"{audit.value:.2f} [{audit.low:.2f}, {audit.high:.2f}]",
+        *ways,
+    ]
+
+
+def _together(result: dict[str, Any]) -> str:
+    one = result["together"]
+    if not one:
+        return ""
+    holds = one["audit"]["low"] <= one["right"] <= one["audit"]["high"]
+    return f" and {'also' if holds else 'not'} for {' and '.join(one['sources'])} together"
+
+
+def phantoms_section(result: dict[str, Any]) -> str:
+    """Return the result of `studies.audit.measure` as Markdown."""
+    sets = result["sets"]
+    return (
+        f"`python -m studies.audit --sets {sets} --out results`: a planted letter was found in {result['planted_found']} of {sets} data sets of "
+        f"phantoms, and one was said to be in {result['clean_flagged']} of {sets} without.\n"
+    )
+
+
+def _part(results: Path) -> str:
+    return "\n".join(
+        [
+            "### Real X-rays\n",
+            each_result(results, "audit-data", data_section, backwards=True),
+            "### The prediction, source by source\n",
+            each_result(results, "audit-outside", outside_section),
+            "### Planted letters\n",
+            each_result(results, "audit-phantoms", phantoms_section),
+        ]
+    )
+
+
+PAGE = Page("docs/audit.md", "audit_page", _part)
+
+if __name__ == "__main__":
+    PAGE.command()()
