@@ -130,7 +130,8 @@ def test_what_may_be_concluded_comes_first(report, content):
     variants = results["comparison"]["variants"]
     verdict = variants["int8"]["verdict"]["sentence"]
     assert (
-        first.startswith("int8 is the file for small devices, float32 the one without loss") and verdict in first[:600]
+        first.strip().startswith("int8 is the file for small devices, float32 the one without loss")
+        and verdict in first[:600]
     )
     size = variants["float32"]["bytes"] / variants["int8"]["bytes"]
     assert f"int8 is {size:.1f} times smaller" in first
