@@ -21,6 +21,13 @@ run_option = click.option(
     help="The run that the models were converted from, which knows the test images; default: the one beside the models.",
 )
 
+slices_option = click.option(
+    "--slices",
+    default="",
+    metavar="LIST",
+    help="Also show the figures by the values of these columns of DATA, such as sex,age; ages and other numbers in bands.",
+)
+
 
 everything_option = click.option(
     "--all", "everything", is_flag=True, help="Use all images of DATA, not only the test images of the training."
@@ -33,9 +40,10 @@ everything_option = click.option(
 @everything_option
 @foreign_options(several=True)
 @run_option
+@slices_option
 @threads_option
 @json_option
-def evaluate(model, data, everything, preprocess, labels, run, threads, as_json) -> None:
+def evaluate(model, data, everything, preprocess, labels, run, slices, threads, as_json) -> None:
     """Measure the accuracy of one .tflite file on DATA through the edge runtime.
 
     Only the test images of the training are used, because the others took part in it. They are found in DATA by their
@@ -50,11 +58,14 @@ def evaluate(model, data, everything, preprocess, labels, run, threads, as_json)
     from freezenet.benchmarks.any_model.opening import open_models
     from freezenet.benchmarks.evaluate import elsewhere_sentence
     from freezenet.benchmarks.outside import HEADINGS, source_rows
+    from freezenet.benchmarks.quality.slices import worst_sentence
+    from freezenet.benchmarks.quality.summary import named_figures
     from freezenet.train.tables import print_table
 
     (classifier,) = open_models([model], data, specs=preprocess, labels=labels, threads=threads)
     card = classifier.card
-    figures = evaluate_file(classifier, data, run=run, everything=everything)
+    columns = _listed(slices)
+    figures = evaluate_file(classifier, data, run=run, everything=everything, slices=columns)
     if elsewhere := elsewhere_sentence(card):
         logger.warning(elsewhere)
     if as_json:
@@ -77,8 +88,13 @@ def evaluate(model, data, everything, preprocess, labels, run, threads, as_json)
     for label, one in figures.get("per_class", {}).items():
         # Without images there is no recall.
         rows.append([f"recall {label}", _shown(one["recall"]) if one["support"] else "-", f"of {one['support']}"])
+    if "probabilities" in figures:
+        rows += [[name, _shown(one), ""] for name, one in named_figures(figures["probabilities"]).items()]
     if rows:
         print_table(("figure", "value [95 % interval]", "images"), rows)
+    if "slices" in figures:
+        _print_slices(figures["slices"], columns)
+        click.echo(worst_sentence(figures["slices"], figures["model"]))
 
 
 @click.command()
@@ -87,6 +103,7 @@ def evaluate(model, data, everything, preprocess, labels, run, threads, as_json)
 @everything_option
 @foreign_options(several=True)
 @run_option
+@slices_option
 @threads_option
 @click.option(
     "--recompute", is_flag=True, help="Score the images again instead of using the scores that the conversion stored."
@@ -109,7 +126,7 @@ def evaluate(model, data, everything, preprocess, labels, run, threads, as_json)
 )
 @json_option
 def compare(
-    models, data, everything, preprocess, labels, run, threads, recompute, margin, recall_margin, as_json
+    models, data, everything, preprocess, labels, run, slices, threads, recompute, margin, recall_margin, as_json
 ) -> None:
     """Compare the variants in MODELS on the test images of DATA, or model files A B of any maker: image by image.
 
@@ -126,17 +143,22 @@ def compare(
     from freezenet.benchmarks.any_model.opening import folder_or_files
     from freezenet.benchmarks.compare import compare as compare_models
     from freezenet.benchmarks.evaluate import took_part_sentence
+    from freezenet.benchmarks.quality.slices import worst_sentence
+    from freezenet.benchmarks.quality.summary import NAMES, named_figures
     from freezenet.train.metrics.verdict import Margins
     from freezenet.train.tables import print_table
 
     margins = Margins(macro_f1=margin / 100, recall=recall_margin / 100)
+    columns = _listed(slices)
     folder, files, data = folder_or_files(models, data, only_for_files=bool(preprocess or labels or everything))
     if folder is not None:
-        result = compare_models(folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins)
+        result = compare_models(
+            folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins, slices=columns
+        )
         logger.info(took_part_sentence(result["images"], result["took_part"]))
     else:
         assert data is not None  # `folder_or_files` asks for it
-        asked = FilesAsked(run, everything, preprocess, labels, threads, margins)
+        asked = FilesAsked(run, everything, preprocess, labels, threads, margins, columns)
         result = compare_files(files, data, asked)
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])
@@ -147,9 +169,39 @@ def compare(
     click.echo(f"{result['images']} {which}; differences to {reference} are paired; [ ] is the 95 % interval")
     headings = ("variant", "MB", "accuracy", "macro-F1", f"macro-F1 against {reference}", "answers changed", "verdict")
     print_table(headings, [_compared(name, one) for name, one in result["variants"].items()])
-    for one in result["variants"].values():
+    names = [*NAMES.values(), "answers changed"]
+    figures = {
+        name: named_figures(one.get("probabilities", {}))
+        | ({"answers changed": one["flips"]} if "flips" in one else {})
+        for name, one in result["variants"].items()
+    }
+    rows = [[name, *(_shown(one[key]) if key in one else "" for key in names)] for name, one in figures.items()]
+    print_table(("variant", *names), rows)
+    for name, one in result["variants"].items():
+        _print_slices(one["slices"], columns, name, reference)
+    for name, one in result["variants"].items():
         if "verdict" in one:
             click.echo(one["verdict"]["sentence"])
+            click.echo(worst_sentence(one["slices"], name, reference))
+
+
+def _listed(text: str) -> list[str]:
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _print_slices(found: dict, columns: list[str], name: str = "", reference: str = "") -> None:
+    """Print the slices of the columns that were asked for."""
+    from freezenet.train.tables import print_table
+
+    rows = [
+        [f"{one['column']} {one['value']}", str(one["images"]), str(one["patients"]), _shown(one["accuracy"])]
+        + ([_shown(one["difference"], "+.4f")] if "difference" in one else [])
+        for one in found["slices"]
+        if one["column"] in columns
+    ]
+    if rows:
+        headings = ("slice", "images", "patients", f"accuracy{f' of {name}' if name else ''}", f"against {reference}")
+        print_table(headings[: len(rows[0])], rows)
 
 
 def _compared(name: str, one: dict) -> list[str]:
@@ -157,7 +209,9 @@ def _compared(name: str, one: dict) -> list[str]:
     against = one.get("against_float32") or one.get("against_reference")
     if against is None:
         return [*row, "", "", ""]
-    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
+    # Not that of the bootstrap alone, which is a point where no answer changed.
+    difference = one["verdict"]["endpoints"][0]["difference"]
+    return [*row, _shown(difference, "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:

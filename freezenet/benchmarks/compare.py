@@ -7,6 +7,7 @@ runtime. Else each image is decoded once and all variants score it.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, model_scores
 from freezenet.benchmarks.origin import find_run
+from freezenet.benchmarks.quality.slices import slice_columns
+from freezenet.benchmarks.quality.summary import KnownImages, quality
+from freezenet.benchmarks.quality.wrong import wrong_images
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
@@ -41,6 +45,7 @@ def compare(
     threads: int = 1,
     recompute: bool = False,
     margins: Margins = Margins(),
+    slices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Compare the variants of a MODELS folder on the test images of DATA.
 
@@ -51,11 +56,12 @@ def compare(
         threads: CPU threads, where scores are computed.
         recompute: score the images again, also where the scores of the conversion hold.
         margins: the losses that would matter, for the verdict.
+        slices: columns of DATA by whose values the images are sliced, beside class and source.
 
     Returns:
         JSON types: "variants" (per variant: file, bytes, the figures of `freezenet.train.task.Task.evaluate`, and against
-        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, flipped images, and the "verdict", see
-        `freezenet.train.metrics.verdict`), "environment".
+        float32: paired differences of accuracy, macro-F1 and each recall, McNemar's test, images with a wrong and with a changed answer, and the "verdict", see
+        `freezenet.train.metrics.verdict`; and what `freezenet.benchmarks.quality.summary.quality` gives), "environment".
 
     Raises:
         ModelError: the folder is none, or has no float32.
@@ -80,6 +86,7 @@ def compare(
     judgements = verdicts(
         truth, reference.answers, others, labels, judged.patients, exclusive=task.exclusive, margins=margins
     )
+    images = KnownImages(truth, labels, judged.patients, slice_columns(judged.dataset, slices))
     variants = {}
     for name, classifier in classifiers.items():
         variants[name] = {
@@ -87,6 +94,20 @@ def compare(
             "bytes": classifier.path.stat().st_size,
             "runtime": classifier.runtime,
             **task.evaluate(truth, found[name].answers, labels, judged.patients),
+            **quality(
+                images,
+                classifier.rule,
+                scores[name],
+                reference=None if name == REFERENCE else reference.answers,
+                with_curves=True,
+            ),
+            "wrong": wrong_images(
+                judged,
+                labels,
+                truth,
+                (classifier.rule, scores[name]),
+                (classifiers[REFERENCE].rule, scores[REFERENCE]),
+            ),
         }
         if name != REFERENCE:
             pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)

@@ -133,6 +133,8 @@ def crossval(
                     f"{against['flipped']} of {against['answers']} answers changed"
                 )
             click.echo(line)
+            if "verdict" in one:
+                click.echo(f"{arm}: {one['verdict']['sentence']}")
     for sentence in dict.fromkeys(filter(None, summary["elsewhere"].values())):
         click.echo(sentence)
     if any(0 < one["folds"] < _FEW for found in summary["comparisons"].values() for one in found):

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.quality.slices import slice_columns
+from freezenet.benchmarks.quality.summary import KnownImages, quality
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import Decision
@@ -201,18 +203,22 @@ def decide_all(classifier: Classifier, pixels: NDArray[np.uint8]) -> tuple[NDArr
     return np.array([scores for scores, _ in found], np.float32), [decision for _, decision in found]
 
 
-def evaluate_model(classifier: Classifier, judged: JudgedImages) -> dict[str, Any]:
+def evaluate_model(classifier: Classifier, judged: JudgedImages, slices: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of one model's answers, abstaining left out, with split, model and runtime named.
 
-    See `freezenet.train.task.Task.evaluate`. Raises DataError where DATA has other classes than the model.
+    See `freezenet.train.task.Task.evaluate` and `freezenet.benchmarks.quality.summary.quality`. Raises DataError where DATA has other
+    classes than the model. slices: columns of DATA, beside class and source.
     """
     labels, task = classifier.card.labels, judged.dataset.task
     truth = task.truth(judged.truth, labels)
-    answers = classifier.rule.answers(model_scores(classifier, judged.pixels(classifier.card.preprocess)))
+    columns = slice_columns(judged.dataset, slices)
+    scores = model_scores(classifier, judged.pixels(classifier.card.preprocess))
+    answers = classifier.rule.answers(scores)
     return {
         "model": classifier.path.name,
         "runtime": classifier.runtime,
         "side": judged.split,
         "took_part": judged.took_part,
         **task.evaluate(truth, answers, labels, judged.patients),
+        **quality(KnownImages(truth, labels, judged.patients, columns), classifier.rule, scores),
     }

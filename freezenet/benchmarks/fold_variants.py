@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from freezenet.benchmarks.compare import REFERENCE
 from freezenet.convert.folder import ModelsFolder
@@ -24,6 +26,7 @@ from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.table import SUMMARY
 from freezenet.train.files import read_json, write_json
 from freezenet.train.metrics.paired import PairedAnswers
+from freezenet.train.metrics.verdict import verdicts
 from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
@@ -52,13 +55,13 @@ def compare_fold_variants(asked: CrossValidation, out: Path, variants: Sequence[
 
     Returns:
         For each arm: for each variant the figures over all images and seeds as `freezenet.train.task.Task.evaluate` gives them, and
-        "against_float32" as `freezenet.train.metrics.paired.PairedAnswers` does.
+        "against_float32" as `freezenet.train.metrics.paired.PairedAnswers` and "verdict" as `freezenet.train.metrics.verdict` does.
     """
     folds = list(asked.all_folds())
     for number, fold in enumerate(folds, 1):
         logger.info(f"[{number}/{len(folds)}] files of {fold.arm}, seed {fold.seed}, {fold.name}")
         _convert(asked, fold, out, variants)
-    found = {arm: _pooled(asked.folds_of(arm), out, variants) for arm in asked.recipes}
+    found = {arm: pooled_variants(asked.folds_of(arm), out, variants) for arm in asked.recipes}
     summary = read_json(out / SUMMARY)
     write_json(out / SUMMARY, {**summary, "variants": found})
     return found
@@ -91,25 +94,35 @@ def _convert(asked: CrossValidation, fold: Fold, out: Path, variants: Sequence[s
             path.unlink()
 
 
-def _pooled(folds: list[Fold], out: Path, variants: Sequence[str]) -> dict[str, Any]:
+def pooled_variants(folds: list[Fold], out: Path, variants: Sequence[str]) -> dict[str, Any]:
+    """Return the figures of one arm's files on all images, from the scores that the folds keep; see `compare_fold_variants`."""
     runs = [Run.open(fold.run(out).folder) for fold in folds]
     task, labels = runs[0].task, runs[0].labels
     rows = [row for run in runs for row in run.splits if row["split"] == "test"]
     truth, patients = task.truth([row["class"] for row in rows], labels), [row["patient_id"] for row in rows]
-    answers = {}
-    for name in variants:
-        parts = []
-        for fold, run in zip(folds, runs, strict=True):
-            stored = StoredScores.read(_models(fold, out).scores(name))
-            assert stored is not None
-            rule = DecisionRule.from_dict({**run.decision, "arithmetic": VARIANTS[name].arithmetic}, labels)
-            parts.append(rule.answers(np.nan_to_num(stored.scores)))
-        answers[name] = np.concatenate(parts)
+    answers = {name: np.concatenate([_answers(fold, out, name) for fold in folds]) for name in variants}
+    images = len({row["file"] for row in rows})
+    others = {name: one for name, one in answers.items() if name != REFERENCE}
+    judged = verdicts(truth, answers[REFERENCE], others, labels, patients, exclusive=task.exclusive)
     found = {}
     for name, one in answers.items():
-        found[name] = task.evaluate(truth, one, labels, patients)
-        found[name]["images"] = len({row["file"] for row in rows})
-        if name != REFERENCE:
-            found[name]["against_float32"] = PairedAnswers(truth, answers[REFERENCE], one, patients).to_dict(labels)
-            found[name]["against_float32"]["answers"] = len(one)
+        found[name] = {**task.evaluate(truth, one, labels, patients), "images": images}
+        if name == REFERENCE:
+            continue
+        found[name]["against_float32"] = {
+            **PairedAnswers(truth, answers[REFERENCE], one, patients).to_dict(labels),
+            "answers": len(one),
+        }
+        # Several seeds answer the same images: they make each answer surer, and no more images.
+        needed = judged[name].needed
+        needed = None if needed is None else needed * images // len(one)
+        found[name]["verdict"] = replace(judged[name], images=images, needed=needed).to_dict(name, REFERENCE)
     return found
+
+
+def _answers(fold: Fold, out: Path, name: str) -> NDArray[np.bool_]:
+    run, stored = Run.open(fold.run(out).folder), StoredScores.read(_models(fold, out).scores(name))
+    if stored is None:
+        raise DataError(f"Folds that were converted are required. Got: {run.folder} without scores of {name}.")
+    rule = DecisionRule.from_dict({**run.decision, "arithmetic": VARIANTS[name].arithmetic}, run.labels)
+    return rule.answers(np.nan_to_num(stored.scores))

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, decide_all
+from freezenet.benchmarks.quality.slices import slice_columns
+from freezenet.benchmarks.quality.summary import KnownImages, quality
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST, Decision
 from freezenet.train.answers.calibration import Decided, error_figure
@@ -70,12 +72,13 @@ class Answers:
         )
 
 
-def evaluate_everywhere(classifier: Classifier, judged: JudgedImages) -> dict[str, Any]:
+def evaluate_everywhere(classifier: Classifier, judged: JudgedImages, slices: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of `freezenet.benchmarks.evaluate.evaluate_model` over the images whose class the model has, and what the device answers per source.
 
     "by_source" and "unknown_classes" are those of the functions of these names; where the model has no class of the data, they are all
-    there is. "images" counts the images of classes that the model has.
+    there is. "images" counts the images of classes that the model has. slices: columns of DATA, beside class and source.
     """
+    columns = slice_columns(judged.dataset, slices)
     found = Answers.of(classifier, judged)
     labels, task, known = classifier.card.labels, judged.dataset.task, np.flatnonzero(found.known)
     figures: dict[str, Any] = {"images": len(known)}
@@ -83,6 +86,9 @@ def evaluate_everywhere(classifier: Classifier, judged: JudgedImages) -> dict[st
         answers = classifier.rule.answers(found.scores[known])
         patients = [judged.patients[row] for row in known]
         figures |= task.evaluate(found.truth[known], answers, labels, patients)
+        of_known = {name: [cells[row] for row in known] for name, cells in columns.items()}
+        images = KnownImages(found.truth[known], labels, patients, of_known)
+        figures |= quality(images, classifier.rule, found.scores[known])
     return {
         "model": classifier.path.name,
         "runtime": classifier.runtime,

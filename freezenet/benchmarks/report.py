@@ -5,28 +5,29 @@ There are two: `report.html` for the house, and one to hand on, without pictures
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from pathlib import Path
 from typing import Any
 
-import cv2
 from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from freezenet.benchmarks.figures import three_digits
-from freezenet.edge_runtime.images.reader import read_gray
+from freezenet.benchmarks.quality.slices import worst_sentence
+from freezenet.benchmarks.quality.summary import named_figures
+from freezenet.benchmarks.reporting.gallery import Gallery, png_source
+from freezenet.benchmarks.reporting.headline import headline, headline_variant
+from freezenet.benchmarks.reporting.pictures import pictures
 from freezenet.train.files import read_json, write_atomically
 from freezenet.train.metrics.figure import Figure
 from freezenet.train.metrics.sources import source_table
 from freezenet.train.run_folder import RunFolder
 
 REPORT, SHARED_REPORT = "report.html", "report-share.html"
-_THUMBNAIL = 128
-#: Images with a changed answer that are shown per variant; the rest is counted.
-_FLIPPED_SHOWN = 24
+#: Images with a wrong answer, or a changed one, that are shown per variant; the rest is counted.
+_SHOWN = 24
 #: Shapes, because float32 and float16 often lie on one point.
 _MARKERS = {"float32": "s", "float16": "P", "dynamic": "^", "int8": "o", "int8-qat": "D", "int16x8": "v", "mixed": "X"}
 _COLORS = {
@@ -67,6 +68,16 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         lstrip_blocks=True,
     )
     sources = source_table(metrics["images_by_class_and_source"])
+    # A source is a hospital or a device: its number says as much about the figures.
+    source_names = {
+        name: f"source {number}" if share and name else name or "unknown"
+        for number, name in enumerate(sources.names, 1)
+    }
+    shown = headline_variant(comparison)
+    slices = _sliced(comparison, shown, source_names)
+    gallery, most = Gallery(Path(comparison["data_root"]), folder / "models"), 0 if share else _SHOWN
+    environment.filters["named_figures"] = named_figures
+    environment.filters["points"] = _points
     environment.filters["digits"] = three_digits
     environment.filters["figure"] = lambda one: str(Figure(**one))
     environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
@@ -77,23 +88,29 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         latency=latency,
         share=share,
         sources=sources,
-        # A source is a hospital or a device: its number says as much about the figures.
-        source_names={
-            name: f"source {number}" if share and name else name or "unknown"
-            for number, name in enumerate(sources.names, 1)
-        },
+        source_names=source_names,
         curves=_picture(_curves(_history(run.history_file))),
         matrices=_picture(_matrices(comparison)),
         tradeoff=_picture(_tradeoff(comparison, latency)),
         flipped={
-            name: _flipped(comparison, name, 0 if share else _FLIPPED_SHOWN)
+            name: _flipped(comparison, name, gallery, most)
             for name in comparison["variants"]
             if name != comparison["reference"]
         },
+        headline=headline(results, latency, sources, slices["sentences"]),
+        slices=slices,
+        wrong=_wrong(comparison, shown, gallery, most),
+        pictures={name: _picture(one) for name, one in pictures(comparison, shown).items()},
     )
     path = folder / (SHARED_REPORT if share else REPORT)
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return path
+
+
+def _points(one: dict[str, float]) -> str:
+    """Return a difference in points with its interval, e.g. "-1.0 [-5.3, +3.0]"."""
+    value, low, high = (f"{100 * one[key] + 0.0:+.1f}" for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _history(path: Path) -> list[dict[str, float]]:
@@ -197,22 +214,31 @@ def _picture(figure: Drawing) -> str:
     """Return a figure as the content of an <img src>."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120, bbox_inches="tight")
-    return _png_source(content.getvalue())
+    return png_source(content.getvalue())
 
 
-def _flipped(comparison: dict[str, Any], name: str, most: int) -> dict[str, Any]:
-    found = comparison["variants"][name]["flipped"]
-    root = Path(comparison["data_root"])
-    shown = [{**one, "image": _thumbnail(root / one["file"])} for one in found[:most]]
-    return {"count": len(found), "shown": shown}
+def _flipped(comparison: dict[str, Any], name: str, gallery: Gallery, most: int) -> dict[str, Any]:
+    one = comparison["variants"][name]
+    return {"count": len(one["flipped"]), "shown": gallery.shown(one["flipped"][:most], one["file"])}
 
 
-def _thumbnail(path: Path) -> str:
-    image = read_gray(path, shrink_to=(_THUMBNAIL, _THUMBNAIL))
-    scale = _THUMBNAIL / max(image.shape)
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return _png_source(cv2.imencode(".png", cv2.resize(image, size, interpolation=cv2.INTER_AREA))[1].tobytes())
+def _wrong(comparison: dict[str, Any], name: str, gallery: Gallery, most: int) -> dict[str, Any]:
+    one = comparison["variants"][name]
+    return {"count": len(one.get("wrong", ())), "shown": gallery.shown(one.get("wrong", ())[:most], one["file"])}
 
 
-def _png_source(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode()
+def _sliced(comparison: dict[str, Any], name: str, source_names: dict[str, str]) -> dict[str, Any]:
+    """Return the slices of a variant with the sources as the report names them, and under "sentences" what is worst."""
+    found = comparison["variants"][name].get("slices")
+    if found is None:
+        return {"slices": [], "sentences": []}
+
+    def named(one: dict[str, Any] | None) -> dict[str, Any] | None:
+        if one is None or one["column"] != "source":
+            return one
+        return {**one, "value": source_names.get(one["value"], "unknown")}
+
+    found = {**found, "slices": [named(one) for one in found["slices"]]}
+    found |= {key: named(found[key]) for key in ("worst", "worst_loss")}
+    references = (None,) if name == comparison["reference"] else (None, comparison["reference"])
+    return {**found, "sentences": [worst_sentence(found, name, one) for one in references]}

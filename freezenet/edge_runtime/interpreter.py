@@ -101,6 +101,10 @@ class Interpreter:
             ) from None
         return [dequantized(self._engine.get_tensor(output["index"]), output) for output in self.outputs]
 
+    def again(self) -> None:
+        """Run once more on the tensor that was given last and copy nothing, for who measures time."""
+        self._engine.invoke()
+
     def resize(self, shape: tuple[int, ...]) -> None:
         """Give the input a shape, of a model that leaves sides of it open; ModelError where the network cannot have it."""
         try:

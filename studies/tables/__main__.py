@@ -10,7 +10,7 @@ from studies.command import StudyCommand
 
 #: Modules here that have a PAGE.
 MODULES = (
-    "clients_page", "foreign_page", "install_page", "losses_page", "phone_page", "preprocessing_page", "quantization_page", "readme_page",
+    "clients_page", "compare_page", "foreign_page", "install_page", "losses_page", "phone_page", "preprocessing_page", "quantization_page", "readme_page",
     "results_page", "robustness_page",
 )  # fmt: skip
 

@@ -53,6 +53,9 @@ def test_every_image_is_answered_by_each_file(done):
     against = summary["int8"]["against_float32"]
     assert against["flipped"] == np.sum(np.array(answers["float32"]) != answers["int8"])
     assert f"{against['flipped']} of {len(truth)} answers changed" in stdout
+    verdict = summary["int8"]["verdict"]
+    assert (verdict["images"], verdict["verdict"] in ("not worse", "worse", "cannot tell")) == (len(truth), True)
+    assert f"mobile-freezenet: {verdict['sentence']}" in stdout
 
 
 def test_what_is_converted_is_not_converted_again(done, monkeypatch):

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import shutil
 from html.parser import HTMLParser
 
+import cv2
+import numpy as np
 import pytest
 
 from freezenet.benchmarks.compare import compare
@@ -20,7 +23,7 @@ class Page(HTMLParser):
 
     def __init__(self, text: str):
         super().__init__()
-        self.words, self.links, self.tags, self.rows, self.notices = [], [], [], [], []
+        self.words, self.links, self.tags, self.rows, self.notices, self.alts = [], [], [], [], [], []
         self._cell, self._notice = False, False
         self.feed(text)
 
@@ -30,6 +33,8 @@ class Page(HTMLParser):
         self.links += [
             value for name, value in attributes if name in ("src", "href", "srcset", "action", "data", "poster")
         ]
+        if tag == "img":
+            self.alts.append(found.get("alt", ""))
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -118,12 +123,57 @@ def test_what_a_device_answers_is_said_as_in_metrics_json(report, content):
     assert f"temperature {metrics['confidence']['temperature']:.3f}" in page.text
 
 
-def test_the_verdicts_come_first(report, content):
+def test_what_may_be_concluded_comes_first(report, content):
     page, _ = report()
     _, results = content
-    text = page.text.partition("freezenet report")[2].rpartition("Research use only")[0]
-    for name, one in results["comparison"]["variants"].items():
-        assert name == "float32" or one["verdict"]["sentence"] in text
+    first = page.text.split("freezenet report")[2].partition("Research use only")[0]  # behind title and styles
+    variants = results["comparison"]["variants"]
+    assert first.split()[:3] == variants["int8"]["verdict"]["sentence"].split()[:3]
+    size = variants["float32"]["bytes"] / variants["int8"]["bytes"]
+    assert f"int8 is {size:.1f} times smaller" in first
+    assert "What may be concluded" in first and "What may not" in first
+    accuracy = variants["int8"]["accuracy"]
+    assert f"int8 answers {100 * accuracy['value']:.1f} % [{100 * accuracy['low']:.1f}" in first
+    for name, one in variants.items():
+        assert name == "float32" or one["verdict"]["sentence"] in page.text
+
+
+def test_every_picture_has_words_for_who_cannot_see_it(report):
+    page, _ = report()
+    assert len(page.alts) == len(page.links)
+    assert all(len(one) > 10 for one in page.alts)
+
+
+def test_slices_and_figures_of_probabilities_are_those_of_results_json(report, content):
+    page, _ = report()
+    variants = content[1]["comparison"]["variants"]
+    for one in variants["int8"]["slices"]["slices"]:
+        (row,) = page.row(f"{one['column']} {one['value']}")
+        assert row[1:3] == [str(one["images"]), str(one["patients"])]
+        assert row[3].startswith(f"{one['accuracy']['value']:.3f} [")
+    (row,) = page.row("AUROC, one against the rest")
+    assert [cell[:5] for cell in row[1:]] == [
+        f"{one['probabilities']['auroc']['macro']['value']:.3f}" for one in variants.values()
+    ]
+    (row,) = page.row("answers changed from float32")
+    assert row[1] == "" and row[-1].startswith(f"{variants['int16x8']['flips']['value']:.3f} [")
+
+
+def test_wrong_images_are_shown_with_both_answers_and_what_the_network_looked_at(content, models, phantoms):
+    from freezenet.benchmarks.reporting.gallery import Gallery
+
+    file = str(next(phantoms.parent.rglob("*.png")).relative_to(phantoms.parent))
+    (one,) = Gallery(phantoms.parent, models).shown([{"file": file, "class": "Clear"}], "int8.tflite")
+    image, cam = (
+        cv2.imdecode(np.frombuffer(base64.b64decode(one[key].partition(",")[2]), np.uint8), cv2.IMREAD_UNCHANGED)
+        for key in ("image", "cam")
+    )
+    assert image.ndim == 2 and cam.shape[:2] == image.shape and cam.shape[2] == 3
+    assert (cam[..., 0] != cam[..., 2]).any()  # colours
+    for variant in content[1]["comparison"]["variants"].values():
+        wrong = variant["images"] - round(variant["accuracy"]["value"] * variant["images"])
+        assert len(variant["wrong"]) == wrong
+        assert all(image["class"] != image["this"] for image in variant["wrong"])
 
 
 def test_figures_of_every_variant_are_those_of_results_json(report, content):
@@ -138,7 +188,7 @@ def test_figures_of_every_variant_are_those_of_results_json(report, content):
         assert row[3] == f"{f1['value']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]"
         if "against_float32" in one:
             against = one["against_float32"]
-            change = against["macro_f1"]
+            change = one["verdict"]["endpoints"][0]["difference"]
             assert row[4] == f"{change['value']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}]"
             assert row[5:7] == [str(against["flipped"]), one["verdict"]["verdict"]]
         else:
@@ -235,7 +285,7 @@ def test_flipped_images_are_shown_with_both_answers(report, content, phantoms):
 
     page, _ = report(change)
     assert f"int8: 30 of {content[1]['comparison']['images']}" in page.text
-    assert page.text.count("truth Clear float32 Focal 0.61 int8 Diffuse 0.47") == 24
+    assert page.text.count("truth Clear float32: Focal 0.61 int8: Diffuse 0.47") == 24
     assert "and 6 more, in results.json" in page.text
 
 
@@ -262,8 +312,9 @@ def test_a_report_for_others_names_and_shows_nobody(report, content, phantoms):
         assert name not in text
     assert page.row("class", "source 1", "source 2") and page.row("Clear", "90", "10")
     assert f"int8: 30 of {content[1]['comparison']['images']}" in page.text
-    assert len(page.links) == 3  # trade-off, matrices, curves
-    assert len(report(change)[0].links) == 3 + 24
+    assert len(page.links) == 8  # trade-off, differences, matrices, ROC, precision, reliability, risk, curves
+    wrong = content[1]["comparison"]["variants"]["int8"]["wrong"]
+    assert len(report(change)[0].links) == 8 + 24 + min(24, len(wrong))
 
 
 def test_notes_on_the_measurement_stand_in_the_report(report):

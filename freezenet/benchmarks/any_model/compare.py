@@ -21,11 +21,15 @@ from freezenet.benchmarks.evaluate import (
     part_taken,
     took_part_sentence,
 )
+from freezenet.benchmarks.quality.slices import slice_columns, sliced
+from freezenet.benchmarks.quality.summary import KnownImages, quality
 from freezenet.convert.foreign.classifier import ForeignClassifier
 from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import DataError, ModelError, SettingError
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.system.environment import environment
+from freezenet.train.metrics.figure import share
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.metrics.verdict import Margins, verdicts
 from freezenet.train.run_folder import RunFolder
@@ -45,6 +49,7 @@ class FilesAsked:
         labels: `--labels`, see there.
         threads: CPU threads of one inference.
         margins: the losses that would matter, for the verdict.
+        slices: columns of DATA by whose values the images are sliced, beside class and source.
     """
 
     run: Path | None = None
@@ -53,6 +58,7 @@ class FilesAsked:
     labels: Sequence[str] = ()
     threads: int = 1
     margins: Margins = field(default_factory=Margins)
+    slices: Sequence[str] = ()
 
 
 def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAsked()) -> dict[str, Any]:
@@ -100,7 +106,7 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
         "took_part": took_part,
         "elsewhere": next(filter(None, map(_elsewhere, classifiers.values())), ""),
         "data_root": str(judged.dataset.root.resolve()),
-        "variants": _variants(classifiers, judged, labels, asked.margins),
+        "variants": _variants(classifiers, judged, labels, asked),
         "environment": environment(),
     }
 
@@ -162,16 +168,18 @@ def _elsewhere(classifier: Classifier) -> str:
 
 
 def _variants(
-    classifiers: dict[str, Classifier], judged: JudgedImages, labels: tuple[str, ...], margins: Margins
+    classifiers: dict[str, Classifier], judged: JudgedImages, labels: tuple[str, ...], asked: FilesAsked
 ) -> dict[str, Any]:
     task = judged.dataset.task
-    truth, found = task.truth(judged.truth, labels), {}
+    truth, found, scores = task.truth(judged.truth, labels), {}, {}
+    images = KnownImages(truth, labels, judged.patients, slice_columns(judged.dataset, asked.slices))
     pixels: dict[Any, NDArray[np.uint8]] = {}
     for name, classifier in classifiers.items():
         spec = classifier.card.preprocess
         if spec not in pixels:
             pixels[spec] = judged.pixels(spec)
-        answers = ModelAnswers.of(classifier, model_scores(classifier, pixels[spec]))
+        scores[name] = model_scores(classifier, pixels[spec])
+        answers = ModelAnswers.of(classifier, scores[name])
         # What is answered beyond these classes is wrong, and stands in no column.
         places = [classifier.card.labels.index(label) for label in labels]
         found[name] = ModelAnswers(answers.answers[:, places], answers.confidence)
@@ -183,7 +191,7 @@ def _variants(
         labels,
         judged.patients,
         exclusive=task.exclusive,
-        margins=margins,
+        margins=asked.margins,
     )
     variants: dict[str, Any] = {}
     for name, classifier in classifiers.items():
@@ -192,6 +200,9 @@ def _variants(
             "bytes": len(classifier.file.content),
             "runtime": classifier.runtime,
             **task.evaluate(truth, found[name].answers, labels, judged.patients),
+            **_quality(
+                images, classifier, scores[name], found[name].answers, None if name == reference else first.answers
+            ),
         }
         if name != reference:
             pair = PairedAnswers(truth, first.answers, found[name].answers, judged.patients)
@@ -199,3 +210,34 @@ def _variants(
             variants[name]["flipped"] = flipped_images(judged, labels, first, found[name], name="reference")
             variants[name]["verdict"] = judgements[name].to_dict(name, reference)
     return variants
+
+
+def _quality(
+    images: KnownImages,
+    classifier: Classifier,
+    scores: NDArray[np.float32],
+    answers: NDArray[np.bool_],
+    reference: NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """Return what `freezenet.benchmarks.quality.summary.quality` gives; of a model with more classes without what needs probabilities.
+
+    Args:
+        images: n of them.
+        classifier: the model.
+        scores: (n, its classes).
+        answers: (n, labels of the images).
+        reference: (n, labels of the images), of the first model; None for itself.
+    """
+    own, labels = classifier.card.labels, tuple(images.labels)
+    if set(own) == set(labels):
+        # Only another maker's labels have another order, and its rule knows none.
+        rule = classifier.rule if own == labels else DecisionRule(labels)
+        places = [own.index(label) for label in labels]
+        return quality(images, rule, scores[:, places], reference=reference)
+    right = (answers == images.truth).all(1)
+    before = None if reference is None else (reference == images.truth).all(1)
+    found: dict[str, Any] = {"slices": sliced(images.columns, images.patients, right, before)}
+    if reference is not None:
+        changed = (answers != reference).any(1)
+        found["flips"] = share(changed, np.ones(len(changed), bool), images.patients).to_dict()
+    return found

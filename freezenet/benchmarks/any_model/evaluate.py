@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate_file(
-    classifier: Classifier, data: Path, *, run: Path | None = None, everything: bool = False
+    classifier: Classifier,
+    data: Path,
+    *,
+    run: Path | None = None,
+    everything: bool = False,
+    slices: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the figures of a model on the images of DATA that are meant for it, and say which these are (JSON types).
 
@@ -28,12 +34,13 @@ def evaluate_file(
         data: A folder or a CSV.
         run: RUN; default: the one beside a file of ours. Of another maker's model its test images are judged.
         everything: Take all images.
+        slices: Columns of DATA by whose values the figures are shown, too.
     """
     task = task_of(classifier.card.content).name
     if not isinstance(classifier, ForeignClassifier):
         (origin,) = origins([classifier], run)
         judged = judged_images(data, origin, task=task, everything=everything)
-        figures = evaluate_everywhere(classifier, judged) if everything else evaluate_model(classifier, judged)
+        figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
         logger.info(took_part_sentence(figures["images"], judged.took_part))
         return figures
     folder = RunFolder(run) if run else None
@@ -41,7 +48,7 @@ def evaluate_file(
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, folder))
     logger.warning(unknown_training([classifier.path.name]))
     # It may lack classes of DATA, so what it says about these is shown too.
-    figures = {**evaluate_everywhere(classifier, judged), "took_part": None}
+    figures = {**evaluate_everywhere(classifier, judged, slices), "took_part": None}
     if figures["images"] < len(judged.truth):
         unknown = len(judged.truth) - figures["images"]
         logger.warning(

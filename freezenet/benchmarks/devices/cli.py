@@ -57,6 +57,13 @@ def _input_size(context: click.Context, option: click.Parameter, text: str | Non
     help="With --ssh: install this bundle there first; default: what an earlier call installed, or a bundle made for the device.",
 )
 @click.option("--device-python", default="python3", show_default=True, help="With --ssh: the device's Python.")
+@click.option(
+    "--adb",
+    "binary",
+    type=click.Path(path_type=Path),
+    metavar="BINARY",
+    help="Measure on the Android device that adb reaches, with BINARY, Google's benchmark_model for its processor.",
+)
 @run_option
 @click.option("--all", "everything", is_flag=True, help="With DATA: judge all its images, not only the test images.")
 @click.option(
@@ -68,10 +75,16 @@ def _input_size(context: click.Context, option: click.Parameter, text: str | Non
     metavar="FILE",
     help="Draw the rows into this file (.png, .svg, .pdf).",
 )
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also measure what each operator of one model costs, and draw it into this file (.png, .svg, .pdf).",
+)
 @click.option("--strict", is_flag=True, help="Refuse to measure while other work needs the cores.")
 @json_option
 def benchmark(
-    models, host, ssh_config, bundle, device_python, run, everything, merge, picture, as_json, **timing
+    models, host, ssh_config, bundle, device_python, binary, run, everything, merge, picture, profile, as_json, **timing
 ) -> None:
     """Measure how long model files take to load and to run, and their peak memory, each file in a fresh process.
 
@@ -80,14 +93,25 @@ def benchmark(
     the answers on DATA judged; nothing of them stays there.
     """
     from freezenet.benchmarks.conditions import conditions_line
+    from freezenet.benchmarks.devices.adb import measure_by_adb
     from freezenet.benchmarks.devices.merge import HEADINGS, draw, read_rows, table
+    from freezenet.benchmarks.devices.profile import draw_profile, operator_profile
+    from freezenet.benchmarks.figures import three_digits
     from freezenet.benchmarks.latency import benchmark as measure
     from freezenet.train.tables import print_table
 
     if host is None and (ssh_config or bundle or run or everything):
         raise SettingError("--ssh is required beside --ssh-config, --bundle, --run and --all. Got: none.")
+    if profile is not None and (len(models) != 1 or merge or host is not None or binary is not None):
+        raise SettingError("One model on this machine is required by --profile. Got: others; measure it alone.")
+    if binary is not None and (host is not None or timing["runtime"] or timing["input_size"] or timing["strict"]):
+        raise SettingError(
+            "--adb alone is required: its program knows no --ssh, --runtime, --input-size and --strict. Got: one."
+        )
     if merge:
         results = read_rows(models)
+    elif binary is not None:
+        results = measure_by_adb(binary, models, runs=timing["runs"], threads=timing["threads"])
     elif host is not None:
         results = _on_device(host, list(models), ssh_config, bundle, device_python, run, everything, timing)
     else:
@@ -96,9 +120,12 @@ def benchmark(
         logger.warning(note)
     if picture is not None:
         draw(results, picture)
+    if profile is not None:
+        results[0]["profile"] = operator_profile(models[0], threads=timing["threads"])
+        draw_profile(results[0]["profile"], models[0].name, profile)
     if as_json:
         click.echo(json.dumps(results))
-    elif merge or host is not None:
+    elif merge or host is not None or binary is not None:
         print_table(HEADINGS, table(results))
     else:
         machine = results[0]["environment"]
@@ -107,6 +134,12 @@ def benchmark(
             f"{results[0]['runs']} runs; milliseconds; {conditions_line(results[0]['conditions'])}"
         )
         _print_times(results)
+    if profile is not None and not as_json:
+        kinds = results[0]["profile"]["by_operator"]
+        rows = [
+            [kind, str(one["count"]), three_digits(one["ms"]), f"{one['share']:.1%}"] for kind, one in kinds.items()
+        ]
+        print_table(("operator", "count", "ms", "share"), rows)
 
 
 def _print_times(results: list[dict[str, Any]]) -> None:

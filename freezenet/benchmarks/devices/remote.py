@@ -74,7 +74,7 @@ def measure_on(
     Returns:
         Beside the timing, "verify" with what the golden vectors gave, "accuracy" with the figures of the answers, and "reached_by".
     """
-    judged = [_judged(model, data, run, everything) for model in models]
+    judged = [None if data is None else _judged(Classifier(model), data, run, everything) for model in models]
     folder = device.new_folder()
     try:
         return [
@@ -85,16 +85,15 @@ def measure_on(
         device.remove(folder)  # the images may be of patients
 
 
-def _judged(model: Path, data: Path | None, run: Path | None, everything: bool) -> JudgedImages | None:
-    if data is None:
-        return None
-    card = Classifier(model).card
-    return judged_images(
-        data, find_run(model.parent, card, run), task=task_of(card.content).name, everything=everything
-    )
+def _judged(classifier: Classifier, data: Path, run: Path | None, everything: bool) -> tuple[Classifier, JudgedImages]:
+    card = classifier.card
+    origin = find_run(classifier.path.parent, card, run)
+    return classifier, judged_images(data, origin, task=task_of(card.content).name, everything=everything)
 
 
-def _row(device: Ssh, folder: str, model: Path, options: list[str], judged: JudgedImages | None) -> dict[str, Any]:
+def _row(
+    device: Ssh, folder: str, model: Path, options: list[str], asked: tuple[Classifier, JudgedImages] | None
+) -> dict[str, Any]:
     name = f"{folder}/{model.name}"
     freezenet = [device.python, "-m", "freezenet"]
     device.run(["mkdir", "-p", f"{folder}/images"])
@@ -102,15 +101,15 @@ def _row(device: Ssh, folder: str, model: Path, options: list[str], judged: Judg
     verified = json.loads(device.run([*freezenet, "verify", name, "--json"]))
     (row,) = json.loads(device.run([*freezenet, "benchmark", name, *options, "--json"]))
     row = {**row, "reached_by": f"ssh {device.host}", "verify": verified}
-    if judged is None:
+    if asked is None:
         return row
+    classifier, judged = asked
     # No file name, which may be a patient's, goes there; its suffix tells DICOM files without a preamble.
     paths = judged.dataset.paths
     names = [f"{number:06d}{path.suffix}" for number, path in enumerate(paths)]
     logger.info(f"judging {counted(len(paths), 'image')} on {device.host}")
     device.send(zip(paths, names, strict=True), f"{folder}/images")
     said = json.loads(device.run([device.python, "-m", _RESULT_SCORES, name, f"{folder}/images"]))
-    classifier = Classifier(model)
     labels, task = classifier.card.labels, judged.dataset.task
     answers = classifier.rule.answers(np.array([said["scores"][one] for one in names], np.float32))
     figures = task.evaluate(task.truth(judged.truth, labels), answers, labels, judged.patients)

@@ -68,7 +68,7 @@ def final_recipe(folder: Path) -> tuple[str, Recipe]:
     Raises:
         DataError: the folder is no cross-validation, or not finished.
     """
-    asked = _asked(folder)
+    asked = finished_plan(folder)
     arms = list(asked.recipes)
     if len(arms) > 1:
         found = {arm: _pooled_f1(folder, asked, arm) for arm in arms}
@@ -95,7 +95,7 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
     Raises:
         DataError: the cross-validation did not test each of these images, or other ones.
     """
-    asked = _asked(folder)
+    asked = finished_plan(folder)
     place = {digest: row for row, digest in reversed(list(enumerate(data.images.hashes)))}
     files = {sample.file: row for row, sample in enumerate(data.dataset.samples)}
     shape = (len(asked.seeds), len(data.images.hashes), len(data.labels))
@@ -121,8 +121,8 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
     return OutOfFold(arm, recipe, scores, folds, summary.get("variants", {}).get(arm, {}))
 
 
-def _asked(folder: Path) -> CrossValidation:
-    """Return what is in a folder: all recipes and seeds whose folds are finished."""
+def finished_plan(folder: Path) -> CrossValidation:
+    """Return what is in a folder of `freezenet crossval`: all recipes and seeds whose folds are finished; DataError without any."""
     if not (folder / PLAN).is_file():
         raise DataError(f"A folder of freezenet crossval is required by --final. Got: {folder}.")
     plan: dict[str, Any] = read_json(folder / PLAN)

@@ -8,8 +8,8 @@ Non-inferiority asks the other way round: is a loss beyond the margin ruled out 
 - Worse: of any of them a loss beyond the margin is shown; p is Bonferroni's over them.
 - Several models against one: Holm's step-down (Scandinavian Journal of Statistics 6, 1979).
 
-Each p is the larger of two: of a bootstrap (`resampling`), and of exact bounds that hold where few answers changed (`rare`); each interval
-is what both of them leave possible.
+Each p is the larger of two: of a bootstrap (`resampling`), and of exact bounds that hold where few answers changed (`rare`). Intervals are
+mid-p ones (`rare`), which hold the truth in 95 % of cases, no more; so the verdict is a little stricter than its interval.
 """
 
 from __future__ import annotations
@@ -165,6 +165,27 @@ def verdicts(
         margins: the losses that would matter.
         draws: of the bootstrap.
     """
+    found = measured(truth, reference, models, labels, patients, exclusive=exclusive, margins=margins, draws=draws)
+    not_worse = holm({name: max(one.p_not_worse for one in ends) for name, ends in found.items()})
+    worse = holm({name: min(1.0, len(ends) * min(one.p_worse for one in ends)) for name, ends in found.items()})
+    return {
+        name: _judged(ends, len(truth), not_worse[name], worse[name], margins, len(found))
+        for name, ends in found.items()
+    }
+
+
+def measured(
+    truth: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    models: Mapping[str, NDArray[np.bool_]],
+    labels: Sequence[str],
+    patients: Sequence[str],
+    *,
+    exclusive: bool = True,
+    margins: Margins = Margins(),
+    draws: int = DRAWS,
+) -> dict[str, tuple[Endpoint, ...]]:
+    """Return what the verdict about each model rests on, before any correction. Arguments as for `verdicts`."""
     everything = [reference, *models.values()]
     columns = np.concatenate([truth, *(part for one in everything for part in (truth & one, one))], axis=1)
     strata = truth.argmax(1) if exclusive else np.zeros(len(truth), int)
@@ -174,19 +195,13 @@ def verdicts(
     support, *parts = np.split(sums, sums.shape[1] // truth.shape[1], axis=1)
     pairs = {name: (parts[2 * n + 2], parts[2 * n + 3]) for n, name in enumerate(models)}
     _, patient = np.unique(np.asarray(patients), return_inverse=True)
-    found = {
+    return {
         name: _endpoints(
             AnswerChanges(truth, reference, answer, patient, exclusive),
             support, (parts[0], parts[1]), pairs[name], labels, margins,
         )
         for name, answer in models.items()
     }  # fmt: skip
-    not_worse = holm({name: max(one.p_not_worse for one in ends) for name, ends in found.items()})
-    worse = holm({name: min(1.0, len(ends) * min(one.p_worse for one in ends)) for name, ends in found.items()})
-    return {
-        name: _judged(ends, len(truth), not_worse[name], worse[name], margins, len(found))
-        for name, ends in found.items()
-    }
 
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
@@ -244,8 +259,8 @@ def _endpoint(name: str, margin: float, values: NDArray, changes: WeightedChange
     # The exact bounds hold for the linear part; what is measured stands in the middle of them.
     shift = value - (changes.won - changes.lost)
     low, high = changes.low() + shift, changes.high() + shift
-    ends = interval(drawn)
-    figure = Figure(value, max(-1.0, min(ends[0], interval(low)[0])), min(1.0, max(ends[1], interval(high)[1])))
+    ends = interval(changes.middle() + shift)
+    figure = Figure(value, max(-1.0, ends[0]), min(1.0, ends[1]))
     return Endpoint(
         name,
         margin,

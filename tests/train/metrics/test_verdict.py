@@ -8,6 +8,7 @@ from scipy.stats import binomtest, norm
 from sklearn.metrics import f1_score, recall_score
 
 from freezenet.edge_runtime.errors import SettingError
+from freezenet.train.metrics import resampling
 from freezenet.train.metrics.figure import interval
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.metrics.rare import WeightedChanges
@@ -81,6 +82,19 @@ def test_draws_are_those_of_the_slower_bootstrap():
     assert (low, high) == pytest.approx((slow.low, slow.high), abs=0.005)
 
 
+def test_drawing_kinds_is_drawing_patients(monkeypatch):
+    """Few kinds take the shorter way; sums and their spread stay."""
+    rng = np.random.default_rng(8)
+    values = np.stack([rng.integers(0, 2, 900), np.ones(900, int)], 1).astype(float)
+    names, strata = [str(n) for n in range(900)], np.repeat([0, 1, 2], 300)
+    kinds = drawn_sums(values, names, strata, draws=4000)
+    monkeypatch.setattr(resampling, "_FEW", 1e9)
+    patients = drawn_sums(values, names, strata, draws=4000)
+    assert (kinds[:, 1] == 900).all()
+    assert kinds.mean(0) == pytest.approx(patients.mean(0), rel=0.005)
+    assert kinds[:, 0].std() == pytest.approx(patients[:, 0].std(), rel=0.06)
+
+
 def test_draws_keep_the_patients_of_each_stratum():
     strata = np.array([0] * 30 + [1] * 5)
     drawn = drawn_sums(np.eye(2)[strata], [str(n) for n in range(35)], strata, draws=50)
@@ -132,6 +146,32 @@ def test_holm_is_that_of_statsmodels():
     )
     p = {"a": 0.011, "b": 0.02, "c": 0.5, "d": 0.001, "e": 0.02}
     assert list(holm(p).values()) == pytest.approx(multitest.multipletests(list(p.values()), method="holm")[1].tolist())
+
+
+def test_with_many_changes_p_and_interval_are_those_of_statsmodels():
+    """The paired z test of a shifted mean (statsmodels' `ztest_mean`) is what both methods come to."""
+    stats = pytest.importorskip("statsmodels.stats.weightstats", reason="statsmodels is the independent implementation")
+    rng = np.random.default_rng(6)
+    truth = np.repeat([0, 1, 2], 4000)
+    before, after = answers(rng, truth, 0.85), answers(rng, truth, 0.85)
+    found = judged(truth, before, after, margins=Margins(recall=0.02))
+    for label, one in enumerate(found.endpoints[1:]):
+        has = truth == label
+        change = (after[has] == label).astype(float) - (before[has] == label)
+        expected = stats.DescrStatsW(change)
+        assert one.p_not_worse == pytest.approx(expected.ztest_mean(-0.02, alternative="larger")[1], abs=0.02)
+        assert (one.difference.low, one.difference.high) == pytest.approx(expected.zconfint_mean(), abs=0.001)
+
+
+def test_mcnemar_is_that_of_statsmodels():
+    tables = pytest.importorskip(
+        "statsmodels.stats.contingency_tables", reason="statsmodels is the independent implementation"
+    )
+    rng = np.random.default_rng(7)
+    truth = rng.choice(3, 300)
+    before, after = answers(rng, truth, 0.8), answers(rng, truth, 0.9)
+    lost, won, p = PairedAnswers(EYE[truth], EYE[before], EYE[after], [str(n) for n in range(300)]).mcnemar()
+    assert p == pytest.approx(tables.mcnemar([[0, lost], [won, 0]], exact=True).pvalue)
 
 
 def test_one_model_alone_is_decided_more_easily_than_among_seven():

@@ -1,0 +1,132 @@
+"""What each operator of a network costs, with a picture.
+
+The interpreters for Python tell no times of operators. So the network is cut behind each operator in turn, and what a part takes longer
+than the part before it is the operator's cost. All parts are measured in turns and the fastest of many inferences counts: other work only
+ever adds time. What XNNPACK computes is measured as XNNPACK computes it, in a part as in the whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from freezenet.benchmarks.shape import open_shape
+from freezenet.edge_runtime.errors import ModelError
+from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.edge_runtime.system.chatter import without_chatter
+
+#: Inferences of each part in a turn, the first of which finds the caches filled with another part.
+_TOGETHER = 3
+
+
+def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[str, Any]:
+    """Return what each operator costs (JSON types).
+
+    Args:
+        model: a `.tflite` file with one graph and an input of fixed size.
+        threads: of one inference.
+        turns: how often all parts are measured.
+
+    Returns:
+        "operators": a list of "number", "operator", "output" (its shape), "ms" and "share", in the order of the network; "by_operator": operator ->
+        "count", "ms", "share", the costliest first; "total_ms": of the whole network; "turns".
+
+    Raises:
+        ModelError: the network has several graphs, or leaves its input's size open.
+    """
+    parts, operators = _parts(model.read_bytes(), model.name)
+    with without_chatter():
+        interpreters = [Interpreter(part, threads) for part in parts]
+    fastest = np.full(len(parts), np.inf)
+    one = interpreters[0].inputs[0]
+    if open_shape(one):
+        raise ModelError(f"An input of fixed size is required by --profile. Got: {model.name}, which leaves it open.")
+    tensor = np.random.default_rng(0).integers(0, 128, one["shape"]).astype(one["dtype"])
+    for interpreter in interpreters:
+        interpreter.invoke(tensor)
+    for _ in range(turns):
+        for number, interpreter in enumerate(interpreters):
+            for _ in range(_TOGETHER):
+                began = time.perf_counter()
+                interpreter.again()
+                fastest[number] = min(fastest[number], time.perf_counter() - began)
+    # A part cannot cost less than one that it contains: what seems so is noise.
+    until = np.maximum.accumulate(fastest) * 1e3
+    costs = np.diff(until, prepend=0.0)
+    for each, cost in zip(operators, costs, strict=True):
+        each |= {"ms": round(float(cost), 5), "share": round(float(cost / until[-1]), 5)}
+    return {
+        "operators": operators,
+        "by_operator": _by_operator(operators),
+        "total_ms": round(float(until[-1]), 5),
+        "turns": turns,
+    }
+
+
+def _parts(content: bytes, name: str) -> tuple[list[bytes], list[dict[str, Any]]]:
+    """Return the network cut behind each operator, and what each operator is."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    from freezenet.convert.float.flatbuffer import builtin_code, read_tree, write_tree
+
+    names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
+    whole = read_tree(content)
+    if len(whole.subgraphs) != 1:
+        raise ModelError(f"A network of one graph is required by --profile. Got: {name} with {len(whole.subgraphs)}.")
+    graph, parts, found = whole.subgraphs[0], [], []
+    everything = list(graph.operators)
+    whole.signatureDefs = []
+    for number, operator in enumerate(everything, 1):
+        graph.operators = everything[:number]
+        graph.outputs = [int(operator.outputs[0])]
+        parts.append(write_tree(whole))
+        shape = graph.tensors[operator.outputs[0]].shape
+        code = builtin_code(whole.operatorCodes[operator.opcodeIndex])
+        found.append(
+            {
+                "number": number,
+                "operator": names.get(code, str(code)),
+                "output": [] if shape is None else [int(one) for one in shape],
+            }
+        )
+    return parts, found
+
+
+def _by_operator(operators: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for one in operators:
+        row = found.setdefault(one["operator"], {"count": 0, "ms": 0.0, "share": 0.0})
+        row["count"] += 1
+        for key in ("ms", "share"):
+            row[key] = round(row[key] + one[key], 5)
+    return dict(sorted(found.items(), key=lambda item: -item[1]["ms"]))
+
+
+def draw_profile(profile: dict[str, Any], title: str, file: Path) -> None:
+    """Draw the cost of each operator in the order of the network, one colour a kind; the suffix names the format."""
+    from matplotlib.figure import Figure
+
+    operators, kinds = profile["operators"], list(profile["by_operator"])
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for place, kind in enumerate(kinds):
+        of_kind = [one for one in operators if one["operator"] == kind]
+        whole = profile["by_operator"][kind]
+        axis.bar(
+            [one["number"] for one in of_kind],
+            [one["ms"] for one in of_kind],
+            color=f"C{place % 10}",
+            label=f"{kind}, {whole['count']}: {100 * whole['share']:.0f} %",
+        )
+    axis.set(
+        xlabel="operator, in the order of the network",
+        ylabel="ms of one inference",
+        title=f"{title}: {profile['total_ms']:.3g} ms",
+    )
+    axis.grid(axis="y", alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.savefig(file)

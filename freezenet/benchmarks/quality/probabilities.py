@@ -1,0 +1,117 @@
+"""How well probabilities rank and how far they are off: AUROC, AUPRC, Brier score, calibration, abstention; each with its interval.
+
+Definitions are scikit-learn's (`roc_auc_score`, `average_precision_score`, `brier_score_loss`), each class against the rest; draws are of whole
+patients, as for every other figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.train.answers.calibration import Decided, error_figure
+from freezenet.train.metrics.figure import bootstrap_figure, interval, patient_draws, ratio, share
+from freezenet.train.metrics.matrices import label_matrices, recall, support
+
+#: Weights of draws that are held at once, to bound the memory.
+_BLOCK = 2_000_000
+
+
+def probability_figures(
+    truth: NDArray[np.bool_],
+    answer: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    decided: Decided,
+    labels: Sequence[str],
+    patients: Sequence[str],
+) -> dict[str, Any]:
+    """Return figures with intervals (JSON types).
+
+    "balanced_accuracy" (the mean recall of the classes that have images), "auroc" and "auprc" ("macro", their plain mean, and "per_class"; a
+    class without images, or without others, has none), "brier" (of classes that exclude each other the sum over the classes, else the
+    mean), "calibration_error", "coverage" (share that the rule is sure enough to answer) and "accuracy_answered".
+
+    Args:
+        truth, answer: (n, labels) bool, n at least 1.
+        probabilities: (n, labels), calibrated, 0 to 1.
+        decided: what the rule made of them.
+        labels: their names.
+        patients: (n,) names.
+    """
+    draws = patient_draws(patients)
+    everyone = len(set(patients))
+    matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
+    there = support(matrices) > 0
+    balanced = [float(recall(matrices)[there].mean()), recall(drawn)[:, there].mean(-1)]
+    squares = (probabilities - truth) ** 2
+    exclusive = decided.right.shape[1] == 1 and truth.shape[1] > 1
+    error = squares.sum(1) if exclusive else squares.mean(1)
+    found: dict[str, Any] = {
+        "balanced_accuracy": bootstrap_figure(balanced[0], balanced[1], everyone).to_dict(),
+        "brier": _mean(error, draws),
+        "calibration_error": error_figure(decided, draws).to_dict(),
+        "coverage": share(decided.answered, np.ones(len(truth), bool), patients, draws).to_dict(),
+        "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict(),
+    }
+    for name, column in (("auroc", 0), ("auprc", 1)):
+        found[name] = _areas(truth, probabilities, labels, patients, draws, column)
+    return found
+
+
+def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = None) -> NDArray[np.float64]:
+    """Return AUROC and AUPRC (average precision) of one label's scores: (draws, 2), NaN where a draw has no image with or without it.
+
+    Args:
+        truth: (n,) which images have the label.
+        scores: (n,) the higher, the more it is believed; equal ones count as ties.
+        weights: (draws, n), how often each image counts; None counts each once.
+    """
+    counted = np.ones((1, len(truth))) if weights is None else weights
+    order = np.argsort(-scores, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
+    found = []
+    for rows in np.array_split(counted, max(1, counted.size // _BLOCK)):
+        sorted_rows = rows[:, order]
+        positive = np.add.reduceat(sorted_rows * truth[order], starts, axis=1)
+        negative = np.add.reduceat(sorted_rows * ~truth[order], starts, axis=1)
+        hits, alarms = positive.cumsum(1), negative.cumsum(1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            beaten = alarms[:, -1:] - alarms + negative / 2
+            auroc = (positive * beaten).sum(1) / (hits[:, -1] * alarms[:, -1])
+            auprc = (positive * ratio(hits, hits + alarms)).sum(1) / np.where(alarms[:, -1] > 0, hits[:, -1], np.nan)
+        found.append(np.stack([auroc, auprc], 1))
+    return np.concatenate(found)
+
+
+def _areas(
+    truth: NDArray[np.bool_],
+    probabilities: NDArray,
+    labels: Sequence[str],
+    patients: Sequence[str],
+    draws: NDArray,
+    column: int,
+) -> dict[str, Any]:
+    per_class, values, drawn = {}, [], []
+    for number, label in enumerate(labels):
+        has = truth[:, number]
+        if not has.any() or has.all():
+            continue
+        value = float(areas(has, probabilities[:, number])[0, column])
+        of_draws = areas(has, probabilities[:, number], draws)[:, column]
+        owners = len(set(np.asarray(patients)[has]))
+        per_class[label] = bootstrap_figure(value, of_draws[np.isfinite(of_draws)], owners).to_dict()
+        values.append(value)
+        drawn.append(of_draws)
+    if not values:
+        return {"macro": None, "per_class": {}}
+    whole = np.mean(drawn, axis=0)
+    macro = bootstrap_figure(float(np.mean(values)), whole[np.isfinite(whole)], len(set(patients)))
+    return {"macro": macro.to_dict(), "per_class": per_class}
+
+
+def _mean(values: NDArray[np.float64], draws: NDArray) -> dict[str, float]:
+    low, high = interval(draws @ values / draws.sum(1))
+    return {"value": round(float(values.mean()), 6), "low": round(low, 6), "high": round(high, 6)}

@@ -1,0 +1,189 @@
+"""Where a model is worst: its figures on parts of the images, by class, source and any column of the data.
+
+The worst of many parts is always bad, by chance alone. So how many were looked at is said, and the worst one has a second interval that
+holds for all of them at once (Bonferroni).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.train.data.dataset import Dataset
+from freezenet.train.data.layouts.csv_table import read_column
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, patient_draws
+from freezenet.train.metrics.rare import WeightedChanges
+
+#: Parts with fewer patients are shown and not ranked.
+LEAST = 10
+#: A column with more different numbers than this is cut into bands.
+_MOST_VALUES = 8
+#: From this age on a person belongs to the next band.
+_AGES = (18, 40, 65)
+UNKNOWN = "(unknown)"
+
+
+def slice_columns(dataset: Dataset, asked: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Return column -> value (n,) of each image: class, source where the data names any, and the columns that are asked for.
+
+    Args:
+        dataset: n samples.
+        asked: columns of DATA's CSV; numbers are cut into bands.
+
+    Raises:
+        DataError: there is no such column.
+        SettingError: a column tells images or patients apart, so that each would be a slice of its own.
+    """
+    found = {"class": [sample.label for sample in dataset.samples]}
+    if any(sample.source for sample in dataset.samples):
+        found["source"] = [sample.source or UNKNOWN for sample in dataset.samples]
+    for name in asked:
+        if name in ("file", "patient_id"):
+            raise SettingError(f"Columns such as sex, age or device are required by --slices. Got: {name}.")
+        if name in found:
+            continue
+        if dataset.data is None or not Path(dataset.data).is_file():
+            raise DataError(f"A CSV with the column {name} is required by --slices. Got: a folder.")
+        cells = read_column(Path(dataset.data), name)
+        found[name] = banded(name, [cells.get(sample.file, "") for sample in dataset.samples])
+    return found
+
+
+def banded(name: str, cells: Sequence[str]) -> list[str]:
+    """Return cells as they are, or their bands where they are more than a few numbers: of a column "age" years, else quarters."""
+    numbers = [_number(cell) for cell in cells]
+    known = np.array([one for one in numbers if one is not None])
+    if any(one is None and cell for one, cell in zip(numbers, cells, strict=True)) or len(set(known)) <= _MOST_VALUES:
+        return [cell or UNKNOWN for cell in cells]
+    edges = _AGES if name.casefold() in ("age", "patientage", "patient age") else np.quantile(known, (0.25, 0.5, 0.75))
+    names = [
+        f"under {edges[0]:g}",
+        *(f"{low:g} to under {high:g}" for low, high in itertools.pairwise(edges)),
+    ]
+    names.append(f"{edges[-1]:g} and more")
+    return [UNKNOWN if one is None else names[int(np.searchsorted(edges, one, side="right"))] for one in numbers]
+
+
+def sliced(
+    columns: Mapping[str, Sequence[str]],
+    patients: Sequence[str],
+    right: NDArray[np.bool_],
+    reference: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Return the accuracy of each slice, and against a reference its paired difference (JSON types).
+
+    Args:
+        columns: see `slice_columns`.
+        patients: (n,) names.
+        right: (n,) whether the answer is right.
+        reference: (n,) whether the reference's is.
+
+    Returns:
+        "slices": a list of "column", "value", "images", "patients", "accuracy" and, against a reference, "difference". "looked_at": how many have LEAST
+        patients or more. "worst": of these that with the lowest accuracy; "worst_loss": that with the largest loss against the reference;
+        each with "over_all", its interval at the level that holds for all of them at once; None where there is none.
+    """
+    draws, names = patient_draws(patients), np.asarray(patients)
+    rows: list[dict[str, Any]] = []
+    drawn: dict[str, list[NDArray[np.float64]]] = {"accuracy": [], "difference": []}
+    for column, cells in columns.items():
+        values = np.asarray(cells)
+        for value in sorted(set(cells)):
+            there = values == value
+            owners = len(set(names[there]))
+            counts = draws @ there
+            spread = (draws @ (there & right))[counts > 0] / counts[counts > 0]
+            row = {
+                "column": column,
+                "value": value,
+                "images": int(there.sum()),
+                "patients": owners,
+                "accuracy": bootstrap_figure(float(right[there].mean()), spread, owners).to_dict(),
+            }
+            if reference is not None:
+                difference = float(right[there].mean() - reference[there].mean())
+                points = _changes(right[there], reference[there], names[there])
+                row["difference"] = Figure(difference, *interval(points)).to_dict()
+                drawn["difference"].append(points)
+            rows.append(row)
+            drawn["accuracy"].append(spread)
+    ranked = [number for number, row in enumerate(rows) if row["patients"] >= LEAST]
+    found: dict[str, Any] = {"slices": rows, "looked_at": len(ranked), "least_patients": LEAST}
+    for key, figure in (("worst", "accuracy"), ("worst_loss", "difference")):
+        # Of equal ones that of which less is known.
+        worst = min(
+            (number for number in ranked if figure in rows[number]),
+            key=lambda number: (rows[number][figure]["value"], rows[number][figure]["low"]),
+            default=None,
+        )
+        found[key] = (
+            None
+            if worst is None
+            else {**rows[worst], "over_all": _over_all(rows[worst], drawn[figure][worst], len(ranked))}
+        )
+    return found
+
+
+def _over_all(row: Mapping[str, Any], drawn: NDArray[np.float64], slices: int) -> dict[str, float]:
+    """Return the interval of one of many slices that holds for all of them; where all draws agree it is the slice's own."""
+    tail = 2.5 / slices
+    low, high = np.percentile(drawn, [tail, 100 - tail])
+    own = row["accuracy"] if low == high else {"low": low, "high": high}
+    return {"low": round(float(own["low"]), 6), "high": round(float(own["high"]), 6)}
+
+
+def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = None) -> str:
+    """Return what `sliced` found in one sentence, "" where no slice has enough patients.
+
+    Args:
+        found: what it returned.
+        name: of the model.
+        reference: name of what it was compared with, for its largest loss; None for its lowest accuracy.
+    """
+    worst = found["worst_loss" if reference else "worst"]
+    if worst is None:
+        return ""
+    one = worst["difference" if reference else "accuracy"]
+    many = found["looked_at"]
+    where = f"{worst['column']} {worst['value']} ({worst['images']} images of {worst['patients']} patients)"
+    among = f"of {many} slices looked at" if many > 1 else "the only slice with enough patients"
+    wide = worst["over_all"]
+    if reference:
+        points = [100 * one["value"], 100 * one["low"], 100 * one["high"], 100 * wide["low"], 100 * wide["high"]]
+        value, low, high, least, most = (f"{point + 0.0:+.1f}" for point in points)
+        if one["value"] >= 0:
+            return (
+                f"{name} against {reference} loses accuracy on none of the {many} slices looked at; least is known of {where}: "
+                f"{value} points [{low}, {high}]."
+            )
+        return (
+            f"{name} against {reference} does worst on {where}, {among}: accuracy {value} points [{low}, {high}]; "
+            f"over all of them [{least}, {most}]."
+        )
+    return (
+        f"{name} does worst on {where}, {among}: accuracy {one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]; "
+        f"over all of them [{wide['low']:.3f}, {wide['high']:.3f}]."
+    )
+
+
+def _changes(right: NDArray[np.bool_], reference: NDArray[np.bool_], patients: NDArray) -> NDArray[np.float64]:
+    """Return points of the difference's distribution; it has a width also where no answer changed, see `rare`."""
+    _, owner = np.unique(patients, return_inverse=True)
+    of_patient = np.bincount(owner, right.astype(float) - reference) / len(right)
+    return WeightedChanges.of(of_patient, 1 / len(of_patient)).middle()
+
+
+def _number(cell: str) -> float | None:
+    # "045Y" is how DICOM writes an age.
+    text = cell.strip().rstrip("Yy")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None

@@ -1,0 +1,88 @@
+"""Everything that this room measures about one model on one set of images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from freezenet.benchmarks.quality.curves import curves
+from freezenet.benchmarks.quality.probabilities import probability_figures
+from freezenet.benchmarks.quality.slices import sliced
+from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.train.answers.calibration import Decided
+from freezenet.train.metrics.figure import share
+
+
+@dataclass(frozen=True)
+class KnownImages:
+    """Images whose truth is known.
+
+    Args:
+        truth: (n, labels) bool.
+        labels: names.
+        patients: (n,) names.
+        columns: column -> value (n,) to slice by, see `freezenet.benchmarks.quality.slices.slice_columns`.
+    """
+
+    truth: NDArray[np.bool_]
+    labels: Sequence[str]
+    patients: Sequence[str]
+    columns: Mapping[str, Sequence[str]]
+
+
+def quality(
+    images: KnownImages,
+    rule: DecisionRule,
+    scores: NDArray[np.float32],
+    *,
+    reference: NDArray[np.bool_] | None = None,
+    with_curves: bool = False,
+) -> dict[str, Any]:
+    """Return "probabilities" and "slices", and "flips" against a reference, and "curves" where they are asked for (JSON types).
+
+    Args:
+        images: n of them.
+        rule: of the model's card.
+        scores: (n, labels), what the model gives.
+        reference: (n, labels) bool, what another model answers.
+        with_curves: see `freezenet.benchmarks.quality.curves.curves`.
+    """
+    probabilities = rule.probabilities(scores)
+    answers, decided = rule.chosen(probabilities), Decided.by(rule, scores, images.truth)
+    given = (images.truth, probabilities, decided, images.labels, images.patients)
+    right = (answers == images.truth).all(1)
+    before = None if reference is None else (reference == images.truth).all(1)
+    found: dict[str, Any] = {
+        "probabilities": probability_figures(
+            images.truth, answers, probabilities, decided, images.labels, images.patients
+        ),
+        "slices": sliced(images.columns, images.patients, right, before),
+    }
+    if reference is not None:
+        changed, everyone = (answers != reference).any(1), np.ones(len(answers), bool)
+        found["flips"] = share(changed, everyone, images.patients).to_dict()
+    if with_curves:
+        found["curves"] = curves(*given)
+    return found
+
+
+#: Key of "probabilities" -> what it is called.
+NAMES = {
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC, one against the rest",
+    "auprc": "AUPRC, one against the rest",
+    "brier": "Brier score",
+    "calibration_error": "calibration error (ECE)",
+    "coverage": "sure enough to answer",
+    "accuracy_answered": "right of answered",
+}
+
+
+def named_figures(probabilities: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return name -> figure of `probability_figures`; of areas the mean over the classes."""
+    found = {name: probabilities[key] for key, name in NAMES.items() if key in probabilities}
+    return {name: one.get("macro", one) for name, one in found.items() if one.get("macro", one)}

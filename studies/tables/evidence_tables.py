@@ -1,0 +1,90 @@
+"""What int8 costs on all images, and our latency beside that of others: parts of docs/results.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from studies.tables import markdown
+
+
+def out_of_fold(result: dict[str, Any]) -> str:
+    """Return the result of `studies.out_of_fold` as Markdown."""
+    verdict, against = (result["variants"]["int8"][key] for key in ("verdict", "against_float32"))
+    rows = []
+    for one in verdict["endpoints"]:
+        value, low, high = (100 * one["difference"][key] + 0.0 for key in ("value", "low", "high"))
+        rows.append(
+            [
+                one["name"],
+                f"{value:+.1f} [{low:+.1f}, {high:+.1f}]",
+                f"{-100 * one['margin']:g}",
+                f"{one['p_not_worse']:.3f}",
+            ]
+        )
+    figures = [
+        [name, *(_shown(one[key]) for key in ("accuracy", "macro_f1"))] for name, one in result["variants"].items()
+    ]
+    return "\n".join(
+        [
+            f"## Is int8 worse than float32? All images of {result['data']}",
+            "",
+            f"Each of the {verdict['images']} images is answered by a network of {result['arm']} that saw neither it nor another image of its patient "
+            f"({result['folds']} folds; `freezenet crossval {result['data']} --folds {result['folds']} --variants float32,int8 --out DIR`, then "
+            f"`python -m studies.out_of_fold DIR --out results`). {against['flipped']} answers differ: {against['only_float32_right']} that float32 alone has "
+            f"right, {against['only_this_right']} that int8 alone has.",
+            "",
+            f"**{verdict['sentence']}**",
+            "",
+            *markdown.table(["file", "accuracy", "macro-F1"], figures),
+            "",
+            *markdown.table(
+                ["int8 less float32", "points [95 % interval]", "margin", "p that the loss is the margin or more"], rows
+            ),
+            "",
+        ]
+    )
+
+
+def litert_benchmark(result: dict[str, Any]) -> str:
+    """Return the result of `studies.litert` as Markdown."""
+    rows = [
+        [
+            one["model"],
+            f"{one['ours']['median_ms']:.2f}",
+            f"{one['litert_benchmark']['median_ms']:.2f}",
+            f"{one['p50_ratio']:.3f}",
+            f"{min(one['p50_ratios']):.2f} to {max(one['p50_ratios']):.2f}",
+            f"{one['quiet_turns']} of {one['turns']}",
+            f"{one['p5_ratio']:.3f}",
+        ]
+        for one in result["rows"]
+    ]
+    notes = any(one["notes"] for one in result["rows"])
+    return "\n".join(
+        [
+            "## `freezenet benchmark` beside `litert-benchmark`",
+            "",
+            f"Median milliseconds of {result['runs']} inferences, one thread, {markdown.machine(result)}, measured in turns, each in a fresh process "
+            f"(`python -m studies.litert MODELS/int8.tflite MODELS/float32.tflite --out results`){'; the machine was not idle' if notes else ''}. "
+            "The ratio is the median of the turns' own, of those in which the machine was quiet: for both the median is at most 1.25 times p5. "
+            "Where none was, all count.",
+            "",
+            *markdown.table(
+                [
+                    "file",
+                    "p50 of freezenet",
+                    "p50 of litert-benchmark",
+                    "ratio",
+                    "ratios of the turns",
+                    "quiet turns",
+                    "ratio of p5, all turns",
+                ],
+                rows,
+            ),
+            "",
+        ]
+    )
+
+
+def _shown(figure: dict[str, float]) -> str:
+    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

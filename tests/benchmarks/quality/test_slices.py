@@ -1,0 +1,90 @@
+"""Slices of made-up data whose worst part is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from freezenet.benchmarks.quality.slices import UNKNOWN, banded, slice_columns, sliced, worst_sentence
+from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.train.data.dataset import Dataset, Sample
+
+PATIENTS = [str(number) for number in range(200)]
+SEX = ["f", "m"] * 100
+
+
+def test_the_worst_slice_is_named_with_its_images_and_how_many_were_looked_at():
+    right = np.ones(200, bool)
+    right[::8] = False  # all of "f"
+    found = sliced({"sex": SEX, "class": ["x"] * 195 + ["rare"] * 5}, PATIENTS, right)
+    rows = {(one["column"], one["value"]): one for one in found["slices"]}
+    assert rows["sex", "f"]["accuracy"]["value"] == 0.75
+    assert rows["class", "rare"]["patients"] == 5
+    assert (found["looked_at"], found["worst"]["value"]) == (3, "f")
+    own, wide = found["worst"]["accuracy"], found["worst"]["over_all"]
+    assert wide["low"] < own["low"] < own["high"] < wide["high"]
+    assert worst_sentence(found, "int8").startswith(
+        "int8 does worst on sex f (100 images of 100 patients), of 3 slices looked at: accuracy 0.750 ["
+    )
+    json.dumps(found, allow_nan=False)
+
+
+def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width():
+    reference, right = np.ones(200, bool), np.ones(200, bool)
+    right[1:12:2] = False  # six of "m"
+    found = sliced({"sex": SEX}, PATIENTS, right, reference)
+    female, male = found["slices"]
+    assert (female["difference"]["value"], male["difference"]["value"]) == (0, pytest.approx(-0.06))
+    assert female["difference"]["low"] < 0 < female["difference"]["high"]
+    assert found["worst_loss"]["value"] == found["worst"]["value"] == "m"
+    assert "int8 does worst on sex m (100 images of 100 patients), of 2 slices" in worst_sentence(found, "int8")
+    assert "int8 against float32 does worst on sex m" in worst_sentence(found, "int8", "float32")
+    assert "accuracy -6.0 points [" in worst_sentence(found, "int8", "float32")
+    none = sliced({"sex": SEX[:150]}, PATIENTS[:150], reference[:150], reference[:150])
+    assert (
+        "int8 against float32 loses accuracy on none of the 2 slices looked at; least is known of sex"
+        in worst_sentence(none, "int8", "float32")
+    )
+
+
+def test_a_patient_counts_once():
+    found = sliced({"sex": SEX}, ["one"] * 200, np.ones(200, bool))
+    assert (found["slices"][0]["patients"], found["looked_at"], found["worst"]) == (1, 0, None)
+    assert worst_sentence(found, "int8") == ""
+
+
+def test_ages_and_other_numbers_are_cut_into_bands():
+    ages = [str(age) for age in range(0, 100, 5)] + [""]
+    assert banded("age", ages)[:5] == ["under 18"] * 4 + ["18 to under 40"]
+    assert banded("age", ages)[-2:] == ["65 and more", UNKNOWN]
+    assert banded("Age", ["045Y", *ages])[0] == "40 to under 65"
+    assert sorted({one: banded("dose", ages).count(one) for one in banded("dose", ages)}.values()) == [1, 5, 5, 5, 5]
+    assert banded("device", ["1", "2", "1"]) == ["1", "2", "1"]
+    assert banded("view", [*ages, "PA"]) == [one or UNKNOWN for one in [*ages, "PA"]]
+
+
+@pytest.fixture
+def data(tmp_path):
+    rows = [f"{number}.png,{'ab'[number % 2]},{number},{'fm'[number % 2]}" for number in range(4)]
+    (tmp_path / "data.csv").write_text("\n".join(["file,class,patient_id,sex", *rows]))
+    for number in range(4):
+        (tmp_path / f"{number}.png").touch()
+    samples = tuple(Sample(f"{number}.png", "ab"[number % 2], str(number), "") for number in range(4))
+    return Dataset(tmp_path, samples, True, data=tmp_path / "data.csv")
+
+
+def test_columns_come_from_the_table(data):
+    assert slice_columns(data) == {"class": ["a", "b", "a", "b"]}
+    assert slice_columns(data, ["sex"])["sex"] == ["f", "m", "f", "m"]
+
+
+def test_what_cannot_be_sliced_is_one_sentence(data):
+    with pytest.raises(DataError, match=r"A column device is required\. Got: data\.csv with file, class"):
+        slice_columns(data, ["device"])
+    with pytest.raises(SettingError, match="Columns such as sex, age or device are required by --slices"):
+        slice_columns(data, ["patient_id"])
+    with pytest.raises(DataError, match="A CSV with the column sex is required by --slices"):
+        slice_columns(Dataset(Path("."), data.samples, True), ["sex"])
