@@ -174,11 +174,11 @@ def compare(
     rows = [[name, *(_shown(one[key]) if key in one else "" for key in names)] for name, one in figures.items()]
     print_table(("variant", *names), rows)
     for name, one in result["variants"].items():
-        _print_slices(one["slices"], columns, name, result["reference"])
+        _print_slices(one["slices"], columns, name, reference)
     for name, one in result["variants"].items():
         if "verdict" in one:
             click.echo(one["verdict"]["sentence"])
-            click.echo(worst_sentence(one["slices"], name, result["reference"]))
+            click.echo(worst_sentence(one["slices"], name, reference))
 
 
 def _listed(text: str) -> list[str]:

@@ -74,6 +74,7 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
     prepare_output(folder.path, folder.FINISHED, options.overwrite)
     converter = Converter(with_outputs(model), calibration.representative(spec))
     if options.debug_layers:
+        converter.require_known("--debug-layers")
         converter.sensitivity.write_csv(folder.layers_table)
         converter.sensitivity.plot(folder.layers_picture)
     training = QuantizedTraining(run, model, validation, options.qat, options.data)
@@ -190,7 +191,10 @@ class _Writer:
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""
         if variant.name == "int8-qat":
-            self.converter.require_known(variant.name)
+            if "adopted" in self.run.manifest:
+                raise UnsupportedError(
+                    f"A network that freezenet trained is required by {variant.name}. Got: another maker's."
+                )
             content, manifest = self.training.to_tflite(self.converter)
             return with_ends(content, self.options.io), {"quantized_training": manifest}
         if variant.name == "mixed":

@@ -84,5 +84,5 @@ NAMES = {
 
 def named_figures(probabilities: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Return name -> figure of `probability_figures`; of areas the mean over the classes."""
-    found = {name: probabilities[key] for key, name in NAMES.items()}
+    found = {name: probabilities[key] for key, name in NAMES.items() if key in probabilities}
     return {name: one.get("macro", one) for name, one in found.items() if one.get("macro", one)}

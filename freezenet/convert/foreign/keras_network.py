@@ -13,21 +13,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from freezenet.convert.foreign.asked import Asked
+from freezenet.convert.foreign.flat import Flat, is_graph, last_pool
 from freezenet.edge_runtime.errors import ModelError, SettingError, one_line
 from freezenet.train.network.graph import bottlenecks, layer_sources
 from freezenet.train.quiet import quiet
 
 _L = keras.layers
-#: Layers that hand on what they get when nothing is trained.
-_ONLY_IN_TRAINING = (_L.Dropout, _L.SpatialDropout2D, _L.GaussianDropout, _L.GaussianNoise, _L.ActivityRegularization,
-                     _L.RandomFlip, _L.RandomRotation, _L.RandomZoom, _L.RandomTranslation, _L.RandomContrast,
-                     _L.RandomBrightness)  # fmt: skip
-_POOLS = (_L.GlobalAveragePooling2D, _L.GlobalMaxPooling2D)
-#: Names that outputs and parts of our networks have.
-_OURS = frozenset({"image", "pool", "scores", "cam", "features"})
 #: Largest difference of a score, 0..1, to the original; float32 in another order explains it.
 _DIFFERENCE = 1e-3
 
@@ -45,7 +38,7 @@ def load_keras(path: Path) -> keras.Model:
             f"{one_line(error, 200)}."
         ) from None
     if (
-        not (_is_graph(model) and model.built)
+        not (is_graph(model) and model.built)
         or len(model.inputs) != 1
         or len(model.outputs) != 1
         or len(model.input_shape) != 4
@@ -55,13 +48,6 @@ def load_keras(path: Path) -> keras.Model:
             f"{type(model).__name__} with {len(model.inputs or [])} inputs and {len(model.outputs or [])} outputs."
         )
     return model
-
-
-def _is_graph(layer: Any) -> bool:
-    """Whether a layer is a model whose layers can be walked, and not one with code of its own."""
-    return isinstance(layer, keras.Sequential) or (
-        isinstance(layer, keras.Model) and hasattr(layer, "_run_through_graph")
-    )
 
 
 def image_side(model: keras.Model, asked: Asked) -> int:
@@ -118,103 +104,22 @@ def our_network(model: keras.Model, asked: Asked, labels: Sequence[str], classes
     if channels not in (1, 3):
         raise ModelError(f"A network with 1 or 3 channels, the last side, is required. Got: {channels}.")
     image = keras.Input((side, side, 3), name="image")
-    flat = _Flat(_last_pool(model))
     # (pixel - their mean) / their std of x = (pixel - our mean) / our std.
     scale = np.broadcast_to(std / np.array(asked.std), channels)
     shift = np.broadcast_to((mean - np.array(asked.mean)) / np.array(asked.std), channels)
-    x = _normalized(image, scale, shift)
-    network = keras.Model(image, _scores(flat(model, x), asked, labels, classes), name="freezenet")
+
+    def made(pool: Any) -> keras.Model:
+        flat = Flat(pool)
+        y = flat(model, flat.normalized(image, scale, shift))
+        return keras.Model(image, _scores(y, asked, labels, classes), name="freezenet")
+
+    network = made(last_pool(model))
     if "pool" in [layer.name for layer in network.layers] and "pool" not in bottlenecks(layer_sources(network)):
-        flat = _Flat(None)
-        x = _normalized(image, scale, shift)
-        network = keras.Model(image, _scores(flat(model, x), asked, labels, classes), name="freezenet")
+        network = made(None)
     for layer in network.layers:
         layer.trainable = False
     _check_same(model, network, asked, (mean, std), [list(labels).index(one) for one in classes])
     return network
-
-
-class _Flat:
-    """Applies the layers of a model, and of models in it, to a tensor; each is made anew, with its weights."""
-
-    def __init__(self, pool: Any) -> None:
-        """pool: the layer that is to be called "pool", None for none."""
-        self._pool = pool
-        self._made: dict[int, Any] = {}
-        self._names = set(_OURS)
-
-    def __call__(self, model: Any, x: Any) -> Any:
-        if isinstance(model, keras.Sequential):
-            for layer in model.layers:
-                x = self._apply(layer, x)
-            return x
-        # The graph's own walk knows arguments of any kind.
-        return model._run_through_graph(x, operation_fn=lambda one: one, call_fn=self._apply)
-
-    def _apply(self, layer: Any, *arguments: Any, **more: Any) -> Any:
-        if _is_graph(layer):
-            return self(layer, arguments[0])
-        if isinstance(layer, (_L.InputLayer, *_ONLY_IN_TRAINING)):
-            return arguments[0]
-        more.pop("training", None)
-        if not isinstance(layer, keras.Layer):  # a function such as x / 127.5
-            return layer(*arguments, **more)
-        if isinstance(layer, (_L.Rescaling, _L.Normalization)) and len(arguments[0].shape) == 4:
-            return _normalized(arguments[0], *_affine(layer, arguments[0].shape[-1]))
-        first = id(layer) not in self._made
-        if first:
-            self._made[id(layer)] = layer.__class__.from_config({**layer.get_config(), "name": self._name(layer)})
-        made = self._made[id(layer)]
-        found = made(*arguments, **more)
-        if first:
-            made.set_weights(layer.get_weights())
-        return found
-
-    def _name(self, layer: Any) -> str:
-        if layer is self._pool:
-            return "pool"
-        name, number = layer.name, 1
-        while name in self._names:
-            number += 1
-            name = f"{layer.name}_{number}"
-        self._names.add(name)
-        return str(name)
-
-
-def _last_pool(model: Any) -> Any:
-    found = None
-    for layer in model.layers:
-        if _is_graph(layer):
-            found = _last_pool(layer) or found
-        elif isinstance(layer, _POOLS) and not layer.keepdims:
-            found = layer
-    return found
-
-
-def _affine(layer: Any, channels: int) -> tuple[NDArray, NDArray]:
-    """Return scale and shift (channels,) of a layer of Keras that normalizes."""
-    if isinstance(layer, _L.Rescaling):
-        scale, shift = np.asarray(layer.scale, np.float64), np.asarray(layer.offset, np.float64)
-    else:
-        mean, variance = (np.asarray(one, np.float64).reshape(-1) for one in (layer.mean, layer.variance))
-        scale = 1 / np.maximum(np.sqrt(variance), keras.backend.epsilon())
-        shift = -mean * scale
-    return np.broadcast_to(scale.reshape(-1), channels), np.broadcast_to(shift.reshape(-1), channels)
-
-
-def _normalized(x: Any, scale: NDArray, shift: NDArray) -> Any:
-    """Return scale * x + shift for each channel, as a convolution, which the converter knows; of one channel, of the first of three."""
-    if x.shape[-1] == len(scale):
-        if np.all(scale == 1) and np.all(shift == 0):
-            return x
-        layer: Any = _L.DepthwiseConv2D(1)
-        kernel = np.asarray(scale, np.float32).reshape(1, 1, -1, 1)
-    else:
-        layer = _L.Conv2D(1, 1)
-        kernel = np.array([scale[0], 0, 0], np.float32).reshape(1, 1, 3, 1)
-    found = layer(x)
-    layer.set_weights([kernel, np.asarray(shift, np.float32)])
-    return found
 
 
 def _scores(y: Any, asked: Asked, labels: Sequence[str], classes: Sequence[str]) -> Any:
@@ -286,4 +191,4 @@ def _check_same(
 
 def _last(model: Any) -> Any:
     operation = model.outputs[0]._keras_history.operation
-    return _last(operation) if _is_graph(operation) else operation
+    return _last(operation) if is_graph(operation) else operation

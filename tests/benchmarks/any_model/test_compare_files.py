@@ -61,6 +61,8 @@ def test_two_foreign_files_of_one_network(command, foreign, phantoms):
     same = result["variants"]["uint8.tflite"]
     assert same["flipped"] == [] and same["against_reference"]["accuracy"]["value"] == 0
     assert "uint8.tflite is not worse" in same["verdict"]["sentence"] or "cannot tell" in same["verdict"]["verdict"]
+    assert same["probabilities"]["auroc"] == result["variants"]["int8.tflite"]["probabilities"]["auroc"]
+    assert same["flips"]["value"] == 0 and {one["column"] for one in same["slices"]["slices"]} >= {"class"}
     other = result["variants"]["float32.tflite"]
     assert other["against_reference"]["flipped"] == len(other["flipped"])
 
@@ -92,6 +94,10 @@ def test_classes_that_one_side_lacks_are_said(command, foreign, phantoms):
     )
     result = json.loads(out)
     assert result["labels"] == ["Clear", "Diffuse", "Focal"] and result["left_out"].keys() == {"Reticular"}
+    # A class without an image has no area under a curve; a probability that a model gives to it counts in the Brier score.
+    for one in result["variants"].values():
+        assert one["probabilities"]["auroc"]["per_class"].keys() <= {"Clear", "Diffuse", "Focal"}
+        assert one["slices"]["slices"] and one["probabilities"]["brier"]["value"] > 0
     assert "of Reticular left out: float32.tflite, int8.tflite cannot name it" in err
 
 

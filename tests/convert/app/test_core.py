@@ -413,3 +413,15 @@ def test_the_core_names_nothing_of_a_browser():
     for name in ("core.js", "jpeg.js", "exif.js"):
         source = (WEB / name).read_text(encoding="utf-8")
         assert not [word for word in ("document.", "window.", "fetch(", "navigator.", "Blob(") if word in source]
+
+
+WITH_INTEGER_ENDS = ({"input": {"dtype": "int8"}}, {"output": {"dtype": "uint8"}})
+
+
+@pytest.mark.parametrize("ends", WITH_INTEGER_ENDS)
+def test_a_model_with_integer_ends_is_refused(ask, ends):
+    """Its numbers would be taken for scores."""
+    card = {"card_version": 1, "labels": list(LABELS), "preprocess": PreprocessSpec().to_dict()}
+    job = {"task": "decide", "pixels": [1, 2], "scores": [0.1, 0.2, 0.7]}
+    read, refused = ask({**job, "card": card}, {**job, "card": {**card, **ends}})
+    assert read["label"] == LABELS[2] and "--io pixels" in refused["error"]

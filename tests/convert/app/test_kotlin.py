@@ -13,7 +13,7 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.images.overlay import overlay
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec, pixel_hash
-from tests.convert.app.test_core import FILES, LABELS, MAPPED, picture, rules, warned_cards
+from tests.convert.app.test_core import FILES, LABELS, MAPPED, WITH_INTEGER_ENDS, picture, rules, warned_cards
 
 #: Kinds of file that neither ImageIO reads as Android would nor a bitmap can hold.
 NOT_ON_A_BITMAP = ("bits", "alpha", "key", "palette alpha", "png exif", "png 12")
@@ -104,6 +104,14 @@ def test_a_photographed_film_is_straightened_as_in_the_web_app(ask_kotlin, ask):
     assert (mine["width"], mine["height"]) == (other["width"], other["height"])
     one = np.frombuffer(base64.b64decode(mine["data"]), np.uint8).astype(int)
     assert np.abs(one - other["data"]).max() <= 1
+
+
+def test_a_model_with_integer_ends_is_refused(ask_kotlin):
+    """Its numbers would be taken for scores."""
+    card = {"card_version": 1, "labels": list(LABELS), "preprocess": PreprocessSpec().to_dict()}
+    job = {"task": "decide", "pixels": text([1, 2]), "scores": [0.1, 0.2, 0.7]}
+    read, *refused = ask_kotlin(*({**job, "card": {**card, **ends}} for ends in ({}, *WITH_INTEGER_ENDS)))
+    assert read["label"] == LABELS[2] and all("--io pixels" in one["error"] for one in refused)
 
 
 def test_the_golden_vectors_of_a_model(ask_kotlin, phone_model):

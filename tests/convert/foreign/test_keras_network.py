@@ -122,6 +122,39 @@ def test_a_normalization_that_pixels_stand_for_needs_no_layer():
     assert len(checked(plain, "mean=0,std=255").layers) == 4
 
 
+def test_normalizations_in_a_row_are_one_layer():
+    """As Keras's EfficientNet has them, and arithmetic as in preprocess_input."""
+    layers = [
+        L.Rescaling(1 / 255),
+        L.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.05, 0.06, 0.07]),
+        L.Rescaling([2, 3, 4]),
+    ]
+    end = (L.GlobalAveragePooling2D(), L.Dense(3, activation="softmax"))
+    network = checked(keras.Sequential([keras.Input((32, 32, 3)), *layers, L.Conv2D(2, 3), *end]), RAW)
+    assert [type(layer).__name__ for layer in network.layers].count("DepthwiseConv2D") == 1
+    network = checked(functions(), RAW)
+    assert [type(layer).__name__ for layer in network.layers].count("DepthwiseConv2D") == 1
+
+
+def test_layers_that_are_not_known_are_left_to_tensorflow():
+    from freezenet.convert.converter import Converter
+    from freezenet.convert.float.outputs import with_outputs
+    from freezenet.convert.variants import VARIANTS, UnsupportedError
+    from freezenet.edge_runtime.interpreter import Interpreter
+
+    network = checked(twice(), "mean=0,std=255")
+    images = [np.repeat(one[None, ..., None], 3, -1).astype(np.float32) / 255 for one in PIXELS]
+    images[0][0, 0, 0], images[0][0, 0, 1] = 0, 1
+    converter = Converter(with_outputs(network), lambda: ([image] for image in images))
+    assert not converter.quantizes and Converter(with_outputs(checked(nested(), RAW)), lambda: iter(())).quantizes
+    interpreter = Interpreter(converter.to_tflite(VARIANTS["int8"]))
+    assert interpreter.inputs[0]["dtype"] == np.uint8
+    raw = np.repeat(PIXELS[1][None, ..., None], 3, -1)
+    np.testing.assert_allclose(interpreter.invoke(raw)[0], network.predict(images[1], verbose=0), atol=0.06)
+    with pytest.raises(UnsupportedError, match="mixed"):
+        converter.to_mixed(lambda one: True)
+
+
 def two_inputs():
     images = [keras.Input((32, 32, 3)), keras.Input((32, 32, 3))]
     return keras.Model(images, L.Dense(3)(L.GlobalAveragePooling2D()(L.Add()(images))))

@@ -44,6 +44,9 @@ export function readCard(source) {
   if (content.card_version !== 1 || spec.version !== PREPROCESS_VERSION || spec.color !== "gray" || spec.resize !== "area") {
     throw new Error("A card of version 1 with preprocessing of version 2 is required. Got: another; export the app again.");
   }
+  if (content.input?.dtype === "int8" || content.output) {
+    throw new Error("A model that takes uint8 or float32 and gives float32 is required. Got: integer ends; convert it with --io pixels.");
+  }
   return {
     content,
     size: spec.size,
@@ -301,9 +304,6 @@ function linearWeights(source, target, scale, isRow) {
 /** The input tensor [1, height, width, 3] of pixels: bytes as they are for an integer file, else (pixel - mean) / std. */
 export function networkInput(card, pixels) {
   const isBytes = card.content.input?.dtype === "uint8";
-  if (card.content.input?.dtype === "int8" || card.content.output) {
-    throw new Error("A model that takes uint8 or float32 and gives float32 is required. Got: integer ends; convert it with --io pixels.");
-  }
   const out = new (isBytes ? Uint8Array : Float32Array)(3 * pixels.length);
   for (let at = 0; at < pixels.length; at++) {
     const value = isBytes ? pixels[at] : Math.fround(Math.fround(pixels[at] - Math.fround(card.mean)) / Math.fround(card.std));

@@ -105,7 +105,7 @@ class OtherPreprocess(PreprocessSpec):
     def exact(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Return the same in float64, of which integers are rounded: many a value lies in the middle between two of them."""
         values = pixels.astype(np.float64)
-        if self.color == "gray":
+        if self.color == "gray" or pixels.ndim == 2:
             values = np.repeat(values[..., None], self.channels, axis=-1)
         elif self.color == "bgr":
             values = values[..., ::-1]
