@@ -99,6 +99,8 @@ def screen(
         return
     if model is None or images is None or out is None:
         raise click.UsageError("MODEL, IN and --out OUT are required, or --summary OUT.")
+    if settings.only is not None and not settings.cam:
+        raise click.UsageError("--only LABEL stands with --cam, or with --summary.")
     from freezenet.edge_runtime.screen.engines.answers import PASSING
     from freezenet.edge_runtime.screen.inputs.source import named_source
     from freezenet.edge_runtime.screen.job import Screening

@@ -160,6 +160,10 @@ def test_nothing_to_screen_and_misspelt_labels_are_sentences(model, archive, tmp
     assert "which does not exist" in screened(model, tmp_path / "nothing", tmp_path / "other", code=1)["stderr"]
     said = screened(model, archive, tmp_path / "third", "--cam", "--only", "Claer", code=1)
     assert "is required for --only. Got: Claer. Did you mean Clear?" in said["stderr"]
+    said = screened(model, archive, tmp_path / "third", "--only", "Clear", code=2)
+    assert "--only LABEL stands with --cam, or with --summary" in said["stderr"]
+    said = screened(model, archive, tmp_path / "third", "--column", "file", code=1)
+    assert "A table (.csv, .parquet) is required with --column" in said["stderr"]
 
 
 def test_a_full_disk_is_one_sentence(model, tmp_path, screen, monkeypatch):

@@ -140,10 +140,7 @@ def objects(uri: str, is_image: Callable[[str], bool], passed_over: Counter[str]
         for name in sorted(matched):
             yield from named(matched[name])
         return
-    try:
-        entries = patiently(lambda: system.ls(root, detail=True), uri)
-    except DataError:
-        return
+    entries = patiently(lambda: system.ls(root, detail=True), uri)
     for entry in sorted(entries, key=lambda one: str(one["name"])):
         if entry.get("type") != "directory":
             yield from named(entry)

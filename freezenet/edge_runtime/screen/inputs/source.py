@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 from freezenet.edge_runtime.screen.inputs.archive import ARCHIVES, members, opened
@@ -45,8 +45,11 @@ def named_source(text: str, column: str | None = None) -> Source:
 
     Raises:
         DataError: There is nothing of the name.
-        SettingError, MissingExtraError: A URL that cannot be reached with what is installed.
+        SettingError: A column of what is no table, or a URL of no known scheme.
+        MissingExtraError: A URL that cannot be reached with what is installed.
     """
+    if column is not None and suffix(text) not in TABLES:
+        raise SettingError(f"A table (.csv, .parquet) is required with --column. Got: {text!r:.200}.")
     if is_remote(text):
         return _remote_source(text, column)
     path = local_path(text)

@@ -160,4 +160,4 @@ def test_not_found_may_stand_for_a_server_that_is_down(cause, tries, monkeypatch
 
 def test_no_such_bucket_is_one_sentence(models, bucket, tmp_path, screened):
     said = screened(models / "int8.tflite", "s3://nobody/there", tmp_path / "out", "--workers", 1, code=1)
-    assert "Traceback" not in said["stderr"] and "is required" in said["stderr"]
+    assert "An object is required. Got: none of the name s3://nobody/there" in said["stderr"]
