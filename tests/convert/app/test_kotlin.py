@@ -131,6 +131,19 @@ def test_the_golden_vectors_of_a_model(ask_kotlin, phone_model):
     assert bad["wrong"] == ["golden-color.png"]
 
 
+def test_a_card_belongs_to_its_network_alone(ask_kotlin, ask, phone_model, tmp_path):
+    card = Classifier(phone_model).card.content
+    content = bytearray(phone_model.read_bytes())
+    content[len(content) // 3] ^= 1
+    (tmp_path / "other.tflite").write_bytes(content)
+    (tmp_path / "short.tflite").write_bytes(content[:100])
+    earlier = {key: value for key, value in card.items() if key != "network"}
+    models = (phone_model, tmp_path / "other.tflite", tmp_path / "short.tflite")
+    jobs = [{"task": "belongs", "card": card, "model": str(model)} for model in models]
+    jobs.append({"task": "belongs", "card": earlier, "model": str(models[1])})
+    assert ask_kotlin(*jobs) == ask(*jobs) == [True, False, False, True]
+
+
 def test_xrays_and_other_pictures(ask_kotlin, phone_model, shared):
     """60 chest X-rays and 20 other pictures: pixels by Kotlin, and its answers of the scores that this package gets of them."""
     classifier = Classifier(phone_model)
