@@ -136,8 +136,10 @@ def test_every_recipe_is_explained():
 def test_no_address_is_invented():
     """Of the project itself no address exists; those of others are listed here."""
     known = ("keepachangelog.com", "semver.org", "127.0.0.1", "ADDRESS", "localhost")
+    # What Xcode asks for: the Swift package of the runtime's maker.
+    package = "https://github.com/google-ai-edge/LiteRT`"
     for page, text in PAGES.items():
-        for host in re.findall(r"https?://([^/\s):`]+)", text):
+        for host in re.findall(r"https?://([^/\s):`]+)", text.replace(package, "")):
             assert host in known, (page, host)
     assert "://" not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
