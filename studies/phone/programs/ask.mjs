@@ -9,6 +9,7 @@ const at = (name) => new URL(name, `file://${request.app}/`);
 const core = await import(at("core.js"));
 const { isJpeg, readJpeg } = await import(at("jpeg.js"));
 const { readPng } = await import(at("png.js"));
+const { worded } = await import(at("words.js"));
 
 const bytes = (path) => new Uint8Array(readFileSync(path));
 const gray = async (content, size) => (isJpeg(content) ? readJpeg(content, size) : readPng(content));
@@ -44,6 +45,7 @@ const tasks = {
   },
   belongs: ({ card, model }) => core.belongs(core.readCard(card), bytes(model)),
   warnings: ({ card }) => core.readCard(card).warnings,
+  worded: ({ card, answer }) => worded(core.readCard(card), answer),
   mapped: ({ card, answer }) => core.mapped(core.readCard(card), answer),
   overlay({ data, width, height, cam, shape, label }) {
     return [...core.camOverlay({ data: Uint8Array.from(data), width, height }, Float32Array.from(cam), shape, shape[2], label)];

@@ -287,6 +287,25 @@ def test_a_localized_model_answers_from_the_probability_of_the_label_on(ask):
     assert [one.label for one in expected] == ["b", None, "b", "c", "c"]
 
 
+def test_why_a_localized_model_prefers_a_less_probable_label(ask):
+    """In words, of the decisions of the rule itself."""
+    card = next(rules(np.random.default_rng(0)))
+    card["confidence"] = {"temperature": 1, "abstain_below": 0.0, "answer_from": {"a": 0.75, "b": 0.25}}
+    tables = ([0.5, 0.25, 0.25], [0.5, 0.125, 0.375], [0.875, 0.0625, 0.0625], [0.125, 0.5, 0.375])
+    answers = ask(*({"task": "decide", "card": card, "pixels": [1, 2], "scores": scores} for scores in tables))
+    words = ask(*({"task": "worded", "card": card, "answer": one} for one in answers))
+    reasons = [
+        "It is set to answer so from 25 % on, even where",
+        "It is set to answer a, which is more probable, only from 75 %",
+        "",
+        "",
+    ]
+    for word, share, reason in zip(words, ("25 %", "38 %", "88 %", "50 %"), reasons, strict=True):
+        assert word["why"].startswith(f"The model gives this {share}. ") and reason in word["why"]
+        assert ("set to" in word["why"]) == bool(reason)
+    assert [word["said"] for word in words] == ["b", "c", "a", "b"]
+
+
 def test_class_thresholds_that_the_rule_would_not_follow_are_refused(ask):
     card = next(rules(np.random.default_rng(0)))
     keys = ("abstain_below_class", "bias", "answer_from")

@@ -13,7 +13,7 @@ const FAILED = "The check of this phone failed: its answers are not those that w
 const part = (name) => document.getElementById(name);
 const frame = new Frame(part("stage"), part("shade"), part("edge"));
 const history = new History(part("keep"), part("kept"), part("forget"), complain);
-let model = null, picture = null, wanted = false;
+let model = null, picture = null, wanted = false, isPast = false;
 
 // ---------------------------------------------------------------- opening
 
@@ -37,7 +37,7 @@ function replaced() {
     location.reload();
     return;
   }
-  part("check").disabled = true; // its pictures would be of the newer version
+  part("check").disabled = isPast = true; // its pictures would be of the newer version
   offer("A newer version of this app was put in place.", "Load it", () => location.reload());
 }
 
@@ -165,8 +165,8 @@ function present(image, found) {
   draw(part("seen"), small);
   part("seen").setAttribute("aria-label", "The X-ray that was read");
   part("caption").textContent = "";
-  const warnings = [...(document.body.dataset.check === "failed" ? [FAILED] : []), ...model.card.warnings.map(readable)];
-  part("warned").hidden = isRefused || warnings.length === 0;
+  const warnings = [...(document.body.dataset.check === "failed" ? [FAILED] : []), ...(isRefused ? [] : model.card.warnings.map(readable))];
+  part("warned").hidden = warnings.length === 0;
   part("warned").replaceChildren(...warnings.map((said) => made("li", said)));
   part("heat").hidden = isRefused || !found.cam;
   part("heat").setAttribute("aria-pressed", "false");
@@ -229,7 +229,7 @@ async function check() {
   part("rows").replaceChildren(...rows);
   part("checked").hidden = part("told").hidden = false;
   part("report").value = report(found, vectors.length, passed, decisions, wrong);
-  part("check").disabled = false;
+  part("check").disabled = isPast;
   document.body.dataset.check = passed ? "passed" : "failed";
 }
 

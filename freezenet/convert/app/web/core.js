@@ -404,7 +404,8 @@ function halves(bytes) {
   });
 }
 
-function fromBase64(encoded) {
+/** Base64 (without line breaks) as bytes: in React Native a picked file comes so. */
+export function fromBase64(encoded) {
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   const out = new Uint8Array(Math.floor((encoded.replace(/=+$/, "").length * 3) / 4));
   for (let at = 0, to = 0; to < out.length; at += 4, to += 3) {

@@ -31,13 +31,19 @@ export function worded(card, answer) {
     const why = `Of ${known}. The model knows nothing else.`;
     return { kind: "answered", said: names.length ? names.join(", ") : "None of the findings that it knows", why, todo: "" };
   }
-  const number = card.labels.indexOf(answer.label), share = answer.probabilities[number], from = card.answerFrom[number];
-  // A localized model may answer with a class that is not the most probable one.
-  const early = share < Math.max(...answer.probabilities) ? ` It is set to answer so from ${percent(from)} on, even where another class is more probable.` : "";
+  const number = card.labels.indexOf(answer.label), share = answer.probabilities[number];
   return {
     kind: "answered",
     said: names[0],
-    why: `The model gives this ${percent(share)}.${early} It can only choose between ${known}.`,
+    why: `The model gives this ${percent(share)}.${preferred(card, answer.probabilities, number)} It can only choose between ${known}.`,
     todo: "",
   };
+}
+
+/** Why a localized model answers with a class that is not the most probable one, as a sentence; "" where it is. */
+function preferred({ labels, answerFrom }, shares, number) {
+  const most = shares.indexOf(Math.max(...shares));
+  if (shares[number] === shares[most]) return "";
+  if (answerFrom[number] === null) return ` It is set to answer ${readable(labels[most])}, which is more probable, only from ${percent(answerFrom[most])} on.`;
+  return ` It is set to answer so from ${percent(answerFrom[number])} on, even where another class is more probable.`;
 }
