@@ -74,11 +74,12 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
     prepare_output(out, finished, options.training.overwrite)
     logger.info(f"1/6 train {options.recipe.name}")
     run = _trained(options, RunFolder(out / "run"))
-    if options.audit and not run.audit_file.is_file():
+    models = ModelsFolder(out / "models")
+    # Finished cards would not hold what is found now.
+    if options.audit and not models.finished and not run.audit_file.is_file():
         logger.info("2/6 audit")
         write_json(run.audit_file, audited(options))
     logger.info("3/6 convert")
-    models = ModelsFolder(out / "models")
     if models.finished:
         conversion = models.conversion()
     else:

@@ -154,6 +154,10 @@ def test_the_hub_folder_and_the_signatures_name_nobody(out, secrets, command, ma
     private, _ = make_key()
     models = shutil.copytree(out / "models", tmp_path / "models")
     assert command("export-hub", models, tmp_path / "hub")[0] == 0
+    audit = json.loads((out / "run" / "audit.json").read_text())
+    assert f"could cheat with, in an audit of {audit['images']} images of the data: {audit['headline']}" in (
+        tmp_path / "hub" / "README.md"
+    ).read_text(encoding="utf-8")
     for folder in (models, tmp_path / "hub"):
         assert command("sign", folder, "--key", private)[0] == 0
         assert (folder / "model.sig").is_file()

@@ -145,6 +145,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
     body = environment.get_template("hub.md").render(
         name=content["name"],
         notice=content["notice"],
+        audit=content.get("audit"),
         labels=content["labels"],
         multi_label=content.get("task") == MultiLabel.name,
         variants=variants,
