@@ -11,8 +11,7 @@ def test_the_first_file_is_what_the_others_are_compared_with():
     first = {"bytes": 2_800_000, "accuracy": figure(0.9), "macro_f1": figure(0.8)}
     other = {
         **first,
-        "against_reference": {"macro_f1": figure(-0.05)},
-        "verdict": {"verdict": "cannot tell", "sentence": "it cannot be told"},
+        "verdict": {"verdict": "cannot tell", "endpoints": [{"difference": figure(-0.05)}]},
     }
     lines = foreign_table({"reference": "a.tflite", "variants": {"a.tflite": first, "b.tflite": other}}).splitlines()
     assert "macro-F1 against `a.tflite`" in lines[0]
