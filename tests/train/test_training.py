@@ -18,7 +18,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.edge_runtime.errors import FreezenetError
+from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train import training as module
 from freezenet.train.answers.confidence import Confidence, best_temperature
@@ -26,6 +26,7 @@ from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
 from freezenet.train.frozen.backbone import backbone_features
+from freezenet.train.network import devices
 from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
@@ -245,14 +246,22 @@ def test_a_huge_learning_rate_ends_in_figures_or_one_sentence(data, tmp_path):
         assert 0 <= found["accuracy"]["value"] <= 1
 
 
-def test_mixed_precision(data, tmp_path):
-    found = train(
-        data, tmp_path / "out", recipe=small("precision=mixed_bfloat16", "epochs=1"), options=TrainingOptions("none")
-    )
+@pytest.mark.parametrize("precision", ["mixed_bfloat16"], indirect=True)
+def test_mixed_precision(precision, data, tmp_path):
+    recipe = small(f"precision={precision}", "epochs=1")
+    found = train(data, tmp_path / "out", recipe=recipe, options=TrainingOptions("none"))
     assert 0 <= found["accuracy"]["value"] <= 1
     model = Run.open(tmp_path / "out").model()
     assert model.get_layer("Conv1").compute_dtype == "bfloat16"
     assert model.output.dtype == "float32"
+
+
+def test_a_precision_that_the_device_lacks_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(devices, "computes_in", lambda precision: precision == "float32")
+    recipe = small("precision=mixed_bfloat16")
+    with pytest.raises(SettingError, match=r"convolves in bfloat16 is required by precision=mixed_bfloat16\. Got: "):
+        train(data, tmp_path / "out", recipe=recipe, options=TrainingOptions("none"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_augmentation_bypasses_the_cache(data, tmp_path):

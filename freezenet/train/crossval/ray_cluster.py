@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError, one_line
 from freezenet.edge_runtime.files import write_bytes
@@ -31,13 +32,15 @@ def on_ray(address: str, threads: int) -> Engine:
 
     def run(asked: CrossValidation, data: dict[str, TrainingData], folds: list[Fold], out: Path) -> Iterator[Fold]:
         import ray
-        from ray.exceptions import RayError, RayTaskError
+        from ray.exceptions import ObjectLostError, RayError, RayTaskError
 
         # Read when TensorFlow starts in a worker: otherwise each of them takes all cores.
         connect(address, {"TF_NUM_INTRAOP_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "2"})
         try:
             shared = {id(one): ray.put(one) for one in data.values()}
-            remote = ray.remote(num_cpus=threads, max_retries=RETRIES)(train_remotely)
+            # The images count as lost, too, where a machine under load did not answer in time.
+            tries: dict[str, Any] = {"max_retries": RETRIES, "retry_exceptions": [ObjectLostError]}
+            remote = ray.remote(num_cpus=threads, **tries)(train_remotely)
             waiting = {remote.remote(asked, shared[id(data[fold.arm])], fold): fold for fold in folds}
             while waiting:
                 for finished in ray.wait(list(waiting))[0]:

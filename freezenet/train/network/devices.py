@@ -15,7 +15,17 @@ from freezenet.train.recipes.recipe import Recipe
 
 
 def configure_devices(recipe: Recipe) -> int:
-    """Return how many GPUs the run uses, and share the work out among them where the recipe asks for all."""
+    """Return how many GPUs the run uses, and share the work out among them where the recipe asks for all.
+
+    Raises SettingError where the device cannot compute in the recipe's precision, or share the work.
+    """
+    with keras.device("cpu:0") if recipe.devices == "cpu" else contextlib.nullcontext():
+        able = computes_in(recipe.precision)
+    if not able:
+        raise SettingError(
+            f"A device that convolves in {recipe.precision.removeprefix('mixed_')} is required by precision={recipe.precision}. Got: one "
+            "without, as processors before AVX-512 are under oneDNN; choose float32 or mixed_float16, or set TF_ENABLE_ONEDNN_OPTS=0."
+        )
     if recipe.devices == "cpu":
         return 0
     count = _gpus()
@@ -26,6 +36,20 @@ def configure_devices(recipe: Recipe) -> int:
     if keras.backend.backend() == "jax":
         keras.distribution.set_distribution(keras.distribution.DataParallel())
     return count
+
+
+def computes_in(precision: str) -> bool:
+    """Return whether the current device has the convolutions of a precision; tried on one pixel.
+
+    Args:
+        precision: "float32", "mixed_float16" or "mixed_bfloat16".
+    """
+    ones = keras.ops.ones((1, 1, 1, 1), precision.removeprefix("mixed_"))
+    try:
+        keras.ops.conv(ones, ones)
+    except Exception:  # each backend has its own, and TensorFlow's is no subclass of anything narrower
+        return False
+    return True
 
 
 def device_scope(recipe: Recipe) -> contextlib.AbstractContextManager:

@@ -91,9 +91,10 @@ def test_an_output_that_two_layers_read_keeps_its_norm_apart():
     assert not fused_layers(fused(model))
 
 
-def test_mixed_precision_stays():
+@pytest.mark.parametrize("precision", ["mixed_bfloat16"], indirect=True)
+def test_mixed_precision_stays(precision):
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(precision)
     try:
         quick = fused(network())
         x, _ = data()

@@ -77,7 +77,7 @@ def test_an_incomplete_batch_is_filled_up_where_that_is_asked():
         shapes.clear()
 
 
-@pytest.mark.parametrize("precision", MIXED)
+@pytest.mark.parametrize("precision", MIXED, indirect=True)
 def test_mixed_precision_ends_in_float32(precision):
     model = network(precision)
     assert model.get_layer("Conv1").compute_dtype == precision.removeprefix("mixed_")
