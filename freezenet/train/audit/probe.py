@@ -52,6 +52,7 @@ class Bench:
             names.tolist(),
             self.patients.tolist(),
             exclusive=True,
+            draws=self.draws,
         )
         recalls = {label: one["recall"] for label, one in found["per_class"].items()}
         return {"accuracy": found["accuracy"], "macro_f1": found["macro_f1"], "recall": recalls}
