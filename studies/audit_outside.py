@@ -7,7 +7,8 @@ measured. Images of OTHER are tested and never learned from. What the audit know
 so a source has no part in its own prediction. The other ways:
 
 inside    as often as inside: nothing is lost
-pest      PEst: inside, less what the same probe reaches above chance on images whose pixels are shuffled (Ong Ly et al., npj Digit. Med. 7:124, 2024)
+pest      PEst: inside, less what the same probe reaches above chance on images whose pixels are shuffled (Ong Ly et al., npj Digit. Med. 7:124, 2024:
+          P_source - P_DABIS + chance, there of areas under the curve)
 middle    the same with the middle of the image black in place of shuffled pixels
 left out  the mean recall at the sources of the rest, each left out in turn; where no class is at two of them there is none
 atc, doc  with the images of the source, without their classes: average thresholded confidence (Garg et al., ICLR 2022), difference of
@@ -204,11 +205,14 @@ def _left_out(pool: _Pool, sources: list[str]) -> dict[str, Any] | None:
 
 
 def _known(found: list[dict[str, Any]]) -> Gaps:
+    """Return what these sources say of gaps; of fewer than three gaps, what the audit knows, since two have no spread to speak of."""
     import numpy as np
 
-    from freezenet.train.audit.outside import Gaps
+    from freezenet.train.audit.outside import KNOWN, Gaps
 
     gaps = [gap for one in found for gap in one["gaps"].values()]
+    if len(gaps) < 3:
+        return KNOWN
     return Gaps(float(np.mean(gaps)), float(np.std(gaps, ddof=1)), len(found))
 
 

@@ -52,6 +52,7 @@ class Bench:
             names.tolist(),
             self.patients.tolist(),
             exclusive=True,
+            draws=self.draws,
         )
         recalls = {label: one["recall"] for label, one in found["per_class"].items()}
         return {"accuracy": found["accuracy"], "macro_f1": found["macro_f1"], "recall": recalls}
@@ -101,9 +102,12 @@ def prepared(features: NDArray) -> NDArray[np.float64]:
     values = np.asarray(features, np.float64)
     # What differs by rounding only, as of images that are all the same, is not to be blown up.
     large = _SAME * np.abs(values).max(initial=0)
-    if min(values.shape) > _DIRECTIONS:
+    images, directions = values.shape
+    if directions > (kept := min(_DIRECTIONS, images)):
+        # As many directions as images hold all that there is, so that nothing is lost but time.
+        solver = "full" if kept == images else "randomized"
         with threadpool_limits(1):  # see `trained`
-            values = PCA(_DIRECTIONS, svd_solver="randomized", random_state=0).fit_transform(values)
+            values = PCA(kept, svd_solver=solver, random_state=0).fit_transform(values)
     values = values - values.mean(0)
     length = np.sqrt((values**2).sum(1).mean())
     return values / length * 10 if length > large else np.zeros_like(values)

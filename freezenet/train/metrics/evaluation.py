@@ -30,6 +30,7 @@ def evaluate(
     patients: Sequence[str],
     *,
     exclusive: bool,
+    draws: NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Return the figures of answers, as JSON types.
 
@@ -44,8 +45,9 @@ def evaluate(
         labels: their names.
         patients: (n,) names; each image its own where patients are not known.
         exclusive: whether exactly one label is true and one answered in each row.
+        draws: `patient_draws` of them, for who judges several answers to the same images; None makes them.
     """
-    draws = patient_draws(patients)
+    draws = patient_draws(patients) if draws is None else draws
     matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
     right = (truth == answer).all(1)
     everyone = len(set(patients))

@@ -43,6 +43,21 @@ def test_the_probe_tells_what_is_there_and_nothing_else():
     assert set(cross_validated(np.zeros((120, 1)), one.classes, one.folds)) == {"b"}
 
 
+def test_of_few_images_no_direction_is_lost():
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(30, 1280))
+    values = prepared(features)
+    assert values.shape == (30, 30)
+    centred = features - features.mean(0)
+    expected = centred @ centred.T  # what a penalized regression sees of them
+    assert values @ values.T == pytest.approx(expected * 100 / np.trace(expected) * 30)
+
+
+def test_features_that_are_all_the_same_are_nothing():
+    same = np.full((20, 40), 0.3) + np.random.default_rng(0).normal(size=(20, 40)) * 1e-12
+    assert not prepared(same).any()
+
+
 def test_a_class_of_one_patient_is_refused():
     with pytest.raises(DataError, match="At least two patients"):
         draw_folds(np.array(["a", "a", "b"]), np.array(["p", "q", "r"]), 5, 0)
