@@ -86,5 +86,33 @@ def litert_benchmark(result: dict[str, Any]) -> str:
     )
 
 
+def scaling(result: dict[str, Any]) -> str:
+    """Return the result of `studies.scaling` as Markdown."""
+    rows = [
+        [str(row["size"]), f"{row['width']:g}", str(row["threads"]), f"{row['ms']:.2f}", f"{row['bytes'] / 1e6:.1f}"]
+        for row in result["inference"]
+    ]
+    by = {(row["size"], row["width"], row["threads"]): row["ms"] for row in result["inference"]}
+    sizes, widths = (sorted({row[key] for row in result["inference"]}) for key in ("size", "width"))
+    whole = by[224, 1.0, 1]
+    verdict = result["verdict"]
+    return "\n".join(
+        [
+            "## How cost grows",
+            "",
+            f"MobileNetV2 of random weights, float32, {markdown.machine(result)}, the fastest of many inferences in turns, because the machine was not idle "
+            f"(`python -m studies.scaling --picture docs/scaling.png --out results`). From {sizes[0]} to {sizes[-1]} pixels, {(sizes[-1] / sizes[0]) ** 2:.0f} times "
+            f"as many, an inference takes {by[sizes[-1], 1.0, 1] / by[sizes[0], 1.0, 1]:.0f} times as long; from width {widths[0]:g} to {widths[-1]:g} "
+            f"{by[224, widths[-1], 1] / by[224, widths[0], 1]:.1f} times; with two threads {by[224, 1.0, 2] / whole:.2f} times. A verdict with 10,000 draws takes "
+            f"{verdict[0]['seconds']:.2f} s of one core for {verdict[0]['images']:,} images and {verdict[-1]['seconds']:.2f} s for {verdict[-1]['images']:,}.",
+            "",
+            "![An inference against input size, width and threads, and a verdict against images](scaling.png)",
+            "",
+            *markdown.table(["pixels", "width", "threads", "ms", "MB"], rows),
+            "",
+        ]
+    )
+
+
 def _shown(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -12,7 +12,7 @@ from typing import Any
 from freezenet.train.files import read_json
 from studies.results import mean_and_spread
 from studies.tables import markdown
-from studies.tables.evidence_tables import litert_benchmark, out_of_fold
+from studies.tables.evidence_tables import litert_benchmark, out_of_fold, scaling
 from studies.tables.pages import Page, each_result
 from studies.tables.peers_table import peers_table
 
@@ -60,6 +60,7 @@ def results_part(results: Path) -> str:
         each_result(results, "out-of-fold", out_of_fold),
         each_result(results, "latency", _latency),
         each_result(results, "litert-benchmark", litert_benchmark),
+        each_result(results, "scaling", scaling),
         each_result(results, "training-speed", _training_speed),
         each_result(results, "crossval-speed", _crossval_speed),
         each_result(results, "ood", _ood),

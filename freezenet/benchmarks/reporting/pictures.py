@@ -25,7 +25,9 @@ def pictures(comparison: Mapping[str, Any], name: str) -> dict[str, Figure]:
         found["differences"] = _differences(one["verdict"], name, reference)
     if "curves" in one:
         both = {key: comparison["variants"][key] for key in dict.fromkeys((reference, name))}
-        found |= {"roc": _roc(one), "pr": _pr(one), "reliability": _reliability(both), "risk": _risk(both)}
+        if one["curves"]["roc"]:  # of images of one class alone there is none
+            found |= {"roc": _roc(one), "pr": _pr(one)}
+        found |= {"reliability": _reliability(both), "risk": _risk(both)}
     return found
 
 

@@ -1,0 +1,151 @@
+"""How cost grows: an inference with input size, width and threads; a verdict with images.
+
+    python -m studies.scaling [--json] [--out results]
+
+The networks are MobileNetV2 of four classes with random weights, as float32 files: what they answer means nothing, what they cost does. Of many
+inferences the fastest counts, and networks take turns, because other work only ever adds time. Answers of images are drawn.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from studies.command import StudyCommand, hand_over, result_options
+
+logger = logging.getLogger(__name__)
+
+SIZES, WIDTHS, THREADS, IMAGES = (
+    (96, 160, 224, 320, 448),
+    (0.35, 0.5, 0.75, 1.0, 1.4),
+    (1, 2),
+    (100, 1000, 10_000, 100_000),
+)
+#: What stays as it is while something else grows.
+SIZE, WIDTH = 224, 1.0
+TURNS, TOGETHER = 20, 5
+
+
+def measure() -> dict[str, Any]:
+    """Return rows of inference ("size", "width", "threads", "ms", "bytes") and of verdicts ("images", "seconds") (JSON types)."""
+    from freezenet.edge_runtime.system.environment import environment
+
+    asked = (
+        {(size, WIDTH, 1) for size in SIZES}
+        | {(SIZE, width, 1) for width in WIDTHS}
+        | {(SIZE, WIDTH, one) for one in THREADS}
+    )
+    verdicts = [{"images": images, **verdict_seconds(images)} for images in IMAGES]
+    with tempfile.TemporaryDirectory() as folder:
+        networks = {
+            (size, width): network(Path(folder), size, width) for size, width in sorted({one[:2] for one in asked})
+        }
+        rows = [
+            {"size": size, "width": width, "threads": threads, "ms": ms, "bytes": networks[size, width].stat().st_size}
+            for (size, width, threads), ms in fastest(networks, sorted(asked)).items()
+        ]
+    return {"inference": rows, "verdict": verdicts, "environment": environment()}
+
+
+def network(folder: Path, size: int, width: float) -> Path:
+    """Write the file of one network."""
+    from freezenet.train.quiet import quiet
+
+    with quiet():
+        import keras
+        import tensorflow as tf
+
+        model = keras.applications.MobileNetV2((size, size, 3), alpha=width, weights=None, classes=4)
+        content = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+    path = folder / f"{size}-{width}.tflite"
+    path.write_bytes(content)
+    logger.info(f"{size} px, width {width}: {len(content) / 1e6:.1f} MB")
+    return path
+
+
+def fastest(
+    networks: dict[tuple[int, float], Path], asked: list[tuple[int, float, int]]
+) -> dict[tuple[int, float, int], float]:
+    """Return the milliseconds of the fastest inference of each (size, width, threads), measured in turns."""
+    from freezenet.edge_runtime.interpreter import Interpreter
+
+    opened = {one: Interpreter(networks[one[:2]], one[2]) for one in asked}
+    found = dict.fromkeys(asked, float("inf"))
+    for one, interpreter in opened.items():
+        interpreter.invoke(np.zeros((1, one[0], one[0], 3), np.float32))
+    for _ in range(TURNS):
+        for one, interpreter in opened.items():
+            for _ in range(TOGETHER):
+                began = time.perf_counter()
+                interpreter.again()
+                found[one] = min(found[one], (time.perf_counter() - began) * 1e3)
+    return {one: round(ms, 4) for one, ms in found.items()}
+
+
+def verdict_seconds(images: int) -> dict[str, float]:
+    """Return the processor's seconds that the verdict about one file takes, with 10,000 draws."""
+    from freezenet.train.metrics.verdict import verdicts
+
+    rng = np.random.default_rng(0)
+    every, truth = np.eye(4, dtype=bool), rng.choice(4, images, p=[0.4, 0.3, 0.2, 0.1])
+    before = np.where(rng.random(images) < 0.9, truth, rng.integers(0, 4, images))
+    after = np.where(rng.random(images) < 0.98, before, rng.integers(0, 4, images))
+    patients = [str(number // 2) for number in range(images)]
+    began = time.process_time()
+    verdicts(every[truth], every[before], {"other": every[after]}, "abcd", patients)
+    return {"seconds": round(time.process_time() - began, 3)}
+
+
+def draw(result: dict[str, Any], file: Path) -> None:
+    """Draw inference against input size, width and threads, and the verdict against images."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.2), layout="constrained")
+    axes = figure.subplots(1, 4)
+    rows = result["inference"]
+    parts = (
+        ("input size, pixels", "size", [row for row in rows if row["width"] == WIDTH and row["threads"] == 1]),
+        ("width of the network", "width", [row for row in rows if row["size"] == SIZE and row["threads"] == 1]),
+        ("threads", "threads", [row for row in rows if row["size"] == SIZE and row["width"] == WIDTH]),
+    )
+    for axis, (title, key, part) in zip(axes, parts, strict=False):
+        axis.plot([row[key] for row in part], [row["ms"] for row in part], "o-")
+        axis.set(xlabel=title, ylabel="ms of one inference", ylim=(0, None))
+    axes[2].set_xticks(THREADS)
+    verdict = result["verdict"]
+    axes[3].loglog([row["images"] for row in verdict], [row["seconds"] for row in verdict], "o-")
+    axes[3].set(xlabel="images", ylabel="seconds of one verdict")
+    for axis in axes:
+        axis.grid(alpha=0.3)
+    figure.savefig(file)
+
+
+@click.command(cls=StudyCommand)
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw it into this file; that of the documentation is docs/scaling.png.",
+)
+@result_options
+def main(picture, as_json, out) -> None:
+    """Measure how the cost of an inference grows with the network, and that of a verdict with the images."""
+    result = measure()
+    if picture is not None:
+        draw(result, picture)
+    lines = [
+        f"{row['size']} px\twidth {row['width']}\t{row['threads']} thread(s)\t{row['ms']:.3g} ms"
+        for row in result["inference"]
+    ]
+    lines += [f"{row['images']} images\tverdict in {row['seconds']:.2f} s" for row in result["verdict"]]
+    hand_over(result, "scaling", "\n".join(lines), as_json, out)
+
+
+if __name__ == "__main__":
+    main()
