@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from scipy.stats import binomtest
+
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
 
@@ -68,13 +70,15 @@ def drift_section(result: dict[str, Any]) -> str:
     rows = []
     for kind, found in result["draws"].items():
         names = sorted({name for one in found for name in one["drift"]})
-        rows.append([kind, f"{sum(bool(one['drift']) for one in found)} of {len(found)}", ", ".join(names) or "none"])
+        said = binomtest(sum(bool(one["drift"]) for one in found), len(found))
+        sure = said.proportion_ci(method="wilson")
+        rows.append([kind, f"{said.k} of {said.n} [{sure.low:.2f}, {sure.high:.2f}]", ", ".join(names) or "none"])
     return "\n".join(
         [
             f"`python -m studies.screen.drift`, `{result['model']}`, archives of {result['images']} images drawn from {result['own']}; replaced: half of "
             f"them by {result['other']}:",
             "",
-            *markdown.table(["draw", "drift said", "of"], rows),
+            *markdown.table(["draw", "drift said, 95 % interval", "of"], rows),
             "",
         ]
     )

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="OUT",
-    help="Folder for the rows; the same one goes on.",
+    help="Folder for the rows; with the same one the work goes on.",
 )
 @click.option(
     "--engine",
@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 @click.option(
     "--retry",
     is_flag=True,
-    help="Try inputs without an answer again that could not be fetched or decoded, or killed the reader.",
+    help="Try again what could not be fetched or decoded, or killed the reader.",
 )
 @json_option
 @classifier_options
@@ -76,12 +76,13 @@ def screen(
     load: Loader,
     **given: Any,
 ) -> None:
-    """Screen an archive: the answers to up to ten million images as Parquet, which go on where a kill stopped them.
+    """Answer an archive of up to ten million images into Parquet files; the same command goes on where a kill stopped it.
 
     IN is a folder, a pattern with *, a list (.txt), a column of a table (.csv, .parquet), an archive (.tar, .zip), or a URL of one of
     these, such as s3://bucket/folder. Each input has one row; inputs of equal content are answered once.
 
-    What cannot be fetched or decoded, or kills the reader, is tried once more at the end; its row says so if that fails, and --retry tries again.
+    What cannot be fetched or decoded, or kills the reader, is tried once more at the end; if that fails, its row says so, and a later run with
+    --retry tries it again.
 
     SIGTERM and Ctrl-C finish the shards that are under way, for at most 20 seconds, and keep the answers of those that are not full by then;
     a second Ctrl-C ends at once. The same command goes on.
