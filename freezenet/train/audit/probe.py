@@ -100,17 +100,22 @@ def draw_folds(classes: NDArray[np.str_], patients: NDArray[np.str_], folds: int
 def prepared(features: NDArray) -> NDArray[np.float64]:
     """Return features (n, d) in their main directions, with a mean squared length of 100; classes are not looked at."""
     values = np.asarray(features, np.float64)
-    # What differs by rounding only, as of images that are all the same, is not to be blown up.
-    large = _SAME * np.abs(values).max(initial=0)
+    centred = values - values.mean(0)
     images, directions = values.shape
+    # What differs by rounding only, as of images that are all the same, is not to be blown up.
+    if _length(centred) <= _SAME * np.abs(values).max(initial=0):
+        return np.zeros((images, 1))
     if directions > (kept := min(_DIRECTIONS, images)):
         # As many directions as images hold all that there is, so that nothing is lost but time.
         solver = "full" if kept == images else "randomized"
         with threadpool_limits(1):  # see `trained`
-            values = PCA(kept, svd_solver=solver, random_state=0).fit_transform(values)
-    values = values - values.mean(0)
-    length = np.sqrt((values**2).sum(1).mean())
-    return values / length * 10 if length > large else np.zeros_like(values)
+            centred = PCA(kept, svd_solver=solver, random_state=0).fit_transform(centred)
+    return centred / _length(centred) * 10
+
+
+def _length(values: NDArray[np.float64]) -> float:
+    """Return the root of the mean squared length of values (n, d)."""
+    return float(np.sqrt((values**2).sum(1).mean()))
 
 
 def cross_validated(
