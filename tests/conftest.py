@@ -116,12 +116,6 @@ def seeded() -> Callable[[int], int]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _ray_in_turn():
-    """Let Ray's workers have their share of the processors: by default each waits until no other test wants one."""
-    os.environ.setdefault("RAY_worker_niceness", "0")
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _other_seeds():
     """Where `.ci/numerics` asks for it, no network of a test starts from the weights that it always starts from."""
     if not SEED:
