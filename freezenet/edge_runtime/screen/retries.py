@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.names import counted
-from freezenet.edge_runtime.screen.engines.answers import PASSING, Row
+from freezenet.edge_runtime.screen.engines.answers import LASTING, PASSING, Row
 from freezenet.edge_runtime.screen.manifest import Manifest, Shard
 from freezenet.edge_runtime.screen.rows import rows_of
 
@@ -93,8 +93,10 @@ class Retries:
 
     def take(self, row: Row) -> None:
         """Keep the row of an input that was tried."""
-        failed = row.get("status") in PASSING
-        self._in_a_row = self._in_a_row + 1 if failed else 0
+        if row.get("status") not in PASSING:
+            self._in_a_row = 0
+        elif not row.get(LASTING):  # a hundred files that are gone would keep all behind them from ever being tried
+            self._in_a_row += 1
         self._now[row.get("status", "duplicate")] += 1
         shard = next(one for one, numbers in reversed(self._numbers.items()) if numbers and numbers[0] <= row["number"])
         self._answers[shard].append(row)

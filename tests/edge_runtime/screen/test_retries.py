@@ -249,12 +249,20 @@ def test_a_file_whose_process_was_killed_for_another_reason(model, phantoms, tmp
     assert "1 killed the reader" in caplog.text and outcome.statuses == {"answered": 3}
 
 
-def test_what_has_not_passed_is_not_waited_for(model, tmp_path, screen, caplog):
+def test_files_that_are_gone_keep_no_other_from_being_tried(model, tmp_path, screen, caplog):
     names = [tmp_path / f"{number}.png" for number in range(130)]
     (tmp_path / "list.txt").write_text("\n".join(map(str, names)))
     with caplog.at_level("INFO"):
         outcome = screen(model, tmp_path / "list.txt", tmp_path / "out", shard=50)
     assert outcome.finished and outcome.statuses == {"not fetched": 130}
+    assert "Of these now: 130 not fetched" in caplog.text
+
+
+def test_what_has_not_passed_is_not_waited_for(scripted, caplog):
+    with caplog.at_level("INFO"):
+        outcome, _ = scripted("- " * 130, "- " * 130, inputs=130)
+    assert outcome.finished and outcome.statuses == {"not fetched": 130}
+    assert "Of these now: 100 not fetched" in caplog.text
     assert "100 failed one after the other; the others were not tried" in caplog.text
 
 
