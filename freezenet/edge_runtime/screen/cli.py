@@ -84,8 +84,8 @@ def screen(
     What cannot be fetched or decoded, or kills the reader, is tried once more at the end; if that fails, its row says so, and a later run with
     --retry tries it again.
 
-    SIGTERM and Ctrl-C finish the shards that are under way, for at most 20 seconds, and keep the answers of those that are not full by then;
-    a second Ctrl-C ends at once. The same command goes on.
+    SIGTERM and Ctrl-C finish the shards that are under way, with --engine local for at most 20 seconds, and keep the answers of those that are
+    not full by then; a second Ctrl-C ends at once. The same command goes on.
     """
     settings = ScreenSettings(**given)
     if summary is not None:
@@ -163,4 +163,6 @@ class _Stop:
         self.event.set()
         self.signal = number
         signal.signal(signal.SIGINT, self._before[signal.SIGINT])
-        logger.info("Finishing the shards that are under way, for at most 20 seconds; Ctrl-C ends at once.")
+        logger.info(
+            "Finishing the shards that are under way, with --engine local for at most 20 seconds; Ctrl-C ends at once."
+        )

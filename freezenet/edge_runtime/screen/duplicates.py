@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from freezenet.edge_runtime.screen.engines.answers import KNOWN, Row
+from freezenet.edge_runtime.screen.engines.answers import KNOWN, PASSING, Row
 from freezenet.edge_runtime.screen.folder import ScreenFolder
 from freezenet.edge_runtime.screen.index import ContentIndex
 from freezenet.edge_runtime.screen.rows import content_columns, rows_of
@@ -60,6 +60,19 @@ class Duplicates:
                 self._take_over(row, first_row)
         self._index.add(shard, _contents([row.get("sha256") for row in rows], [row["number"] for row in rows]))
 
+    def without_usurpers(self, rows: Sequence[Row]) -> list[Row]:
+        """Return rows of inputs that were tried again, but for failures whose content is that of a later input.
+
+        They would be the first of it, and their failure would stand where the later one may have an answer; so they keep the row that they had.
+        """
+        failed = {row["sha256"] for row in rows if row.get("sha256") and row.get("status") in PASSING}
+        first = dict(self._index.first_of(failed))
+        return [
+            row
+            for row in rows
+            if row.get("status") not in PASSING or first.get(row.get("sha256", ""), row["number"]) <= row["number"]
+        ]
+
     def follow(self, shard: int, rows: Sequence[Row]) -> dict[int, list[Row]]:
         """Return shard -> its rows, of later shards in which inputs have to follow one of these rows that has just got its content.
 
@@ -67,8 +80,10 @@ class Duplicates:
             shard: That of the rows; `settle` comes after what is returned here was written, or a kill between them would leave two firsts.
             rows: Those that were answered again.
         """
-        mine = {row["sha256"]: row for row in rows if row.get("sha256")}
-        later = {sha for sha, first in self._index.first_of(mine) if first >= (shard + 1) * self._size}
+        # Of several of one content the first, or the others would follow a duplicate.
+        in_order = sorted(rows, key=lambda row: row["number"], reverse=True)
+        mine = {row["sha256"]: row for row in in_order if row.get("sha256")}
+        later = {sha for sha, first in self._index.first_of(mine) if first > mine[sha]["number"]}
         found: dict[int, list[Row]] = {}
         for path in self._folder.finished_shards() if later else ():
             number = int(path.stem.rpartition("-")[2])

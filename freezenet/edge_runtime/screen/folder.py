@@ -16,7 +16,7 @@ from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.edge_runtime.files import remove_partial, write_bytes
 
 #: Version of the layout of the folder.
-FOLDER_VERSION = 1
+FOLDER_VERSION = 2
 
 
 class ScreenFolder:
@@ -96,9 +96,9 @@ class ScreenFolder:
         except (OSError, ValueError, KeyError, TypeError):
             raise DataError(f"A folder that `freezenet screen` wrote is required. Got: {self.path}.") from None
         if version != FOLDER_VERSION:
-            raise DataError(
-                f"A folder of version {FOLDER_VERSION} is required. Got: {version!r:.40}; update freezenet."
-            )
+            is_older = isinstance(version, int) and version < FOLDER_VERSION
+            remedy = "screen into a new folder" if is_older else "update freezenet"
+            raise DataError(f"A folder of version {FOLDER_VERSION} is required. Got: {version!r:.40}; {remedy}.")
         return job
 
     def finished_shards(self) -> list[Path]:

@@ -147,7 +147,7 @@ class Screening:
             if listing is None or outcome.inputs < listing.inputs:
                 return outcome
             retries = Retries(manifest, self.folder.shard_file, self.folder.finished_shards())
-            if retries.count:
+            if retries.has_any:
                 self._answer_again(engine, retries, stop)
                 outcome = self.outcome()
                 if stop.is_set():
@@ -231,15 +231,20 @@ class Screening:
 
     def _answer_again(self, engine: Engine, retries: Retries, stop: threading.Event) -> None:
         """Replace rows without an answer by those that another try gives, shard after shard."""
-        retries.announce()
-        progress = Progress(0, retries.count)
 
         def write(shards: Iterator[tuple[int, list[Row]]]) -> None:
-            for shard, again in shards:
+            for shard, tried in shards:
+                again = self._duplicates.without_usurpers(tried)
                 for other, following in self._duplicates.follow(shard, again).items():
                     write_rows(self.folder.shard_file(other), following, self._schema)
                 self._write(shard, retries.merged(shard, again))
 
+        # Duplicates whose first had its answer before a kill.
+        write(retries.full())
+        if not retries.count:
+            return
+        retries.announce()
+        progress = Progress(0, retries.count)
         patient = engine.patient()
         with progress, closing(patient.rows(retries.shards(stop))) as rows:  # type: ignore[type-var]
             for row in rows:

@@ -41,13 +41,13 @@ class Parts:
             shard = int(path.stem)
             try:
                 rows = rows_of(pq.read_table(path, schema=self._schema)) if shard in sizes else []
+                # A shard whose rows are all there would never be asked for, and so never be written.
+                rows = rows[: sizes.get(shard, 0) - 1]
             except (pa.ArrowException, OSError, KeyError):
                 rows = []
             if not rows:
                 path.unlink()
                 continue
-            # A shard whose rows are all there would never be asked for, and so never be written.
-            rows = rows[: sizes[shard] - 1]
             for row in rows:
                 if "status" not in row:
                     row[KNOWN] = True
@@ -64,7 +64,7 @@ class Parts:
 
     def drop(self, shard: int) -> None:
         """Remove that of a shard which now has its file of rows."""
-        if self._kept.pop(shard, None):
+        if self._kept.pop(shard, None) is not None:
             self._path(shard).unlink(missing_ok=True)
 
     def _path(self, shard: int) -> Path:

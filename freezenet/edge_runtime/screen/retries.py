@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.names import counted
-from freezenet.edge_runtime.screen.engines.answers import PASSING, Row
+from freezenet.edge_runtime.screen.engines.answers import LASTING, PASSING, Row
 from freezenet.edge_runtime.screen.manifest import Manifest, Shard
 from freezenet.edge_runtime.screen.rows import rows_of
 
@@ -42,12 +42,17 @@ class Retries:
         self._in_a_row = 0
         #: Shard -> inputs to be tried; duplicates of these are none, and follow them.
         self._numbers: dict[int, list[int]] = {}
+        #: Shards with such duplicates.
+        self._waiting: set[int] = set()
         for path in finished:
             rows = pq.read_table(path, columns=["number", "status", "duplicate_of"])
             rows = rows.filter(pc.is_in(rows["status"], pa.array(PASSING)))
             if len(rows):
                 own = rows.filter(pc.is_null(rows["duplicate_of"]))
-                self._numbers[int(path.stem.rpartition("-")[2])] = own["number"].to_pylist()
+                shard = int(path.stem.rpartition("-")[2])
+                self._numbers[shard] = own["number"].to_pylist()
+                if len(own) < len(rows):
+                    self._waiting.add(shard)
                 self._statuses.update(own["status"].to_pylist())
         self._answers: dict[int, list[Row]] = {shard: [] for shard in self._numbers}
 
@@ -55,6 +60,11 @@ class Retries:
     def count(self) -> int:
         """How many inputs there are to be tried."""
         return self._statuses.total()
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there are any, or duplicates alone, whose first may have had its answer before a kill."""
+        return bool(self._answers)
 
     @property
     def is_hopeless(self) -> bool:
@@ -83,8 +93,10 @@ class Retries:
 
     def take(self, row: Row) -> None:
         """Keep the row of an input that was tried."""
-        failed = row.get("status") in PASSING
-        self._in_a_row = self._in_a_row + 1 if failed else 0
+        if row.get("status") not in PASSING:
+            self._in_a_row = 0
+        elif not row.get(LASTING):  # a hundred files that are gone would keep all behind them from ever being tried
+            self._in_a_row += 1
         self._now[row.get("status", "duplicate")] += 1
         shard = next(one for one, numbers in reversed(self._numbers.items()) if numbers and numbers[0] <= row["number"])
         self._answers[shard].append(row)
@@ -99,8 +111,8 @@ class Retries:
             yield shard, rows
 
     def rest(self) -> Iterator[tuple[int, list[Row]]]:
-        """Yield (shard, rows) of those of whose inputs only some were tried."""
-        yield from ((shard, rows) for shard, rows in self._answers.items() if rows)
+        """Yield (shard, rows) of those of whose inputs only some were tried, or in which duplicates wait."""
+        yield from ((shard, rows) for shard, rows in self._answers.items() if rows or shard in self._waiting)
 
     def merged(self, shard: int, again: Sequence[Row]) -> list[Row]:
         """Return all rows of a shard, with these in the place of the earlier ones."""

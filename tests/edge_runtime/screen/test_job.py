@@ -21,7 +21,7 @@ from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.screen import parts
 from freezenet.edge_runtime.screen.engines.local import LocalEngine
 from freezenet.edge_runtime.screen.index import _Index
-from freezenet.edge_runtime.screen.rows import SCHEMA_VERSION, VERSION_KEY
+from freezenet.edge_runtime.screen.rows import SCHEMA_VERSION, VERSION_KEY, row_schema
 
 
 @pytest.fixture
@@ -232,6 +232,14 @@ def test_a_stop_in_a_large_shard_keeps_what_is_answered(
     assert taken == (set() if damage else set(kept)) and not list(part.parent.iterdir())
     expected = [{**row, "shard": 0} for row in comparable(screened_once)]
     assert comparable(out) == expected
+
+
+def test_what_is_kept_of_a_shard_of_one_input_does_not_stay(tmp_path):
+    schema = row_schema(["Clear"], 1)
+    kept = parts.Parts(tmp_path, schema)
+    kept.keep({3: [{"number": 3, "uri": "3.png", "status": "answered"}]})
+    assert len(list(tmp_path.iterdir())) == 1
+    assert parts.Parts(tmp_path, schema).read({3: 1}) == {} and not list(tmp_path.iterdir())
 
 
 def test_two_at_a_time_are_refused_and_no_process_stays_behind(model, fill, tmp_path, screened):

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ import pytest
 
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, TemporaryError
+from freezenet.edge_runtime.screen import retries
 from freezenet.edge_runtime.screen.engines.answers import Answering
 from freezenet.edge_runtime.screen.engines.local import LocalEngine
 from freezenet.edge_runtime.screen.inputs.item import Item
+from freezenet.edge_runtime.screen.job import Screening
 
 #: So little time that no process that decodes can even start.
 NO_TIME = 0.001
@@ -49,6 +52,101 @@ class AlwaysHurried(LocalEngine):
 
     def patient(self) -> LocalEngine:
         return hurried(self._answering)
+
+
+class Scripted:
+    """An engine without a model: "a" is an answer for content a, "a?" that it was not decoded, "-" that the input was not fetched.
+
+    Args:
+        first: A word for each input.
+        again: A word for each input that is tried again, in their order.
+    """
+
+    def __init__(self, first: str, again: str = "") -> None:
+        self._first, self._again = iter(first.split()), again
+
+    def rows(self, shards):
+        for shard in shards:
+            for item in shard.items():
+                word = next(self._first)
+                row = {
+                    "number": item.number,
+                    "uri": item.uri,
+                    "status": "answered" if word.isalnum() else "not decoded",
+                }
+                yield (
+                    {**row, "status": "not fetched"} if word == "-" else {**row, "sha256": word[0].encode().hex() * 32}
+                )
+
+    def patient(self) -> Scripted:
+        return Scripted(self._again)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def scripted(model, tmp_path, screen, rows):
+    """A function that screens by a script and returns the outcome and (status, number of the first of the content or None) of each row."""
+
+    def run(first: str, again: str, *, inputs: int, **more):
+        listed = tmp_path / "list.txt"
+        names = [str(tmp_path / f"{number}.png") for number in range(inputs)]
+        if not listed.exists():  # what is written anew is another IN
+            listed.write_text("\n".join(names))
+        outcome = screen(model, listed, tmp_path / "out", lambda _: Scripted(first, again), shard=2, **more)
+        firsts = {None: None} | {name: number for number, name in enumerate(names)}
+        return outcome, [(row["status"], firsts[row["duplicate_of"]]) for row in rows(tmp_path / "out")]
+
+    return run
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_duplicates_follow_where_the_run_ended_behind_the_first(kill, scripted, monkeypatch):
+    stop, write = threading.Event(), Screening._write
+
+    def ending(self, shard, rows):
+        write(self, shard, rows)
+        if rows[0]["status"] == "answered" and shard == 0:
+            stop.set()
+            if kill:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(Screening, "_write", ending)
+    if kill:
+        with pytest.raises(KeyboardInterrupt):
+            scripted("a? b c d e a?", "a", inputs=6)
+    else:
+        assert not scripted("a? b c d e a?", "a", inputs=6, stop=stop)[0].finished
+    monkeypatch.setattr(Screening, "_write", write)
+    outcome, found = scripted("", "", inputs=6)
+    assert outcome.finished and found == [("answered", None)] * 5 + [("answered", 0)]
+
+
+def test_duplicates_follow_where_others_of_their_shard_are_not_tried(scripted, monkeypatch):
+    monkeypatch.setattr(retries, "_HOPELESS", 1)
+    _, found = scripted("a? z? y? a?", "a z?", inputs=4)
+    assert found == [("answered", None), ("not decoded", None), ("not decoded", None), ("answered", 0)]
+
+
+@pytest.mark.parametrize(
+    ("first", "kept"),
+    [
+        ("- b a c", [("not fetched", None), ("answered", None), ("answered", None), ("answered", None)]),
+        ("- a a c", [("not fetched", None), ("answered", None), ("answered", 1), ("answered", None)]),
+    ],
+)
+def test_a_failure_takes_no_answer_away(first, kept, scripted):
+    assert scripted(first, "a?", inputs=4)[1] == kept
+    place = 2 if first[2] == "b" else 1
+    expected = [("answered", 0 if one == place or kept[one][1] == 1 else None) for one in range(4)]
+    assert scripted("", "a", inputs=4, retry=True)[1] == expected
+
+
+@pytest.mark.parametrize(("first", "again"), [("- - a b", "a a"), ("- a a b", "a")])
+def test_all_follow_the_very_first(first, again, scripted):
+    expected = [("answered", None), ("answered", 0), ("answered", 0), ("answered", None)]
+    assert scripted(first, again, inputs=4)[1] == expected
 
 
 def test_a_file_without_time_is_tried_again_at_the_end(model, heavy, tmp_path, screen, comparable, caplog):
@@ -151,12 +249,20 @@ def test_a_file_whose_process_was_killed_for_another_reason(model, phantoms, tmp
     assert "1 killed the reader" in caplog.text and outcome.statuses == {"answered": 3}
 
 
-def test_what_has_not_passed_is_not_waited_for(model, tmp_path, screen, caplog):
+def test_files_that_are_gone_keep_no_other_from_being_tried(model, tmp_path, screen, caplog):
     names = [tmp_path / f"{number}.png" for number in range(130)]
     (tmp_path / "list.txt").write_text("\n".join(map(str, names)))
     with caplog.at_level("INFO"):
         outcome = screen(model, tmp_path / "list.txt", tmp_path / "out", shard=50)
     assert outcome.finished and outcome.statuses == {"not fetched": 130}
+    assert "Of these now: 130 not fetched" in caplog.text
+
+
+def test_what_has_not_passed_is_not_waited_for(scripted, caplog):
+    with caplog.at_level("INFO"):
+        outcome, _ = scripted("- " * 130, "- " * 130, inputs=130)
+    assert outcome.finished and outcome.statuses == {"not fetched": 130}
+    assert "Of these now: 100 not fetched" in caplog.text
     assert "100 failed one after the other; the others were not tried" in caplog.text
 
 

@@ -27,8 +27,9 @@ NOT_FETCHED, NOT_DECODED, KILLED = "not fetched", "not decoded", "killed the rea
 PASSING = (NOT_FETCHED, NOT_DECODED, KILLED)
 #: In front of a class's name: the column of its probability; in front of an OOD gate's number: the column of what it reads.
 PROBABILITY, OOD = "p_", "ood_"
-#: Keys of a row that are no columns: the picture, and that the content is known and was not answered again.
-OVERLAY, KNOWN = "overlay", "known"
+#: Keys of a row that are no columns: the picture, that the content is known and was not answered again, and that the file was not fetched for
+#: a reason that time alone does not mend.
+OVERLAY, KNOWN, LASTING = "overlay", "known", "lasting"
 #: What the system says when the machine has too little of something: memory, processes, open files, disk.
 _SHORT = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOSPC)
 #: How many times as long as usual a file may take that is tried again.
@@ -78,7 +79,8 @@ class Answering:
         row: Row = {"number": item.number, "uri": item.uri, "source": item.source, "ms_fetch": ms_fetch,
                     "runtime": self.classifier.runtime}  # fmt: skip
         if isinstance(data, DataError):
-            return {**row, "status": NOT_FETCHED, "error": str(data)}
+            lasting = not isinstance(data, TemporaryError)
+            return {**row, "status": NOT_FETCHED, "error": str(data), LASTING: lasting}
         sha256 = hashlib.sha256(data).hexdigest()
         row |= {"sha256": sha256, "bytes": len(data)}
         if self._database is not None:

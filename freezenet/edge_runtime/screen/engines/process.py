@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 import cv2
 
-from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
+from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError, TemporaryError
 from freezenet.edge_runtime.images.bounds import apart
 from freezenet.edge_runtime.screen.engines.answers import Answering, now_ms
 from freezenet.edge_runtime.screen.inputs.fetch import Fetcher
@@ -107,7 +107,7 @@ def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[objec
         except SettingError as error:  # a name of which nothing can be made is that of one input
             data = DataError(str(error))
         except MemoryError:
-            data = DataError(f"Memory for the file is required. Got: too little for {item.uri!r}.")
+            data = TemporaryError(f"Memory for the file is required. Got: too little for {item.uri!r}.")
         return data, now_ms() - started
 
     def ahead(item: Item, place: int) -> _Fetched:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import tarfile
 import zipfile
 from collections import Counter
@@ -16,6 +18,9 @@ from freezenet.edge_runtime.screen.inputs.remote import file_system, patiently, 
 #: Stands between the name of an archive and that of its member.
 INSIDE = "::"
 ARCHIVES = (".tar", ".zip")
+#: Bytes in front of a member of a tar archive that are looked at: its header, and what an extended header (pax) in front of that says.
+_HEADERS = 16 * tarfile.BLOCKSIZE
+_PAX_SIZE = re.compile(rb"\d+ size=(\d+)\n")
 
 
 def opened(uri: str) -> IO[bytes]:
@@ -84,6 +89,17 @@ def _in_zip(file: IO[bytes], uri: str) -> Iterator[tuple[str, Found]]:
                 yield name, Found(uri + INSIDE + name, source, uri, info.filename, info.header_offset, info.file_size)
 
 
+def _has_length(headers: bytes, length: int) -> bool:
+    """Whether what stands in front of a member of a tar archive is the header of one of this length."""
+    try:
+        header = tarfile.TarInfo.frombuf(headers[-tarfile.BLOCKSIZE :], "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    # The size in an extended header has priority; then the header's own may be 0.
+    sizes = _PAX_SIZE.findall(headers[: -tarfile.BLOCKSIZE])
+    return header.size == length or (bool(sizes) and int(sizes[-1]) == length)
+
+
 class OpenArchives:
     """Archives that a process keeps open while it reads their members; for one thread at a time.
 
@@ -127,23 +143,28 @@ class OpenArchives:
         except Exception as error:  # zlib.error and its like, of the method of compression
             raise DataError(f"A whole ZIP archive is required. Got: {one_line(error, 120)}.") from None
 
-    def in_file(self, uri: str, offset: int, length: int) -> bytes:
-        """Return a piece of a local file."""
+    def in_tar(self, uri: str, offset: int, length: int) -> bytes:
+        """Return the member of a local tar archive that begins at this place and has this length.
+
+        Raises:
+            DataError: The archive cannot be read, or has another member there.
+        """
         if uri not in self._files:
             self._drop_oldest(self._files)
             self._files[uri] = opened(uri)
         file = self._files[uri]
-        # The archive may have been replaced since it was listed; the member's header stands before it.
-        file.seek(offset - tarfile.BLOCKSIZE)
         try:
-            header = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "surrogateescape")
-        except tarfile.HeaderError:
-            header = None
-        if header is None or header.size != length:
-            raise DataError(
-                f"The archive that was listed is required. Got: {uri} with another member at {offset}; screen it into a new folder."
-            )
-        return file.read(length)
+            # The archive may have been replaced since it was listed; the member's header stands before it.
+            file.seek(max(0, offset - _HEADERS))
+            if _has_length(file.read(min(offset, _HEADERS)), length):
+                return file.read(length)
+        except OSError as error:  # such as a file of a server that was replaced there: it has to be opened anew
+            with contextlib.suppress(OSError):
+                self._files.pop(uri).close()
+            raise DataError(f"An archive that can be read is required. Got: {uri}: {one_line(error, 120)}.") from None
+        raise DataError(
+            f"The archive that was listed is required. Got: {uri} with another member at {offset}; screen it into a new folder."
+        )
 
     def _drop_oldest(self, kept: dict) -> None:
         while len(kept) >= self._most:

@@ -41,7 +41,7 @@ class Fetcher:
             found = _piece(item.container, item.offset or 0, item.length or 0)
         else:
             with self._lock:
-                found = self._archives.in_file(item.container, item.offset or 0, item.length or 0)
+                found = self._archives.in_tar(item.container, item.offset or 0, item.length or 0)
         if item.length is not None and len(found) != item.length:
             raise DataError(f"A whole archive is required. Got: {len(found)} of {item.length} bytes of {item.uri!r}.")
         return found

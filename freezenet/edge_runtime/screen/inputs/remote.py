@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from freezenet.edge_runtime.errors import DataError, MissingExtraError, SettingError, install_hint, one_line
+from freezenet.edge_runtime.errors import (
+    DataError,
+    MissingExtraError,
+    SettingError,
+    TemporaryError,
+    install_hint,
+    one_line,
+)
 from freezenet.edge_runtime.screen.inputs.item import Found, scheme_of
 
 logger = logging.getLogger(__name__)
@@ -73,7 +80,8 @@ def patiently(ask: Callable[[], _Result], what: str) -> _Result:
         what: What is asked for, as a sentence names it.
 
     Raises:
-        DataError: It is not there, it is not allowed, or it failed TRIES times.
+        DataError: It is not there, or it is not allowed.
+        TemporaryError: It failed TRIES times.
     """
     pause = _PAUSE
     for attempt in range(1, TRIES + 1):
@@ -90,7 +98,7 @@ def patiently(ask: Callable[[], _Result], what: str) -> _Result:
         except Exception as error:  # each service has failures of its own
             last = error
         if attempt == TRIES:
-            raise DataError(
+            raise TemporaryError(
                 f"A service that answers is required. Got: {what}, asked for {TRIES} times: {_said(last)}."
             ) from None
         logger.debug("%s: %s; asked again", what, _said(last))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import tarfile
@@ -17,6 +18,7 @@ import pytest
 from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
 from freezenet.edge_runtime.images.inputs import images_below
 from freezenet.edge_runtime.screen.index import NameIndex
+from freezenet.edge_runtime.screen.inputs.archive import OpenArchives
 from freezenet.edge_runtime.screen.inputs.fetch import Fetcher
 from freezenet.edge_runtime.screen.inputs.item import Found, Item
 from freezenet.edge_runtime.screen.inputs.source import may_be_image, named_source
@@ -148,6 +150,33 @@ def test_an_archive_that_was_replaced_gives_no_strange_bytes(files, tmp_path):
             DataError, match=r"The archive that was listed is required\. Got: .*; screen it into a new folder"
         ):
             contents([one])
+
+
+def test_a_tar_archive_whose_sizes_stand_in_extended_headers(files, tmp_path):
+    with tarfile.open(tmp_path / "study.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        for number, path in enumerate(files[:3]):
+            member = tarfile.TarInfo(f"IM{number}")
+            member.size = path.stat().st_size
+            member.pax_headers = {"size": str(member.size)}
+            archive.addfile(member, io.BytesIO(path.read_bytes()))
+    inputs, _ = found(tmp_path / "study.tar")
+    assert contents(inputs) == [path.read_bytes() for path in files[:3]]
+
+
+def test_an_archive_that_cannot_be_read_any_more_is_opened_anew(files, tmp_path):
+    with tarfile.open(tmp_path / "study.tar", "w") as archive:
+        archive.add(files[0], "IM0001")
+    (one,), _ = found(tmp_path / "study.tar")
+    archives = OpenArchives()
+
+    class Stale(io.BytesIO):
+        def seek(self, *_):
+            raise OSError(errno.ESTALE, "Stale file handle")
+
+    archives._files[one.container] = Stale()
+    with pytest.raises(DataError, match=r"An archive that can be read is required\. Got: .*Stale file handle"):
+        archives.in_tar(one.container, one.offset, one.length)
+    assert archives.in_tar(one.container, one.offset, one.length) == files[0].read_bytes()
 
 
 def test_a_pipe_keeps_nobody_waiting(tmp_path):
