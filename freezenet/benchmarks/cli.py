@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from freezenet.convert.foreign.options import foreign_options
+from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.options import json_option, threads_option
 
@@ -155,6 +156,11 @@ def compare(
         logger.info(took_part_sentence(result["images"], result["took_part"]))
     else:
         assert data is not None  # `folder_or_files` asks for it
+        if recompute:
+            raise SettingError(
+                "A MODELS folder, whose conversion stored scores, is required by --recompute. Got: model files, whose images are scored "
+                "each time; leave it out."
+            )
         asked = FilesAsked(run, everything, preprocess, labels, threads, margins, columns)
         result = compare_files(files, data, asked)
     if result["elsewhere"]:

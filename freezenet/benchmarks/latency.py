@@ -105,7 +105,8 @@ def measure(
         interpreter.resize(shape)
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, shape)
-    tensor = pixels.astype(one["dtype"]) if one["dtype"] == np.uint8 else ((pixels - 128) / 127.5).astype(one["dtype"])
+    raw = pixels - 128 if one["dtype"] == np.int8 else pixels
+    tensor = (raw if one["dtype"] in (np.uint8, np.int8) else (pixels - 128) / 127.5).astype(one["dtype"])
 
     def invoke() -> float:
         began = time.perf_counter()

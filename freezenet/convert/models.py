@@ -26,7 +26,7 @@ from freezenet.convert.ptq.calibration import Calibration, choose_calibration, r
 from freezenet.convert.ptq.ends import with_ends
 from freezenet.convert.qat.variant import QuantizedTraining
 from freezenet.convert.scores import StoredScores, score_images
-from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant, input_of
+from freezenet.convert.variants import VARIANTS, UnsupportedError, Variant, types_in, types_of
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError, RefusedError, require_type
 from freezenet.edge_runtime.files import write_bytes
@@ -70,11 +70,12 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
     test = run.paths("test", options.data)
     # A final run has none: its figures are those of its cross-validation.
     test_pixels = read_checked(test, spec) if test else np.zeros((0, *spec.size), np.uint8)
-    # Only now, so that images that cannot be read cost no earlier results.
-    prepare_output(folder.path, folder.FINISHED, options.overwrite)
     converter = Converter(with_outputs(model), calibration.representative(spec))
     if options.debug_layers:
         converter.require_known("--debug-layers")
+    # Only now, so that what is refused costs no earlier results.
+    prepare_output(folder.path, folder.FINISHED, options.overwrite)
+    if options.debug_layers:
         converter.sensitivity.write_csv(folder.layers_table)
         converter.sensitivity.plot(folder.layers_picture)
     training = QuantizedTraining(run, model, validation, options.qat, options.data)
@@ -178,7 +179,7 @@ class _Writer:
             "audit": content.get("audit") == audited(self.run),
             "limits of acceptance": verdict.get("limits") == asdict(self.options.limits)
             and not (self.options.acceptance and verdict["refused"]),
-            "ends": not variant.takes_pixels or content["input"]["dtype"] == input_of(self.options.io),
+            "ends": not variant.takes_pixels or types_in(content) == types_of(self.options.io),
             "settings of int8-qat": quantized is None or quantized["settings"] == asdict(self.training.settings),
         }
         if not all(same.values()):

@@ -7,9 +7,13 @@ Profiles: edge  scores, a class activation map and the features that the OOD gat
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.edge_runtime.names import chosen_names
+
+if TYPE_CHECKING:
+    from freezenet.edge_runtime.card import CardContent
 
 
 class UnsupportedError(FreezenetError):
@@ -60,9 +64,14 @@ ENDS = ("pixels", "uint8", "int8", "float32")
 PROFILES = {"edge": ("scores", "cam", "features"), "app": ("scores",)}
 
 
-def input_of(ends: str) -> str:
-    """Return the type of the input that goes with ends, e.g. "uint8" for "pixels"."""
-    return "uint8" if ends == ENDS[0] else ends
+def types_of(ends: str) -> tuple[str, str]:
+    """Return the types of the input and of the outputs that go with ends, e.g. "uint8" and "float32" for "pixels"."""
+    return ("uint8", "float32") if ends == ENDS[0] else (ends, ends)
+
+
+def types_in(card: CardContent) -> tuple[str, str]:
+    """Return the same two of a finished file, by the content of its card."""
+    return card["input"]["dtype"], card.get("output", {}).get("dtype", "float32")
 
 
 def known_variants(text: str) -> tuple[str, ...]:

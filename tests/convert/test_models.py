@@ -445,6 +445,16 @@ def test_overwrite_spares_a_folder_that_is_not_ours(run, command, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_results_survive_where_the_layers_cannot_be_debugged(run, command, models, tmp_path, monkeypatch):
+    out = tmp_path / "models"
+    shutil.copytree(models, out)
+    before = state(out)
+    monkeypatch.setattr("freezenet.convert.converter._is_known", lambda layer: False)
+    code, _, err = command("convert", run.folder, "--out", out, "--debug-layers", "--overwrite")
+    assert code == 1 and "required by --debug-layers" in error_line(err)
+    assert state(out) == before
+
+
 def test_results_survive_where_the_images_are_gone(run, command, models, tmp_path):
     out = tmp_path / "models"
     shutil.copytree(models, out)

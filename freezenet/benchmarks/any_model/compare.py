@@ -94,7 +94,7 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
     whole, judged = other_judged_images(data, run, task=tasks.pop(), everything=asked.everything)
     labels, judged, left_out = _shared(classifiers, judged)
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, run))
-    took_part = _took_part(classifiers, runs, run, judged)
+    took_part = _took_part(classifiers, runs, judged)
     return {
         "reference": names[0],
         "side": judged.split,
@@ -102,7 +102,7 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
         "left_out": left_out,
         "labels": list(labels),
         "took_part": took_part,
-        "elsewhere": next(filter(None, map(_elsewhere, classifiers.values())), ""),
+        "elsewhere": next(filter(None, (elsewhere_sentence(one.card) for one in classifiers.values())), ""),
         "data_root": str(judged.dataset.root.resolve()),
         "variants": _variants(classifiers, judged, labels, asked),
         "environment": environment(),
@@ -147,7 +147,7 @@ def _shared(
 
 
 def _took_part(
-    classifiers: dict[str, Classifier], runs: dict[str, RunFolder | None], run: RunFolder | None, judged: JudgedImages
+    classifiers: dict[str, Classifier], runs: dict[str, RunFolder | None], judged: JudgedImages
 ) -> dict[str, dict[str, int] | None]:
     """Say and return, for each model, how many of the images are in which split of its own training."""
     found: dict[str, dict[str, int] | None] = {}
@@ -159,10 +159,6 @@ def _took_part(
     if foreign:
         logger.warning(unknown_training(foreign))
     return found
-
-
-def _elsewhere(classifier: Classifier) -> str:
-    return elsewhere_sentence(classifier.card)
 
 
 def _variants(

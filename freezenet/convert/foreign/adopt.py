@@ -18,7 +18,7 @@ from freezenet.convert.foreign.asked import Asked, spelt_as
 from freezenet.convert.foreign.keras_network import image_side, load_keras, our_network, our_normalization
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.train.data.split import split
-from freezenet.train.files import check_output, prepare_output, sha256_file
+from freezenet.train.files import MARK, check_output, prepare_output, sha256_file
 from freezenet.train.fitting.phases import Fitted
 from freezenet.train.frozen.cache import default_cache_folder
 from freezenet.train.losses.criterion import Criterion
@@ -54,6 +54,7 @@ def adopt(model: Path, data: Path, out: Path, asked: Asked, *, overwrite: bool =
     """
     adopted: dict[str, Any] = {"file": model.name, "sha256": _digest(model), "asked": _kept(asked)}
     run = RunFolder(out)
+    _refuse_others(run)
     if run.metrics_file.is_file() and not overwrite:
         manifest = run.read_manifest()
         if manifest.get("adopted") != adopted or manifest["data"] != str(data.resolve()):
@@ -65,6 +66,8 @@ def adopt(model: Path, data: Path, out: Path, asked: Asked, *, overwrite: bool =
     check_output(out, run.metrics_file.name, overwrite)
     network = load_keras(model)
     mean, std = our_normalization(asked)
+    if asked.color is not None:
+        logger.info(f"color={asked.color} changes nothing: images are read as gray values, the same in each channel")
     side = image_side(network, asked)
     recipe = Recipe().with_settings(
         {
@@ -100,6 +103,24 @@ def adopt(model: Path, data: Path, out: Path, asked: Asked, *, overwrite: bool =
     )
     write_results(run, trained, data=read, recipe=recipe, manifest=manifest, ood=has_pool)
     return run
+
+
+def _refuse_others(run: RunFolder) -> None:
+    """Refuse a folder of ours that holds anything else than an adopted network: nobody has named it, so it is not to be emptied."""
+    if not (run.folder / MARK).exists():
+        return
+    # All that lies there between the first file and the manifest.
+    ours = {MARK, run.splits_file.name, run.recipe_file.name}
+    if run.manifest_file.is_file():
+        if "adopted" not in run.read_manifest():
+            raise SettingError(
+                f"A folder of no training is required beside --out. Got: {run.folder.name}, a RUN that freezenet trained; choose another "
+                "--out."
+            )
+    elif any(path.name not in ours and ".partial" not in path.name for path in run.folder.iterdir()):
+        raise SettingError(
+            f"A folder of no other results is required beside --out. Got: {run.folder.name}, which holds others; choose another --out."
+        )
 
 
 def _digest(model: Path) -> str:

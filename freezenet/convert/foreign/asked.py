@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,6 @@ class Asked:
     output: str | None = None
     labels: tuple[str, ...] | None = None
 
-    @property
-    def anything(self) -> bool:
-        """Whether anything is said."""
-        return any(getattr(self, one.name) is not None for one in fields(self))
-
     @classmethod
     def read(cls, spec: str | None = None, labels: str | None = None) -> Asked:
         """Read `--preprocess` and `--labels`; SettingError where a key or a value is not known.
@@ -88,6 +84,8 @@ class Asked:
         for key, value in values.items():
             try:
                 made[key] = _READERS[key](value)
+            except SettingError:
+                raise
             except (TypeError, ValueError, OverflowError):
                 raise SettingError(
                     f"{_EXPECTED[key]} is required as {key} in --preprocess. Got: {value!r:.80}."
@@ -97,9 +95,12 @@ class Asked:
 
 def read_labels(text: str) -> tuple[str, ...]:
     """Return the names in `--labels`: of a text file, one on each line, or with commas between them."""
-    path = Path(text)
-    if "," not in text and path.suffix and path.is_file():
-        names = [line.strip() for line in _file(path).splitlines()]
+    is_file = False
+    # A list may be longer than a name can be.
+    with suppress(OSError, ValueError):
+        is_file = Path(text).is_file()
+    if is_file:
+        names = [line.strip() for line in _file(Path(text)).splitlines()]
         # A last line that is empty is the end of the file.
         while names and not names[-1]:
             names.pop()

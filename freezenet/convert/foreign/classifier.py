@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -51,8 +51,9 @@ class ForeignClassifier(Classifier):
         super().__init__(model, threads, runtime=runtime, trust_tags=trust_tags)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process as bytes and settings."""
-        return type(self), (self.file, self.reading, self.interpreter.threads)
+        """Travel to another process as bytes and settings; what runs here needs no trial there."""
+        settings = (self.interpreter.threads, self.interpreter.runtime, self.trust_tags)
+        return _loaded, (replace(self.file, proven=True), self.reading, *settings)
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -115,6 +116,10 @@ class ForeignClassifier(Classifier):
         if is_single:
             found = np.concatenate([1 - found, found])
         return [found[None].astype(np.float32)]
+
+
+def _loaded(file: ModelFile, reading: Reading, threads: int, runtime: str, trust_tags: bool) -> ForeignClassifier:
+    return ForeignClassifier(file, reading, threads, runtime=runtime, trust_tags=trust_tags)
 
 
 def is_ours(file: ModelFile) -> bool:

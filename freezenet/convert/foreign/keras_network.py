@@ -17,6 +17,7 @@ import numpy as np
 from freezenet.convert.foreign.asked import Asked
 from freezenet.convert.foreign.flat import Flat, is_graph, last_pool
 from freezenet.edge_runtime.errors import ModelError, SettingError, one_line
+from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
 from freezenet.train.network.graph import bottlenecks, layer_sources
 from freezenet.train.quiet import quiet
 
@@ -53,21 +54,28 @@ def load_keras(path: Path) -> keras.Model:
 def image_side(model: keras.Model, asked: Asked) -> int:
     """Return the side of the square image that a model takes, in pixels; SettingError where it is another or not known."""
     own = tuple(model.input_shape[1:3])
-    size = asked.size if None in own else (int(own[0]), int(own[1]))
-    if size is None:
+    size = asked.size or own
+    if None in size:
         raise SettingError(
             "The size of the input is required. Got: a model that leaves it open; pass --preprocess size=224."
         )
-    if asked.size not in (None, size) or size[0] != size[1] or not 32 <= size[0] <= 1024:
+    # One side may be open and the other not.
+    fits = all(there in (None, side) for there, side in zip(own, size, strict=True))
+    if not fits or size[0] != size[1] or not 32 <= size[0] <= 1024:
         raise SettingError(
             f"A square input of 32 to 1024 pixels, the network's own, is required. Got: {' x '.join(map(str, own))} in the network"
             f"{f', size={asked.size[0]}x{asked.size[1]} in --preprocess' if asked.size else ''}."
         )
-    return size[0]
+    return int(size[0])
 
 
-def our_normalization(asked: Asked) -> tuple[float, float]:
-    """Return mean and std of the pixels that the converted network takes: its own where a uint8 pixel can stand for them."""
+def our_normalization(asked: Asked, channels: int = 3) -> tuple[float, float]:
+    """Return mean and std of the pixels that the converted network takes: its own where a uint8 pixel can stand for them.
+
+    Args:
+        asked: What is said of the network; SettingError where it is not enough, or cannot be followed.
+        channels: Of the network's input.
+    """
     if asked.mean is None or asked.std is None:
         raise SettingError(
             "How pixels become the input of the network is required. Got: nothing that says so; pass --preprocess mean=127.5,std=127.5 for "
@@ -78,9 +86,16 @@ def our_normalization(asked: Asked) -> tuple[float, float]:
             "resize=area and crop=none are required: files of freezenet resize by the area mean, on every device. Got: "
             f"resize={asked.resize}, crop={asked.crop}; leave them out, and the figures are those with freezenet's resizing."
         )
+    if asked.layout == "NCHW" or asked.output is not None:
+        raise SettingError(
+            "Neither layout=NCHW nor output is required for a Keras model: channels come last in it, and it has one output. Got: "
+            f"layout={asked.layout}, output={asked.output}; leave them out."
+        )
+    # Refuses what is no number, no std, or another number of channels.
+    OtherPreprocess(size=(1, 1), color="gray", means=asked.mean, stds=asked.std, channels=channels)
     means, stds = set(asked.mean), set(asked.std)
     (mean, *_), (std, *_) = asked.mean, asked.std
-    if len(means) == len(stds) == 1 and mean == round(mean) and 0 <= mean <= 255 and std > 0:
+    if len(means) == len(stds) == 1 and mean == round(mean) and 0 <= mean <= 255:
         return mean, std
     return 128.0, 127.5
 
@@ -98,11 +113,11 @@ def our_network(model: keras.Model, asked: Asked, labels: Sequence[str], classes
         ModelError: It is no classifier that ends in a dense layer, or computes something else here than it did.
         SettingError: The labels do not fit.
     """
-    side, (mean, std) = image_side(model, asked), our_normalization(asked)
-    assert asked.mean is not None and asked.std is not None  # `our_normalization` says so
     channels = model.input_shape[-1]
     if channels not in (1, 3):
         raise ModelError(f"A network with 1 or 3 channels, the last side, is required. Got: {channels}.")
+    side, (mean, std) = image_side(model, asked), our_normalization(asked, channels)
+    assert asked.mean is not None and asked.std is not None  # `our_normalization` says so
     image = keras.Input((side, side, 3), name="image")
     # (pixel - their mean) / their std of x = (pixel - our mean) / our std.
     scale = np.broadcast_to(std / np.array(asked.std), channels)
@@ -110,7 +125,10 @@ def our_network(model: keras.Model, asked: Asked, labels: Sequence[str], classes
 
     def made(pool: Any) -> keras.Model:
         flat = Flat(pool)
-        y = flat(model, flat.normalized(image, scale, shift))
+        try:
+            y = flat(model, flat.normalized(image, scale, shift))
+        except (ValueError, TypeError) as error:  # of layers of which Keras cannot make another
+            raise ModelError(_whole(f"one of which Keras cannot make another: {one_line(error, 150)}")) from None
         return keras.Model(image, _scores(y, asked, labels, classes), name="freezenet")
 
     network = made(last_pool(model))
@@ -183,10 +201,14 @@ def _check_same(
     found = network.predict_on_batch((np.repeat(gray, 3, -1) - np.float32(ours[0])) / np.float32(ours[1]))
     largest = float(np.nan_to_num(np.abs(found - expected[:, order]), nan=np.inf).max())
     if largest > _DIFFERENCE:
-        raise ModelError(
-            f"A network that can be taken apart and put together again is required. Got: one whose scores then differ by {largest:.3g}; "
-            "convert it with TensorFlow, and let freezenet evaluate and compare judge the file."
-        )
+        raise ModelError(_whole(f"one whose scores then differ by {largest:.3g}"))
+
+
+def _whole(got: str) -> str:
+    return (
+        f"A network that can be taken apart and put together again is required. Got: {got}; convert it with TensorFlow, and let freezenet "
+        "evaluate and compare judge the file."
+    )
 
 
 def _last(model: Any) -> Any:

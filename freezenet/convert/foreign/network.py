@@ -66,7 +66,6 @@ class Network:
         inputs: Of the main subgraph.
         outputs: Of the main subgraph.
         ends: For each output the kind of the operator that makes its numbers, e.g. "SOFTMAX"; "" where it is none.
-        strangers: Operators that are not builtin.
         metadata: Standard TFLite metadata, None where there are none.
         notes: A sentence about each thing that is there and is not used.
     """
@@ -74,7 +73,6 @@ class Network:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     ends: tuple[str, ...]
-    strangers: tuple[str, ...] = ()
     metadata: Metadata | None = None
     notes: tuple[str, ...] = ()
 
@@ -116,7 +114,7 @@ class Network:
                 notes.append(str(error))
         if metadata is not None and metadata.subgraphs > 1:
             notes.append(f"its metadata describe {metadata.subgraphs} subgraphs; the first, the model's own, is read")
-        return cls(inputs, outputs, ends, tuple(strangers), metadata, tuple(notes))
+        return cls(inputs, outputs, ends, metadata, tuple(notes))
 
 
 def _tensors(graph: Any, indices: Any) -> tuple[Tensor, ...]:

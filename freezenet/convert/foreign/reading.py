@@ -13,6 +13,7 @@ from pathlib import Path
 from freezenet.convert.foreign.asked import Asked, checked_labels
 from freezenet.convert.foreign.metadata import TensorFacts
 from freezenet.convert.foreign.network import Network, Tensor
+from freezenet.convert.foreign.normalization import preprocess_of, shown
 from freezenet.edge_runtime.errors import ModelError, SettingError
 from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
 from freezenet.edge_runtime.integrity.model_file import ModelFile
@@ -67,7 +68,7 @@ def read_foreign(file: ModelFile, asked: Asked, *, known_labels: Sequence[str] =
     about_input = metadata.inputs[0] if metadata and metadata.inputs else TensorFacts()
     said = list(network.notes)
     size, channels, channels_first = _sides(one, asked, name)
-    preprocess = _preprocess(one, about_input, asked, size, channels, name, said)
+    preprocess = preprocess_of(one, about_input, asked, size, channels, name, said)
     number = _scores_output(network, asked, name)
     output = network.outputs[number]
     about_output = (
@@ -78,7 +79,7 @@ def read_foreign(file: ModelFile, asked: Asked, *, known_labels: Sequence[str] =
     end = _end(network.ends[number], asked.scores, count, name, said)
     facts = (
         f"{' x '.join(map(str, preprocess.size))} {preprocess.color}, resize {preprocess.resize}, crop {preprocess.crop}, mean "
-        f"{_shown(preprocess.means)}, std {_shown(preprocess.stds)}, {one.dtype} input, {output.dtype} {end} output, labels from {from_where}"
+        f"{shown(preprocess.means)}, std {shown(preprocess.stds)}, {one.dtype} input, {output.dtype} {end} output, labels from {from_where}"
     )
     return Reading(preprocess, labels, one, channels_first, number, count == 1, end, tuple(said), facts)
 
@@ -139,54 +140,6 @@ def _sides(one: Tensor, asked: Asked, name: str) -> tuple[tuple[int, int], int, 
     return asked.size or (size[0], size[1]), channels, channels_first
 
 
-def _preprocess(
-    one: Tensor,
-    about: TensorFacts,
-    asked: Asked,
-    size: tuple[int, int],
-    channels: int,
-    name: str,
-    said: list[str],
-) -> OtherPreprocess:
-    color = asked.color or (about.color if channels == 3 else None) or ("gray" if channels == 1 else "rgb")
-    resize = asked.resize or "bilinear"
-    if asked.resize is None:
-        said.append("how it was trained to resize is not in the file; bilinear, as TFLite's own tools do, is assumed")
-    means, stds = asked.mean or about.mean, asked.std or about.std
-    if (asked.mean is None) != (asked.std is None) and (about.mean is None or about.std is None):
-        raise SettingError(
-            f"Mean and std together are required, an input value is (value - mean) / std. Got: only one of them for {name}."
-        )
-    if not means or not stds:
-        if one.dtype != "uint8":
-            raise SettingError(
-                f"How pixels become the {one.dtype} input of {name} is required. Got: no metadata that say so; pass --preprocess "
-                "mean=127.5,std=127.5 for values from -1 to 1, mean=0,std=255 for 0 to 1, mean=0,std=1 for a network that takes 0 to 255."
-            )
-        said.append("its uint8 input is taken for the raw pixels")
-        means, stds = _raw(one)
-    elif one.dtype != "float32" and not _scale(one):
-        raise SettingError(
-            f"An integer input with a scale, or no normalization, is required. Got: {name} with {one} without a scale, and mean "
-            f"{_shown(means)}, std {_shown(stds)}; convert it again with quantization parameters."
-        )
-    # Metadata may hold one number for each channel of which all are equal.
-    means, stds = (values[:1] if len(set(values)) == 1 else values for values in (means, stds))
-    return OtherPreprocess(
-        size=size, color=color, resize=resize, means=means, stds=stds, crop=asked.crop or "none", channels=channels
-    )
-
-
-def _scale(one: Tensor) -> float:
-    return one.scales[0] if one.scales else 0.0
-
-
-def _raw(one: Tensor) -> tuple[tuple[float], tuple[float]]:
-    """Return the mean and the std with which the integer of a uint8 input is the pixel: value = scale * (integer - zero_point)."""
-    scale = _scale(one)
-    return ((float(one.zero_points[0]),), (1 / scale,)) if scale else ((0.0,), (1.0,))
-
-
 def _scores_output(network: Network, asked: Asked, name: str) -> int:
     outputs = network.outputs
     if asked.output is not None:
@@ -209,6 +162,10 @@ def _scores_output(network: Network, asked: Asked, name: str) -> int:
 def _end(maker: str, asked: str | None, count: int, name: str, said: list[str]) -> str:
     """Return what the scores are, see `Reading`. maker: the operator that makes them."""
     end = _PROBABILITIES.get(maker, "logits")
+    if end == "softmax" and count == 1:
+        raise ModelError(
+            f"A softmax of two scores or more is required. Got: {name} with a softmax of one, which is always 1, whatever the image."
+        )
     if asked == "logits" and end != "logits":
         raise SettingError(
             f"scores=probabilities, or nothing, is required for a network that ends in a {end}. Got: scores=logits for {name}."
@@ -289,7 +246,3 @@ def _stored_labels(file: ModelFile, about: TensorFacts) -> tuple[str, ...]:
         except SettingError as error:
             raise ModelError(f"{error} Pass --labels.") from None
     return ()
-
-
-def _shown(values: tuple[float, ...]) -> str:
-    return "/".join(f"{one:g}" for one in values)

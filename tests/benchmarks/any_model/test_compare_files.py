@@ -82,6 +82,12 @@ def test_ours_and_a_foreign_file_are_judged_on_our_test_images(command, foreign,
     assert code == 0 and "macro-F1 against int8.tflite" in out
 
 
+def test_scores_that_nobody_stored_are_not_recomputed(command, foreign, phantoms):
+    files = (foreign / "int8.tflite", foreign / "float32.tflite")
+    code, _, err = command("compare", *files, "--data", phantoms, "--recompute")
+    assert code == 1 and "required by --recompute" in err
+
+
 def test_classes_that_one_side_lacks_are_said(command, foreign, phantoms):
     arguments = ("--preprocess", SPEC, "--labels", "clear,DIFFUSE,Focal,Tumour")
     code, out, err = command("evaluate", foreign / "float32.tflite", phantoms, *arguments)

@@ -71,6 +71,30 @@ def test_a_second_conversion_takes_the_run_that_is_there(converted, command, for
     assert code == 1 and "--overwrite" in err
 
 
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("run.json", "{}", "models-run, a RUN that freezenet trained"),
+        ("conversion.json", "{}", "models-run, which holds others"),
+    ],
+)
+def test_a_training_that_has_the_name_is_not_touched(
+    command, foreign, phantoms, tmp_path, overwrite, file, content, said
+):
+    run = tmp_path / "models-run"
+    run.mkdir()
+    for name, text in ((".freezenet", ""), (file, content), ("model.keras", "weeks of work")):
+        (run / name).write_text(text)
+    code, _, err = command(
+        "convert", foreign / "model.keras", "--out", tmp_path / "models", "--data", phantoms, *ARGUMENTS, *overwrite
+    )
+    assert code == 1 and said in err and "choose another --out" in err
+    assert {path.name: path.read_text() for path in run.iterdir()} == {
+        ".freezenet": "", file: content, "model.keras": "weeks of work",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -74,6 +74,22 @@ def test_a_file_of_another_kind_is_refused(tmp_path, text):
         Asked.read(str(tmp_path / "a.json"))
 
 
+@pytest.mark.parametrize("name", ["labels", "a, b.txt"])
+def test_a_file_of_labels_may_have_any_name(tmp_path, name):
+    (tmp_path / name).write_text("A\nB\n")
+    assert read_labels(str(tmp_path / name)) == ("A", "B")
+
+
+def test_a_list_that_is_longer_than_a_name_is_a_list():
+    names = tuple(f"class {number}" for number in range(3000))
+    assert read_labels(",".join(names)) == names and read_labels("a\0b,c") == ("a\0b", "c")
+
+
+def test_what_is_wrong_with_labels_in_a_file_is_said():
+    with pytest.raises(SettingError, match=r"each once and none empty.*'A' more than once"):
+        Asked.from_dict({"labels": ["A", "A"]})
+
+
 @pytest.mark.parametrize("labels", ["A,A", "A,,B", ","])
 def test_labels_stand_once_and_have_names(labels):
     with pytest.raises(SettingError, match="each once and none empty"):

@@ -111,6 +111,8 @@ def test_a_file_answers_through_every_door(foreign, paths):
     assert prediction.chest_xray is None and classifier.identity["model"] == "float32.tflite"
     other = pickle.loads(pickle.dumps(classifier))
     np.testing.assert_array_equal(answered(other, paths[:1])[0], scores)
+    kept = ForeignClassifier(classifier.file, classifier.reading, trust_tags=False).another()
+    assert not kept.trust_tags and kept.file.proven and kept.interpreter.runtime == classifier.interpreter.runtime
 
 
 def test_probabilities_that_are_none_are_refused(foreign, paths):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from freezenet.convert.foreign.asked import Asked
-from freezenet.convert.foreign.keras_network import load_keras, our_network, our_normalization
+from freezenet.convert.foreign.keras_network import image_side, load_keras, our_network, our_normalization
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
 
 L = keras.layers
@@ -182,6 +182,21 @@ def test_files_that_are_none_are_a_sentence(tmp_path, name, content):
         load_keras(tmp_path / name)
 
 
+def of_shape(*shape):
+    return keras.Sequential([keras.Input(shape), L.Conv2D(3, 3), L.GlobalAveragePooling2D(), L.Dense(3)])
+
+
+def test_an_open_side_is_given_by_the_user():
+    assert image_side(of_shape(None, 32, 3), Asked.read("size=32")) == 32
+
+
+def test_layers_of_which_keras_cannot_make_another_are_a_sentence(monkeypatch):
+    model = of_shape(32, 32, 3)
+    monkeypatch.setattr(model.layers[0], "get_config", lambda: {"unknown": 1})
+    with pytest.raises(ModelError, match="taken apart"):
+        our_network(model, Asked.read(RAW), CLASSES, CLASSES)
+
+
 def end(*layers):
     return keras.Sequential([keras.Input((32, 32, 3)), L.Conv2D(3, 3), *layers])
 
@@ -196,6 +211,13 @@ def end(*layers):
         (end(L.GlobalAveragePooling2D(), L.Dense(3)), "color=rgb", "pass --preprocess mean=127.5"),
         (end(L.GlobalAveragePooling2D(), L.Dense(3)), f"{RAW},resize=bilinear", "area mean"),
         (end(L.GlobalAveragePooling2D(), L.Dense(3)), f"{RAW},size=64", "the network's own"),
+        (end(L.GlobalAveragePooling2D(), L.Dense(3)), "mean=0,std=0", "std above 0"),
+        (end(L.GlobalAveragePooling2D(), L.Dense(3)), "mean=nan,std=1", "One finite mean"),
+        (end(L.GlobalAveragePooling2D(), L.Dense(3)), f"{RAW},layout=NCHW", "leave them out"),
+        (end(L.GlobalAveragePooling2D(), L.Dense(3)), f"{RAW},output=0", "leave them out"),
+        (of_shape(32, 32, 1), "mean=1/2/3,std=1", "one for each of 1 channels"),
+        (of_shape(None, 32, 3), f"{RAW},size=64", "the network's own"),
+        (of_shape(None, 32, 3), RAW, "leaves it open"),
     ],
 )
 def test_what_is_missing_or_no_classifier_is_a_sentence(model, spec, said):

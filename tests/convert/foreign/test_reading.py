@@ -81,6 +81,9 @@ def test_a_uint8_input_without_a_word_is_the_raw_pixel(foreign):
         ("float32", f"{SPEC},layout=NCHW", "A,B,C,D", "pass the other layout"),
         ("float32", f"{SPEC},output=3", "A,B,C,D", "number from 0 to 0"),
         ("float32", f"{SPEC},scores=logits", "A,B,C,D", "ends in a softmax"),
+        ("uint8", "mean=0,std=1", "A,B,C,D", "fits the input's quantization"),
+        ("int8", "mean=0,std=1", "A,B,C,D", "fits the input's quantization"),
+        ("int8", "mean=0,std=0", "A,B,C,D", "std above 0"),
     ],
 )  # fmt: skip
 def test_what_is_missing_or_contradicts_is_asked_for(foreign, name, spec, labels, said):
@@ -98,6 +101,20 @@ def test_logits_are_said(foreign):
     assert found.scores == "logits" and any("FULLY_CONNECTED" in note for note in found.said)
     assert reading(foreign / "float32.tflite").scores == "softmax"
     assert not reading(foreign / "logits.tflite", f"{SPEC},scores=logits").said
+
+
+def test_a_few_values_beyond_an_integer_input_are_said(foreign):
+    assert not any("lie beyond" in note for note in reading(foreign / "int8.tflite").said)
+    found = reading(foreign / "int8.tflite", "mean=127.5,std=110")
+    assert any("of the gray values lie beyond its int8 input" in note for note in found.said)
+
+
+def test_a_softmax_of_one_score_is_refused(foreign, tmp_path):
+    def one_score(tree, graph):
+        graph.tensors[graph.outputs[0]].shape = graph.tensors[graph.outputs[0]].shapeSignature = [1, 1]
+
+    with pytest.raises(ModelError, match="always 1"):
+        reading(changed(foreign / "float32.tflite", tmp_path / "one.tflite", one_score), labels="no,yes")
 
 
 def changed(source, target, change):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from freezenet.convert.models import convert
 from freezenet.convert.options import ConvertOptions
 from freezenet.convert.phone import for_phone
 from freezenet.convert.ptq.ends import with_ends
-from freezenet.convert.variants import ENDS, UnsupportedError
+from freezenet.convert.variants import ENDS, UnsupportedError, types_of
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.integrity.model_file import ModelFile
@@ -137,13 +138,20 @@ def test_the_command_says_it_and_the_apps_refuse_it(converted, models, command, 
     assert for_phone(folder, folder.conversion()) is None
 
 
-def test_a_conversion_goes_on_with_the_same_ends_alone(converted, run, tmp_path):
+@pytest.mark.parametrize("ends", [("int8", "pixels"), ("int8", "uint8"), ("pixels", "uint8"), ("pixels", "float32")])
+def test_a_conversion_goes_on_with_the_same_ends_alone(converted, models, run, tmp_path, ends):
+    before, now = ends
+    shutil.copytree(converted if before == "int8" else models, tmp_path / "models")
+    (tmp_path / "models" / "conversion.json").unlink()
     with pytest.raises(ModelError, match="other ends"):
-        import shutil
+        convert(run, tmp_path / "models", options=ConvertOptions(variants=("int8",), acceptance=False, io=now))
 
-        shutil.copytree(converted, tmp_path / "models")
-        (tmp_path / "models" / "conversion.json").unlink()
-        convert(run, tmp_path / "models", options=ConvertOptions(variants=("int8",), acceptance=False))
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_types_in_a_card_are_those_of_the_ends(bare, ends):
+    interpreter = Interpreter(model_content=with_ends(bare, ends))
+    kinds = [np.dtype(one["dtype"]).name for one in interpreter.get_input_details() + interpreter.get_output_details()]
+    assert types_of(ends) == (kinds[0], kinds[1])
 
 
 def test_a_card_that_says_other_outputs_is_refused(converted, models):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.images.limits import check_size
 from freezenet.edge_runtime.images.other.resize import METHODS, resize
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
@@ -117,6 +118,8 @@ class OtherPreprocess(PreprocessSpec):
         there, ratio = image.shape[:2], self.size[0] / self.size[1]
         if self.crop == "pad":
             full = (max(there[0], round(there[1] * ratio)), max(there[1], round(there[0] / ratio)))
+            # A strip of permitted size can be the side of a square that no memory holds.
+            check_size(full[1], full[0])
             before = [(one - side) // 2 for one, side in zip(full, there, strict=True)]
             padded = np.zeros((*full, *image.shape[2:]), np.uint8)
             padded[before[0] : before[0] + there[0], before[1] : before[1] + there[1]] = image

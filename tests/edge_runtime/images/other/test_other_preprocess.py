@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from freezenet.edge_runtime.errors import SettingError
+from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
 
 COLORED = np.stack([np.full((40, 60), value, np.uint8) for value in (10, 120, 250)], -1)  # red, green, blue
@@ -60,6 +60,12 @@ def test_crops():
     padded = seen("pad")
     assert not padded[:4].any() and not padded[-4:].any() and padded[10].any()
     assert {0, 200} <= set(seen("none")[0])
+
+
+@pytest.mark.parametrize("shape", [(32, 3_000_000), (3_000_000, 32), (32, 1_000_000, 3)])
+def test_a_strip_is_not_padded_beyond_all_memory(shape):
+    with pytest.raises(DataError, match="at most 100 megapixels"):
+        OtherPreprocess(size=(20, 20), crop="pad").resized(np.zeros(shape, np.uint8))
 
 
 def test_the_center_has_the_shape_of_the_input():
