@@ -96,7 +96,9 @@ def study(run_folder: Path, models: Path, *, data: Path | None, weights: str, al
     model = trained(run, weights, alpha)
     place = Path(data or run.manifest["data"])
     with tempfile.TemporaryDirectory() as folder:
-        calibration = loaded([path for path, _ in run.paths("train")][:: max(1, len(run.splits) // CALIBRATION)])
+        rows = run.paths("train")
+        chosen = np.linspace(0, len(rows) - 1, min(CALIBRATION, len(rows))).round().astype(int)
+        calibration = loaded([rows[row][0] for row in chosen])
         files = written(model, Path(folder), calibration)
         names = (",".join(run.labels),)
         asked = FilesAsked(run=run_folder, specs=(SPEC,), labels=names)
@@ -114,7 +116,9 @@ def study(run_folder: Path, models: Path, *, data: Path | None, weights: str, al
         "spec": SPEC,
         "seed": SEED,
         "alpha": alpha,
-        "training_images": len(run.paths("train")),
+        "data": place.name,
+        "training_images": len(rows),
+        "calibration_images": len(chosen),
         "against_keras": {
             "images": len(test),
             "same_class": int((found.argmax(1) == expected.argmax(1)).sum()),
@@ -144,7 +148,7 @@ def main(
     lines.append(
         f"{same['same_class']} of {same['images']} classes as Keras itself, scores within {same['largest_difference']:.4f}"
     )
-    hand_over(result, "foreign-radiography4", "\n".join(lines), as_json, out)
+    hand_over(result, f"foreign-{result['data'].partition('.')[0]}", "\n".join(lines), as_json, out)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ an image of the same patient. Nothing is trained or converted here.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ def measure(folder: Path, arm: str | None) -> dict[str, Any]:
     from freezenet.benchmarks.fold_variants import pooled_variants
     from freezenet.edge_runtime.system.environment import environment
     from freezenet.train.final.out_of_fold import finished_crossval
+    from freezenet.train.run import Run
 
     asked = finished_crossval(folder)
     arm = arm or next(iter(asked.recipes))
@@ -33,10 +36,20 @@ def measure(folder: Path, arm: str | None) -> dict[str, Any]:
         "arm": arm,
         "folds": asked.folds,
         "seeds": list(asked.seeds),
-        "took_part": {"train": 0, "validation": 0},
+        "took_part": took_part([Run.open(fold.run(folder).folder).splits for fold in folds]),
         "variants": variants,
         "environment": environment(),
     }
+
+
+def took_part(folds: Iterable[Sequence[Mapping[str, str]]]) -> dict[str, int]:
+    """Return how many test images are of a patient of whom the network that answered them had an image in "train" or "validation"."""
+    found = {"train": 0, "validation": 0}
+    for rows in folds:
+        tested = Counter(row["patient_id"] for row in rows if row["split"] == "test")
+        for split in found:
+            found[split] += sum(tested[one] for one in {row["patient_id"] for row in rows if row["split"] == split})
+    return found
 
 
 @click.command(cls=StudyCommand)

@@ -409,12 +409,17 @@ def foreign(made_once, phantoms) -> Path:
 
     def make(folder: Path) -> None:
         images, model = pictures(), network((48, 48, 3), None)
-        logits = keras.Model(model.input, model.get_layer("logits").output)
-        found = logits.predict(images, verbose=0)
-        # Random weights tell the images apart by little: spread, so that each class is answered.
-        spread = 2 / found.std(0)
-        kernel, bias = model.get_layer("logits").get_weights()
-        weights = [*model.get_weights()[:-2], kernel * spread, (bias - found.mean(0)) * spread]
+        features = keras.Model(model.input, model.get_layer("logits").input).predict(images, verbose=0)
+        # The class is the nearest of four images that lie far apart, so each is answered, with whatever weights and processor.
+        far = [int(np.linalg.norm(features - features.mean(0), axis=1).argmax())]
+        while len(far) < 4:
+            gaps = [np.linalg.norm(features - features[one], axis=1) for one in far]
+            far.append(int(np.min(gaps, axis=0).argmax()))
+        anchors = features[far]
+        kernel, bias = 2 * (anchors - anchors.mean(0)).T, -(anchors**2).sum(1)
+        bias -= bias.mean()
+        spread = 2 / (features @ kernel + bias).std(0).mean()
+        weights = [*model.get_weights()[:-2], kernel * spread, bias * spread]
         model.set_weights(weights)
         model.save(folder / "model.keras")
 

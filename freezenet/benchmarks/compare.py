@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, model_scores
 from freezenet.benchmarks.origin import find_run
+from freezenet.benchmarks.quality.answers import ModelAnswers, flipped_images, wrong_images
 from freezenet.benchmarks.quality.slices import slice_columns
 from freezenet.benchmarks.quality.summary import KnownImages, quality
-from freezenet.benchmarks.quality.wrong import wrong_images
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
@@ -80,7 +79,7 @@ def compare(
     truth = task.truth(judged.truth, labels)
     splits = card.content["trained_on"]["splits_sha256"]
     scores = _scores(folder, classifiers, judged, splits, recompute)
-    found = {name: ModelAnswers.of(classifier, scores[name]) for name, classifier in classifiers.items()}
+    found = {name: ModelAnswers.of(classifier.rule, scores[name]) for name, classifier in classifiers.items()}
     reference = found[REFERENCE]
     others = {name: one.answers for name, one in found.items() if name != REFERENCE}
     judgements = verdicts(
@@ -101,18 +100,14 @@ def compare(
                 reference=None if name == REFERENCE else reference.answers,
                 with_curves=True,
             ),
-            "wrong": wrong_images(
-                judged,
-                labels,
-                truth,
-                (classifier.rule, scores[name]),
-                (classifiers[REFERENCE].rule, scores[REFERENCE]),
-            ),
+            **wrong_images(judged, labels, truth, reference=reference, found=found[name], name=REFERENCE),
         }
         if name != REFERENCE:
             pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)
             variants[name]["against_float32"] = pair.to_dict(labels)
-            variants[name]["flipped"] = flipped_images(judged, labels, reference, found[name])
+            variants[name]["flipped"] = flipped_images(
+                judged, labels, reference=reference, found=found[name], name=REFERENCE
+            )
             variants[name]["verdict"] = judgements[name].to_dict(name, REFERENCE)
     return {
         "reference": REFERENCE,
@@ -161,64 +156,3 @@ def _stored_scores(
 
 def _data_of(run: RunFolder | None) -> str:
     return run.read_manifest()["data"] if run else ""
-
-
-@dataclass(frozen=True)
-class ModelAnswers:
-    """What a model says, abstaining left out.
-
-    Args:
-        answers: (n, classes) bool, which labels are answered.
-        confidence: (n,) of the answers.
-    """
-
-    answers: NDArray[np.bool_]
-    confidence: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, classifier: Classifier, scores: NDArray[np.float32]) -> ModelAnswers:
-        """Return what a model answers with its scores (n, classes)."""
-        rule = classifier.rule
-        probabilities = rule.probabilities(scores)
-        answers = rule.chosen(probabilities)
-        return cls(answers, rule.certainties(probabilities, answers).min(-1))
-
-
-def flipped_images(
-    judged: JudgedImages,
-    labels: tuple[str, ...],
-    reference: ModelAnswers,
-    found: ModelAnswers,
-    *,
-    name: str = REFERENCE,
-) -> list[dict[str, Any]]:
-    """Return the images with another answer (JSON types); a score is the answer's confidence.
-
-    Args:
-        judged: n images.
-        labels: in the order of the columns.
-        reference: what the reference says of them.
-        found: what the other model says.
-        name: key of the reference's answer.
-    """
-    before, after = (_texts(judged, labels, one) for one in (reference, found))
-    return [
-        {
-            "file": judged.dataset.samples[row].file,
-            "class": judged.truth[row],
-            name: before[row],
-            "this": after[row],
-            f"{name}_score": round(float(reference.confidence[row]), 4),
-            "this_score": round(float(found.confidence[row]), 4),
-        }
-        for row in np.flatnonzero((reference.answers != found.answers).any(1))
-    ]
-
-
-def _texts(judged: JudgedImages, labels: tuple[str, ...], found: ModelAnswers) -> list[str]:
-    """Return the answers as text; one beside all of these labels, of a model that has more, has none."""
-    task, texts = judged.dataset.task, [""] * len(found.answers)
-    named = np.flatnonzero(found.answers.any(1) | (not task.exclusive))
-    for row, text in zip(named, task.texts(found.answers[named], labels), strict=True):
-        texts[row] = text
-    return texts

@@ -26,7 +26,7 @@ from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.table import SUMMARY
 from freezenet.train.files import read_json, write_json
 from freezenet.train.metrics.paired import PairedAnswers
-from freezenet.train.metrics.verdict import verdicts
+from freezenet.train.metrics.verdict import two_digits, verdicts
 from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ def pooled_variants(folds: list[Fold], out: Path, variants: Sequence[str]) -> di
         }
         # Several seeds answer the same images: they make each answer surer, and no more images.
         needed = judged[name].needed
-        needed = None if needed is None else needed * images // len(one)
+        needed = None if needed is None else two_digits(needed * images / len(one))
         found[name]["verdict"] = replace(judged[name], images=images, needed=needed).to_dict(name, REFERENCE)
     return found
 

@@ -229,7 +229,12 @@ def _flipped(comparison: dict[str, Any], name: str, gallery: Gallery, most: int)
 
 def _wrong(comparison: dict[str, Any], name: str, gallery: Gallery, most: int) -> dict[str, Any]:
     one = comparison["variants"][name]
-    return {"count": len(one.get("wrong", ())), "shown": gallery.shown(one.get("wrong", ())[:most], one["file"])}
+    listed = one.get("wrong", ())
+    return {
+        "count": one.get("wrong_count", len(listed)),
+        "listed": len(listed),
+        "shown": gallery.shown(listed[:most], one["file"]),
+    }
 
 
 def _sliced(comparison: dict[str, Any], name: str, source_names: dict[str, str]) -> dict[str, Any]:

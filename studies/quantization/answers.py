@@ -31,9 +31,6 @@ def answers(model: bytes, pixels: NDArray[np.uint8], spec: PreprocessSpec) -> An
     dtype = interpreter.inputs[0]["dtype"]
     found = [interpreter.invoke(spec.network_input(image, dtype)) for image in pixels]
     scores, logits = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    scale, zero_point = interpreter.outputs[1]["quantization"]
-    if scale:  # else float
-        logits = scale * (logits.astype(np.float32) - zero_point)
     logits = softmax.builtinOptions.beta * logits
     return Answers(scores, logits - logits.mean(1, keepdims=True))
 

@@ -176,7 +176,7 @@ def test_wrong_images_are_shown_with_both_answers_and_what_the_network_looked_at
     assert (cam[..., 0] != cam[..., 2]).any()  # colours
     for variant in content[1]["comparison"]["variants"].values():
         wrong = variant["images"] - round(variant["accuracy"]["value"] * variant["images"])
-        assert len(variant["wrong"]) == wrong
+        assert len(variant["wrong"]) == variant["wrong_count"] == wrong
         assert all(image["class"] != image["this"] for image in variant["wrong"])
 
 

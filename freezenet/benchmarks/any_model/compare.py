@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.any_model.opening import chosen_sentence, open_models, origins, unknown_training
-from freezenet.benchmarks.compare import ModelAnswers, flipped_images
 from freezenet.benchmarks.evaluate import (
     JudgedImages,
     elsewhere_sentence,
@@ -21,6 +20,7 @@ from freezenet.benchmarks.evaluate import (
     part_taken,
     took_part_sentence,
 )
+from freezenet.benchmarks.quality.answers import ModelAnswers, flipped_images
 from freezenet.benchmarks.quality.slices import slice_columns
 from freezenet.benchmarks.quality.summary import KnownImages, quality
 from freezenet.convert.foreign.classifier import ForeignClassifier
@@ -172,7 +172,7 @@ def _variants(
         if spec not in pixels:
             pixels[spec] = judged.pixels(spec)
         scores[name] = model_scores(classifier, pixels[spec])
-        whole[name] = ModelAnswers.of(classifier, scores[name])
+        whole[name] = ModelAnswers.of(classifier.rule, scores[name])
         # What is answered beyond these classes is wrong, and stands in no column.
         in_shared = _in_labels(whole[name].answers, classifier.card.labels, labels)
         found[name] = ModelAnswers(in_shared, whole[name].confidence)
@@ -206,7 +206,9 @@ def _variants(
         if name != reference:
             pair = PairedAnswers(truth, first.answers, found[name].answers, judged.patients)
             variants[name]["against_reference"] = pair.to_dict(labels)
-            variants[name]["flipped"] = flipped_images(judged, labels, first, found[name], name="reference")
+            variants[name]["flipped"] = flipped_images(
+                judged, labels, reference=first, found=found[name], name="reference"
+            )
             variants[name]["verdict"] = judgements[name].to_dict(name, reference)
     return variants
 

@@ -108,6 +108,10 @@ def benchmark(
         raise SettingError(
             "--adb alone is required: its program knows no --ssh, --runtime, --input-size and --strict. Got: one."
         )
+    if merge and (host is not None or binary is not None):
+        raise SettingError(
+            f"--merge alone is required: it measures nothing. Got: {'--ssh' if binary is None else '--adb'} beside it."
+        )
     if merge:
         results = read_rows(models)
     elif binary is not None:

@@ -21,6 +21,8 @@ from freezenet.edge_runtime.system.chatter import without_chatter
 
 #: Inferences of each part in a turn, the first of which finds the caches filled with another part.
 _TOGETHER = 3
+#: Of all parts together: each is held with its own copy of the network's weights.
+_MOST_BYTES = 2_000_000_000
 
 
 def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[str, Any]:
@@ -36,7 +38,8 @@ def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[
         "count", "ms", "share", the costliest first; "total_ms": of the whole network; "turns".
 
     Raises:
-        ModelError: the network has several graphs, or leaves its input's size open.
+        ModelError: the network has several graphs, other than one input, no operators, an operator without outputs, an input of open size, or parts that
+            are too large together.
     """
     parts, operators = _parts(model.read_bytes(), model.name)
     with without_chatter():
@@ -78,13 +81,27 @@ def _parts(content: bytes, name: str) -> tuple[list[bytes], list[dict[str, Any]]
     if len(whole.subgraphs) != 1:
         raise ModelError(f"A network of one graph is required by --profile. Got: {name} with {len(whole.subgraphs)}.")
     graph, parts, found = whole.subgraphs[0], [], []
-    everything = list(graph.operators)
+    everything = list(graph.operators if graph.operators is not None else ())
+    outputs = [[] if one.outputs is None else [int(number) for number in one.outputs] for one in everything]
+    if not everything or not all(outputs):
+        raise ModelError(
+            f"A network of operators that each have an output is required by --profile. Got: {name} with "
+            f"{'one that has none' if everything else 'no operator'}."
+        )
+    inputs = 0 if graph.inputs is None else len(graph.inputs)
+    if inputs != 1:
+        raise ModelError(f"A network with one input is required by --profile. Got: {name} with {inputs}.")
+    if len(content) * len(everything) > _MOST_BYTES:
+        raise ModelError(
+            f"A network whose size times its operators is {_MOST_BYTES / 1e9:g} GB at most is required by --profile, which holds a copy for "
+            f"each operator. Got: {name}, {len(content) / 1e6:.0f} MB with {len(everything)} operators."
+        )
     whole.signatureDefs = []
     for number, operator in enumerate(everything, 1):
         graph.operators = everything[:number]
-        graph.outputs = [int(operator.outputs[0])]
+        graph.outputs = outputs[number - 1][:1]
         parts.append(write_tree(whole))
-        shape = graph.tensors[operator.outputs[0]].shape
+        shape = graph.tensors[graph.outputs[0]].shape
         code = builtin_code(whole.operatorCodes[operator.opcodeIndex])
         found.append(
             {

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.answers.calibration import Decided
-from freezenet.train.metrics.figure import interval, patient_draws, ratio
+from freezenet.train.metrics.figure import bootstrap_figure, patient_draws, ratio
 
 #: Points of a curve; more cannot be seen.
 _POINTS = 120
@@ -52,19 +52,21 @@ def curves(
 
 def reliability(decided: Decided, patients: Sequence[str]) -> list[dict[str, float]]:
     """Return, for each bin of probabilities that holds decisions, how often they are right, with an interval over patients."""
-    draws = patient_draws(patients)
+    draws, names = patient_draws(patients), np.asarray(patients)
     place = np.clip(np.ceil(decided.probabilities * _BINS).astype(int) - 1, 0, _BINS - 1)
     found = []
     for one in np.unique(place):
         there = place == one
         counts, right = draws @ there.sum(1), draws @ (there & decided.right).sum(1)
-        low, high = interval(ratio(right[counts > 0], counts[counts > 0]))
+        value = float(decided.right[there].mean())
+        owners = len(set(names[there.any(1)]))
+        figure = bootstrap_figure(value, ratio(right[counts > 0], counts[counts > 0]), owners)
         found.append(
             {
                 "confidence": round(float(decided.probabilities[there].mean()), 4),
-                "right": round(float(decided.right[there].mean()), 4),
-                "low": round(low, 4),
-                "high": round(high, 4),
+                "right": round(figure.value, 4),
+                "low": round(figure.low, 4),
+                "high": round(figure.high, 4),
                 "decisions": int(there.sum()),
             }
         )

@@ -45,20 +45,22 @@ def probability_figures(
     everyone = len(set(patients))
     matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
     there = support(matrices) > 0
-    balanced = [float(recall(matrices)[there].mean()), recall(drawn)[:, there].mean(-1)]
+    # Over the classes that a draw has, whose recall alone is known.
+    of_draw = (support(drawn)[:, there] > 0).sum(-1)
+    balanced = ratio(recall(drawn)[:, there].sum(-1), of_draw)[of_draw > 0]
     squares = (probabilities - truth) ** 2
     exclusive = decided.right.shape[1] == 1 and truth.shape[1] > 1
     error = squares.sum(1) if exclusive else squares.mean(1)
     found: dict[str, Any] = {
-        "balanced_accuracy": bootstrap_figure(balanced[0], balanced[1], everyone).to_dict(),
+        "balanced_accuracy": bootstrap_figure(
+            float(ratio(recall(matrices)[there].sum(), there.sum())), balanced, everyone if there.any() else 0
+        ).to_dict(),
         "brier": _mean(error, draws),
         "calibration_error": error_figure(decided, draws).to_dict(),
         "coverage": share(decided.answered, np.ones(len(truth), bool), patients, draws).to_dict(),
         "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict(),
     }
-    for name, column in (("auroc", 0), ("auprc", 1)):
-        found[name] = _areas(truth, probabilities, labels, patients, draws, column)
-    return found
+    return {**found, **_areas(truth, probabilities, labels, patients, draws)}
 
 
 def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = None) -> NDArray[np.float64]:
@@ -92,24 +94,32 @@ def _areas(
     labels: Sequence[str],
     patients: Sequence[str],
     draws: NDArray,
-    column: int,
 ) -> dict[str, Any]:
-    per_class, values, drawn = {}, [], []
+    """Return "auroc" and "auprc", each with "macro" and "per_class"."""
+    names, there, values, drawn = np.asarray(patients), [], [], []
     for number, label in enumerate(labels):
         has = truth[:, number]
         if not has.any() or has.all():
             continue
-        value = float(areas(has, probabilities[:, number])[0, column])
-        of_draws = areas(has, probabilities[:, number], draws)[:, column]
-        owners = len(set(np.asarray(patients)[has]))
-        per_class[label] = bootstrap_figure(value, of_draws[np.isfinite(of_draws)], owners).to_dict()
-        values.append(value)
-        drawn.append(of_draws)
+        there.append((label, len(set(names[has]))))
+        values.append(areas(has, probabilities[:, number])[0])
+        drawn.append(areas(has, probabilities[:, number], draws))
     if not values:
-        return {"macro": None, "per_class": {}}
-    whole = np.mean(drawn, axis=0)
-    macro = bootstrap_figure(float(np.mean(values)), whole[np.isfinite(whole)], len(set(patients)))
-    return {"macro": macro.to_dict(), "per_class": per_class}
+        return {name: {"macro": None, "per_class": {}} for name in ("auroc", "auprc")}
+    found = {}
+    for column, name in enumerate(("auroc", "auprc")):
+        per_class = {
+            label: _of_draws(value[column], one[:, column], owners)
+            for (label, owners), value, one in zip(there, values, drawn, strict=True)
+        }
+        whole = np.mean([one[:, column] for one in drawn], axis=0)
+        macro = _of_draws(np.mean([value[column] for value in values]), whole, len(set(patients)))
+        found[name] = {"macro": macro, "per_class": per_class}
+    return found
+
+
+def _of_draws(value: float, drawn: NDArray[np.float64], patients: int) -> dict[str, float]:
+    return bootstrap_figure(float(value), drawn[np.isfinite(drawn)], patients).to_dict()
 
 
 def _mean(values: NDArray[np.float64], draws: NDArray) -> dict[str, float]:

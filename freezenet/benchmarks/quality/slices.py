@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.layouts.csv_table import read_column
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, patient_draws
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, patient_draws, wilson
 from freezenet.train.metrics.rare import WeightedChanges
 
 #: Parts with fewer patients are shown and not ranked.
@@ -125,17 +125,18 @@ def sliced(
         found[key] = (
             None
             if worst is None
-            else {**rows[worst], "over_all": _over_all(rows[worst], drawn[figure][worst], len(ranked))}
+            else {**rows[worst], "over_all": _over_all(rows[worst], figure, drawn[figure][worst], len(ranked))}
         )
     return found
 
 
-def _over_all(row: Mapping[str, Any], drawn: NDArray[np.float64], slices: int) -> dict[str, float]:
-    """Return the interval of one of many slices that holds for all of them; where all draws agree it is the slice's own."""
+def _over_all(row: Mapping[str, Any], figure: str, drawn: NDArray[np.float64], slices: int) -> dict[str, float]:
+    """Return the interval of one of many slices that holds for all of them; Wilson's where all draws of an accuracy agree."""
     tail = 2.5 / slices
     low, high = np.percentile(drawn, [tail, 100 - tail])
-    own = row["accuracy"] if low == high else {"low": low, "high": high}
-    return {"low": round(float(own["low"]), 6), "high": round(float(own["high"]), 6)}
+    if low == high and figure == "accuracy":
+        low, high = wilson(row[figure]["value"], row["patients"], level=1 - 2 * tail / 100)
+    return {"low": round(float(low), 6), "high": round(float(high), 6)}
 
 
 def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = None) -> str:

@@ -25,18 +25,34 @@ class Gallery:
         """Remember where images and model files lie."""
         self._root, self._models = root, models
         self._classifiers: dict[str, Classifier | None] = {}
+        self._thumbnails: dict[Path, str] = {}
+        self._cams: dict[tuple[Path, str], str] = {}
 
     def shown(self, found: Iterable[Mapping[str, Any]], file: str) -> list[dict[str, Any]]:
         """Return each with "image" and "cam", contents of an <img src>; "cam" is "" where the model file gives no map.
 
-        found: of `freezenet.benchmarks.quality.wrong.wrong_images`. file: name of the model file that answered.
+        found: of `freezenet.benchmarks.quality.answers.wrong_images`. file: name of the model file that answered.
         """
         return [
-            {**one, "image": thumbnail(self._root / one["file"]), "cam": self._cam(self._root / one["file"], file)}
+            {
+                **one,
+                "image": self._thumbnail(self._root / one["file"]),
+                "cam": self._cam(self._root / one["file"], file),
+            }
             for one in found
         ]
 
+    def _thumbnail(self, path: Path) -> str:
+        if path not in self._thumbnails:
+            self._thumbnails[path] = thumbnail(path)
+        return self._thumbnails[path]
+
     def _cam(self, path: Path, file: str) -> str:
+        if (path, file) not in self._cams:
+            self._cams[path, file] = self._new_cam(path, file)
+        return self._cams[path, file]
+
+    def _new_cam(self, path: Path, file: str) -> str:
         if file not in self._classifiers:
             self._classifiers[file] = self._open(file)
         classifier = self._classifiers[file]

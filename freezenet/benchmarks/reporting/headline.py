@@ -108,11 +108,12 @@ def _concluded(name: str, comparison: Mapping[str, Any], worst: Sequence[str]) -
         "rightly if it must answer all."
     ]
     classes = {label: figures for label, figures in one["per_class"].items() if figures["support"]}
-    lowest = min(classes, key=lambda label: classes[label]["recall"]["value"])
-    found.append(
-        f"Of the {classes[lowest]['support']} images of {lowest}, the class that it misses most, it finds {_percent(classes[lowest]['recall'])}; "
-        f"where it says {lowest}, {_percent(classes[lowest]['precision'])} are that."
-    )
+    if classes:  # not where no image has any label
+        lowest = min(classes, key=lambda label: classes[label]["recall"]["value"])
+        found.append(
+            f"Of the {classes[lowest]['support']} images of {lowest}, the class that it misses most, it finds "
+            f"{_percent(classes[lowest]['recall'])}; where it says {lowest}, {_percent(classes[lowest]['precision'])} are that."
+        )
     if figures := one.get("probabilities"):
         found.append(
             f"It is sure enough to answer {_percent(figures['coverage'])} of them, and {_percent(figures['accuracy_answered'])} of these answers "

@@ -81,7 +81,7 @@ def bootstrap_figure(value: float, drawn: NDArray[np.float64], patients: int) ->
     """
     low, high = interval(drawn) if len(drawn) else (value, value)
     if low == high:
-        low, high = _wilson(value, patients)
+        low, high = wilson(value, patients)
     return Figure(value, low, high)
 
 
@@ -90,10 +90,11 @@ def ratio(a: NDArray, b: NDArray) -> NDArray:
     return np.divide(a, b, out=np.zeros(np.broadcast(a, b).shape), where=np.asarray(b) > 0)
 
 
-def _wilson(share: float, count: int) -> tuple[float, float]:
+def wilson(share: float, count: int, *, level: float = _LEVEL) -> tuple[float, float]:
+    """Return Wilson's interval of a share of so many (J. Am. Stat. Assoc. 22, 1927), 0 and 1 where there are none."""
     from scipy.stats import binomtest
 
     if count == 0:
         return 0.0, 1.0
-    found = binomtest(round(share * count), count).proportion_ci(_LEVEL, method="wilson")
+    found = binomtest(round(share * count), count).proportion_ci(level, method="wilson")
     return float(found.low), float(found.high)

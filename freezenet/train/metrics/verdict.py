@@ -225,12 +225,12 @@ def _judged(
         factors = [_needed(one, LEVEL / models) for one in endpoints]
         most = max(factors)
         decides = max(zip(factors, endpoints, strict=True), key=lambda pair: (pair[0], pair[1].p_not_worse))[1]
-        needed = _two_digits(images * most) if most < _MOST else None
+        needed = two_digits(images * most) if most < _MOST else None
     return ModelVerdict(verdict, images, needed, decides.name, margins, not_worse, worse, endpoints)
 
 
-def _two_digits(count: float) -> int:
-    """Round up to a number that does not look more exact than it is."""
+def two_digits(count: float) -> int:
+    """Return a count rounded up to a number that does not look more exact than it is."""
     whole = math.ceil(count)
     step = 10 ** max(0, len(str(whole)) - 2)
     return -(-whole // step) * step

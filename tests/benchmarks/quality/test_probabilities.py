@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import (
     average_precision_score,
     balanced_accuracy_score,
@@ -17,7 +18,7 @@ from sklearn.metrics import (
 )
 
 from freezenet.benchmarks.quality import curves as curves_module
-from freezenet.benchmarks.quality.curves import curves
+from freezenet.benchmarks.quality.curves import curves, reliability
 from freezenet.benchmarks.quality.probabilities import areas, probability_figures
 from freezenet.benchmarks.quality.summary import KnownImages, named_figures, quality
 from freezenet.edge_runtime.decision import DecisionRule
@@ -140,3 +141,28 @@ def test_a_long_curve_is_shown_by_few_points_with_its_ends():
         assert len(one["x"]) <= 120
         assert (one["x"][0], one["y"][0], one["x"][-1], one["y"][-1]) == (0, 0, 1, 1)
         assert one["x"] == sorted(one["x"])
+
+
+def test_a_draw_without_a_class_does_not_miss_it():
+    """Of a class with one image a third of all draws has none; all answers are right, so balanced accuracy is 1 in each."""
+    truth = np.r_[np.zeros(20, int), np.ones(20, int), 2]
+    low = measured(truth, 0.7 * EYE[truth] + 0.1)["balanced_accuracy"]["low"]
+    assert low == pytest.approx(binomtest(41, 41).proportion_ci(method="wilson").low, abs=1e-6)
+
+
+def test_a_bar_of_a_reliability_diagram_has_a_width_where_all_are_right():
+    truth = np.repeat([0, 1, 2], 10)
+    decided = Decided.by(RULE, 0.7 * EYE[truth] + 0.1, EYE[truth])
+    (bar,) = reliability(decided, [str(n // 2) for n in range(30)])
+    wide = binomtest(15, 15).proportion_ci(method="wilson")
+    assert (bar["right"], bar["high"], bar["decisions"]) == (1, 1, 30)
+    assert bar["low"] == pytest.approx(wide.low, abs=1e-4)
+
+
+def test_without_any_label_nothing_is_known_of_the_balanced_accuracy():
+    truth = np.zeros((20, 3), bool)
+    scores = np.full((20, 3), 0.2)
+    rule = replace(RULE, thresholds=np.full(3, 0.5))
+    decided = Decided.by(rule, scores, truth)
+    found = probability_figures(truth, truth, scores, decided, LABELS, [str(n) for n in range(20)])
+    assert found["balanced_accuracy"] == {"value": 0, "low": 0, "high": 1}

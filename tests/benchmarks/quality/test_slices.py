@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from freezenet.benchmarks.quality.slices import UNKNOWN, banded, slice_columns, sliced, worst_sentence
 from freezenet.edge_runtime.errors import DataError, SettingError
@@ -48,6 +49,20 @@ def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width
         "int8 against float32 loses accuracy on none of the 2 slices looked at; least is known of sex"
         in worst_sentence(none, "int8", "float32")
     )
+
+
+def test_where_all_are_right_the_interval_over_all_slices_is_wilsons_at_their_level():
+    found = sliced({"sex": SEX}, PATIENTS, np.ones(200, bool))
+    wide = binomtest(100, 100).proportion_ci(1 - 0.05 / 2, method="wilson")
+    assert found["worst"]["over_all"] == {"low": pytest.approx(wide.low, abs=1e-6), "high": 1}
+    assert found["worst"]["over_all"]["low"] < found["worst"]["accuracy"]["low"]
+
+
+def test_a_difference_is_never_said_to_be_an_accuracy():
+    right = np.ones(200, bool)
+    found = sliced({"sex": SEX}, PATIENTS, right, right)
+    over_all = found["worst_loss"]["over_all"]
+    assert -0.1 < over_all["low"] <= found["worst_loss"]["difference"]["low"] < 0 < over_all["high"] < 0.1
 
 
 def test_a_patient_counts_once():

@@ -63,6 +63,15 @@ def test_the_class_that_is_missed_most_is_one_with_images():
     assert "Of the 7 images of a, the class that it misses most, it finds 50.0 % [80.0, 95.0]" in said(found)
 
 
+def test_without_any_label_no_class_is_missed_most():
+    unlabelled = results()
+    for one in unlabelled["comparison"]["variants"].values():
+        one["per_class"] = {label: {**figures, "support": 0} for label, figures in one["per_class"].items()}
+    found = headline(unlabelled, LATENCY, MIXED)
+    assert "int8 answers 90.0 % [80.0, 95.0] rightly" in said(found)
+    assert "misses most" not in said(found)
+
+
 def test_what_is_not_known_is_not_claimed():
     unknown = results("cannot tell", has_patients=False)
     unknown["comparison"]["took_part"] = None

@@ -77,6 +77,7 @@ def test_logits_are_those_before_the_softmax(bench, files):
     found = answers(bench.trained.file, pixels, bench.spec)
     np.testing.assert_allclose(tf.nn.softmax(found.logits), found.scores, atol=1e-6)
     integer = answers(files["rounded-least-error"], pixels, bench.spec)
+    # Whole 1/256: half of one by rounding, a whole one at 255/256, the largest.
     np.testing.assert_allclose(tf.nn.softmax(integer.logits), integer.scores, atol=1.5 / 256)
 
 
