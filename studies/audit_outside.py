@@ -4,7 +4,8 @@
 
 Each source is left out in turn, whole. From the other sources alone it is predicted how often the audit's probe will be right there; then it is
 measured. Images of OTHER are tested and never learned from. What the audit knows of gaps beforehand is taken from the other left-out sources,
-so a source has no part in its own prediction. The other ways:
+so the own gap of a source has no part in its prediction; the gaps of the others come from probes that were trained with its images, where these
+are of DATA. The other ways:
 
 inside    as often as inside: nothing is lost
 pest      PEst: inside, less what the same probe reaches above chance on images whose pixels are shuffled (Ong Ly et al., npj Digit. Med. 7:124, 2024:
@@ -93,11 +94,6 @@ def measure(
         "mean_error": {way: _mean_error(found, way) for way in WAYS},
         "covered": sum(one["audit"]["low"] <= one["right"] <= one["audit"]["high"] for one in found.values()),
         "likely": sum(one["audit"]["likely"][0] <= one["right"] <= one["audit"]["likely"][1] for one in found.values()),
-        "covered_network": sum(
-            one["audit"]["low"] <= one["network"] <= one["audit"]["high"]
-            for one in found.values()
-            if one["network"] is not None
-        ),
         "close_network": sum(
             one["network"] is not None and abs(one["right"] - one["network"]) <= CLOSE for one in found.values()
         ),

@@ -33,6 +33,12 @@ _WAYS = {
     "doc": "DoC",
 }
 
+#: What is true of the prediction for radiography4 and of no other data.
+_TWICE = (
+    "What the audit knows of gaps beforehand was measured on six sources, and kermany, nih and nih_nlp of radiography4 are three of them. The audit of "
+    "radiography4 adds their gaps as if they were new: its prediction counts them twice, and its range is narrower than it should be."
+)
+
 
 def data_section(result: dict[str, Any]) -> str:
     """Return the result of `studies.audit_data.measure` as Markdown."""
@@ -65,10 +71,11 @@ def outside_section(result: dict[str, Any]) -> str:
     if one := result["together"]:
         rows.append(_row(" and ".join(one["sources"]), one))
     count, other = len(result["sources"]), f" --outside {result['outside']}" if result["outside"] else ""
+    network = " --network transfer.csv" if result["with_network"] else ""
     close = [f"{_WAYS[way]} {result['close'][way]}" for way in _WAYS]
     errors = [f"{_WAYS[way]} {100 * error:.0f}" for way in _WAYS if (error := result["mean_error"][way]) is not None]
     lines = [
-        f"`python -m studies.audit_outside {result['data']}{other} --weights {result['weights']} --out results`:",
+        f"`python -m studies.audit_outside {result['data']}{other}{network} --weights {result['weights']} --out results`:",
         "",
         *markdown.table(["source", "images", "network", "probe", *_WAYS.values()], rows),
         "",
@@ -121,6 +128,7 @@ def _part(results: Path) -> str:
     return "\n".join(
         [
             "### Real X-rays\n",
+            f"{_TWICE}\n",
             each_result(results, "audit-data", data_section, backwards=True),
             "### The prediction, source by source\n",
             each_result(results, "audit-outside", outside_section),

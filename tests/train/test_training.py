@@ -257,11 +257,28 @@ def test_mixed_precision(precision, data, tmp_path):
 
 
 def test_a_precision_that_the_device_lacks_is_refused(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(devices, "computes_in", lambda precision: precision == "float32")
+    lack = NotImplementedError("no such kernel")
+    monkeypatch.setattr(devices, "convolution_error", lambda precision: None if precision == "float32" else lack)
     recipe = small("precision=mixed_bfloat16")
-    with pytest.raises(SettingError, match=r"convolves in bfloat16 is required by precision=mixed_bfloat16\. Got: "):
+    with pytest.raises(
+        SettingError, match=r"convolves in bfloat16 is required by precision=mixed_bfloat16\. Got: "
+    ) as told:
         train(data, tmp_path / "out", recipe=recipe, options=TrainingOptions("none"))
+    assert told.value.__cause__ is lack
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_device_lacks_is_returned_and_not_printed(monkeypatch, capfd):
+    """float32 is not tried at all, so that no device is started for it."""
+
+    def refuse(*_):
+        os.write(2, b"kernel not found")
+        raise NotImplementedError("no such kernel")
+
+    monkeypatch.setattr(devices.keras.ops, "conv", refuse)
+    assert devices.convolution_error("float32") is None
+    assert isinstance(devices.convolution_error("mixed_bfloat16"), NotImplementedError)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_augmentation_bypasses_the_cache(data, tmp_path):

@@ -31,7 +31,8 @@ class Confidence:
         risk: the share of wrong answers among those given that `abstain_below` was chosen for.
         risk_reached: that share on the images it was chosen on.
         risk_bound: the largest share that these images do not exclude, see `freezenet.train.answers.risk.upper_bound`; above `risk` where
-            they are too few to show it, or the most confident half of the answers is too often wrong.
+            they are too few to show it, or the most confident half of the answers is too often wrong. It is not corrected for the choice of
+            the threshold, which makes it too low where the lowest of many bounds was taken, and images count as independent.
         images: their number.
         abstain_below_class: the same for the answers of each label, in place of `abstain_below`; None where one holds for all.
     """

@@ -17,13 +17,17 @@ class ElsewhereAnswers:
         truth: (n, classes) bool.
         sources: (n,) what was left out.
         rows: (n,) the numbers of the images among those of the data.
+        seeds: (n,) which of the trainings with different seeds answered, 0 for the first.
     """
 
     scores: NDArray[np.float64]
     truth: NDArray[np.bool_]
     sources: NDArray[np.str_]
     rows: NDArray[np.integer]
+    seeds: NDArray[np.integer]
 
     def only(self, kept: NDArray[np.bool_]) -> ElsewhereAnswers:
         """Return the answers about some of the images. kept: (n,)."""
-        return ElsewhereAnswers(self.scores[kept], self.truth[kept], self.sources[kept], self.rows[kept])
+        return ElsewhereAnswers(
+            self.scores[kept], self.truth[kept], self.sources[kept], self.rows[kept], self.seeds[kept]
+        )

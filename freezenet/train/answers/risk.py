@@ -44,7 +44,7 @@ def answered_under(risk: float, confidence: NDArray[np.float64], wrong: NDArray[
     From the first number on that could show the risk, and answers half, one number after the other is tried as long as the bound holds.
     An order that is fixed before the answers are looked at needs no correction for how often is tried (Angelopoulos, Bates, Candès,
     Jordan and Lei, Learn then Test, 2021, section 2.3). Where none is shown, it is the half or more whose bound is lowest, of those among
-    which no more than the risk is wrong if there are any.
+    which no more than the risk is wrong if there are any; the lowest of so many bounds holds less surely than SURENESS.
 
     Args:
         risk: 0..1.

@@ -168,6 +168,9 @@ def _elsewhere(asked: CrossValidation, arm: str, data: TrainingData, find: _Plac
         data.truth[rows],
         np.concatenate([np.full(len(found), fold.left_out) for fold, (found, _) in zip(folds, parts, strict=True)]),
         rows,
+        np.concatenate(
+            [np.full(len(found), asked.seeds.index(fold.seed)) for fold, (found, _) in zip(folds, parts, strict=True)]
+        ),
     )
 
 

@@ -65,11 +65,11 @@ def write_final_results(
 def _confidence(recipe: Recipe, data: TrainingData, found: OutOfFold) -> dict[str, Any]:
     """Return what calibration and abstention do to images that took no part in their choice: each fold by a rule of the others."""
     parts, patients = [], []
-    for scores, folds in zip(found.scores, found.folds, strict=True):
+    for seed, (scores, folds) in enumerate(zip(found.scores, found.folds, strict=True)):
         for fold in np.unique(folds):
             held = folds == fold
             away = found.elsewhere
-            away = None if away is None else away.only(~held[away.rows])
+            away = None if away is None else away.only((away.seeds == seed) & ~held[away.rows])
             rule = ChosenRule.fit(recipe, data.labels, scores[~held], data.truth[~held], elsewhere=away).rule
             parts.append((rule, scores[held], data.truth[held]))
             patients += data.patients[held].tolist()
@@ -77,19 +77,23 @@ def _confidence(recipe: Recipe, data: TrainingData, found: OutOfFold) -> dict[st
 
 
 def _elsewhere(recipe: Recipe, data: TrainingData, found: OutOfFold) -> dict[str, Any]:
-    """Return under "left_out" what is answered of each source left out, and right of that, by a rule chosen without it (JSON types)."""
+    """Return under "left_out" what is answered of each source left out, and right of that (JSON types).
+
+    The rule is chosen without these images and all others of their patients, also without the folds' answers about them.
+    """
     away = found.elsewhere
     if away is None:
         return {}
-    truth = np.tile(data.truth, (found.seeds, 1))
     figures = {}
     for source in np.unique(away.sources):
         there = away.only(away.sources == source)
-        others = away.only(away.sources != source)
-        rule = ChosenRule.fit(recipe, data.labels, found.stacked, truth, repeats=found.seeds, elsewhere=others).rule
+        kept = ~np.isin(data.patients, data.patients[there.rows])
+        scores, truth = np.concatenate(found.scores[:, kept]), np.tile(data.truth[kept], (found.seeds, 1))
+        others = away.only((away.sources != source) & kept[away.rows])
+        rule = ChosenRule.fit(recipe, data.labels, scores, truth, repeats=found.seeds, elsewhere=others).rule
         decided, patients = Decided.by(rule, there.scores, there.truth), data.patients[there.rows].tolist()
         figures[str(source)] = {
-            "images": len(there.rows),
+            "images": len(np.unique(there.rows)),
             "answered": share(decided.answered, np.ones(len(there.rows), bool), patients).to_dict(),
             "accuracy_answered": share(decided.correct, decided.answered, patients).to_dict(),
         }

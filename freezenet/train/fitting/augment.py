@@ -12,8 +12,9 @@ from freezenet.train.fitting.storage import all_changes
 from freezenet.train.recipes.recipe import Recipe
 
 Prepare = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.float32]]
-#: Version of the rules in this module; a change of rules is a new number, so that no cache holds copies by the old ones.
-AUGMENT_VERSION = 1
+#: Version of the rules in this module and in `freezenet.train.fitting.storage`; a change of rules is a new number, so that no cache holds
+#: augmented versions by the old ones. A change in storage.py concerns `freezenet.train.ood.versions`, too: bump both.
+AUGMENT_VERSION = 2
 #: Smallest and largest share of the sides that a rectangle over a marker takes.
 _MARKER = (0.08, 0.22)
 
@@ -45,7 +46,9 @@ def augmented_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Gen
     hides or changes how it was saved: see `restored` and `hidden`.
     """
     height, width = image.shape
-    # All numbers are drawn for every image, whatever the recipe, so that one key does not change what another one does.
+    # All numbers are drawn for every image, whatever the recipe, so that one key does not change what another one does. How many storage
+    # and hiding draw depends on their keys, so each has a generator of its own.
+    storing, hiding = rng.spawn(2)
     angle, zoom, shear, right, down, bright, contrast = rng.uniform(-1, 1, 7)
     rotates, mirrors, upends = rng.random(3) < (recipe.augment_rotation_probability, 0.5, 0.5)
     center_x, center_y = (width - 1) / 2, (height - 1) / 2
@@ -64,7 +67,7 @@ def augmented_image(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Gen
     scale = 1 + recipe.augment_contrast * contrast
     changed = (moved.astype(np.float32) - 127.5) * scale + 127.5 + 255 * recipe.augment_brightness * bright
     whole = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
-    return hidden(restored(whole, recipe, rng), recipe, rng)
+    return hidden(restored(whole, recipe, storing), recipe, hiding)
 
 
 def restored(image: NDArray[np.uint8], recipe: Recipe, rng: np.random.Generator) -> NDArray[np.uint8]:

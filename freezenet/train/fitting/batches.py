@@ -135,7 +135,9 @@ def source_balanced(groups: NDArray[np.integer]) -> NDArray[np.float64]:
 
     groups: (n, 2) numbers of class and source.
     """
-    _, cell, images = np.unique(groups, axis=0, return_inverse=True, return_counts=True)
-    cells, kind = np.unique(groups, axis=0), groups[:, 0]
-    of_class = np.array([(kind == one).sum() / (cells[:, 0] == one).sum() for one in kind])
-    return of_class / images[cell.reshape(-1)] / len(groups)
+    cells, cell, images = np.unique(groups, axis=0, return_inverse=True, return_counts=True)
+    cell = cell.reshape(-1)  # NumPy 2.0 gives it a second axis
+    _, kind = np.unique(cells[:, 0], return_inverse=True)
+    # How many images a cell would have if those of its class were spread evenly over its sources.
+    even = np.bincount(kind, images) / np.bincount(kind)
+    return even[kind][cell] / images[cell] / len(groups)

@@ -20,12 +20,12 @@ def configure_devices(recipe: Recipe) -> int:
     Raises SettingError where the device cannot compute in the recipe's precision, or share the work.
     """
     with keras.device("cpu:0") if recipe.devices == "cpu" else contextlib.nullcontext():
-        able = computes_in(recipe.precision)
-    if not able:
+        error = convolution_error(recipe.precision)
+    if error is not None:
         raise SettingError(
             f"A device that convolves in {recipe.precision.removeprefix('mixed_')} is required by precision={recipe.precision}. Got: one "
             "without, as processors before AVX-512 are under oneDNN; choose float32 or mixed_float16, or set TF_ENABLE_ONEDNN_OPTS=0."
-        )
+        ) from error
     if recipe.devices == "cpu":
         return 0
     count = _gpus()
@@ -38,18 +38,21 @@ def configure_devices(recipe: Recipe) -> int:
     return count
 
 
-def computes_in(precision: str) -> bool:
-    """Return whether the current device has the convolutions of a precision; tried on one pixel.
+def convolution_error(precision: str) -> Exception | None:
+    """Return why the current device cannot convolve in a precision, tried on one pixel; None where it can, as all can in float32.
 
     Args:
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
     """
-    ones = keras.ops.ones((1, 1, 1, 1), precision.removeprefix("mixed_"))
-    try:
-        keras.ops.conv(ones, ones)
-    except Exception:  # each backend has its own, and TensorFlow's is no subclass of anything narrower
-        return False
-    return True
+    if precision == "float32":
+        return None
+    with quiet():
+        try:
+            ones = keras.ops.ones((1, 1, 1, 1), precision.removeprefix("mixed_"))
+            keras.ops.conv(ones, ones)
+        except Exception as error:  # each backend has its own, and TensorFlow's is no subclass of anything narrower
+            return error
+    return None
 
 
 def device_scope(recipe: Recipe) -> contextlib.AbstractContextManager:

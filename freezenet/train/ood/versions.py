@@ -30,6 +30,7 @@ MOST_IMAGES = 2000
 #: Below the cache of the frozen backbone: where they are kept.
 FOLDER = "ood-versions"
 #: Of the rules of `freezenet.train.fitting.storage`; a change of rules is a new number, so that no cache holds versions by the old ones.
+#: It concerns AUGMENT_VERSION of `freezenet.train.fitting.augment`, too: bump both.
 _RULES = 1
 
 

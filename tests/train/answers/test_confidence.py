@@ -158,7 +158,7 @@ def test_answers_elsewhere_raise_the_thresholds_of_classes_that_could_be_tested_
     there = said(labels, [1, 2] * 30, away.tolist(), [bool(number % 2 or one < 0.8) for number, one in enumerate(away)])
     # A wrong b is an image of c here; as if it were one of a.
     there[1][there[1][:, 2]] = [True, False, False]
-    elsewhere = ElsewhereAnswers(*there, np.full(60, "north"), np.arange(60))
+    elsewhere = ElsewhereAnswers(*there, np.full(60, "north"), np.arange(60), np.zeros(60, int))
     rule = DecisionRule(labels, temperature=1.0)
     alone = Confidence.fit(rule, scores, truth, 0.05, by_class=True)
     assert alone.abstain_below_class == {"a": 0, "b": 0, "c": 0}

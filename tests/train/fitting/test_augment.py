@@ -180,6 +180,14 @@ def test_the_share_that_is_asked_for_is_saved_as_elsewhere(pixels):
     assert len({one.tobytes() for one in changed(many[:20], augment_storage=1)}) == 20
 
 
+def test_one_key_does_not_change_what_another_one_does(pixels):
+    """Images that storage leaves alone are those of a recipe without it, borders and order in the batch included."""
+    many = np.repeat(pixels, 100, 0)
+    for others in ({"augment_shift": 0.1, "augment_brightness": 0.1}, {"augment_shift": 0.1, "augment_border": 0.2}):
+        alone, both = changed(many, **others), changed(many, augment_storage=0.3, **others)
+        assert 110 <= (alone == both).all((1, 2)).sum() <= 170  # 140, five standard deviations
+
+
 @pytest.mark.parametrize("key", ["augment_storage", "augment_border", "augment_markers"])
 def test_a_newer_key_that_is_off_leaves_names_of_versions_alone(key):
     """What was cached before it existed stays of use."""
