@@ -80,8 +80,9 @@ def _parts(content: bytes, name: str) -> tuple[list[bytes], list[dict[str, Any]]
     whole = read_tree(content)
     if len(whole.subgraphs) != 1:
         raise ModelError(f"A network of one graph is required by --profile. Got: {name} with {len(whole.subgraphs)}.")
-    graph, parts, found = whole.subgraphs[0], [], []
-    everything = list(graph.operators if graph.operators is not None else ())
+    graph: Any = whole.subgraphs[0]
+    everything: list[Any] = list(graph.operators or ())
+    parts, found = [], []
     outputs = [[] if one.outputs is None else [int(number) for number in one.outputs] for one in everything]
     if not everything or not all(outputs):
         raise ModelError(

@@ -113,7 +113,7 @@ def _areas(
             for (label, owners), value, one in zip(there, values, drawn, strict=True)
         }
         whole = np.mean([one[:, column] for one in drawn], axis=0)
-        macro = _of_draws(np.mean([value[column] for value in values]), whole, len(set(patients)))
+        macro = _of_draws(float(np.mean([value[column] for value in values])), whole, len(set(patients)))
         found[name] = {"macro": macro, "per_class": per_class}
     return found
 
