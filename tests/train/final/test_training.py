@@ -129,7 +129,7 @@ def test_a_left_out_site_is_judged_by_a_rule_chosen_without_it(trained, home):
         if row["split"] == "test"
     ]
     scores = np.array([[float(row.get(label, 0)) for label in run.labels] for row in tested])
-    patients = {row["file"]: row["patient"] for row in run.splits}
+    patients = {row["file"]: row["patient_id"] for row in rows_of(home / "sites.csv")}
     left_out = {patients[row["file"]] for row in tested}
     others = [row for file, row in answers_of(home).items() if patients[file] not in left_out]
     assert len(others) < len(patients)
