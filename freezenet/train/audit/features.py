@@ -15,6 +15,7 @@ from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.train.audit.options import AuditOptions
 from freezenet.train.frozen.backbone import FrozenBackbone, choose_engine
+from freezenet.train.network.host_settings import own_settings
 from freezenet.train.network.model import build_model
 from freezenet.train.recipes.recipe import load_recipe
 
@@ -45,12 +46,14 @@ def extractor(options: AuditOptions, images: int) -> Extract:
     return FrozenBackbone(frozen, spec, engine=choose_engine(worth, False), threads=os.cpu_count() or 1)
 
 
+@own_settings()
 def _network(options: AuditOptions) -> keras.Model:
     widths = (options.alpha,) if options.alpha is not None else _WIDTHS
     if not Path(options.weights).is_file():
         widths = widths[:1]
     for number, width in enumerate(widths, 1):
         settings = (f"alpha={width}", f"image_size={options.image_size}", f"seed={options.seed}")
+        keras.utils.set_random_seed(options.seed)  # of weights that no file gives
         try:
             return build_model(load_recipe("mobile-freezenet", settings), ("a", "b"), options.weights)
         except ModelError:
