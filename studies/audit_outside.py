@@ -238,6 +238,12 @@ def _value(one: dict[str, Any], way: str) -> float | None:
     return one["audit"]["value"] if way == "audit" else one[way]
 
 
+def _audit(one: dict[str, Any]) -> str:
+    from freezenet.train.metrics.figure import Figure
+
+    return f"{Figure(*(one['audit'][key] for key in ('value', 'low', 'high'))):.2f}"
+
+
 def _is_close(one: dict[str, Any], way: str) -> bool:
     value = _value(one, way)
     return value is not None and abs(value - one["right"]) <= CLOSE
@@ -265,18 +271,10 @@ def main(data, outside, network, weights, as_json, out) -> None:
     result = measure(data, outside, weights, network)
     lines = ["\t".join(("source", "images", "right", *WAYS))]
     for source, one in result["sources"].items():
-        low, high = one["audit"]["low"], one["audit"]["high"]
-        told = ["-" if (value := _value(one, way)) is None else f"{value:.2f}" for way in WAYS]
-        lines.append(
-            "\t".join(
-                (source, str(one["images"]), f"{one['right']:.2f}", f"{told[0]} [{low:.2f}, {high:.2f}]", *told[1:])
-            )
-        )
+        others = ["-" if (value := _value(one, way)) is None else f"{value:.2f}" for way in WAYS[1:]]
+        lines.append("\t".join((source, str(one["images"]), f"{one['right']:.2f}", _audit(one), *others)))
     if one := result["together"]:
-        low, high = one["audit"]["low"], one["audit"]["high"]
-        lines.append(
-            f"{' and '.join(one['sources'])} together\t{one['right']:.2f}\t{one['audit']['value']:.2f} [{low:.2f}, {high:.2f}]"
-        )
+        lines.append(f"{' and '.join(one['sources'])} together\t{one['right']:.2f}\t{_audit(one)}")
     lines.append(f"within 5 points: {result['close']}; mean error: {result['mean_error']}")
     lines.append(f"the probe within 5 points of the network: {result['close_network']} of {result['with_network']}")
     held = f"95 %: {result['covered']}, 80 %: {result['likely']} of {len(result['sources'])}"

@@ -217,4 +217,6 @@ def _compared(name: str, one: dict) -> list[str]:
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:
-    return f"{figure['value']:{form}} [{figure['low']:{form}}, {figure['high']:{form}}]"
+    from freezenet.train.metrics.figure import Figure
+
+    return format(Figure(**figure), form)

@@ -127,9 +127,8 @@ def crossval(
             against = one.get("against_float32")
             line = f"{arm}: {name} on all {one['images']} images: macro-F1 {Figure(**one['macro_f1'])}"
             if against:
-                change = Figure(**against["macro_f1"])
                 line += (
-                    f", against {REFERENCE} {change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}], "
+                    f", against {REFERENCE} {Figure(**against['macro_f1']):+.4f}, "
                     f"{against['flipped']} of {against['answers']} answers changed"
                 )
             click.echo(line)
@@ -141,8 +140,7 @@ def crossval(
         logger.warning(f"Fewer than {_FEW} trainings of a recipe: their p-values rest on very little.")
     for figure, comparisons in summary["comparisons"].items():
         for one in comparisons:
-            difference = one["difference"]
             click.echo(
-                f"{figure}: {one['recipe']} - {one['other']}\t{difference['value']:+.4f} [{difference['low']:+.4f}, "
-                f"{difference['high']:+.4f}]\tp {one['p']:.3f}, adjusted {one['p_adjusted']:.3f}"
+                f"{figure}: {one['recipe']} - {one['other']}\t{Figure(**one['difference']):+.4f}\t"
+                f"p {one['p']:.3f}, adjusted {one['p_adjusted']:.3f}"
             )

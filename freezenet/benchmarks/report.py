@@ -79,10 +79,10 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
     slices = _sliced(comparison, shown, source_names)
     gallery, most = Gallery(Path(comparison["data_root"]), folder / "models"), 0 if share else _SHOWN
     environment.filters["named_figures"] = named_figures
-    environment.filters["points"] = _points
+    environment.filters["points"] = lambda one: f"{Figure(**one).times(100):+.1f}"
     environment.filters["digits"] = three_digits
     environment.filters["figure"] = lambda one: str(Figure(**one))
-    environment.filters["change"] = lambda one: f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
+    environment.filters["change"] = lambda one: f"{Figure(**one):+.3f}"
     page = environment.get_template("report.html").render(
         results=results,
         metrics=metrics,
@@ -110,12 +110,6 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
     path = folder / (SHARED_REPORT if share else REPORT)
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
     return path
-
-
-def _points(one: dict[str, float]) -> str:
-    """Return a difference in points with its interval, e.g. "-1.0 [-5.3, +3.0]"."""
-    value, low, high = (f"{100 * one[key] + 0.0:+.1f}" for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
 
 
 def _history(path: Path) -> list[dict[str, float]]:

@@ -255,8 +255,8 @@ def _losses(verdict: Verdict, validation: ValidationScores, pair: PairedAnswers)
 def _fall(figures: dict[str, Any]) -> str:
     keras, this, difference = (Figure(**figures[name]) for name in ("keras", "this", "difference"))
     # Rounded before 0 is added, because -0.0004 would be shown as -0.000.
-    value, low, high = (round(-one, 3) + 0.0 for one in (difference.value, difference.high, difference.low))
-    return f"falls from {keras} to {this}, by {value:.3f} [{low:.3f}, {high:.3f}]"
+    lost = Figure(*(round(-one, 3) + 0.0 for one in (difference.value, difference.high, difference.low)))
+    return f"falls from {keras} to {this}, by {lost}"
 
 
 def _decided(variant: Variant, verdict: Verdict, losses: list[_Loss]) -> Verdict:

@@ -102,7 +102,7 @@ def _row(source: str, one: dict[str, Any]) -> list[str]:
         f"{source}, {classes}",
         str(one["images"]),
         *measured,
-        f"{audit.value:.2f} [{audit.low:.2f}, {audit.high:.2f}]",
+        f"{audit:.2f}",
         *ways,
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from freezenet.train.metrics.figure import Figure
 from studies.tables import markdown
 
 
@@ -12,17 +13,17 @@ def out_of_fold(result: dict[str, Any]) -> str:
     verdict, against = (result["variants"]["int8"][key] for key in ("verdict", "against_float32"))
     rows = []
     for one in verdict["endpoints"]:
-        value, low, high = (100 * one["difference"][key] + 0.0 for key in ("value", "low", "high"))
         rows.append(
             [
                 one["name"],
-                f"{value:+.1f} [{low:+.1f}, {high:+.1f}]",
+                f"{Figure(**one['difference']).times(100):+.1f}",
                 f"{-100 * one['margin']:g}",
                 f"{one['p_not_worse']:.3f}",
             ]
         )
     figures = [
-        [name, *(_shown(one[key]) for key in ("accuracy", "macro_f1"))] for name, one in result["variants"].items()
+        [name, *(str(Figure(**one[key])) for key in ("accuracy", "macro_f1"))]
+        for name, one in result["variants"].items()
     ]
     return "\n".join(
         [
@@ -112,7 +113,3 @@ def scaling(result: dict[str, Any]) -> str:
             "",
         ]
     )
-
-
-def _shown(figure: dict[str, float]) -> str:
-    return f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from freezenet.train.metrics.figure import Figure
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
 
@@ -14,20 +15,16 @@ def foreign_table(result: dict[str, Any]) -> str:
         [
             f"`{name}`",
             f"{one['bytes'] / 1e6:.2f}",
-            _figure(one["accuracy"]),
-            _figure(one["macro_f1"]),
+            str(Figure(**one["accuracy"])),
+            str(Figure(**one["macro_f1"])),
             # With what the verdict leaves possible: a bootstrap of unchanged answers is a point.
-            _figure(one["verdict"]["endpoints"][0]["difference"], "+.3f") if "verdict" in one else "",
+            f"{Figure(**one['verdict']['endpoints'][0]['difference']):+.3f}" if "verdict" in one else "",
             one["verdict"]["verdict"] if "verdict" in one else "",
         ]
         for name, one in result["variants"].items()
     ]
     columns = ("file", "MB", "accuracy", "macro-F1", f"macro-F1 against `{result['reference']}`", "verdict")
     return "\n".join([*markdown.table(columns, rows), ""])
-
-
-def _figure(figure: dict[str, float], form: str = ".3f") -> str:
-    return f"{figure['value']:{form}} [{figure['low']:{form}}, {figure['high']:{form}}]"
 
 
 def _section(result: dict[str, Any]) -> str:

@@ -58,7 +58,7 @@ def _against(comparisons: list[dict[str, Any]], arm: str) -> str:
     one = next(one for one in comparisons if {one["recipe"], one["other"]} == {"cross-entropy", arm})
     sign = 1 if one["recipe"] == arm else -1
     value, low, high = (sign * one["difference"][key] for key in ("value", "low", "high"))
-    return f"{value:+.3f} [{min(low, high):+.3f}, {max(low, high):+.3f}], p {one['p']:.3f}, {one['p_adjusted']:.2f}"
+    return f"{Figure(value, *sorted((low, high))):+.3f}, p {one['p']:.3f}, {one['p_adjusted']:.2f}"
 
 
 def _calibration(recipes: dict[str, dict[str, Any]]) -> list[str]:

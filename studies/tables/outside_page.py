@@ -152,7 +152,7 @@ def _plain(figure: dict[str, float]) -> str:
 
 
 def _signed(figure: dict[str, float]) -> str:
-    return f"{figure['value']:+.3f} [{figure['low']:+.3f}, {figure['high']:+.3f}]"
+    return f"{Figure(**figure):+.3f}"
 
 
 PAGE = Page("docs/outside.md", "outside_page", lambda results: each_result(results, "outside", section))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from freezenet.train.metrics.figure import Figure
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
 
@@ -28,13 +29,7 @@ def _count(result: dict[str, Any], name: str, kind: str) -> str:
     """Return how many photographs of X-rays whose scan is answered got this answer, with the share where the result has it."""
     count = str(result["frames"][name]["answered"].get(kind, 0))
     figure = result.get("shares", {}).get(name, {}).get(kind)
-    if not figure:
-        return count
-    return f"{count}: {_percent(figure['value'])} % [{_percent(figure['low'])}, {_percent(figure['high'])}]"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+    return f"{count}: {Figure(**figure).times(100):.1f %}" if figure else count
 
 
 def _refused(counts: dict[str, int], *, whole: bool) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.files import read_json
+from freezenet.train.metrics.figure import Figure
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -107,7 +108,7 @@ class Evidence:
 def shown(value: Any) -> str:
     """Return a value as text: a figure with its interval, a table as key value pairs, all else as JSON writes it."""
     if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
-        return f"{value['value']:.4f} [{value['low']:.4f}, {value['high']:.4f}]"
+        return f"{Figure(value['value'], value['low'], value['high']):.4f}"
     if isinstance(value, dict):
         return ", ".join(f"{key} {shown(one)}" for key, one in value.items())
     if isinstance(value, list):

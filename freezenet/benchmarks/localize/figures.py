@@ -91,8 +91,7 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
         )
 
     def per_1000(hit: NDArray[np.bool_]) -> dict[str, float]:
-        one = weighted(hit, np.ones(len(hit), bool))
-        return Figure(*(_PER * number for number in (one.value, one.low, one.high))).to_dict()
+        return weighted(hit, np.ones(len(hit), bool)).times(_PER).to_dict()
 
     right = found.answered & (found.answer == images.truth)
     wrong = found.answered & ~right

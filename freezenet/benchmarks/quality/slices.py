@@ -150,26 +150,22 @@ def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = 
     worst = found["worst_loss" if reference else "worst"]
     if worst is None:
         return ""
-    one = worst["difference" if reference else "accuracy"]
+    one = Figure(**worst["difference" if reference else "accuracy"])
+    wide = Figure(one.value, **worst["over_all"])
     many = found["looked_at"]
     where = f"{worst['column']} {worst['value']} ({worst['images']} images of {worst['patients']} patients)"
     among = f"of {many} slices looked at" if many > 1 else "the only slice with enough patients"
-    wide = worst["over_all"]
-    if reference:
-        points = [100 * one["value"], 100 * one["low"], 100 * one["high"], 100 * wide["low"], 100 * wide["high"]]
-        value, low, high, least, most = (f"{point + 0.0:+.1f}" for point in points)
-        if one["value"] >= 0:
-            return (
-                f"{name} against {reference} loses accuracy on none of the {many} slices looked at; least is known of {where}: "
-                f"{value} points [{low}, {high}]."
-            )
+    if not reference:
+        return f"{name} does worst on {where}, {among}: accuracy {one}; over all of them {wide.ends('.3f')}."
+    one, wide = one.times(100), wide.times(100)
+    if one.value >= 0:
         return (
-            f"{name} against {reference} does worst on {where}, {among}: accuracy {value} points [{low}, {high}]; "
-            f"over all of them [{least}, {most}]."
+            f"{name} against {reference} loses accuracy on none of the {many} slices looked at; least is known of {where}: "
+            f"{one:+.1f points}."
         )
     return (
-        f"{name} does worst on {where}, {among}: accuracy {one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]; "
-        f"over all of them [{wide['low']:.3f}, {wide['high']:.3f}]."
+        f"{name} against {reference} does worst on {where}, {among}: accuracy {one:+.1f points}; "
+        f"over all of them {wide.ends('+.1f')}."
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from freezenet.benchmarks.figures import three_digits
+from freezenet.train.metrics.figure import Figure
 from freezenet.train.metrics.sources import SourceTable
 
 #: The file that a device gets, where it was made.
@@ -150,5 +151,4 @@ def _not_concluded(
 
 
 def _percent(figure: Mapping[str, float]) -> str:
-    value, low, high = (f"{100 * figure[key]:.1f}" for key in ("value", "low", "high"))
-    return f"{value} % [{low}, {high}]"
+    return f"{Figure(**figure).times(100):.1f %}"

@@ -189,7 +189,7 @@ def print_transfer(transfer: dict[str, Any]) -> None:
             click.echo(f"{arm}: no image of a left-out {column} can be tested, because no class is in two of them")
         else:
             click.echo(
-                f"{arm}: transfer gap {gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}] in accuracy: what images of a {column} "
+                f"{arm}: transfer gap {Figure(**gap):+.3f} in accuracy: what images of a {column} "
                 "lose where the training has seen none of it"
             )
         rows = [

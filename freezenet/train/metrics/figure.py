@@ -29,9 +29,22 @@ class Figure:
         """Return the three numbers, rounded to six digits."""
         return {name: round(float(number), 6) for name, number in asdict(self).items()}
 
+    def times(self, factor: float) -> Figure:
+        """Return the same in another unit, such as points of a share."""
+        return Figure(*(factor * number + 0.0 for number in (self.value, self.low, self.high)))  # no -0
+
+    def ends(self, form: str) -> str:
+        """Return the interval alone, e.g. "[0.881, 0.956]" of ".3f"."""
+        return f"[{self.low:{form}}, {self.high:{form}}]"
+
+    def __format__(self, form: str) -> str:
+        """Return all three numbers in a form, ".3f" where none is given, and a unit where one follows it: "92.3 % [88.1, 95.6]" of ".1f %"."""
+        number, space, unit = (form or ".3f").partition(" ")
+        return f"{self.value:{number}}{space}{unit} {self.ends(number)}"
+
     def __str__(self) -> str:
         """Return e.g. "0.923 [0.881, 0.956]"."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return format(self)
 
 
 def patient_draws(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:

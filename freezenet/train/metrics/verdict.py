@@ -109,8 +109,7 @@ class ModelVerdict:
         if self.verdict == NOT_WORSE:
             return f"{name} is not worse than {reference} by {self.margins} ({self.images:,} images)."
         one = next(one for one in self.endpoints if one.name == self.decided_by)
-        low, high = (f"{100 * end + 0.0:+.1f}" for end in (one.difference.low, one.difference.high))
-        measured = f"{one.name} {100 * one.difference.value + 0.0:+.1f} points [{low}, {high}]"
+        measured = f"{one.name} {one.difference.times(100):+.1f points}"
         if self.verdict == WORSE:
             return f"{name} is worse than {reference} by more than {points(one.margin)}: {measured} ({self.images:,} images)."
         needed = f"about {self.needed:,}" if self.needed else f"more than {round(_MOST) * self.images:,}"

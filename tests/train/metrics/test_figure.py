@@ -30,5 +30,8 @@ def test_draws_are_of_whole_patients():
 
 def test_figure_writes_itself():
     figure = Figure(0.92345678, 0.8814, 0.9561)
-    assert str(figure) == "0.923 [0.881, 0.956]"
+    assert str(figure) == f"{figure}" == "0.923 [0.881, 0.956]"
+    assert f"{figure:+.2f}" == "+0.92 [+0.88, +0.96]"
+    assert f"{figure.times(100):.1f %}" == "92.3 % [88.1, 95.6]"
+    assert f"{Figure(-0.0, -0.01, 0.0).times(100):+.1f points}" == "+0.0 points [-1.0, +0.0]"
     assert figure.to_dict() == {"value": 0.923457, "low": 0.8814, "high": 0.9561}
