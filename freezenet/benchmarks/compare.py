@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, model_scores
 from freezenet.benchmarks.origin import find_run
 from freezenet.benchmarks.quality.answers import ModelAnswers, flipped_images, wrong_images
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
-from freezenet.benchmarks.quality.summary import KnownImages, quality
+from freezenet.benchmarks.quality.summary import quality
 from freezenet.convert.folder import ModelsFolder
 from freezenet.convert.scores import StoredScores
 from freezenet.edge_runtime.classifier import Classifier
@@ -85,14 +86,14 @@ def compare(
     judgements = verdicts(
         truth, reference.answers, others, labels, judged.patients, exclusive=task.exclusive, margins=margins
     )
-    images = KnownImages(truth, labels, judged.patients, slice_columns(judged.dataset, slices))
+    images = KnownImages(truth, labels, judged.patients, judged.draws, slice_columns(judged.dataset, slices))
     variants = {}
     for name, classifier in classifiers.items():
         variants[name] = {
             "file": classifier.path.name,
             "bytes": classifier.path.stat().st_size,
             "runtime": classifier.runtime,
-            **task.evaluate(truth, found[name].answers, labels, judged.patients),
+            **task.evaluate(truth, found[name].answers, labels, judged.patients, judged.draws),
             **quality(
                 images,
                 classifier.rule,
@@ -103,7 +104,7 @@ def compare(
             **wrong_images(judged, labels, truth, reference=reference, found=found[name], name=REFERENCE),
         }
         if name != REFERENCE:
-            pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients)
+            pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients, judged.draws)
             variants[name]["against_float32"] = pair.to_dict(labels)
             variants[name]["flipped"] = flipped_images(
                 judged, labels, reference=reference, found=found[name], name=REFERENCE

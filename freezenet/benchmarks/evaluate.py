@@ -10,14 +10,16 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
-from freezenet.benchmarks.quality.summary import KnownImages, quality
+from freezenet.benchmarks.quality.summary import quality
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import Decision
@@ -28,6 +30,7 @@ from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
 from freezenet.train.files import sha256_file
+from freezenet.train.metrics.figure import patient_draws
 from freezenet.train.progress import track
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import MultiClass
@@ -57,6 +60,11 @@ class JudgedImages:
     def patients(self) -> tuple[str, ...]:
         """The patient (n,) of each."""
         return tuple(sample.patient for sample in self.dataset.samples)
+
+    @cached_property
+    def draws(self) -> NDArray[np.float64]:
+        """The draws of these patients that all figures share; see `freezenet.train.metrics.figure.patient_draws`."""
+        return patient_draws(self.patients)
 
     def pixels(self, spec: PreprocessSpec) -> NDArray[np.uint8]:
         """Read them through the device's preprocessing: (n, h, w) uint8; DataError where one cannot be read."""
@@ -211,7 +219,7 @@ def evaluate_model(classifier: Classifier, judged: JudgedImages, slices: Sequenc
     """
     labels, task = classifier.card.labels, judged.dataset.task
     truth = task.truth(judged.truth, labels)
-    columns = slice_columns(judged.dataset, slices)
+    images = KnownImages(truth, labels, judged.patients, judged.draws, slice_columns(judged.dataset, slices))
     scores = model_scores(classifier, judged.pixels(classifier.card.preprocess))
     answers = classifier.rule.answers(scores)
     return {
@@ -220,6 +228,6 @@ def evaluate_model(classifier: Classifier, judged: JudgedImages, slices: Sequenc
         "side": judged.split,
         "took_part": judged.took_part,
         "elsewhere": elsewhere_sentence(classifier.card),
-        **task.evaluate(truth, answers, labels, judged.patients),
-        **quality(KnownImages(truth, labels, judged.patients, columns), classifier.rule, scores),
+        **task.evaluate(truth, answers, labels, judged.patients, judged.draws),
+        **quality(images, classifier.rule, scores),
     }

@@ -25,6 +25,7 @@ from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.table import SUMMARY
 from freezenet.train.files import read_json, write_json
+from freezenet.train.metrics.figure import patient_draws
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.metrics.verdict import two_digits, verdicts
 from freezenet.train.run import Run
@@ -100,17 +101,18 @@ def pooled_variants(folds: list[Fold], out: Path, variants: Sequence[str]) -> di
     task, labels = runs[0].task, runs[0].labels
     rows = [row for run in runs for row in run.splits if row["split"] == "test"]
     truth, patients = task.truth([row["class"] for row in rows], labels), [row["patient_id"] for row in rows]
+    draws = patient_draws(patients)
     answers = {name: np.concatenate([_answers(fold, out, name) for fold in folds]) for name in variants}
     images = len({row["file"] for row in rows})
     others = {name: one for name, one in answers.items() if name != REFERENCE}
     judged = verdicts(truth, answers[REFERENCE], others, labels, patients, exclusive=task.exclusive)
     found = {}
     for name, one in answers.items():
-        found[name] = {**task.evaluate(truth, one, labels, patients), "images": images}
+        found[name] = {**task.evaluate(truth, one, labels, patients, draws), "images": images}
         if name == REFERENCE:
             continue
         found[name]["against_float32"] = {
-            **PairedAnswers(truth, answers[REFERENCE], one, patients).to_dict(labels),
+            **PairedAnswers(truth, answers[REFERENCE], one, patients, draws).to_dict(labels),
             "answers": len(one),
         }
         # Several seeds answer the same images: they make each answer surer, and no more images.

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, decide_all, elsewhere_sentence
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
-from freezenet.benchmarks.quality.summary import KnownImages, quality
+from freezenet.benchmarks.quality.summary import quality
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST, Decision
 from freezenet.train.answers.calibration import Decided, error_figure
@@ -85,9 +86,10 @@ def evaluate_everywhere(classifier: Classifier, judged: JudgedImages, slices: Se
     if len(known):
         answers = classifier.rule.answers(found.scores[known])
         patients = [judged.patients[row] for row in known]
-        figures |= task.evaluate(found.truth[known], answers, labels, patients)
+        draws = patient_draws(patients)
+        figures |= task.evaluate(found.truth[known], answers, labels, patients, draws)
         of_known = {name: [cells[row] for row in known] for name, cells in columns.items()}
-        images = KnownImages(found.truth[known], labels, patients, of_known)
+        images = KnownImages(found.truth[known], labels, patients, draws, of_known)
         figures |= quality(images, classifier.rule, found.scores[known])
     return {
         "model": classifier.path.name,
@@ -111,18 +113,14 @@ def by_source(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any
     sources = np.array([sample.source for sample in judged.dataset.samples])
     names = sorted(set(sources.tolist()))
     rows = {name or "(none)": sources == name for name in names if len(names) > 1 or name}
-    patients, draws = judged.patients, patient_draws(judged.patients)
     everywhere = {**rows, ALL: np.ones(len(sources), bool)}
-    return {name: _figures(answers, patients, draws, there) for name, there in everywhere.items()}
+    return {name: _figures(answers, judged, there) for name, there in everywhere.items()}
 
 
 def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
     """Return for each class that the model does not have its images, the share answered, and what they were answered as (JSON)."""
-    texts, patients = np.array(judged.truth), judged.patients
+    texts, patients, draws = np.array(judged.truth), judged.patients, judged.draws
     found: dict[str, dict[str, Any]] = {}
-    if answers.known.all():
-        return found
-    draws = patient_draws(patients)
     for text in sorted(set(texts[~answers.known].tolist())):
         there = (texts == text) & ~answers.known
         found[text] = {
@@ -133,11 +131,9 @@ def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[st
     return found
 
 
-def _figures(
-    answers: Answers, patients: Sequence[str], draws: NDArray[np.float64], there: NDArray[np.bool_]
-) -> dict[str, Any]:
+def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -> dict[str, Any]:
     def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
-        return share(hit, among, patients, draws).to_dict()
+        return share(hit, among, judged.patients, judged.draws).to_dict()
 
     known, unknown = there & answers.known, there & ~answers.known
     found: dict[str, Any] = {
@@ -150,7 +146,7 @@ def _figures(
     if known.any():
         right = answers.decided.correct
         decided = answers.decided.some(known)
-        of_known = patient_draws([one for one, is_known in zip(patients, known, strict=True) if is_known])
+        of_known = patient_draws(np.array(judged.patients)[known].tolist())
         found |= {
             "accuracy": of(right, known),
             "coverage": of(answers.answered, known),

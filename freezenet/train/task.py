@@ -47,10 +47,15 @@ class Task(ABC):
         """Return the Keras metric of the same accuracy, for the figures of each epoch."""
 
     def evaluate(
-        self, truth: NDArray[np.bool_], answer: NDArray[np.bool_], labels: Sequence[str], patients: Sequence[str]
+        self,
+        truth: NDArray[np.bool_],
+        answer: NDArray[np.bool_],
+        labels: Sequence[str],
+        patients: Sequence[str],
+        draws: NDArray[np.float64] | None = None,
     ) -> dict[str, Any]:
         """Return the figures of answers (n, labels), see `freezenet.train.metrics.evaluation.evaluate` (JSON types)."""
-        return evaluate(truth, answer, labels, patients, exclusive=self.exclusive)
+        return evaluate(truth, answer, labels, patients, exclusive=self.exclusive, draws=draws)
 
     def truth(self, classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.bool_]:
         """Return which labels each image has, (n, labels) bool; DataError where a class is not made of these labels."""

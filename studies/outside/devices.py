@@ -39,7 +39,7 @@ def outside_figures(model: Path, data: Path) -> dict[str, Any]:
     if not found.known.all():
         raise DataError(f"Images of the classes of {model.name} are required. Got: others in {data.name}.")
     evaluated = judged.dataset.task.evaluate(
-        found.truth, classifier.rule.answers(found.scores), card.labels, judged.patients
+        found.truth, classifier.rule.answers(found.scores), card.labels, judged.patients, judged.draws
     )
     return {
         "took_part": judged.took_part,

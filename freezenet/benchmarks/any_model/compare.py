@@ -21,8 +21,9 @@ from freezenet.benchmarks.evaluate import (
     took_part_sentence,
 )
 from freezenet.benchmarks.quality.answers import ModelAnswers, flipped_images
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
-from freezenet.benchmarks.quality.summary import KnownImages, quality
+from freezenet.benchmarks.quality.summary import quality
 from freezenet.convert.foreign.classifier import ForeignClassifier
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, ModelError, SettingError
@@ -194,17 +195,17 @@ def _variants(
             "file": classifier.path.name,
             "bytes": len(classifier.file.content),
             "runtime": classifier.runtime,
-            **task.evaluate(truth, found[name].answers, labels, judged.patients),
+            **task.evaluate(truth, found[name].answers, labels, judged.patients, judged.draws),
             # Its own classes, because a probability that it gives to another one counts.
             **quality(
-                KnownImages(task.truth(judged.truth, own), own, judged.patients, columns),
+                KnownImages(task.truth(judged.truth, own), own, judged.patients, judged.draws, columns),
                 classifier.rule,
                 scores[name],
                 reference=None if name == reference else before,
             ),
         }
         if name != reference:
-            pair = PairedAnswers(truth, first.answers, found[name].answers, judged.patients)
+            pair = PairedAnswers(truth, first.answers, found[name].answers, judged.patients, judged.draws)
             variants[name]["against_reference"] = pair.to_dict(labels)
             variants[name]["flipped"] = flipped_images(
                 judged, labels, reference=first, found=found[name], name="reference"

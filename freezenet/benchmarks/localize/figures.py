@@ -14,7 +14,7 @@ from freezenet.benchmarks.localize.rule import class_weights, localized_rule
 from freezenet.benchmarks.localize.targets import Targets
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided, calibration_error
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, patient_draws, share
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, share
 
 #: Parts that the images are dealt into, by patients, so that each is judged by a rule that others chose.
 PARTS = 10
@@ -80,8 +80,7 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
     "yield", "alarms" and "missed" are of each class: answered with it and right, answered with it and wrong, and answered with another although it is true.
     """
     every = images.shares(np.arange(len(images.truth)))
-    weights = class_weights(images.labels, every, targets.prevalence)[images.truth]
-    draws = patient_draws(images.patients)
+    weights, draws = class_weights(images.labels, every, targets.prevalence)[images.truth], images.draws
 
     def weighted(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> Figure:
         hits, counts = draws @ (hit * weights), draws @ (among * weights)
@@ -140,10 +139,9 @@ def subgroups(images: LocalImages, found: Outcome, targets: Targets) -> dict[str
     """Return for each group of each subgroup its images, what is answered, what of it is right, and the sensitivity (JSON types)."""
     right = found.answered & (found.answer == images.truth)
     number = images.labels.index(targets.sensitivity.label) if targets.sensitivity else None
-    draws = patient_draws(images.patients)
 
     def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
-        return share(hit, among, images.patients, draws).to_dict()
+        return share(hit, among, images.patients, images.draws).to_dict()
 
     result: dict[str, dict[str, dict[str, Any]]] = {}
     for group, values in images.groups.items():

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from freezenet.edge_runtime.names import counted
 from freezenet.train.data.images import read_images
 from freezenet.train.data.layouts.csv_rows import read_rows
 from freezenet.train.data.layouts.csv_table import read_column
+from freezenet.train.metrics.figure import patient_draws
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
 
@@ -58,6 +60,11 @@ class LocalImages:
     groups: dict[str, tuple[str, ...]]
     digest: str
     run_known: bool
+
+    @cached_property
+    def draws(self) -> NDArray[np.float64]:
+        """See `freezenet.train.metrics.figure.patient_draws`."""
+        return patient_draws(self.patients)
 
     @classmethod
     def read(cls, classifier: Classifier, data: Path, run: RunFolder | None) -> LocalImages:

@@ -108,7 +108,7 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
     if options.out:
         truth = images.truth[:, None] == np.arange(len(labels))
         answer = after.answer[:, None] == np.arange(len(labels))
-        shown = task_of(classifier.card.content).evaluate(truth, answer, labels, images.patients)
+        shown = task_of(classifier.card.content).evaluate(truth, answer, labels, images.patients, images.draws)
         content = localized_file(classifier, rule, images, targets, shown)
         write_atomically(options.out, lambda temporary: temporary.write_bytes(content))
         result["out"] = str(options.out)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.train.answers.calibration import Decided
-from freezenet.train.metrics.figure import bootstrap_figure, patient_draws, ratio
+from freezenet.train.metrics.figure import bootstrap_figure, ratio
 
 #: Points of a curve; more cannot be seen.
 _POINTS = 120
@@ -17,21 +17,13 @@ _POINTS = 120
 _BINS = 10
 
 
-def curves(
-    truth: NDArray[np.bool_],
-    probabilities: NDArray[np.float64],
-    decided: Decided,
-    labels: Sequence[str],
-    patients: Sequence[str],
-) -> dict[str, Any]:
+def curves(images: KnownImages, probabilities: NDArray[np.float64], decided: Decided) -> dict[str, Any]:
     """Return the points of all curves (JSON types).
 
     Args:
-        truth: (n, labels) bool.
+        images: n of them.
         probabilities: (n, labels), calibrated.
         decided: what the rule made of them.
-        labels: names.
-        patients: (n,) names.
 
     Returns:
         "roc": label -> {"x": false positive rate, "y": recall}; "pr": label -> {"x": recall, "y": precision, "share": of images with the
@@ -39,20 +31,20 @@ def curves(
         "risk"} when the surest share answers.
     """
     roc, pr = {}, {}
-    for number, label in enumerate(labels):
-        has = truth[:, number]
+    for number, label in enumerate(images.labels):
+        has = images.truth[:, number]
         if not has.any() or has.all():
             continue
         hits, alarms = _steps(has, probabilities[:, number])
         recall = hits / hits[-1]
         roc[label] = _thinned(x=np.r_[0, alarms / alarms[-1]], y=np.r_[0, recall])
         pr[label] = {**_thinned(x=recall, y=ratio(hits, hits + alarms)), "share": round(float(has.mean()), 4)}
-    return {"roc": roc, "pr": pr, "reliability": reliability(decided, patients), "risk": risk_coverage(decided)}
+    return {"roc": roc, "pr": pr, "reliability": reliability(images, decided), "risk": risk_coverage(decided)}
 
 
-def reliability(decided: Decided, patients: Sequence[str]) -> list[dict[str, float]]:
+def reliability(images: KnownImages, decided: Decided) -> list[dict[str, float]]:
     """Return, for each bin of probabilities that holds decisions, how often they are right, with an interval over patients."""
-    draws, names = patient_draws(patients), np.asarray(patients)
+    draws, names = images.draws, np.asarray(images.patients)
     place = np.clip(np.ceil(decided.probabilities * _BINS).astype(int) - 1, 0, _BINS - 1)
     found = []
     for one in np.unique(place):

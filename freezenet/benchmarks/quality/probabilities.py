@@ -6,14 +6,14 @@ patients, as for every other figure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.train.answers.calibration import Decided, error_figure
-from freezenet.train.metrics.figure import bootstrap_figure, interval, patient_draws, ratio, share
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, ratio, share
 from freezenet.train.metrics.matrices import label_matrices, recall, support
 
 #: Weights of draws that are held at once, to bound the memory.
@@ -21,12 +21,7 @@ _BLOCK = 2_000_000
 
 
 def probability_figures(
-    truth: NDArray[np.bool_],
-    answer: NDArray[np.bool_],
-    probabilities: NDArray[np.float64],
-    decided: Decided,
-    labels: Sequence[str],
-    patients: Sequence[str],
+    images: KnownImages, answer: NDArray[np.bool_], probabilities: NDArray[np.float64], decided: Decided
 ) -> dict[str, Any]:
     """Return figures with intervals (JSON types).
 
@@ -35,13 +30,12 @@ def probability_figures(
     mean), "calibration_error", "coverage" (share that the rule is sure enough to answer) and "accuracy_answered".
 
     Args:
-        truth, answer: (n, labels) bool, n at least 1.
+        images: n of them.
+        answer: (n, labels) bool.
         probabilities: (n, labels), calibrated, 0 to 1.
         decided: what the rule made of them.
-        labels: their names.
-        patients: (n,) names.
     """
-    draws = patient_draws(patients)
+    truth, patients, draws = images.truth, images.patients, images.draws
     everyone = len(set(patients))
     matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
     there = support(matrices) > 0
@@ -60,7 +54,7 @@ def probability_figures(
         "coverage": share(decided.answered, np.ones(len(truth), bool), patients, draws).to_dict(),
         "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict(),
     }
-    return {**found, **_areas(truth, probabilities, labels, patients, draws)}
+    return {**found, **_areas(images, probabilities)}
 
 
 def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = None) -> NDArray[np.float64]:
@@ -88,22 +82,16 @@ def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = N
     return np.concatenate(found)
 
 
-def _areas(
-    truth: NDArray[np.bool_],
-    probabilities: NDArray,
-    labels: Sequence[str],
-    patients: Sequence[str],
-    draws: NDArray,
-) -> dict[str, Any]:
+def _areas(images: KnownImages, probabilities: NDArray) -> dict[str, Any]:
     """Return "auroc" and "auprc", each with "macro" and "per_class"."""
-    names, there, values, drawn = np.asarray(patients), [], [], []
-    for number, label in enumerate(labels):
-        has = truth[:, number]
+    names, there, values, drawn = np.asarray(images.patients), [], [], []
+    for number, label in enumerate(images.labels):
+        has = images.truth[:, number]
         if not has.any() or has.all():
             continue
         there.append((label, len(set(names[has]))))
         values.append(areas(has, probabilities[:, number])[0])
-        drawn.append(areas(has, probabilities[:, number], draws))
+        drawn.append(areas(has, probabilities[:, number], images.draws))
     if not values:
         return {name: {"macro": None, "per_class": {}} for name in ("auroc", "auprc")}
     found = {}
@@ -113,7 +101,7 @@ def _areas(
             for (label, owners), value, one in zip(there, values, drawn, strict=True)
         }
         whole = np.mean([one[:, column] for one in drawn], axis=0)
-        macro = _of_draws(float(np.mean([value[column] for value in values])), whole, len(set(patients)))
+        macro = _of_draws(float(np.mean([value[column] for value in values])), whole, len(set(names)))
         found[name] = {"macro": macro, "per_class": per_class}
     return found
 
@@ -123,5 +111,4 @@ def _of_draws(value: float, drawn: NDArray[np.float64], patients: int) -> dict[s
 
 
 def _mean(values: NDArray[np.float64], draws: NDArray) -> dict[str, float]:
-    low, high = interval(draws @ values / draws.sum(1))
-    return {"value": round(float(values.mean()), 6), "low": round(low, 6), "high": round(high, 6)}
+    return Figure(values.mean(), *interval(draws @ values / draws.sum(1))).to_dict()

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.layouts.csv_table import read_column
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, patient_draws, wilson
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, wilson
 from freezenet.train.metrics.rare import WeightedChanges
 
 #: Parts with fewer patients are shown and not ranked.
@@ -71,16 +72,12 @@ def banded(name: str, cells: Sequence[str]) -> list[str]:
 
 
 def sliced(
-    columns: Mapping[str, Sequence[str]],
-    patients: Sequence[str],
-    right: NDArray[np.bool_],
-    reference: NDArray[np.bool_] | None = None,
+    images: KnownImages, right: NDArray[np.bool_], reference: NDArray[np.bool_] | None = None
 ) -> dict[str, Any]:
     """Return the accuracy of each slice, and against a reference its paired difference (JSON types).
 
     Args:
-        columns: see `slice_columns`.
-        patients: (n,) names.
+        images: n of them.
         right: (n,) whether the answer is right.
         reference: (n,) whether the reference's is.
 
@@ -89,10 +86,10 @@ def sliced(
         patients or more. "worst": of these that with the lowest accuracy; "worst_loss": that with the largest loss against the reference;
         each with "over_all", its interval at the level that holds for all of them at once; None where there is none.
     """
-    draws, names = patient_draws(patients), np.asarray(patients)
+    draws, names = images.draws, np.asarray(images.patients)
     rows: list[dict[str, Any]] = []
     drawn: dict[str, list[NDArray[np.float64]]] = {"accuracy": [], "difference": []}
-    for column, cells in columns.items():
+    for column, cells in images.columns.items():
         values = np.asarray(cells)
         for value in sorted(set(cells)):
             there = values == value

@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.quality.curves import curves
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.probabilities import probability_figures
 from freezenet.benchmarks.quality.slices import sliced
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided
 from freezenet.train.metrics.figure import share
-
-
-@dataclass(frozen=True)
-class KnownImages:
-    """Images whose truth is known.
-
-    Args:
-        truth: (n, labels) bool.
-        labels: names.
-        patients: (n,) names.
-        columns: column -> value (n,) to slice by, see `freezenet.benchmarks.quality.slices.slice_columns`.
-    """
-
-    truth: NDArray[np.bool_]
-    labels: Sequence[str]
-    patients: Sequence[str]
-    columns: Mapping[str, Sequence[str]]
 
 
 def quality(
@@ -53,20 +36,17 @@ def quality(
     """
     probabilities = rule.probabilities(scores)
     answers, decided = rule.chosen(probabilities), Decided.by(rule, scores, images.truth)
-    given = (images.truth, probabilities, decided, images.labels, images.patients)
     right = (answers == images.truth).all(1)
     before = None if reference is None else (reference == images.truth).all(1)
     found: dict[str, Any] = {
-        "probabilities": probability_figures(
-            images.truth, answers, probabilities, decided, images.labels, images.patients
-        ),
-        "slices": sliced(images.columns, images.patients, right, before),
+        "probabilities": probability_figures(images, answers, probabilities, decided),
+        "slices": sliced(images, right, before),
     }
     if reference is not None:
         changed, everyone = (answers != reference).any(1), np.ones(len(answers), bool)
-        found["flips"] = share(changed, everyone, images.patients).to_dict()
+        found["flips"] = share(changed, everyone, images.patients, images.draws).to_dict()
     if with_curves:
-        found["curves"] = curves(*given)
+        found["curves"] = curves(images, probabilities, decided)
     return found
 
 

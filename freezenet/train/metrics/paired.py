@@ -20,7 +20,12 @@ class PairedAnswers:
     """The answers of two models, `before` and `after`, for the same images of known truth."""
 
     def __init__(
-        self, truth: NDArray[np.bool_], before: NDArray[np.bool_], after: NDArray[np.bool_], patients: Sequence[str]
+        self,
+        truth: NDArray[np.bool_],
+        before: NDArray[np.bool_],
+        after: NDArray[np.bool_],
+        patients: Sequence[str],
+        draws: NDArray[np.float64] | None = None,
     ) -> None:
         """Draw the patients once for all figures.
 
@@ -29,11 +34,13 @@ class PairedAnswers:
             before: (n, labels), which labels the one model answers.
             after: (n, labels), which labels the other answers.
             patients: (n,) names; each image its own where patients are not known.
+            draws: `patient_draws` of them, for who compares several models on the same images; None makes them.
         """
+        draws = patient_draws(patients) if draws is None else draws
         self.truth, self.before, self.after = truth, before, after
         _, self._patient = np.unique(np.asarray(patients), return_inverse=True)
         # The images themselves stand before the draws of them.
-        self._weights = np.concatenate([np.ones((1, len(truth))), patient_draws(patients)])
+        self._weights = np.concatenate([np.ones((1, len(truth))), draws])
 
     def accuracy(self) -> Figure:
         """Return how much more often all labels of an image are right after than before, -1..1."""

@@ -19,8 +19,9 @@ from sklearn.metrics import (
 
 from freezenet.benchmarks.quality import curves as curves_module
 from freezenet.benchmarks.quality.curves import curves, reliability
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.probabilities import areas, probability_figures
-from freezenet.benchmarks.quality.summary import KnownImages, named_figures, quality
+from freezenet.benchmarks.quality.summary import named_figures, quality
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided, calibration_error
 from freezenet.train.metrics.figure import patient_draws
@@ -42,11 +43,16 @@ def drawn(images=240, steps=0, seed=0):
     return truth, scores
 
 
-def measured(truth, scores, patients=None):
+def known(truth, patients=None):
+    """Images of these patients, or each of its own."""
     names = patients or [str(number) for number in range(len(truth))]
+    return KnownImages(truth, LABELS, names, patient_draws(names), {"class": ["x"] * len(truth)})
+
+
+def measured(truth, scores, patients=None):
     decided = Decided.by(RULE, scores, EYE[truth])
     probabilities = RULE.probabilities(scores)
-    return probability_figures(EYE[truth], RULE.chosen(probabilities), probabilities, decided, LABELS, names)
+    return probability_figures(known(EYE[truth], patients), RULE.chosen(probabilities), probabilities, decided)
 
 
 @pytest.mark.parametrize("steps", [0, 16])
@@ -110,8 +116,7 @@ def test_labels_that_do_not_exclude_one_another():
     truth = rng.random((200, 3)) < 0.3
     scores = np.clip(0.6 * truth + 0.5 * rng.random((200, 3)), 0, 1)
     rule = replace(RULE, thresholds=np.full(3, 0.5))
-    images = KnownImages(truth, LABELS, [str(n) for n in range(200)], {"class": ["x"] * 200})
-    found = quality(images, rule, scores.astype(np.float32), reference=truth, with_curves=True)
+    found = quality(known(truth), rule, scores.astype(np.float32), reference=truth, with_curves=True)
     assert found["probabilities"]["brier"]["value"] == pytest.approx(
         np.mean([brier_score_loss(truth[:, n], rule.probabilities(scores)[:, n]) for n in range(3)]), abs=1e-4
     )
@@ -123,7 +128,7 @@ def test_curves_are_those_of_scikit_learn(monkeypatch):
     monkeypatch.setattr(curves_module, "_POINTS", 10_000)
     truth, scores = drawn(150, 16)
     decided = Decided.by(RULE, scores, EYE[truth])
-    found = curves(EYE[truth], RULE.probabilities(scores), decided, LABELS, [str(n) for n in range(150)])
+    found = curves(known(EYE[truth]), RULE.probabilities(scores), decided)
     x, y, _ = roc_curve(truth == 0, RULE.probabilities(scores)[:, 0], drop_intermediate=False)
     assert (found["roc"]["a"]["x"], found["roc"]["a"]["y"]) == (pytest.approx(x, abs=1e-4), pytest.approx(y, abs=1e-4))
     precision, recall, _ = precision_recall_curve(truth == 0, RULE.probabilities(scores)[:, 0])
@@ -136,7 +141,7 @@ def test_curves_are_those_of_scikit_learn(monkeypatch):
 
 def test_a_long_curve_is_shown_by_few_points_with_its_ends():
     truth, scores = drawn(3000)
-    found = curves(EYE[truth], scores, Decided.by(RULE, scores, EYE[truth]), LABELS, [str(n) for n in range(3000)])
+    found = curves(known(EYE[truth]), scores, Decided.by(RULE, scores, EYE[truth]))
     for one in found["roc"].values():
         assert len(one["x"]) <= 120
         assert (one["x"][0], one["y"][0], one["x"][-1], one["y"][-1]) == (0, 0, 1, 1)
@@ -153,7 +158,7 @@ def test_a_draw_without_a_class_does_not_miss_it():
 def test_a_bar_of_a_reliability_diagram_has_a_width_where_all_are_right():
     truth = np.repeat([0, 1, 2], 10)
     decided = Decided.by(RULE, 0.7 * EYE[truth] + 0.1, EYE[truth])
-    (bar,) = reliability(decided, [str(n // 2) for n in range(30)])
+    (bar,) = reliability(known(EYE[truth], [str(n // 2) for n in range(30)]), decided)
     wide = binomtest(15, 15).proportion_ci(method="wilson")
     assert (bar["right"], bar["high"], bar["decisions"]) == (1, 1, 30)
     assert bar["low"] == pytest.approx(wide.low, abs=1e-4)
@@ -164,5 +169,5 @@ def test_without_any_label_nothing_is_known_of_the_balanced_accuracy():
     scores = np.full((20, 3), 0.2)
     rule = replace(RULE, thresholds=np.full(3, 0.5))
     decided = Decided.by(rule, scores, truth)
-    found = probability_figures(truth, truth, scores, decided, LABELS, [str(n) for n in range(20)])
+    found = probability_figures(known(truth), truth, scores, decided)
     assert found["balanced_accuracy"] == {"value": 0, "low": 0, "high": 1}

@@ -9,18 +9,25 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import UNKNOWN, banded, slice_columns, sliced, worst_sentence
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset, Sample
+from freezenet.train.metrics.figure import patient_draws
 
 PATIENTS = [str(number) for number in range(200)]
 SEX = ["f", "m"] * 100
 
 
+def known(columns, patients=PATIENTS):
+    truth = np.ones((len(patients), 1), bool)
+    return KnownImages(truth, ["x"], patients, patient_draws(patients), columns)
+
+
 def test_the_worst_slice_is_named_with_its_images_and_how_many_were_looked_at():
     right = np.ones(200, bool)
     right[::8] = False  # all of "f"
-    found = sliced({"sex": SEX, "class": ["x"] * 195 + ["rare"] * 5}, PATIENTS, right)
+    found = sliced(known({"sex": SEX, "class": ["x"] * 195 + ["rare"] * 5}), right)
     rows = {(one["column"], one["value"]): one for one in found["slices"]}
     assert rows["sex", "f"]["accuracy"]["value"] == 0.75
     assert rows["class", "rare"]["patients"] == 5
@@ -36,7 +43,7 @@ def test_the_worst_slice_is_named_with_its_images_and_how_many_were_looked_at():
 def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width():
     reference, right = np.ones(200, bool), np.ones(200, bool)
     right[1:12:2] = False  # six of "m"
-    found = sliced({"sex": SEX}, PATIENTS, right, reference)
+    found = sliced(known({"sex": SEX}), right, reference)
     female, male = found["slices"]
     assert (female["difference"]["value"], male["difference"]["value"]) == (0, pytest.approx(-0.06))
     assert female["difference"]["low"] < 0 < female["difference"]["high"]
@@ -44,7 +51,7 @@ def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width
     assert "int8 does worst on sex m (100 images of 100 patients), of 2 slices" in worst_sentence(found, "int8")
     assert "int8 against float32 does worst on sex m" in worst_sentence(found, "int8", "float32")
     assert "accuracy -6.0 points [" in worst_sentence(found, "int8", "float32")
-    none = sliced({"sex": SEX[:150]}, PATIENTS[:150], reference[:150], reference[:150])
+    none = sliced(known({"sex": SEX[:150]}, PATIENTS[:150]), reference[:150], reference[:150])
     assert (
         "int8 against float32 loses accuracy on none of the 2 slices looked at; least is known of sex"
         in worst_sentence(none, "int8", "float32")
@@ -52,7 +59,7 @@ def test_against_a_reference_the_largest_loss_is_worst_and_no_change_has_a_width
 
 
 def test_where_all_are_right_the_interval_over_all_slices_is_wilsons_at_their_level():
-    found = sliced({"sex": SEX}, PATIENTS, np.ones(200, bool))
+    found = sliced(known({"sex": SEX}), np.ones(200, bool))
     wide = binomtest(100, 100).proportion_ci(1 - 0.05 / 2, method="wilson")
     assert found["worst"]["over_all"] == {"low": pytest.approx(wide.low, abs=1e-6), "high": 1}
     assert found["worst"]["over_all"]["low"] < found["worst"]["accuracy"]["low"]
@@ -60,13 +67,13 @@ def test_where_all_are_right_the_interval_over_all_slices_is_wilsons_at_their_le
 
 def test_a_difference_is_never_said_to_be_an_accuracy():
     right = np.ones(200, bool)
-    found = sliced({"sex": SEX}, PATIENTS, right, right)
+    found = sliced(known({"sex": SEX}), right, right)
     over_all = found["worst_loss"]["over_all"]
     assert -0.1 < over_all["low"] <= found["worst_loss"]["difference"]["low"] < 0 < over_all["high"] < 0.1
 
 
 def test_a_patient_counts_once():
-    found = sliced({"sex": SEX}, ["one"] * 200, np.ones(200, bool))
+    found = sliced(known({"sex": SEX}, ["one"] * 200), np.ones(200, bool))
     assert (found["slices"][0]["patients"], found["looked_at"], found["worst"]) == (1, 0, None)
     assert worst_sentence(found, "int8") == ""
 
