@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, model_scores
 from freezenet.benchmarks.origin import find_run
-from freezenet.benchmarks.quality.answers import ModelAnswers, flipped_images, wrong_images
+from freezenet.benchmarks.quality.answers import AnswerPair, ModelAnswers
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
 from freezenet.benchmarks.quality.summary import quality
@@ -89,6 +89,7 @@ def compare(
     images = KnownImages(truth, labels, judged.patients, judged.draws, slice_columns(judged.dataset, slices))
     variants = {}
     for name, classifier in classifiers.items():
+        pair = AnswerPair(judged, labels, reference, found[name], REFERENCE)
         variants[name] = {
             "file": classifier.path.name,
             "bytes": classifier.path.stat().st_size,
@@ -101,14 +102,12 @@ def compare(
                 reference=None if name == REFERENCE else reference.answers,
                 with_curves=True,
             ),
-            **wrong_images(judged, labels, truth, reference=reference, found=found[name], name=REFERENCE),
+            **pair.wrong(truth),
         }
         if name != REFERENCE:
-            pair = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients, judged.draws)
-            variants[name]["against_float32"] = pair.to_dict(labels)
-            variants[name]["flipped"] = flipped_images(
-                judged, labels, reference=reference, found=found[name], name=REFERENCE
-            )
+            paired = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients, judged.draws)
+            variants[name]["against_float32"] = paired.to_dict(labels)
+            variants[name]["flipped"] = pair.flipped()
             variants[name]["verdict"] = judgements[name].to_dict(name, REFERENCE)
     return {
         "reference": REFERENCE,

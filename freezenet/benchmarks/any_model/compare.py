@@ -20,7 +20,7 @@ from freezenet.benchmarks.evaluate import (
     part_taken,
     took_part_sentence,
 )
-from freezenet.benchmarks.quality.answers import ModelAnswers, flipped_images
+from freezenet.benchmarks.quality.answers import AnswerPair, ModelAnswers
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
 from freezenet.benchmarks.quality.summary import quality
@@ -205,11 +205,9 @@ def _variants(
             ),
         }
         if name != reference:
-            pair = PairedAnswers(truth, first.answers, found[name].answers, judged.patients, judged.draws)
-            variants[name]["against_reference"] = pair.to_dict(labels)
-            variants[name]["flipped"] = flipped_images(
-                judged, labels, reference=first, found=found[name], name="reference"
-            )
+            paired = PairedAnswers(truth, first.answers, found[name].answers, judged.patients, judged.draws)
+            variants[name]["against_reference"] = paired.to_dict(labels)
+            variants[name]["flipped"] = AnswerPair(judged, labels, first, found[name], "reference").flipped()
             variants[name]["verdict"] = judgements[name].to_dict(name, reference)
     return variants
 

@@ -36,77 +36,52 @@ class ModelAnswers:
         return cls(answers, rule.certainties(probabilities, answers).min(-1))
 
 
-def wrong_images(
-    judged: JudgedImages,
-    labels: Sequence[str],
-    truth: NDArray[np.bool_],
-    *,
-    reference: ModelAnswers,
-    found: ModelAnswers,
-    name: str,
-) -> dict[str, Any]:
-    """Return "wrong_count", and "wrong", the surest mistakes of a model as `flipped_images` describes images (JSON types).
+@dataclass(frozen=True)
+class AnswerPair:
+    """What a reference and a model say of the same images.
 
     Args:
         judged: n images.
         labels: in the order of the columns.
-        truth: (n, labels) bool.
-        reference: what the reference says of them.
+        reference: what the reference says.
         found: what the model says.
         name: key of the reference's answer.
     """
-    rows = np.flatnonzero((found.answers != truth).any(1))
-    surest = rows[np.argsort(-found.confidence[rows], kind="stable")][:_MOST]
-    return {"wrong_count": len(rows), "wrong": _described(surest, judged, labels, reference, found, name)}
 
+    judged: JudgedImages
+    labels: Sequence[str]
+    reference: ModelAnswers
+    found: ModelAnswers
+    name: str
 
-def flipped_images(
-    judged: JudgedImages,
-    labels: Sequence[str],
-    *,
-    reference: ModelAnswers,
-    found: ModelAnswers,
-    name: str,
-) -> list[dict[str, Any]]:
-    """Return file, class, both answers and both confidences of the images with another answer (JSON types).
+    def wrong(self, truth: NDArray[np.bool_]) -> dict[str, Any]:
+        """Return "wrong_count", and "wrong", the model's surest mistakes as `flipped` describes them (JSON types). truth: (n, labels)."""
+        rows = np.flatnonzero((self.found.answers != truth).any(1))
+        surest = rows[np.argsort(-self.found.confidence[rows], kind="stable")][:_MOST]
+        return {"wrong_count": len(rows), "wrong": self._described(surest)}
 
-    Args:
-        judged: n images.
-        labels: in the order of the columns.
-        reference: what the reference says of them.
-        found: what the other model says.
-        name: key of the reference's answer.
-    """
-    rows = np.flatnonzero((reference.answers != found.answers).any(1))
-    return _described(rows, judged, labels, reference, found, name)
+    def flipped(self) -> list[dict[str, Any]]:
+        """Return file, class, both answers and both confidences of the images about which they differ (JSON types)."""
+        return self._described(np.flatnonzero((self.reference.answers != self.found.answers).any(1)))
 
+    def _described(self, rows: NDArray[np.int_]) -> list[dict[str, Any]]:
+        before, after = self._texts(self.reference), self._texts(self.found)
+        return [
+            {
+                "file": self.judged.dataset.samples[row].file,
+                "class": self.judged.truth[row],
+                self.name: before[row],
+                "this": after[row],
+                f"{self.name}_score": round(float(self.reference.confidence[row]), 4),
+                "this_score": round(float(self.found.confidence[row]), 4),
+            }
+            for row in rows
+        ]
 
-def _described(
-    rows: NDArray[np.int_],
-    judged: JudgedImages,
-    labels: Sequence[str],
-    reference: ModelAnswers,
-    found: ModelAnswers,
-    name: str,
-) -> list[dict[str, Any]]:
-    before, after = (_texts(judged, labels, one) for one in (reference, found))
-    return [
-        {
-            "file": judged.dataset.samples[row].file,
-            "class": judged.truth[row],
-            name: before[row],
-            "this": after[row],
-            f"{name}_score": round(float(reference.confidence[row]), 4),
-            "this_score": round(float(found.confidence[row]), 4),
-        }
-        for row in rows
-    ]
-
-
-def _texts(judged: JudgedImages, labels: Sequence[str], found: ModelAnswers) -> list[str]:
-    """Return the answers as text; one beside all of these labels, of a model that has more, has none."""
-    task, texts = judged.dataset.task, [""] * len(found.answers)
-    named = np.flatnonzero(found.answers.any(1) | (not task.exclusive))
-    for row, text in zip(named, task.texts(found.answers[named], labels), strict=True):
-        texts[row] = text
-    return texts
+    def _texts(self, one: ModelAnswers) -> list[str]:
+        """Return the answers as text; one beside all of these labels, of a model that has more, has none."""
+        task, texts = self.judged.dataset.task, [""] * len(one.answers)
+        named = np.flatnonzero(one.answers.any(1) | (not task.exclusive))
+        for row, text in zip(named, task.texts(one.answers[named], self.labels), strict=True):
+            texts[row] = text
+        return texts

@@ -31,7 +31,7 @@ class Gallery:
     def shown(self, found: Iterable[Mapping[str, Any]], file: str) -> list[dict[str, Any]]:
         """Return each with "image" and "cam", contents of an <img src>; "cam" is "" where the model file gives no map.
 
-        found: of `freezenet.benchmarks.quality.answers.wrong_images`. file: name of the model file that answered.
+        found: of `freezenet.benchmarks.quality.answers.AnswerPair`. file: name of the model file that answered.
         """
         return [
             {
