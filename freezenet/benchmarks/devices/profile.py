@@ -72,11 +72,10 @@ def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[
 
 def _parts(content: bytes, name: str) -> tuple[list[bytes], list[dict[str, Any]]]:
     """Return the network cut behind each operator, and what each operator is."""
-    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools.flatbuffer_utils import opcode_to_name
 
     from freezenet.convert.float.flatbuffer import builtin_code, read_tree, write_tree
 
-    names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
     whole = read_tree(content)
     if len(whole.subgraphs) != 1:
         raise ModelError(f"A network of one graph is required by --profile. Got: {name} with {len(whole.subgraphs)}.")
@@ -103,11 +102,11 @@ def _parts(content: bytes, name: str) -> tuple[list[bytes], list[dict[str, Any]]
         graph.outputs = outputs[number - 1][:1]
         parts.append(write_tree(whole))
         shape = graph.tensors[graph.outputs[0]].shape
-        code = builtin_code(whole.operatorCodes[operator.opcodeIndex])
+        index = operator.opcodeIndex
         found.append(
             {
                 "number": number,
-                "operator": names.get(code, str(code)),
+                "operator": opcode_to_name(whole, index) or str(builtin_code(whole.operatorCodes[index])),
                 "output": [] if shape is None else [int(one) for one in shape],
             }
         )

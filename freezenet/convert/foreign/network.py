@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools.flatbuffer_utils import opcode_to_name
 
-from freezenet.convert.float.flatbuffer import builtin_code, read_tree
+from freezenet.convert.float.flatbuffer import read_tree
 from freezenet.convert.foreign.metadata import ENTRY, Metadata, read_metadata
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 
 _TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
-_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 #: Operators that hand on what they are given, in another form.
 _PASSING = {"QUANTIZE", "DEQUANTIZE", "RESHAPE", "SQUEEZE", "CAST", "EXPAND_DIMS"}
 _DAMAGED = (struct.error, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError)
@@ -142,7 +142,7 @@ def _end(tree: Any, graph: Any, index: int) -> str:
         operator = makers.get(index)
         if operator is None:
             return ""
-        kind = _OPERATORS.get(builtin_code(tree.operatorCodes[operator.opcodeIndex]), "")
+        kind = opcode_to_name(tree, operator.opcodeIndex) or ""
         if kind not in _PASSING:
             return kind
         index = operator.inputs[0]
