@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, model_scores
+from freezenet.benchmarks.evaluate import JudgedImages, elsewhere_sentence, judged_images, scores_of_each
 from freezenet.benchmarks.origin import find_run
 from freezenet.benchmarks.quality.answers import AnswerPair, ModelAnswers
 from freezenet.benchmarks.quality.images import KnownImages
@@ -131,13 +131,7 @@ def _scores(
         logger.info(f"using the scores stored at conversion (--recompute scores again): {', '.join(found)}")
     if missing:
         logger.info(f"scores computed now: {', '.join(missing)}")
-    pixels: dict[Any, NDArray[np.uint8]] = {}  # one entry, unless files of several conversions lie in the folder
-    for name, classifier in missing.items():
-        spec = classifier.card.preprocess
-        if spec not in pixels:
-            pixels[spec] = judged.pixels(spec)
-        found[name] = model_scores(classifier, pixels[spec])
-    return found
+    return found | scores_of_each(missing, judged)
 
 
 def _stored_scores(

@@ -7,7 +7,7 @@ name of a test image.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -202,6 +202,18 @@ def model_scores(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[n
     """Return the model's scores (n, classes) of pixels (n, h, w) uint8."""
     title = f"Running {classifier.path.name}"
     return np.concatenate([classifier.scores(image[None]) for image in track(pixels, title, len(pixels))])
+
+
+def scores_of_each(classifiers: Mapping[str, Classifier], judged: JudgedImages) -> dict[str, NDArray[np.float32]]:
+    """Return the scores (n, classes) of each model; images are read once for all models with the same preprocessing."""
+    pixels: dict[Any, NDArray[np.uint8]] = {}
+    found = {}
+    for name, classifier in classifiers.items():
+        spec = classifier.card.preprocess
+        if spec not in pixels:
+            pixels[spec] = judged.pixels(spec)
+        found[name] = model_scores(classifier, pixels[spec])
+    return found
 
 
 def decide_all(classifier: Classifier, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], list[Decision]]:

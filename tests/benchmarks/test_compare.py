@@ -116,7 +116,7 @@ def test_other_data_is_refused(models, run, phantoms, tmp_path):
 @pytest.fixture
 def scoring(monkeypatch):
     """The names of the files that are made to score images."""
-    module = sys.modules["freezenet.benchmarks.compare"]
+    module = sys.modules["freezenet.benchmarks.evaluate"]
     real, names = module.model_scores, []
 
     def model_scores(classifier, pixels):

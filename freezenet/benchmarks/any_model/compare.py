@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,9 @@ from freezenet.benchmarks.any_model.opening import chosen_sentence, open_models,
 from freezenet.benchmarks.evaluate import (
     JudgedImages,
     elsewhere_sentence,
-    model_scores,
     other_judged_images,
     part_taken,
+    scores_of_each,
     took_part_sentence,
 )
 from freezenet.benchmarks.quality.answers import AnswerPair, ModelAnswers
@@ -166,17 +166,13 @@ def _variants(
     classifiers: dict[str, Classifier], judged: JudgedImages, labels: tuple[str, ...], asked: FilesAsked
 ) -> dict[str, Any]:
     task, columns = judged.dataset.task, slice_columns(judged.dataset, asked.slices)
-    truth, scores, whole, found = task.truth(judged.truth, labels), {}, {}, {}
-    pixels: dict[Any, NDArray[np.uint8]] = {}
-    for name, classifier in classifiers.items():
-        spec = classifier.card.preprocess
-        if spec not in pixels:
-            pixels[spec] = judged.pixels(spec)
-        scores[name] = model_scores(classifier, pixels[spec])
-        whole[name] = ModelAnswers.of(classifier.rule, scores[name])
-        # What is answered beyond these classes is wrong, and stands in no column.
-        in_shared = _in_labels(whole[name].answers, classifier.card.labels, labels)
-        found[name] = ModelAnswers(in_shared, whole[name].confidence)
+    truth, scores = task.truth(judged.truth, labels), scores_of_each(classifiers, judged)
+    whole = {name: ModelAnswers.of(classifier.rule, scores[name]) for name, classifier in classifiers.items()}
+    # What is answered beyond these classes is wrong, and stands in no column.
+    found = {
+        name: replace(one, answers=_in_labels(one.answers, classifiers[name].card.labels, labels))
+        for name, one in whole.items()
+    }
     reference, first = next(iter(found.items()))
     judgements = verdicts(
         truth,

@@ -71,9 +71,7 @@ def banded(name: str, cells: Sequence[str]) -> list[str]:
     return [UNKNOWN if one is None else names[int(np.searchsorted(edges, one, side="right"))] for one in numbers]
 
 
-def sliced(
-    images: KnownImages, right: NDArray[np.bool_], reference: NDArray[np.bool_] | None = None
-) -> dict[str, Any]:
+def sliced(images: KnownImages, right: NDArray[np.bool_], reference: NDArray[np.bool_] | None = None) -> dict[str, Any]:
     """Return the accuracy of each slice, and against a reference its paired difference (JSON types).
 
     Args:
