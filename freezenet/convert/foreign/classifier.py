@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from freezenet.convert.foreign.reading import Reading
 from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CardContent, ModelCard
@@ -106,8 +107,7 @@ class ForeignClassifier(Classifier):
             )
         is_single = self.reading.is_single
         if self.reading.scores == "logits":
-            found = 1 / (1 + np.exp(-found.clip(-80, 80))) if is_single else np.exp(found - found.max())
-            found = found if is_single else found / found.sum()
+            found = expit(found) if is_single else softmax(found)
         elif found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING:
             raise ModelError(
                 f"Probabilities from 0 to 1 are required. Got: {self.path.name} with {found.min():.3g} to {found.max():.3g}; pass "

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy.special import expit, softmax
 
 from freezenet.convert.foreign.asked import Asked
 from freezenet.convert.foreign.flat import Flat, is_graph, last_pool
@@ -193,11 +194,10 @@ def _check_same(
     )
     expected = np.asarray(model.predict_on_batch(theirs.astype(np.float32)), np.float64)
     if expected.shape[-1] == 1:
-        single = expected if model.layers and _activation(_last(model)) == "sigmoid" else 1 / (1 + np.exp(-expected))
+        single = expected if model.layers and _activation(_last(model)) == "sigmoid" else expit(expected)
         expected = np.concatenate([1 - single, single], -1)
     elif not np.allclose(expected.sum(-1), 1, atol=1e-3) or expected.min() < 0:
-        powers = np.exp(expected - expected.max(-1, keepdims=True))
-        expected = powers / powers.sum(-1, keepdims=True)
+        expected = softmax(expected, axis=-1)
     found = network.predict_on_batch((np.repeat(gray, 3, -1) - np.float32(ours[0])) / np.float32(ours[1]))
     largest = float(np.nan_to_num(np.abs(found - expected[:, order]), nan=np.inf).max())
     if largest > _DIFFERENCE:
