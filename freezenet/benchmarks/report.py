@@ -19,7 +19,7 @@ from freezenet.benchmarks.quality.slices import worst_sentence
 from freezenet.benchmarks.quality.summary import named_figures
 from freezenet.benchmarks.reporting.gallery import Gallery, png_source
 from freezenet.benchmarks.reporting.headline import headline, headline_variant
-from freezenet.benchmarks.reporting.pictures import pictures
+from freezenet.benchmarks.reporting.pictures import pictures, plain
 from freezenet.train.audit.picture import draw
 from freezenet.train.audit.verdict import audit_sentence
 from freezenet.train.files import read_json, write_atomically
@@ -143,7 +143,7 @@ def _matrices(comparison: dict[str, Any]) -> Drawing:
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for number, (axis, (title, names, matrix)) in enumerate(zip(axes.flat, panels, strict=False)):
-        labels = [_plain(name) for name in names]
+        labels = [plain(name) for name in names]
         axis.imshow([[count / max(1, sum(row)) for count in row] for row in matrix], cmap="Blues", vmin=0, vmax=1)
         for i, row in enumerate(matrix):
             for j, count in enumerate(row):
@@ -156,7 +156,7 @@ def _matrices(comparison: dict[str, Any]) -> Drawing:
                     fontsize=9,
                     color="white" if count > sum(row) / 2 else "black",
                 )
-        axis.set_title(_plain(title))
+        axis.set_title(plain(title))
         axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
         axis.set_yticks(range(len(labels)), labels if number % columns == 0 else [""] * len(labels), fontsize=8)
         axis.set_xlabel("answer")
@@ -170,11 +170,6 @@ def _tables(name: str, one: dict[str, Any]) -> list[tuple[str, list[str], list[l
     if "confusion_matrix" in one:
         return [(name, one["labels"], one["confusion_matrix"])]
     return [(f"{name}: {label}", ["no", "yes"], matrix) for label, matrix in one["confusion_matrices"].items()]
-
-
-def _plain(text: str) -> str:
-    # A dollar sign would begin a formula.
-    return text.replace("_", " ").replace("$", r"\$")
 
 
 def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> Drawing:

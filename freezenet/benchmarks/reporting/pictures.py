@@ -32,32 +32,30 @@ def pictures(comparison: Mapping[str, Any], name: str) -> dict[str, Figure]:
 
 
 def _roc(one: Mapping[str, Any]) -> Figure:
-    figure, axis = _panel("ROC, each class against the rest")
+    figure, axis = _panel("ROC, each class against the rest", "wrongly named (1 - specificity)", "found (recall)")
     for label, points in one["curves"]["roc"].items():
         axis.plot(points["x"], points["y"], label=_named(label, one["probabilities"]["auroc"]["per_class"][label]))
     axis.plot([0, 1], [0, 1], ":", color="gray")
-    axis.set(xlabel="wrongly named (1 - specificity)", ylabel="found (recall)")
     _unit(axis)
     axis.legend(title="AUROC", fontsize=8, loc="lower right")
     return figure
 
 
 def _pr(one: Mapping[str, Any]) -> Figure:
-    figure, axis = _panel("Precision and recall")
+    figure, axis = _panel("Precision and recall", "found (recall)", "of those named, right (precision)")
     for label, points in one["curves"]["pr"].items():
         # Before the surest answer there is none: its precision is drawn from a recall of 0.
         x, y = [0, *points["x"]], [points["y"][0], *points["y"]]
         name = _named(label, one["probabilities"]["auprc"]["per_class"][label])
         (line,) = axis.plot(x, y, drawstyle="steps-pre", label=name)
         axis.axhline(points["share"], ls=":", lw=0.8, color=line.get_color())
-    axis.set(xlabel="found (recall)", ylabel="of those named, right (precision)")
     _unit(axis)
     axis.legend(title="AUPRC", fontsize=8, loc="lower left")
     return figure
 
 
 def _reliability(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
-    figure, axis = _panel("Reliability")
+    figure, axis = _panel("Reliability", "confidence", "share that is right")
     for name, one in variants.items():
         bins = one["curves"]["reliability"]
         x, y = [each["confidence"] for each in bins], [each["right"] for each in bins]
@@ -65,14 +63,15 @@ def _reliability(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
         high = [max(0.0, each["high"] - each["right"]) for each in bins]
         axis.errorbar(x, y, [low, high], fmt="o-", ms=4, lw=1, capsize=2, label=name, alpha=0.85)
     axis.plot([0, 1], [0, 1], ":", color="gray")
-    axis.set(xlabel="confidence", ylabel="share that is right")
     _unit(axis)
     axis.legend(fontsize=8)
     return figure
 
 
 def _risk(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
-    figure, axis = _panel("Risk and coverage")
+    figure, axis = _panel(
+        "Risk and coverage", "share that is answered, the surest first", "share of these that is wrong"
+    )
     for name, one in variants.items():
         points, rule = one["curves"]["risk"], one["probabilities"]
         (line,) = axis.plot(points["coverage"], points["risk"], label=name)
@@ -82,9 +81,7 @@ def _risk(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
             axis.plot(
                 answered, wrong, "o", color=line.get_color(), mec="black", label=f"{name}: what the device answers"
             )
-    axis.set(xlabel="share that is answered, the surest first", ylabel="share of these that is wrong")
     axis.set(xlim=(0, 1.02), ylim=(0, None))
-    axis.grid(alpha=0.3)
     axis.legend(fontsize=8, loc="upper left")
     return figure
 
@@ -103,7 +100,7 @@ def _differences(verdict: Mapping[str, Any], name: str, reference: str) -> Figur
             [margin, margin], [place - 0.35, place + 0.35], color="#c44e52", lw=2, label=None if place else "the margin"
         )
     axis.axvline(0, color="gray", lw=0.8)
-    axis.set_yticks(range(len(ends)), [_plain(one["name"]) for one in ends])
+    axis.set_yticks(range(len(ends)), [plain(one["name"]) for one in ends])
     axis.invert_yaxis()
     axis.set_xlabel(f"{name} less {reference}, points")
     axis.grid(axis="x", alpha=0.3)
@@ -111,23 +108,22 @@ def _differences(verdict: Mapping[str, Any], name: str, reference: str) -> Figur
     return figure
 
 
-def _panel(title: str) -> tuple[Figure, Axes]:
+def _panel(title: str, x: str, y: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(1.25 * _PANEL, 1.1 * _PANEL), layout="constrained")
     axis = figure.subplots()
-    axis.set_title(title)
+    axis.set(title=title, xlabel=x, ylabel=y)
+    axis.grid(alpha=0.3)
     return figure, axis
 
 
 def _unit(axis: Axes) -> None:
-    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    axis.set_aspect("equal")
-    axis.grid(alpha=0.3)
+    axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
 
 
 def _named(label: str, area: Mapping[str, float]) -> str:
-    return f"{_plain(label)}, {area['value']:.3f}"
+    return f"{plain(label)}, {area['value']:.3f}"
 
 
-def _plain(text: str) -> str:
-    # A dollar sign would begin a formula.
+def plain(text: str) -> str:
+    """Return a name as a picture shows it: without underscores, and without a dollar sign, which would begin a formula."""
     return text.replace("_", " ").replace("$", r"\$")
