@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from freezenet.train.audit.verdict import as_part
+from freezenet.train.audit.verdict import as_parts
 from freezenet.train.metrics.figure import Figure
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
@@ -45,8 +45,7 @@ def data_section(result: dict[str, Any]) -> str:
     rows = []
     for name, title in _VIEWS.items():
         if one := result["views"].get(name):
-            share = one["remaining"]
-            remains = f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}]" if share else "-"
+            remains = as_parts(one["remaining"]) if one["remaining"] else "-"
             rows.append([title, str(Figure(**one["accuracy"])), remains if name != "whole" else ""])
     per_thousand = 1000 / result["images"]
     return "\n".join(

@@ -46,7 +46,7 @@ def audit(data, out, masks, seed, folds, image_size, most_images, weights, overw
     with quiet():
         from freezenet.train.audit.audit import audit as run
         from freezenet.train.audit.picture import TITLES, write_picture
-        from freezenet.train.audit.verdict import as_part
+        from freezenet.train.audit.verdict import as_parts
     from freezenet.train.metrics.figure import Figure
 
     if out is not None:
@@ -62,8 +62,7 @@ def audit(data, out, masks, seed, folds, image_size, most_images, weights, overw
     for name, title in TITLES.items():
         if name in found["views"]:
             one = found["views"][name]
-            share = one["remaining"]
-            remains = f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}]" if share else "-"
+            remains = as_parts(one["remaining"]) if one["remaining"] else "-"
             rows.append([title, str(Figure(**one["accuracy"])), str(Figure(**one["macro_f1"])), remains])
     print_table(("view", "accuracy", "macro-F1", "remains of the score above chance"), rows)
     click.echo(f"\n{found['headline']}\n")

@@ -73,7 +73,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
         if share:
             of = f", of {views[name]['images']} images with masks" if name.startswith("lungs") else ""
             said.append(
-                f"{as_part(share['value'])} [{as_part(share['low'])}, {as_part(share['high'])}] of the score above chance remains {text}{of}: "
+                f"{as_parts(share)} of the score above chance remains {text}{of}: "
                 f"the probe is still right in {_percent(views[name]['accuracy']['value'])} of cases."
             )
     for name, text in FOREIGN.items():
@@ -143,6 +143,12 @@ def _percent(share: float) -> str:
 def as_part(share: float) -> str:
     """Return a share of the score above chance: one below chance has lost all of it, and more than all is chance."""
     return _percent(min(1.0, max(0.0, share)))
+
+
+def as_parts(share: dict[str, float]) -> str:
+    """Return `as_part` of a share and of the ends of its interval, e.g. "12 % [3 %, 20 %]"."""
+    value, low, high = (as_part(share[key]) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
 
 
 def _listed(names: list[str]) -> str:
