@@ -21,14 +21,14 @@ import numpy as np
 from freezenet.edge_runtime.screen.folder import ScreenFolder
 from freezenet.edge_runtime.screen.summary.page import summarize
 from freezenet.edge_runtime.system.environment import environment
+from freezenet.train.run_folder import RunFolder
 from studies.command import StudyCommand, data_argument, hand_over, model_argument, result_options
 from studies.screen.runs import screened
 
 
 def test_images(run: Path, data: Path) -> list[Path]:
     """Return the images of a RUN's test split."""
-    with (run / "splits.csv").open(newline="", encoding="utf-8") as file:
-        return [data.parent / row["file"] for row in csv.DictReader(file) if row["split"] == "test"]
+    return [data.parent / row["file"] for row in RunFolder(run).read_splits() if row["split"] == "test"]
 
 
 def outside_images(table: Path) -> list[Path]:
@@ -116,11 +116,8 @@ def main(
 ) -> None:
     """Draw archives, and count in how many of them the summary says drift; exit code 1 if it is not all and none."""
     own, others = test_images(run, data), outside_images(other)
-    home = Path(tempfile.mkdtemp())
-    try:
-        found = measure(model, own, others, home, draws=draws, images=min(images, len(own)))
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        found = measure(model, own, others, Path(home), draws=draws, images=min(images, len(own)))
     passed = all(one["drift"] for one in found["replaced"]) and not any(one["drift"] for one in found["reshuffled"])
     result = {"model": model.name, "own": f"{data.name}, test split, {len(own)} images, not trained on",
               "other": f"{other.name}, part outside, {len(others)} images, not trained on", "images": min(images, len(own)),

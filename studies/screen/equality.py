@@ -8,7 +8,6 @@ and every sentence has to be the same.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -67,11 +66,8 @@ def described(result: dict[str, Any]) -> str:
 @result_options
 def main(model: Path, sources: tuple[str, ...], workers: int, as_json: bool, out: Path | None) -> None:
     """Compare the answers of a screening with those of predict; exit code 1 if one differs."""
-    home = Path(tempfile.mkdtemp())
-    try:
-        found = [compare(model, one, home / str(number), workers) for number, one in enumerate(sources)]
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        found = [compare(model, one, Path(home, str(number)), workers) for number, one in enumerate(sources)]
     different = sum(one["different"] for one in found)
     result = {"model": model.name, "folders": found, "different": different, "environment": environment()}
     hand_over(result, f"screen-equality-{model.stem}", described(result), as_json, out)

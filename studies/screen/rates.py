@@ -10,7 +10,6 @@ Measure on a quiet machine.
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -182,11 +181,8 @@ def described(result: dict[str, Any]) -> str:
 @result_options
 def main(model: Path, images: tuple[Path, ...], files: int, repeats: int, as_json: bool, out: Path | None) -> None:
     """Measure the rates of a screening and of bare predict in turns."""
-    home = Path(tempfile.mkdtemp())
-    try:
-        found = measure(model, list(images), home, files=files, repeats=repeats)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
+        found = measure(model, list(images), Path(home), files=files, repeats=repeats)
     result = {"model": model.name, **found, "environment": environment()}
     hand_over(result, f"screen-rates-{model.stem}", described(result), as_json, out)
 

@@ -11,7 +11,6 @@ measured anew.
 from __future__ import annotations
 
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,14 +214,11 @@ def main(
     home: Path | None, as_json: bool, out: Path | None,
 ) -> None:  # fmt: skip
     """Kill processes of a screening and count lost, doubled and different rows; exit code 1 if there are any."""
-    folder = home or Path(tempfile.mkdtemp())
-    try:
+    with nullcontext(home) if home else tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         found = measure(
-            model, list(images), folder, files=files, kills=kills, workers=workers, shard=shard, seed=seed, pause=pause
-        )
-    finally:
-        if home is None:
-            shutil.rmtree(folder, ignore_errors=True)
+            model, list(images), Path(folder), files=files, kills=kills, workers=workers, shard=shard, seed=seed,
+            pause=pause,
+        )  # fmt: skip
     hand_over_tally(model, found, "screen-kills", as_json, out)
 
 
