@@ -108,8 +108,7 @@ def _passed(classifier: Classifier, folder: Path) -> list[list[bool]]:
     for path in track(paths, f"Changing {folder.name}", len(paths)):
         image = classifier.card.preprocess.decode(path)
         rng = np.random.default_rng(zlib.crc32(path.name.encode()))
-        gray = np.asarray(image if image.dtype == np.uint8 else image // 256, np.uint8)
-        decisions = (classifier.predict(change(gray, rng)) for change in CHANGES.values())
+        decisions = (classifier.predict(change(image, rng)) for change in CHANGES.values())
         found.append([one.reason != NOT_CHEST for one in decisions])
     return found
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from freezenet.edge_runtime.decision import DecisionRule
+from studies.outside.folds import answered_and_wrong
 
 if TYPE_CHECKING:
     from freezenet.benchmarks.outside import Answers
-    from freezenet.train.answers.calibration import Decided
     from freezenet.train.run import Run
 
 #: The change of `studies.ood_altered` by which images of a missing class are saved like others.
@@ -88,20 +88,10 @@ def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[st
         result[name] = {
             "chosen_on": len(rows),
             "risk_bound": chosen.confidence.risk_bound,
-            "inside": _answered(Decided.pooled(parts), [owners[row] for row in order]),
-            "outside": _answered(replace(away, answered=away.answered & ~found.refused), patients),
+            "inside": answered_and_wrong(Decided.pooled(parts), [owners[row] for row in order]),
+            "outside": answered_and_wrong(replace(away, answered=away.answered & ~found.refused), patients),
         }
     return result
-
-
-def _answered(decided: Decided, patients: Sequence[str]) -> dict[str, Any]:
-    from freezenet.train.metrics.figure import patient_draws, share
-
-    everything, draws = decided.answered | True, patient_draws(patients)
-    return {
-        "answered": share(decided.answered, everything, patients, draws).to_dict(),
-        "wrong": share(~decided.correct, decided.answered, patients, draws).to_dict(),
-    }
 
 
 def unknown_class(model: Path, data: Path) -> dict[str, Any]:
@@ -124,7 +114,6 @@ def unknown_class(model: Path, data: Path) -> dict[str, Any]:
         said = []
         for path in paths:
             gray = classifier.card.preprocess.decode(path)
-            gray = np.asarray(gray if gray.dtype == np.uint8 else gray // 256, np.uint8)
             said.append(classifier.predict(CHANGES[name](gray, np.random.default_rng(0))).label)
         answered = np.array([one is not None for one in said])
         result[name] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from freezenet.edge_runtime.decision import DecisionRule
+    from freezenet.train.answers.calibration import Decided
     from freezenet.train.crossval.plan import CrossValidation
     from freezenet.train.recipes.recipe import Recipe
 
@@ -153,7 +155,6 @@ def _judged(tested: Tested, by: str | None) -> dict[str, Any]:
 
     from freezenet.train.answers.calibration import Decided
     from freezenet.train.answers.rule import ChosenRule
-    from freezenet.train.metrics.figure import patient_draws, share
 
     parts, rows = [], []
     for (seed, fold), own in tested.rules.items():
@@ -165,10 +166,16 @@ def _judged(tested: Tested, by: str | None) -> dict[str, Any]:
             rule = ChosenRule.fit(recipe, tested.labels, tested.scores[others], tested.truth[others]).rule
         parts.append(Decided.by(rule, tested.scores[held], tested.truth[held]))
         rows += np.flatnonzero(held).tolist()
-    decided, patients = Decided.pooled(parts), [tested.patients[row] for row in rows]
-    draws = patient_draws(patients)
+    return answered_and_wrong(Decided.pooled(parts), [tested.patients[row] for row in rows])
+
+
+def answered_and_wrong(decided: Decided, patients: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the share of n images that is answered, and what of it is wrong (JSON types). patients: (n,) names."""
+    from freezenet.train.metrics.figure import patient_draws, share
+
+    everything, draws = decided.answered | True, patient_draws(patients)
     return {
-        "answered": share(decided.answered, np.ones(len(rows), bool), patients, draws).to_dict(),
+        "answered": share(decided.answered, everything, patients, draws).to_dict(),
         "wrong": share(~decided.correct, decided.answered, patients, draws).to_dict(),
     }
 
