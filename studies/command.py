@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +30,13 @@ data_argument = click.argument("data", type=click.Path(exists=True, path_type=Pa
 model_argument = click.argument("model", type=click.Path(exists=True, path_type=Path))
 images_argument = click.argument(
     "images", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="IMAGE..."
+)
+not_cxr_option = partial(
+    click.option,
+    "--not-cxr",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Images that are no chest X-rays.",
 )
 seeds_option = click.option("--seeds", default="0,1,2", show_default=True, metavar="LIST", help="Seeds to train with.")
 

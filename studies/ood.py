@@ -24,6 +24,7 @@ from studies.command import (
     StudyCommand,
     data_argument,
     hand_over,
+    not_cxr_option,
     numbers,
     result_options,
     seeds_option,
@@ -222,13 +223,7 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 @click.command(cls=StudyCommand)
 @data_argument
-@click.option(
-    "--not-cxr",
-    required=True,
-    type=click.Path(exists=True, path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Images that are no chest X-rays.",
-)
+@not_cxr_option(required=True)
 @click.option(
     "--other-cxr",
     type=click.Path(exists=True, path_type=Path, file_okay=False),

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from freezenet.edge_runtime.errors import ModelError
-from studies.command import StudyCommand, hand_over, model_argument, result_options
+from studies.command import StudyCommand, hand_over, model_argument, not_cxr_option, result_options
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,12 +121,7 @@ def _passed(classifier: Classifier, folder: Path) -> list[list[bool]]:
     type=click.Path(exists=True, path_type=Path, file_okay=False),
     help="Chest X-rays that took no part in the training.",
 )
-@click.option(
-    "--not-cxr",
-    required=True,
-    type=click.Path(exists=True, path_type=Path, file_okay=False),
-    help="Images that are no chest X-rays.",
-)
+@not_cxr_option(required=True)
 @result_options
 def main(model, cxr, not_cxr, as_json, out) -> None:
     """Show changed images to the OOD gate of a model file."""

@@ -27,7 +27,7 @@ from freezenet.edge_runtime.images.photo.straighten import inside, straighten
 from freezenet.edge_runtime.images.reader import read_gray
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.metrics.figure import share
-from studies.command import StudyCommand, hand_over, images_argument, model_argument, result_options
+from studies.command import StudyCommand, hand_over, images_argument, model_argument, not_cxr_option, result_options
 
 #: X-rays by the answer of their scan, and pictures that are none.
 KINDS = ("answered", "uncertain", "refused", "other")
@@ -181,11 +181,7 @@ def _box(wide: int, high: int) -> NDArray[np.float32]:
 @click.command(cls=StudyCommand)
 @model_argument
 @images_argument
-@click.option(
-    "--not-cxr",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="A folder of pictures that are no chest X-rays.",
-)
+@not_cxr_option()
 @click.option(
     "--source", default="", metavar="TEXT", help="What the X-rays are, and whether the model was trained on them."
 )
