@@ -31,7 +31,7 @@ class Duplicates:
         self._folder, self._index, self._size, self._columns = folder, index, size, tuple(columns)
         known = index.shards()
         for path in folder.finished_shards():
-            number = int(path.stem.rpartition("-")[2])
+            number = folder.shard_number(path)
             if number not in known:
                 rows = pq.read_table(path, columns=["sha256", "number"]).to_pydict()
                 index.add(number, _contents(rows["sha256"], rows["number"]))
@@ -86,7 +86,7 @@ class Duplicates:
         later = {sha for sha, first in self._index.first_of(mine) if first > mine[sha]["number"]}
         found: dict[int, list[Row]] = {}
         for path in self._folder.finished_shards() if later else ():
-            number = int(path.stem.rpartition("-")[2])
+            number = self._folder.shard_number(path)
             if number <= shard or later.isdisjoint(pq.read_table(path, columns=["sha256"])["sha256"].to_pylist()):
                 continue
             found[number] = rows_of(pq.read_table(path))

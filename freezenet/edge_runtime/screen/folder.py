@@ -39,6 +39,10 @@ class ScreenFolder:
         """Return the file of a shard's rows."""
         return self.rows / f"shard-{number:05d}.parquet"
 
+    def shard_number(self, file: Path) -> int:
+        """Return the shard of a file of rows."""
+        return int(file.stem.rpartition("-")[2])
+
     def cam_name(self, shard: int, number: int) -> str:
         """Return where the picture of an input lies, below OUT; not its own name, which may hold a patient's."""
         return f"cam/{shard:05d}/{number:08d}.png"

@@ -146,7 +146,7 @@ class Screening:
             outcome = self.outcome()
             if listing is None or outcome.inputs < listing.inputs:
                 return outcome
-            retries = Retries(manifest, self.folder.shard_file, self.folder.finished_shards())
+            retries = Retries(manifest, self.folder)
             if retries.has_any:
                 self._answer_again(engine, retries, stop)
                 outcome = self.outcome()

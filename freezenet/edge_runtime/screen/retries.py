@@ -7,8 +7,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from freezenet.edge_runtime.names import counted
 from freezenet.edge_runtime.screen.engines.answers import LASTING, PASSING, Row
+from freezenet.edge_runtime.screen.folder import ScreenFolder
 from freezenet.edge_runtime.screen.manifest import Manifest, Shard
 from freezenet.edge_runtime.screen.rows import rows_of
 
@@ -30,13 +30,12 @@ class Retries:
 
     Args:
         manifest: Names the inputs.
-        shard_file: Of the number of a shard: its file of rows.
-        finished: The files of rows.
+        folder: Where the rows lie.
     """
 
-    def __init__(self, manifest: Manifest, shard_file: Callable[[int], Path], finished: Sequence[Path]) -> None:
+    def __init__(self, manifest: Manifest, folder: ScreenFolder) -> None:
         """Look through the rows."""
-        self._manifest, self._shard_file = manifest, shard_file
+        self._manifest, self._folder = manifest, folder
         self._statuses: Counter[str] = Counter()
         self._now: Counter[str] = Counter()
         self._in_a_row = 0
@@ -44,12 +43,12 @@ class Retries:
         self._numbers: dict[int, list[int]] = {}
         #: Shards with such duplicates.
         self._waiting: set[int] = set()
-        for path in finished:
+        for path in folder.finished_shards():
             rows = pq.read_table(path, columns=["number", "status", "duplicate_of"])
             rows = rows.filter(pc.is_in(rows["status"], pa.array(PASSING)))
             if len(rows):
                 own = rows.filter(pc.is_null(rows["duplicate_of"]))
-                shard = int(path.stem.rpartition("-")[2])
+                shard = folder.shard_number(path)
                 self._numbers[shard] = own["number"].to_pylist()
                 if len(own) < len(rows):
                     self._waiting.add(shard)
@@ -117,7 +116,7 @@ class Retries:
     def merged(self, shard: int, again: Sequence[Row]) -> list[Row]:
         """Return all rows of a shard, with these in the place of the earlier ones."""
         by_number = {row["number"]: row for row in again}
-        return [by_number.get(row["number"], row) for row in rows_of(pq.read_table(self._shard_file(shard)))]
+        return [by_number.get(row["number"], row) for row in rows_of(pq.read_table(self._folder.shard_file(shard)))]
 
 
 def _said(statuses: Counter[str]) -> str:
