@@ -1,7 +1,7 @@
 """A process that answers inputs, and is started again when it ends: a file that ends it is tried alone, and then named.
 
-What kills a process may be the file in it, a small machine that is out of memory, or a person. So the file that was in work gets two processes
-of its own; only the third that it ends makes it the culprit, and all others go on.
+What kills a process may be the file in it, a small machine that is out of memory, or a person. So each file that may have been in work gets
+two processes of its own; only the third that it ends makes it the culprit, and all others go on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
@@ -72,7 +72,8 @@ class Reader:
         is_over = False
         while True:
             with contextlib.suppress(queue.Empty):
-                while not is_over and len(told) + len(unsent) < AHEAD:
+                # Many at once: each message wakes a thread of the process, which answers meanwhile.
+                while not is_over and len(told) <= AHEAD // 2 and len(told) + len(unsent) < AHEAD:
                     # Who has something to do does not wait: it may be what others wait for.
                     item = take(not told and not unsent)
                     if item is None:
@@ -83,17 +84,16 @@ class Reader:
                 return
             try:
                 self._be_ready()
-                while unsent:
-                    self._send(unsent[0])
-                    told.append(unsent.popleft())
+                self._send(unsent)
+                told += unsent
+                unsent.clear()
                 row = self._receive()
             except _Died:
                 self._start()
-                unsent.extendleft(reversed(told))
-                if told:
-                    suspect = unsent.popleft()
-                    told.clear()
-                    yield self._alone(suspect)
+                # Any of them may have been in work: rows gather before they are sent.
+                while told:
+                    yield self._alone(told[0])
+                    told.popleft()
                 continue
             told.popleft()
             yield row
@@ -109,7 +109,7 @@ class Reader:
         for _ in range(_ALONE):
             self._be_ready()
             try:
-                self._send(item)
+                self._send([item])
                 return self._receive()
             except _Died as died:
                 how = str(died)
@@ -148,9 +148,9 @@ class Reader:
         if not self._is_ready:
             raise ModelError(f"A process that loads the model is required. Got: {_STARTS} that ended at once ({how}).")
 
-    def _send(self, item: Item) -> None:
+    def _send(self, items: Iterable[Item]) -> None:
         try:
-            pickle.dump(item, self._process.stdin, pickle.HIGHEST_PROTOCOL)
+            self._process.stdin.write(b"".join(pickle.dumps(one, pickle.HIGHEST_PROTOCOL) for one in items))
             self._process.stdin.flush()
         except OSError:
             raise self._death() from None
