@@ -20,12 +20,12 @@ from typing import Any
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.screen.engines.answers import KILLED, Answering, Row
 from freezenet.edge_runtime.screen.engines.process import READY
-from freezenet.edge_runtime.screen.inputs.item import Item
+from freezenet.edge_runtime.screen.inputs.item import Item, is_remote
 from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 from freezenet.edge_runtime.system.child import module_command
 
-#: Inputs that a process has been told of: enough to fetch from a bucket ahead of the work.
-AHEAD = FETCHERS
+#: Inputs that a process has been told of at most, and where they lie in a bucket: half of these are enough for all who fetch ahead.
+AHEAD, REMOTE_AHEAD = 32, 2 * FETCHERS
 #: How often a file is tried alone, and how often a process is started that ends before it is ready.
 _ALONE, _STARTS = 2, 5
 #: Seconds without an answer after which a process counts as stuck: more than the slowest image and the slowest server may take.
@@ -69,17 +69,18 @@ class Reader:
         """
         told: deque[Item] = deque()
         unsent: deque[Item] = deque()
-        is_over = False
+        is_over, ahead = False, AHEAD
         while True:
             with contextlib.suppress(queue.Empty):
                 # Many at once: each message wakes a thread of the process, which answers meanwhile.
-                while not is_over and len(told) <= AHEAD // 2 and len(told) + len(unsent) < AHEAD:
+                while not is_over and len(told) <= ahead // 2 and len(told) + len(unsent) < ahead:
                     # Who has something to do does not wait: it may be what others wait for.
                     item = take(not told and not unsent)
                     if item is None:
                         is_over = True
                     else:
                         unsent.append(item)
+                        ahead = REMOTE_AHEAD if is_remote(item.container or item.uri) else AHEAD
             if not told and not unsent:
                 return
             try:
