@@ -90,8 +90,6 @@ def measure(model: Path, images: list[Path], home: Path, *, files: int, repeats:
         names = [f"{address}/{path.relative_to(archive)}" for path in paths[:_SERVED]]
         (home / "served.txt").write_text("\n".join(names))
         served = screened(model, home / "served.txt", home / "served", 2)
-    one, two = (statistics.median(run.rate for run in runs[workers]) for workers in (1, 2))
-    rate = statistics.median(bare)
     stages = list(zip(*(row for run in runs[1] for row in run.rows), strict=True))
     return {
         "images": len(paths),
@@ -99,8 +97,9 @@ def measure(model: Path, images: list[Path], home: Path, *, files: int, repeats:
         "mean_bytes": round(statistics.mean(path.stat().st_size for path in paths)),
         "predict_rates": _rounded(bare),
         "rates": {str(workers): _rounded([run.rate for run in found]) for workers, found in runs.items()},
-        "of_twice_predict": round(two / (2 * rate), 4),
-        "overhead_of_one": round(rate / one - 1, 4),
+        # Of each turn by itself: a machine that gets slower slows both.
+        "of_twice_predict": _median_ratio([run.rate for run in runs[2]], [2 * one for one in bare]),
+        "overhead_of_one": round(_median_ratio(bare, [run.rate for run in runs[1]]) - 1, 4),
         "first_row_seconds": _rounded(starts),
         "stages_ms": {
             name: round(statistics.mean(values), 4)
@@ -131,6 +130,10 @@ def _described(run: Run, bandwidth: float | None, mean_bytes: int | None = None)
 
 def _rounded(values: list[float]) -> list[float]:
     return [round(value, 3) for value in values]
+
+
+def _median_ratio(some: list[float], others: list[float]) -> float:
+    return round(statistics.median(one / other for one, other in zip(some, others, strict=True)), 4)
 
 
 def _listing_ms(archive: Path) -> float:

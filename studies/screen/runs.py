@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ class Run:
         images: Rows.
         seconds: From the begin to the last row on the disk.
         steady_seconds: From the first row to the last one.
-        own_ms: Processor time of the process that lists and writes, for each image.
+        own_ms: Processor time of the process that lists and writes, for each image, from the first row to the last one.
         rows: What each image took, in milliseconds, as (fetch, decode, preprocess, invoke).
     """
 
@@ -45,14 +44,16 @@ class Run:
 
 
 class _Watched(LocalEngine):
-    """Notes the first and the last row, and what images took."""
+    """Notes when rows came, what they had cost this process by then, and what images took."""
 
     def rows(self, shards: Iterator[Shard]) -> Iterator[Row | None]:
         self.times: list[float] = []
+        self.own: list[float] = []
         self.taken: list[tuple[float, float, float, float]] = []
         for row in super().rows(shards):
             if row is not None:
                 self.times.append(time.perf_counter())
+                self.own.append(time.process_time())
                 stages = ("ms_fetch", "ms_decode", "ms_preprocess", "ms_invoke")
                 if row.get("ms_invoke") is not None:
                     fetch, decode, preprocess, invoke = (float(row[stage]) for stage in stages)
@@ -63,18 +64,13 @@ class _Watched(LocalEngine):
 def screened(model: Path, source: object, out: Path, workers: int, shard: int = 1000) -> Run:
     """Screen an archive into a new folder and return what it took."""
     classifier = Classifier(model)
-    started, before = time.perf_counter(), _own_seconds()
+    started = time.perf_counter()
     screening = Screening(classifier, named_source(str(source)), out, ScreenSettings(shard=shard))
     engine = _Watched(Answering(classifier, contents=screening.folder.contents_index), workers)
     try:
         outcome = screening.run(engine, threading.Event())
     finally:
         screening.close()
-    seconds, own = time.perf_counter() - started, _own_seconds() - before
-    times = engine.times
-    return Run(workers, outcome.inputs, seconds, times[-1] - times[0], 1e3 * own / outcome.inputs, engine.taken)
-
-
-def _own_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+    seconds, (times, own) = time.perf_counter() - started, (engine.times, engine.own)
+    own_ms = 1e3 * (own[-1] - own[0]) / (outcome.inputs - 1)
+    return Run(workers, outcome.inputs, seconds, times[-1] - times[0], own_ms, engine.taken)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pydicom import uid
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.bounds.cost import HeavyImage
-from freezenet.edge_runtime.images.dicom.reader import parsed
+from freezenet.edge_runtime.images.dicom.reader import Counted
 from freezenet.edge_runtime.images.dicom.tags import text
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 _KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _DATES = ("StudyDate", "AcquisitionDate", "ContentDate")
+_TAGS = [Tag(tag_for_keyword(keyword) or 0) for keyword in (*_KEYWORDS, *_DATES)]
 
 
 @dataclass(frozen=True)
@@ -36,13 +40,21 @@ class Identity:
 
 def dicom_identity(data: bytes) -> Identity:
     """Return what a DICOM file says that it is; nothing where its beginning cannot be read, or is compressed as a whole."""
+    with without_pydicom_warnings():
+        found = _beginning(data)
+        study, series, instance = (_value(found, keyword) for keyword in _KEYWORDS)
+        return Identity(study, series, instance, _month(found))
+
+
+def _beginning(data: bytes) -> Dataset:
+    """Return the tags; elements stand in the order of their numbers (PS3.5, 7.1), so nothing behind the last of them is read."""
+    last = max(_TAGS)
+    if uid.DeflatedExplicitVRLittleEndian.encode() in data:  # to unpack it may take long
+        return Dataset()
     try:
-        with without_pydicom_warnings():
-            found, _ = parsed(data, (*_KEYWORDS, *_DATES), may_inflate=False)
-            study, series, instance = (_value(found, keyword) for keyword in _KEYWORDS)
-            return Identity(study, series, instance, _month(found))
-    except (DataError, HeavyImage, MemoryError):
-        return Identity()
+        return read_partial(Counted(data), lambda tag, _vr, _length: tag > last, force=True, specific_tags=[*_TAGS])
+    except Exception:  # a damaged file may break the parser anywhere
+        return Dataset()
 
 
 def _value(found: Dataset, keyword: str) -> str | None:

@@ -7,7 +7,6 @@ that it shows; only then it is decoded and shown as PS3.4, N.2 asks for.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
@@ -69,7 +68,7 @@ def read(data: bytes, trust_tags: bool) -> NDArray[np.uint8]:
         return displayed(codes, frame.form, found)
 
 
-class _Counted(BytesIO):
+class Counted(BytesIO):
     """A file that ends the parsing of what is split into very many pieces, however deep they lie."""
 
     def __init__(self, data: bytes) -> None:
@@ -85,21 +84,15 @@ class _Counted(BytesIO):
         return super().read(size)
 
 
-def parsed(data: bytes, keywords: Sequence[str] = TAGS, *, may_inflate: bool = True) -> tuple[Dataset, uid.UID]:
-    """Return the data set, reduced to these tags, and the transfer syntax.
-
-    Args:
-        data: The bytes of the file.
-        keywords: Of the tags; those of the overlays come with TAGS.
-        may_inflate: Unpack a data set that is compressed as a whole, which may take long.
+def parsed(data: bytes) -> tuple[Dataset, uid.UID]:
+    """Return the data set, reduced to TAGS and those of the overlays, and the transfer syntax.
 
     Raises:
-        DataError: It is damaged, or would have to be unpacked.
+        DataError: It is damaged.
         HeavyImage: It has to be unpacked, and a thread may not do it.
     """
-    numbers = _NUMBERS if keywords is TAGS else [Tag(tag_for_keyword(keyword) or 0) for keyword in keywords]
     try:
-        stream = _Counted(data)
+        stream = Counted(data)
         stream.seek(132 if data[128:132] == b"DICM" else 0)
         # File meta information is always explicit and little-endian: PS3.10, 7.1.
         meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
@@ -109,8 +102,6 @@ def parsed(data: bytes, keywords: Sequence[str] = TAGS, *, may_inflate: bool = T
                 f"An image in a transfer syntax that can be decoded is required. Got: {named('TransferSyntaxUID')} "
                 f"{shown(uid.UID(syntax).name)}; export it uncompressed."
             )
-        if not may_inflate and uid.DeflatedExplicitVRLittleEndian.encode() in data:
-            raise DataError(_DAMAGED)
         if syntax == uid.DeflatedExplicitVRLittleEndian:
             content = stream.read()
             with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(content)) + len(content))):
@@ -118,13 +109,13 @@ def parsed(data: bytes, keywords: Sequence[str] = TAGS, *, may_inflate: bool = T
                 # pydicom would unpack what says so once more, and without a limit.
                 if uid.DeflatedExplicitVRLittleEndian.encode() in inflated:
                     raise DataError(_DAMAGED)
-                found = dcmread(_Counted(inflated), force=True, specific_tags=numbers)
+                found = dcmread(Counted(inflated), force=True, specific_tags=_NUMBERS)
         else:
             # Where the syntax stands in a place that was not looked at, pydicom unpacks: not in a thread.
             if uid.DeflatedExplicitVRLittleEndian.encode() in data:
                 with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(data)))):
                     pass
-            found = dcmread(_Counted(data), force=True, specific_tags=numbers)
+            found = dcmread(Counted(data), force=True, specific_tags=_NUMBERS)
         _check_lengths(found)
     except (DataError, HeavyImage, MemoryError):
         raise

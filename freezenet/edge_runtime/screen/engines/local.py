@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,12 @@ from freezenet.edge_runtime.screen.engines.reader import Reader
 from freezenet.edge_runtime.screen.inputs.item import Item
 from freezenet.edge_runtime.screen.manifest import Shard
 
-#: Shards that are under way at a time, and inputs that wait to be taken.
-IN_HAND, _WAITING = 2, 2048
+#: Shards that are under way at a time.
+IN_HAND = 2
 #: Seconds after which whoever waits for a row hears that there is none yet.
 _BEAT = 1.0
+#: Seconds in which rows gather: to be woken for each one would take time from those who answer.
+_PAUSE = 0.05
 #: Bytes of memory that a process may take: model, libraries, fetched files, and the budgets of `images.bounds.memory`.
 PROCESS_BYTES = 1 << 30
 
@@ -80,9 +83,10 @@ class _Hand:
 
     def __init__(self, shards: Iterator[Shard]) -> None:
         self._shards = shards
-        self._items: queue.Queue[Item | None] = queue.Queue(_WAITING)
+        # Neither holds more than the shards in hand do.
+        self._items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         # A row, the end of one who works, or what went wrong.
-        self._rows: queue.Queue[Row | BaseException | None] = queue.Queue(_WAITING)
+        self._rows: queue.SimpleQueue[Row | BaseException | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(IN_HAND)
         self._left: dict[int, int] = {}
         self._first: list[tuple[int, int]] = []
@@ -99,8 +103,8 @@ class _Hand:
                 self._left[shard.number] = len(shard)
                 self._first.append((first, shard.number))
                 for item in shard.items():
-                    self._put(self._items, item)
-            self._put(self._items, None)
+                    self._items.put(item)
+            self._items.put(None)
         except BaseException as error:
             self._rows.put(error)
 
@@ -108,8 +112,8 @@ class _Hand:
         """Let one process answer until nothing is left."""
         try:
             for row in reader.rows(self._take):
-                self._put(self._rows, row)
-            self._put(self._rows, None)
+                self._rows.put(row)
+            self._rows.put(None)
         except BaseException as error:
             if not self._closed.is_set():
                 self._rows.put(error)
@@ -117,6 +121,8 @@ class _Hand:
     def rows(self, workers: int) -> Iterator[Row | None]:
         """Yield what comes back until all who work are done."""
         while workers:
+            if self._rows.empty():
+                time.sleep(_PAUSE)
             try:
                 got = self._rows.get(timeout=_BEAT)
             except queue.Empty:
@@ -133,10 +139,9 @@ class _Hand:
     def close(self) -> None:
         """Let no thread wait any longer."""
         self._closed.set()
-        for waiting in (self._rows, self._items):
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    waiting.get_nowait()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._items.get_nowait()
 
     def _take(self, may_wait: bool) -> Item | None:
         while True:
@@ -151,12 +156,6 @@ class _Hand:
             if item is None:
                 self._items.put(None)  # for the next one who asks
             return item
-
-    def _put(self, waiting: queue.Queue, item: object) -> None:
-        while not self._closed.is_set():
-            with contextlib.suppress(queue.Full):
-                waiting.put(item, timeout=0.2)
-                return
 
     def _done(self, number: int) -> None:
         shard = next(shard for first, shard in reversed(self._first) if first <= number)

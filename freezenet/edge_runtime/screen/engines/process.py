@@ -1,7 +1,8 @@
 """The process that fetches and answers inputs for another one: `freezenet.edge_runtime.screen.engines.reader` starts and ends it.
 
 Pickles come in through standard input: an `Answering`, then one `Item` after the other. A pickle goes out for each: that it is ready, then
-the row of each item in the same order, or a FreezenetError that ends the work. Files that lie in a bucket are fetched ahead
+the row of each item in the same order, or a FreezenetError that ends the work. Rows gather for a moment, as each message wakes the other process,
+which takes time from those who answer. Files that lie in a bucket are fetched ahead
 by threads, while others are decoded and answered; their bytes have a budget.
 """
 
@@ -14,6 +15,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
@@ -29,6 +31,8 @@ from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 
 #: What the process says when the model is loaded.
 READY = "ready"
+#: Seconds and bytes for which rows gather.
+_GATHER, _GATHERED_BYTES = 0.05, 1 << 16
 #: Bytes that wait to be answered, beside those in work and those that are being fetched.
 AHEAD_BYTES = 64 << 20
 
@@ -72,14 +76,17 @@ def main() -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     requests = sys.stdin.buffer
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", _GATHERED_BYTES)
     # No word of a library gets among the replies.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     cv2.setNumThreads(1)
 
-    def reply(said: object) -> None:
+    threading.Thread(target=_send, args=(replies,), daemon=True).start()
+
+    def reply(said: object, *, waits: bool = False) -> None:
         pickle.dump(said, replies, pickle.HIGHEST_PROTOCOL)
-        replies.flush()
+        if not waits:
+            replies.flush()
 
     with contextlib.suppress(BrokenPipeError):
         try:
@@ -87,13 +94,22 @@ def main() -> None:
             apart.APART.patience = answering.patience
             reply(READY)
             _answer_all(answering, requests, reply)
+            replies.flush()
         except FreezenetError as error:
             reply(error)
     # Threads may wait for a server that does not answer.
     os._exit(0)
 
 
-def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[object], None]) -> None:
+def _send(replies: BinaryIO) -> None:
+    """Send what has gathered, also while a file takes long."""
+    with contextlib.suppress(BrokenPipeError):
+        while True:
+            time.sleep(_GATHER)
+            replies.flush()
+
+
+def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[..., None]) -> None:
     waiting: queue.SimpleQueue[tuple[Item, Future[_Fetched] | None] | None] = queue.SimpleQueue()
     budget, fetch = Budget(AHEAD_BYTES), Fetcher()
     pool = ThreadPoolExecutor(FETCHERS)
@@ -133,7 +149,7 @@ def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[[objec
     while (got := waiting.get()) is not None:
         item, future = got
         found = timed(item) if future is None else future.result()
-        reply(answering.row(item, *found))
+        reply(answering.row(item, *found), waits=not waiting.empty())
         if future is not None:
             budget.free(_size(found))
 

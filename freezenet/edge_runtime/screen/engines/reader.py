@@ -1,7 +1,7 @@
 """A process that answers inputs, and is started again when it ends: a file that ends it is tried alone, and then named.
 
-What kills a process may be the file in it, a small machine that is out of memory, or a person. So the file that was in work gets two processes
-of its own; only the third that it ends makes it the culprit, and all others go on.
+What kills a process may be the file in it, a small machine that is out of memory, or a person. So each file that may have been in work gets
+two processes of its own; only the third that it ends makes it the culprit, and all others go on.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from freezenet.edge_runtime.errors import FreezenetError, ModelError
 from freezenet.edge_runtime.screen.engines.answers import KILLED, Answering, Row
 from freezenet.edge_runtime.screen.engines.process import READY
-from freezenet.edge_runtime.screen.inputs.item import Item
+from freezenet.edge_runtime.screen.inputs.item import Item, is_remote
 from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 from freezenet.edge_runtime.system.child import module_command
 
-#: Inputs that a process has been told of: enough to fetch from a bucket ahead of the work.
-AHEAD = FETCHERS
+#: Inputs that a process has been told of at most, and where they lie in a bucket: half of these are enough for all who fetch ahead.
+AHEAD, REMOTE_AHEAD = 32, 2 * FETCHERS
 #: How often a file is tried alone, and how often a process is started that ends before it is ready.
 _ALONE, _STARTS = 2, 5
 #: Seconds without an answer after which a process counts as stuck: more than the slowest image and the slowest server may take.
@@ -69,31 +69,32 @@ class Reader:
         """
         told: deque[Item] = deque()
         unsent: deque[Item] = deque()
-        is_over = False
+        is_over, ahead = False, AHEAD
         while True:
             with contextlib.suppress(queue.Empty):
-                while not is_over and len(told) + len(unsent) < AHEAD:
+                # Many at once: each message wakes a thread of the process, which answers meanwhile.
+                while not is_over and len(told) <= ahead // 2 and len(told) + len(unsent) < ahead:
                     # Who has something to do does not wait: it may be what others wait for.
                     item = take(not told and not unsent)
                     if item is None:
                         is_over = True
                     else:
                         unsent.append(item)
+                        ahead = REMOTE_AHEAD if is_remote(item.container or item.uri) else AHEAD
             if not told and not unsent:
                 return
             try:
                 self._be_ready()
-                while unsent:
-                    self._send(unsent[0])
-                    told.append(unsent.popleft())
+                self._send(unsent)
+                told += unsent
+                unsent.clear()
                 row = self._receive()
             except _Died:
                 self._start()
-                unsent.extendleft(reversed(told))
-                if told:
-                    suspect = unsent.popleft()
-                    told.clear()
-                    yield self._alone(suspect)
+                # Any of them may have been in work: rows gather before they are sent.
+                while told:
+                    yield self._alone(told[0])
+                    told.popleft()
                 continue
             told.popleft()
             yield row
@@ -109,7 +110,7 @@ class Reader:
         for _ in range(_ALONE):
             self._be_ready()
             try:
-                self._send(item)
+                self._send([item])
                 return self._receive()
             except _Died as died:
                 how = str(died)
@@ -148,9 +149,9 @@ class Reader:
         if not self._is_ready:
             raise ModelError(f"A process that loads the model is required. Got: {_STARTS} that ended at once ({how}).")
 
-    def _send(self, item: Item) -> None:
+    def _send(self, items: Iterable[Item]) -> None:
         try:
-            pickle.dump(item, self._process.stdin, pickle.HIGHEST_PROTOCOL)
+            self._process.stdin.write(b"".join(pickle.dumps(one, pickle.HIGHEST_PROTOCOL) for one in items))
             self._process.stdin.flush()
         except OSError:
             raise self._death() from None
