@@ -18,15 +18,16 @@ def rates_section(result: dict[str, Any]) -> str:
     bare = result["predict_rates"]
     rows = [["bare `predict`, one core", *_rates(bare), ""]]
     for workers, found in result["rates"].items():
-        share = statistics.median(found) / (int(workers) * statistics.median(bare))
-        rows.append([f"`screen --workers {workers}`", *_rates(found), f"{share:.3f}"])
+        shares = [one / (int(workers) * other) for one, other in zip(found, bare, strict=True)]
+        turns = f"{statistics.median(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})"
+        rows.append([f"`screen --workers {workers}`", *_rates(found), turns])
     stages = ", ".join(f"{name} {value:.2f}" for name, value in result["stages_ms"].items())
     return "\n".join(
         [
             f"`python -m studies.screen.rates`, `{result['model']}`, {markdown.machine(result)}; {result['images']:,} files of "
             f"{result['mean_bytes'] / 1e3:.0f} kB on average, {result['repeats']} turns:",
             "",
-            *markdown.table(["", "images/s, median", "least and most", "of as many times bare `predict`"], rows),
+            *markdown.table(["", "images/s, median", "least and most", "of as many times bare `predict`, turn by turn"], rows),
             "",
             f"Milliseconds of an image: {stages}. The process that lists and writes takes {result['own_ms']:.2f}, of which listing "
             f"{result['list_ms']:.3f} and writing {result['write_ms']:.3f}. From the start to the first row on the disk: "
