@@ -22,6 +22,7 @@ from freezenet.edge_runtime.errors import FreezenetError, SettingError
 from freezenet.edge_runtime.ood import ood_from_dict
 from freezenet.train import training as module
 from freezenet.train.answers.confidence import Confidence, best_temperature
+from freezenet.train.answers.risk import Risk
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
 from freezenet.train.data.phantoms import write_phantoms
@@ -115,7 +116,8 @@ def test_the_decision_follows_from_predictions_and_images(done, data):
     confidence = done.decision["confidence"]
     rule = DecisionRule(done.labels)
     rule = replace(rule, temperature=round(best_temperature(rule, scores[valid], truth[valid]), 4))
-    fitted = asdict(Confidence.fit(rule, scores[valid], truth[valid], done.recipe.abstain_risk))
+    risk = Risk(done.recipe.abstain_risk, done.recipe.abstain_sureness)
+    fitted = asdict(Confidence.fit(rule, scores[valid], truth[valid], risk))
     # A threshold for each class is chosen, and kept, only where `abstain_by` asks for it.
     assert fitted.pop("abstain_below_class") is None
     assert confidence == fitted

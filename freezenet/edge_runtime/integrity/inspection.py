@@ -82,7 +82,9 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
         where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
         risk, bound = confidence.get("risk", 0), confidence.get("risk_bound", 0)
         shown = f"; so few images do not exclude {bound:.1%}" if bound > risk else ""
-        chosen = f"chosen for {risk:.0%} wrong answers on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}{shown}"
+        # A card of an earlier version does not tell how surely.
+        sure = f" with probability {confidence['risk_sureness']:g}" if "risk_sureness" in confidence else ""
+        chosen = f"chosen for {risk:.0%} wrong answers{sure} on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}{shown}"
         if localized:
             chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
         told = f"temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}"

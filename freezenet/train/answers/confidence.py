@@ -14,7 +14,7 @@ from scipy.optimize import minimize_scalar
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided
 from freezenet.train.answers.elsewhere import ElsewhereAnswers
-from freezenet.train.answers.risk import answered_under, upper_bound
+from freezenet.train.answers.risk import Risk, answered_under
 
 #: Standard deviation of log T before the data speak. On some ten validation images without an error the likelihood alone would
 #: sharpen without bound.
@@ -30,9 +30,10 @@ class Confidence:
         abstain_below: smallest confidence, 0..1, that is answered.
         risk: the share of wrong answers among those given that `abstain_below` was chosen for.
         risk_reached: that share on the images it was chosen on.
-        risk_bound: the largest share that these images do not exclude, see `freezenet.train.answers.risk.upper_bound`; above `risk` where
+        risk_bound: the largest share that these images do not exclude, see `freezenet.train.answers.risk.Risk`; above `risk` where
             they are too few to show it, or the most confident half of the answers is too often wrong. It is not corrected for the choice of
             the threshold, which makes it too low where the lowest of many bounds was taken, and images count as independent.
+        risk_sureness: the probability with which the bound holds.
         images: their number.
         abstain_below_class: the same for the answers of each label, in place of `abstain_below`; None where one holds for all.
     """
@@ -42,6 +43,7 @@ class Confidence:
     risk: float
     risk_reached: float
     risk_bound: float
+    risk_sureness: float
     images: int
     abstain_below_class: dict[str, float] | None = None
 
@@ -51,7 +53,7 @@ class Confidence:
         rule: DecisionRule,
         scores: NDArray,
         truth: NDArray[np.bool_],
-        risk: float,
+        risk: Risk,
         *,
         by_class: bool = False,
         repeats: int = 1,
@@ -62,7 +64,7 @@ class Confidence:
         Args:
             rule: calibrated, with the thresholds of a multi-label model; what it says of abstaining is not looked at.
             scores, truth: of the images.
-            risk: as the class says.
+            risk: what the threshold is chosen for.
             by_class: whether each label has a threshold of its own, see `class_thresholds`.
             repeats: how often each image is among them, answered by networks of as many seeds.
             elsewhere: answers about sources that were left out, for thresholds of labels.
@@ -78,10 +80,17 @@ class Confidence:
         chosen = replace(rule, abstain_below=threshold, class_abstain_below=own)
         decided = Decided.by(chosen, scores, truth)
         wrong, answers = int((~decided.correct[decided.answered]).sum()), int(decided.answered.sum())
-        bound = float(upper_bound(wrong / repeats, answers / repeats))
+        bound = float(risk.bound(wrong / repeats, answers / repeats))
         named = None if own is None else dict(zip(rule.labels, own.tolist(), strict=True))
         return cls(
-            rule.temperature, threshold, risk, round(wrong / answers, 6), round(bound, 6), len(truth) // repeats, named
+            rule.temperature,
+            threshold,
+            risk.share,
+            round(wrong / answers, 6),
+            round(bound, 6),
+            risk.sureness,
+            len(truth) // repeats,
+            named,
         )
 
 
@@ -101,9 +110,9 @@ def best_temperature(rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool
 
 
 def abstention_threshold(
-    rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: float, *, repeats: int = 1
+    rule: DecisionRule, scores: NDArray, truth: NDArray[np.bool_], risk: Risk, *, repeats: int = 1
 ) -> float:
-    """Return the lowest confidence at which at most the share `risk` of the answers given is wrong, on other such images too.
+    """Return the lowest confidence at which at most the share of `risk` of the answers given is wrong, on other such images too.
 
     That is by an upper bound, see `freezenet.train.answers.risk.answered_under`; at least half of the images stay answered. 0 where all may be.
     An answer of several labels is wrong where one of them is.
@@ -124,13 +133,13 @@ def class_thresholds(
     rule: DecisionRule,
     scores: NDArray,
     truth: NDArray[np.bool_],
-    risk: float,
+    risk: Risk,
     *,
     otherwise: float,
     repeats: int = 1,
     elsewhere: ElsewhereAnswers | None = None,
 ) -> NDArray[np.float64]:
-    """Return for each class the lowest confidence (classes,) at which at most the share `risk` of its answers is wrong.
+    """Return for each class the lowest confidence (classes,) at which at most the share of `risk` of its answers is wrong.
 
     Classes differ in how often a sure answer is wrong: one threshold for all is paid for by those that are seldom mistaken. What is shown of
     each class alone need not be of all answers together; where only the common threshold shows it, none is lower. Of a class that
@@ -139,7 +148,7 @@ def class_thresholds(
     Args:
         rule: calibrated, of a multi-class model.
         scores, truth: (n, classes) of the images to choose on.
-        risk: share of wrong answers, 0..1.
+        risk: what may be wrong.
         otherwise: the threshold for all classes together, and that of a class that is not answered once.
         repeats: how often each image is among them.
         elsewhere: answers about sources that were left out, as often.
@@ -150,10 +159,10 @@ def class_thresholds(
         for said in answers.T
     ])  # fmt: skip
     own, common = (
-        float(upper_bound((~decided.correct[given]).sum() / repeats, max(1, given.sum()) / repeats))
+        float(risk.bound((~decided.correct[given]).sum() / repeats, max(1, given.sum()) / repeats))
         for given in (decided.confidence >= found[answers.argmax(-1)], decided.confidence >= otherwise)
     )
-    if common <= risk < own:
+    if common <= risk.share < own:
         found = np.maximum(found, otherwise)
     if elsewhere is None:
         return found

@@ -14,6 +14,7 @@ from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.names import counted
 from freezenet.train.answers.confidence import Confidence, best_temperature
 from freezenet.train.answers.elsewhere import ElsewhereAnswers
+from freezenet.train.answers.risk import Risk
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.task import TASKS, Task
 
@@ -62,9 +63,8 @@ class ChosenRule:
         rule = replace(rule, temperature=round(best_temperature(rule, scores, truth), 4))
         rule = replace(rule, thresholds=task.thresholds(rule.probabilities(scores), truth, recipe.threshold_metric))
         by_class = recipe.abstain_by == "class" and task.exclusive
-        confidence = Confidence.fit(
-            rule, scores, truth, recipe.abstain_risk, by_class=by_class, repeats=repeats, elsewhere=elsewhere
-        )
+        risk = Risk(recipe.abstain_risk, recipe.abstain_sureness)
+        confidence = Confidence.fit(rule, scores, truth, risk, by_class=by_class, repeats=repeats, elsewhere=elsewhere)
         if confidence.risk_bound > confidence.risk:
             logger.info(
                 f"abstain_risk {confidence.risk:g} is not shown by {counted(confidence.images, 'image')}: of the answers that are given "

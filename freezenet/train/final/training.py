@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 #: Share of the soft targets that a network learns from which learns from a cross-validation; the rest is the truth.
 SOFT_SHARE = 0.5
 #: Keys of a recipe that change no training, only what is made of its answers.
-ANSWER_KEYS = ("abstain_by", "abstain_risk", "threshold_metric")
+ANSWER_KEYS = ("abstain_by", "abstain_risk", "abstain_sureness", "threshold_metric")
 
 
 @own_settings()

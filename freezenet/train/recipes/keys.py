@@ -101,6 +101,7 @@ class RecipeKeys(Settings):
     patience: int = setting(5, low=1, high=100_000)
     # the answer
     abstain_risk: float = setting(0.02, low=0, high=1)
+    abstain_sureness: float = setting(0.95, low=0.5, high=0.999)
     abstain_by: str = setting("all", choices=("all", "class"))
     # the split and the seed
     validation_share: float = setting(0.1, low=0.01, high=0.5)

@@ -11,10 +11,16 @@ from scipy.special import expit, softmax
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.confidence import Confidence, abstention_threshold, best_temperature
 from freezenet.train.answers.elsewhere import ElsewhereAnswers
+from freezenet.train.answers.risk import Risk
 
 #: Of a multi-class model, and of a multi-label model with three labels.
 CLASSES = DecisionRule(("a", "b", "c", "d"))
 LABELS = DecisionRule(("a", "b", "c"), thresholds=np.array([0.5, 0.3, 0.8]))
+
+
+def at(share: float) -> Risk:
+    """A risk by the bound that is reached with probability .95."""
+    return Risk(share, 0.95)
 
 
 def sets(classes, count: int = 2) -> np.ndarray:
@@ -45,20 +51,20 @@ def test_few_images_without_an_error_do_not_sharpen_without_bound():
 def test_the_threshold_keeps_the_risk_and_answers_as_much_as_it_may():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4], [0.55, 0.45]])
     truth = sets([0, 0, 0, 1, 0])
-    assert abstention_threshold(CLASSES, probabilities, truth, 0.0) == pytest.approx(0.65)
+    assert abstention_threshold(CLASSES, probabilities, truth, at(0.0)) == pytest.approx(0.65)
     # Of five one is wrong, which does not show that a fifth is in general; of the surest three none is.
-    assert abstention_threshold(CLASSES, probabilities, truth, 0.2) == pytest.approx(0.65)
-    assert abstention_threshold(CLASSES, probabilities, truth, 1.0) == 0
+    assert abstention_threshold(CLASSES, probabilities, truth, at(0.2)) == pytest.approx(0.65)
+    assert abstention_threshold(CLASSES, probabilities, truth, at(1.0)) == 0
 
 
 def test_images_of_equal_confidence_are_answered_together():
     probabilities = np.array([[0.9, 0.1]] * 3 + [[0.6, 0.4]] * 3)
-    assert abstention_threshold(CLASSES, probabilities, sets([0, 0, 0, 0, 1, 1]), 0.0) == pytest.approx(0.75)
+    assert abstention_threshold(CLASSES, probabilities, sets([0, 0, 0, 0, 1, 1]), at(0.0)) == pytest.approx(0.75)
 
 
 def test_at_least_half_is_answered_however_wrong():
     probabilities = np.column_stack([np.linspace(0.6, 0.99, 20), 1 - np.linspace(0.6, 0.99, 20)])
-    threshold = abstention_threshold(CLASSES, probabilities, sets(np.ones(20, int)), 0.0)
+    threshold = abstention_threshold(CLASSES, probabilities, sets(np.ones(20, int)), at(0.0))
     assert (probabilities.max(1) >= threshold).mean() == 0.5
 
 
@@ -66,7 +72,7 @@ def test_confidences_that_hardly_differ_keep_their_order():
     """Twenty answers between .4 and .4 + 2e-8, as of a network that has learned nothing; the lower half are wrong."""
     sure = 0.4 + 1e-9 * np.arange(20, 0, -1)
     scores = np.column_stack([sure, 1 - sure - 0.3, np.full(20, 0.3), np.zeros(20)])
-    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * 10 + [1] * 10, 4), 0.0)
+    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * 10 + [1] * 10, 4), at(0.0))
     rule = replace(CLASSES, temperature=1.0, abstain_below=confidence.abstain_below)
     answered = rule.probabilities(scores).max(1) >= confidence.abstain_below
     assert answered.tolist() == [True] * 10 + [False] * 10
@@ -77,14 +83,16 @@ def test_confidences_that_hardly_differ_keep_their_order():
 def test_the_risk_that_is_reached_is_told(wrong, reached):
     """Twenty answers, the least sure ones wrong: of the surest half, five."""
     scores = np.column_stack([np.linspace(0.99, 0.6, 20), 1 - np.linspace(0.99, 0.6, 20)])
-    confidence = Confidence.fit(replace(CLASSES, temperature=1.0), scores, sets([0] * (20 - wrong) + [1] * wrong), 0.02)
+    confidence = Confidence.fit(
+        replace(CLASSES, temperature=1.0), scores, sets([0] * (20 - wrong) + [1] * wrong), at(0.02)
+    )
     assert (confidence.risk, confidence.risk_reached) == (0.02, reached)
 
 
 def test_the_risk_holds_on_other_images():
     scores, truth = drawn(4000)
     rule = replace(CLASSES, temperature=best_temperature(CLASSES, scores[:2000], truth[:2000]))
-    confidence = Confidence.fit(rule, scores[:2000], truth[:2000], 0.2)
+    confidence = Confidence.fit(rule, scores[:2000], truth[:2000], at(0.2))
     assert (confidence.images, confidence.risk, confidence.temperature) == (2000, 0.2, rule.temperature)
     powers = scores[2000:] ** (1 / confidence.temperature)
     answered = powers.max(1) / powers.sum(1) >= confidence.abstain_below
@@ -112,13 +120,13 @@ def test_an_answer_of_labels_is_wrong_where_one_label_is():
     probabilities = np.array([[0.9, 0.9, 0.05], [0.8, 0.1, 0.1], [0.3, 0.1, 0.1], [0.6, 0.01, 0.99]])
     truth = np.array([[True, True, False], [True, True, False], [False] * 3, [True, False, True]])
     # One of four speaks for a lower risk than one of three.
-    assert abstention_threshold(rule, probabilities, truth, 0.25) == 0
+    assert abstention_threshold(rule, probabilities, truth, at(0.25)) == 0
     # At least half stays answered.
     less = np.array([[True, True, False], [True, True, False], [True, False, False], [False] * 3])
-    assert abstention_threshold(rule, probabilities, less, 0.0) == pytest.approx(0.75)
+    assert abstention_threshold(rule, probabilities, less, at(0.0)) == pytest.approx(0.75)
     # Here the least sure image is the wrong one.
     truth = np.array([[True, True, False], [True, False, False], [False] * 3, [True, False, False]])
-    assert abstention_threshold(rule, probabilities, truth, 0.0) == pytest.approx(0.65)
+    assert abstention_threshold(rule, probabilities, truth, at(0.0)) == pytest.approx(0.65)
 
 
 def test_each_class_has_the_threshold_that_its_own_answers_need():
@@ -130,14 +138,14 @@ def test_each_class_has_the_threshold_that_its_own_answers_need():
     scores = np.where(said[:, None] == [0, 1], sure[:, None], 1 - sure[:, None])
     truth = np.eye(2, dtype=bool)[said ^ wrong]
     rule = DecisionRule(("a", "b"), temperature=1.0)
-    found = Confidence.fit(rule, scores, truth, 0.01, by_class=True)
+    found = Confidence.fit(rule, scores, truth, at(0.01), by_class=True)
     assert found.abstain_below_class is not None
     assert found.abstain_below_class["a"] == 0
     assert 0.7 < found.abstain_below_class["b"] <= 0.91
     assert found.risk_reached == pytest.approx(
         np.mean(wrong[(said == 0) | (sure >= found.abstain_below_class["b"])]), abs=1e-6
     )
-    assert Confidence.fit(rule, scores, truth, 0.01).abstain_below_class is None
+    assert Confidence.fit(rule, scores, truth, at(0.01)).abstain_below_class is None
 
 
 def said(labels: tuple[str, ...], answer: list[int], sure: list[float], wrong: list[bool]):
@@ -160,14 +168,14 @@ def test_answers_elsewhere_raise_the_thresholds_of_classes_that_could_be_tested_
     there[1][there[1][:, 2]] = [True, False, False]
     elsewhere = ElsewhereAnswers(*there, np.full(60, "north"), np.arange(60), np.zeros(60, int))
     rule = DecisionRule(labels, temperature=1.0)
-    alone = Confidence.fit(rule, scores, truth, 0.05, by_class=True)
+    alone = Confidence.fit(rule, scores, truth, at(0.05), by_class=True)
     assert alone.abstain_below_class == {"a": 0, "b": 0, "c": 0}
-    found = Confidence.fit(rule, scores, truth, 0.05, by_class=True, elsewhere=elsewhere)
+    found = Confidence.fit(rule, scores, truth, at(0.05), by_class=True, elsewhere=elsewhere)
     assert found.abstain_below_class is not None
     assert found.abstain_below_class["c"] == 0
     half = np.median(scores[1::2].max(1))
     assert found.abstain_below_class["b"] == pytest.approx(min(half, 0.8), abs=0.02)
-    assert Confidence.fit(rule, scores, truth, 0.05, elsewhere=elsewhere).abstain_below_class is None
+    assert Confidence.fit(rule, scores, truth, at(0.05), elsewhere=elsewhere).abstain_below_class is None
 
 
 def test_thresholds_of_classes_keep_the_promise_of_all_answers_together():
@@ -177,7 +185,7 @@ def test_thresholds_of_classes_keep_the_promise_of_all_answers_together():
     sure = np.where(answer == 0, np.linspace(0.52, 0.999, 1000), np.linspace(0.5, 0.65, 1000))
     wrong = (answer == 1) & (np.arange(1000) % 40 == 39)
     scores, truth = said(labels, answer.tolist(), sure.tolist(), wrong.tolist())
-    found = Confidence.fit(DecisionRule(labels, temperature=1.0), scores, truth, 0.02, by_class=True)
+    found = Confidence.fit(DecisionRule(labels, temperature=1.0), scores, truth, at(0.02), by_class=True)
     assert found.risk_bound <= 0.02
     assert found.abstain_below_class is not None
     assert min(found.abstain_below_class.values()) >= found.abstain_below
@@ -190,7 +198,7 @@ def test_no_threshold_silences_an_integer_file(temperature, by_class):
     sure = 1 - np.geomspace(1e-7, 0.05, 300)
     scores, truth = said(("a", "b", "c"), [0, 1, 2] * 100, sure.tolist(), (sure < 0.9999).tolist())
     rule = DecisionRule(("a", "b", "c"), temperature=temperature)
-    found = Confidence.fit(rule, scores, truth, 0.02, by_class=by_class)
+    found = Confidence.fit(rule, scores, truth, at(0.02), by_class=by_class)
     content = {"arithmetic": "integer", "confidence": {
         "temperature": temperature, "abstain_below": found.abstain_below, "abstain_below_class": found.abstain_below_class,
     }}  # fmt: skip
@@ -199,3 +207,13 @@ def test_no_threshold_silences_an_integer_file(temperature, by_class):
         assert device.decide(np.eye(3)[number] * 255 / 256).label == label
     tested = DecisionRule(("a", "b"), thresholds=np.array([0.5, 0.5]), temperature=temperature)
     assert 0.9 < tested.surest_of_integers() < 1
+
+
+def test_less_sureness_answers_more():
+    """2,000 answers whose share of wrong ones grows as they get less sure."""
+    scores, truth = drawn(2000)
+    rule = replace(CLASSES, temperature=1.0)
+    sure, less = (Confidence.fit(rule, scores, truth, Risk(0.2, sureness)) for sureness in (0.999, 0.5))
+    assert less.abstain_below < sure.abstain_below
+    assert sure.risk_reached < less.risk_reached <= 0.2
+    assert (sure.risk_sureness, less.risk_sureness) == (0.999, 0.5)
