@@ -120,7 +120,8 @@ class HeadFitter:
         return Refitted(self._head(fit), fit.factor, best, losses, self._rounded(logits))
 
     def _loss(self, logits: NDArray[np.float64], rows: NDArray[np.integer]) -> float:
-        return float(-log_softmax(logits, axis=1)[np.arange(len(rows)), self._truth[rows]].mean())
+        seen, number = np.unique(self._truth[rows], return_inverse=True)
+        return float(-log_softmax(logits[:, seen], axis=1)[np.arange(len(rows)), number].mean())
 
     def _rounded(self, logits: NDArray[np.float64]) -> NDArray[np.float32]:
         scores = softmax(logits, axis=1)
@@ -135,13 +136,12 @@ class HeadFitter:
         return Head(fit.factor * self.old.kernel + kernel, fit.factor * self.old.bias + fit.bias - center @ weights)
 
     def _fit(self, rows: NDArray[np.integer], spread: float, start: _Fit | None = None) -> _Fit:
-        old, values = self._logits[rows], self._coordinates[rows]
+        values = self._coordinates[rows]
         center = values.mean(0)
         length = float(np.sqrt(((values - center) ** 2).sum(1).mean())) or 1.0
         x = (values - center) / length
-        # Classes of these rows alone: of the others nothing was seen.
         seen = np.unique(self._truth[rows])
-        is_class = self._truth[rows][:, None] == np.arange(old.shape[1])
+        old, is_class = self._logits[rows][:, seen], self._truth[rows][:, None] == seen
         count = len(seen)
 
         def parts(parameters: NDArray) -> tuple[float, NDArray, NDArray]:
@@ -149,12 +149,10 @@ class HeadFitter:
 
         def penalized(parameters: NDArray) -> tuple[float, NDArray]:
             factor, bias, weights = parts(parameters)
-            logits = factor * old
-            logits[:, seen] += bias + x @ weights
-            logs = log_softmax(logits, axis=1)
+            logs = log_softmax(factor * old + bias + x @ weights, axis=1)
             gap = np.exp(logs) - is_class
             slopes = [(gap * old).sum() + (factor - 1) / _FACTOR_PRIOR**2]
-            slopes += [gap[:, seen].sum(0) + bias / _BIAS_PRIOR**2, (x.T @ gap[:, seen] + weights / spread**2).ravel()]
+            slopes += [gap.sum(0) + bias / _BIAS_PRIOR**2, (x.T @ gap + weights / spread**2).ravel()]
             prior = (
                 ((factor - 1) / _FACTOR_PRIOR) ** 2 + ((bias / _BIAS_PRIOR) ** 2).sum() + (weights**2).sum() / spread**2
             )
@@ -168,6 +166,6 @@ class HeadFitter:
         options = {"maxiter": 500, "gtol": 1e-4}
         best = minimize(penalized, first, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
         factor, bias, weights = parts(best)
-        whole_bias, whole_weights = np.zeros(old.shape[1]), np.zeros((x.shape[1], old.shape[1]))
+        whole_bias, whole_weights = np.zeros(self._logits.shape[1]), np.zeros((x.shape[1], self._logits.shape[1]))
         whole_bias[seen], whole_weights[:, seen] = bias, weights
         return _Fit(float(factor), whole_bias, whole_weights, center, length)
