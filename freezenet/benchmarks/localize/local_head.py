@@ -168,7 +168,10 @@ def kept_sentence(kept: list[str]) -> str:
     """Return what is to be said of classes without an image, "" where there are none."""
     if not kept:
         return ""
-    return f"No image of {', '.join(kept)}: their part of the last layer stays what it was, and nothing is known here about how well they are recognised."
+    return (
+        f"No image of {', '.join(kept)}: their part of the last layer stays what it was. The rule takes for rare what these images do not show, so that the file will "
+        "hardly ever name these classes and will call such X-rays something else; label images of each class that occurs."
+    )
 
 
 def against_old_head(images: LocalImages, old: Outcome, new: Outcome) -> dict[str, Any]:

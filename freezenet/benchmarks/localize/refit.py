@@ -10,7 +10,7 @@ ICML 2018); without W it is bias-corrected temperature scaling, which `freezenet
 `spread`, about how far the logits of an image may move, says how much is believed of the clinic's images; the parts of their patients that
 took no part in a fit choose it.
 
-A class without an image has neither b nor W of its own: nothing was seen of it.
+A class without an image has neither b nor W of its own, and the fit asks only which of the others an image has: nothing was seen of it.
 """
 
 from __future__ import annotations

@@ -62,7 +62,9 @@ def test_the_chosen_loss_is_that_of_the_scores_that_are_given(old):
     features, truth = drawn(120, 5, moved=1.0)
     found = HeadFitter(old, features, truth, EVERY).fitted(EVERY)
     assert found.losses[found.spread] == min(found.losses.values())
-    assert log_loss(truth, found.scores / found.scores.sum(1, dtype=np.float64, keepdims=True)) == pytest.approx(found.losses[found.spread], abs=1e-4)
+    assert log_loss(truth, found.scores / found.scores.sum(1, dtype=np.float64, keepdims=True)) == pytest.approx(
+        found.losses[found.spread], abs=1e-4
+    )
 
 
 def test_another_place_is_mended_and_the_figures_say_how_well(old):
