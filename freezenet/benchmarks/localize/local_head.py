@@ -169,7 +169,7 @@ def kept_sentence(kept: list[str]) -> str:
     if not kept:
         return ""
     return (
-        f"No image of {', '.join(kept)}: their part of the last layer stays what it was. The rule takes for rare what these images do not show, so that the file will "
+        f"No image of {', '.join(kept)}: their part of the last layer stays what it was. Layer and rule take for rare what these images do not show, so that the file will "
         "hardly ever name these classes and will call such X-rays something else; label images of each class that occurs."
     )
 

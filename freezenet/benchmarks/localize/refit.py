@@ -10,7 +10,7 @@ ICML 2018); without W it is bias-corrected temperature scaling, which `freezenet
 `spread`, about how far the logits of an image may move, says how much is believed of the clinic's images; the parts of their patients that
 took no part in a fit choose it.
 
-A class without an image has neither b nor W of its own, and the fit asks only which of the others an image has: nothing was seen of it.
+A class without an image has neither b nor W of its own: nothing was seen of it.
 """
 
 from __future__ import annotations
@@ -120,8 +120,7 @@ class HeadFitter:
         return Refitted(self._head(fit), fit.factor, best, losses, self._rounded(logits))
 
     def _loss(self, logits: NDArray[np.float64], rows: NDArray[np.integer]) -> float:
-        seen, number = np.unique(self._truth[rows], return_inverse=True)
-        return float(-log_softmax(logits[:, seen], axis=1)[np.arange(len(rows)), number].mean())
+        return float(-log_softmax(logits, axis=1)[np.arange(len(rows)), self._truth[rows]].mean())
 
     def _rounded(self, logits: NDArray[np.float64]) -> NDArray[np.float32]:
         scores = softmax(logits, axis=1)
@@ -136,12 +135,13 @@ class HeadFitter:
         return Head(fit.factor * self.old.kernel + kernel, fit.factor * self.old.bias + fit.bias - center @ weights)
 
     def _fit(self, rows: NDArray[np.integer], spread: float, start: _Fit | None = None) -> _Fit:
-        values = self._coordinates[rows]
+        old, values = self._logits[rows], self._coordinates[rows]
         center = values.mean(0)
         length = float(np.sqrt(((values - center) ** 2).sum(1).mean())) or 1.0
         x = (values - center) / length
+        # Classes of these rows alone: of the others nothing was seen.
         seen = np.unique(self._truth[rows])
-        old, is_class = self._logits[rows][:, seen], self._truth[rows][:, None] == seen
+        is_class = self._truth[rows][:, None] == np.arange(old.shape[1])
         count = len(seen)
 
         def parts(parameters: NDArray) -> tuple[float, NDArray, NDArray]:
@@ -149,10 +149,12 @@ class HeadFitter:
 
         def penalized(parameters: NDArray) -> tuple[float, NDArray]:
             factor, bias, weights = parts(parameters)
-            logs = log_softmax(factor * old + bias + x @ weights, axis=1)
+            logits = factor * old
+            logits[:, seen] += bias + x @ weights
+            logs = log_softmax(logits, axis=1)
             gap = np.exp(logs) - is_class
             slopes = [(gap * old).sum() + (factor - 1) / _FACTOR_PRIOR**2]
-            slopes += [gap.sum(0) + bias / _BIAS_PRIOR**2, (x.T @ gap + weights / spread**2).ravel()]
+            slopes += [gap[:, seen].sum(0) + bias / _BIAS_PRIOR**2, (x.T @ gap[:, seen] + weights / spread**2).ravel()]
             prior = (
                 ((factor - 1) / _FACTOR_PRIOR) ** 2 + ((bias / _BIAS_PRIOR) ** 2).sum() + (weights**2).sum() / spread**2
             )
@@ -166,6 +168,6 @@ class HeadFitter:
         options = {"maxiter": 500, "gtol": 1e-4}
         best = minimize(penalized, first, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
         factor, bias, weights = parts(best)
-        whole_bias, whole_weights = np.zeros(self._logits.shape[1]), np.zeros((x.shape[1], self._logits.shape[1]))
+        whole_bias, whole_weights = np.zeros(old.shape[1]), np.zeros((x.shape[1], old.shape[1]))
         whole_bias[seen], whole_weights[:, seen] = bias, weights
         return _Fit(float(factor), whole_bias, whole_weights, center, length)
