@@ -78,7 +78,7 @@ def test_it_is_that_of_keras(run, of, pixels, pooled, name):
     features = of(name).read(spec, pixels)
     if name == "float32":
         np.testing.assert_allclose(features, pooled, atol=1e-4)
-    assert np.corrcoef(features.ravel(), pooled.ravel())[0, 1] > 0.98
+    assert np.corrcoef(features.ravel(), pooled.ravel())[0, 1] > 0.95
     assert np.abs(head.scores(features) - outputs(of(name).network, spec, pixels)[0]).max() < CLOSE[name]
 
 
