@@ -13,7 +13,7 @@ from freezenet.convert.float.flatbuffer import builtin_code
 from freezenet.convert.ptq.ranges import STEPS, Observation, least_error
 
 _KINDS = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-_TYPES = {
+_TYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
     schema.TensorType.FLOAT16: np.dtype(np.float16),
     schema.TensorType.INT8: np.dtype(np.int8),
