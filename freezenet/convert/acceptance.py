@@ -50,6 +50,8 @@ class ValidationScores:
         labels: class names in score order.
         patients: (n,) names.
         decision: what the card will say about turning scores into answers, see `freezenet.edge_runtime.decision`.
+        kind: of the images, for sentences.
+        cause: the likely cause of a loss and what to do; None where the variant says it.
     """
 
     pixels: NDArray[np.uint8]
@@ -58,6 +60,8 @@ class ValidationScores:
     labels: tuple[str, ...]
     patients: tuple[str, ...]
     decision: dict[str, Any] = field(default_factory=dict)
+    kind: str = "validation"
+    cause: str | None = None
 
     def answers(self, scores: NDArray, arithmetic: str = "float") -> NDArray[np.bool_]:
         """Return which labels a device answers for scores (n, classes): (n, classes) bool. arithmetic: of the model."""
@@ -190,9 +194,9 @@ def judge_scores(
     agreement = share(same, np.ones(len(same), bool), validation.patients)
     collapse = _collapse(answers, agreement, pair, limits, figures)
     if collapse and collapse.shown:
-        return replace(verdict, refused=f"{collapse.sentence}; likely cause: {_cause(variant)}")
+        return replace(verdict, refused=f"{collapse.sentence}; likely cause: {validation.cause or _cause(variant)}")
     losses = [*([collapse] if collapse else []), *_losses(verdict, validation, pair)]
-    return _decided(variant, verdict, losses)
+    return _decided(variant, verdict, losses, validation)
 
 
 def _unusable(limits: AcceptanceLimits, reason: str) -> Verdict:
@@ -259,16 +263,17 @@ def _fall(figures: dict[str, Any]) -> str:
     return f"falls from {keras} to {this}, by {lost}"
 
 
-def _decided(variant: Variant, verdict: Verdict, losses: list[_Loss]) -> Verdict:
+def _decided(variant: Variant, verdict: Verdict, losses: list[_Loss], validation: ValidationScores) -> Verdict:
     """Return the verdict with what its losses mean."""
     shown = [loss.sentence for loss in losses if loss.shown]
-    cause = f"likely cause: {_cause(variant)}, or --no-acceptance to study the file"
+    own = f"{_cause(variant)}, or --no-acceptance to study the file"
+    cause = f"likely cause: {validation.cause or own}"
     if shown:
-        return replace(verdict, refused=f"on {verdict.images} validation images {'; '.join(shown)}; {cause}")
+        return replace(verdict, refused=f"on {verdict.images} {validation.kind} images {'; '.join(shown)}; {cause}")
     if not losses:
         return verdict
     measured = "; ".join(loss.sentence for loss in losses)
-    open_question = f"{verdict.images} validation images are too few to tell this from chance: {measured}"
+    open_question = f"{verdict.images} {validation.kind} images are too few to tell this from chance: {measured}"
     if verdict.limits.strict:
         return replace(verdict, refused=f"{open_question}; refused because strict is set; {cause}")
     return replace(verdict, undecided=f"{open_question}; accepted because strict is not set")

@@ -55,12 +55,17 @@ def _costs(context: click.Context, option: click.Parameter, texts: tuple[str, ..
     metavar="KIND:COST,...",
     help="What one costs in your money: missed, alarm (a false one), person (an image that a person has to read).",
 )
+@click.option(
+    "--refit-head",
+    is_flag=True,
+    help="Also fit the last layer to the images, near the one that is there; 40 patients of each class are needed for that.",
+)
 @run_option
 @threads_option
 @click.option("--overwrite", is_flag=True, help="Replace the files that are there.")
 @json_option
-def localize(model, data, targets, out, page, costs, run, threads, overwrite, as_json) -> None:
-    """Choose thresholds for one clinic from its own labelled images, without touching a weight.
+def localize(model, data, targets, out, page, costs, refit_head, run, threads, overwrite, as_json) -> None:
+    """Choose thresholds for one clinic from its own labelled images, without touching a weight unless --refit-head is given.
 
     DATA are images that the model was not trained on, with the truth about them; 150 are enough for a first answer. Temperature, bias and thresholds
     go into the card of a new file. The figures are of rules that were chosen on other patients than those that they are shown for.
@@ -69,7 +74,7 @@ def localize(model, data, targets, out, page, costs, run, threads, overwrite, as
     from freezenet.benchmarks.localize.localize import localize as run_localize
     from freezenet.train.tables import print_table
 
-    options = LocalizeOptions(targets, out, page, costs, run, threads, overwrite)
+    options = LocalizeOptions(targets, out, page, costs, run, threads, overwrite, refit_head)
     result = run_localize(model, data, options=options)
     if result["elsewhere"]:
         logger.warning(result["elsewhere"])
@@ -79,9 +84,9 @@ def localize(model, data, targets, out, page, costs, run, threads, overwrite, as
     click.echo(
         f"{result['model']} on {result['images']} images of {result['patients']} patients; targets {', '.join(result['targets'])}"
     )
-    for line in promise_lines(result):
+    for line in [*promise_lines(result), *head_lines(result)]:
         click.echo(line)
-    print_table(("of 1,000 images", "as it was", "localized"), _rows(result))
+    print_table(("of 1,000 images", *_columns(result).values()), _rows(result))
     for key in ("out", "page"):
         if key in result:
             click.echo(f"wrote {result[key]}")
@@ -103,20 +108,51 @@ def promise_lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def head_lines(result: dict[str, Any]) -> list[str]:
+    """Return what is to be said of a refitted last layer, none where it was left alone."""
+    from freezenet.benchmarks.localize.local_head import few_sentence, kept_sentence
+    from freezenet.train.metrics.figure import Figure
+
+    head = result.get("head")
+    if head is None:
+        return []
+    old, new, difference = (Figure(**head["right"][name]) for name in ("old", "new", "difference"))
+    verdict = head["acceptance"]
+    lines = [
+        f"last layer: refitted on {head['images']} images of {head['patients']} patients; most probable class right {new}, with the old one {old}, "
+        f"difference {difference}, each image by a layer that others fitted",
+        f"the file against this layer in float: {verdict['agreement']:.1%} of {verdict['images']} images keep their class",
+        verdict["undecided"],
+        few_sentence(head["few"]),
+        kept_sentence(head["kept"]),
+        head["sources"],
+        "the interval of the sensitivity is about right, not exact: its patients fitted the last layers of each other"
+        if result["promise"]
+        else "",
+    ]
+    return [line for line in lines if line]
+
+
+def _columns(result: dict[str, Any]) -> dict[str, str]:
+    """Return part of the result -> title of its column."""
+    if "head" not in result:
+        return {"before": "as it was", "after": "localized"}
+    return {"before": "as it was", "old_head": "old layer, localized", "after": "new layer, localized"}
+
+
 def _rows(result: dict[str, Any]) -> list[list[str]]:
     from freezenet.benchmarks.localize.page import count, percent
 
-    before, after = result["before"], result["after"]
+    sides = [result[name] for name in _columns(result)]
     rows = [
-        [name, count(before[name]), count(after[name])]
-        for name in ("answered", "right", "wrong", "uncertain", "refused")
+        [name, *(count(one[name]) for one in sides)] for name in ("answered", "right", "wrong", "uncertain", "refused")
     ]
-    for label, one in after["classes"].items():
-        if one["images"]:
+    for label, found in result["after"]["classes"].items():
+        if found["images"]:
             for name in ("yield", "alarms", "missed"):
-                rows.append([f"{label}: {name}", count(before["classes"][label][name]), count(one[name])])
-    rows.append(["wrong, of what is answered", percent(before["risk"]), percent(after["risk"])])
-    rows.append(["calibration error", f"{before['calibration_error']:.3f}", f"{after['calibration_error']:.3f}"])
-    if "costs" in after:
-        rows.append(["cost", f"{before['costs']['total']:g}", f"{after['costs']['total']:g}"])
+                rows.append([f"{label}: {name}", *(count(one["classes"][label][name]) for one in sides)])
+    rows.append(["wrong, of what is answered", *(percent(one["risk"]) for one in sides)])
+    rows.append(["calibration error", *(f"{one['calibration_error']:.3f}" for one in sides)])
+    if "costs" in result["after"]:
+        rows.append(["cost", *(f"{one['costs']['total']:g}" for one in sides)])
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.localize.images import LocalImages
+from freezenet.benchmarks.localize.parts import dealt
 from freezenet.benchmarks.localize.ranks import SETTLED, patients_to_settle, rank_for, sensitivity_interval
 from freezenet.benchmarks.localize.rule import class_weights, localized_rule
 from freezenet.benchmarks.localize.targets import Targets
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided, calibration_error
 from freezenet.train.metrics.figure import Figure, bootstrap_figure, share
+from freezenet.train.progress import track
 
 #: Parts that the images are dealt into, by patients, so that each is judged by a rule that others chose.
 PARTS = 10
@@ -48,30 +51,36 @@ def outcome(rule: DecisionRule, images: LocalImages, rows: NDArray[np.integer] |
     return Outcome(chosen.argmax(-1), rule.sure(probabilities, chosen) & ~images.refused[rows], decided)
 
 
-def crossfitted(rule: DecisionRule, images: LocalImages, targets: Targets, seed: int = 0) -> Outcome:
-    """Judge each image by a rule that was chosen on the other patients: without the luck that choosing on the same images brings."""
-    part = _parts(images, seed)
+def crossfitted(
+    rule: DecisionRule,
+    images: LocalImages,
+    targets: Targets,
+    seed: int = 0,
+    rescored: Callable[[NDArray[np.integer]], LocalImages] | None = None,
+) -> Outcome:
+    """Judge each image by a rule that was chosen on the other patients: without the luck that choosing on the same images brings.
+
+    Args:
+        rule: of the model.
+        images: n of them.
+        targets: what is asked for.
+        seed: of the parts.
+        rescored: returns the images with scores of a model that was fitted on some of them alone, whose numbers it is given; None where the model was
+            fitted on none.
+    """
+    part = dealt(images.truth, images.numbers, PARTS, seed)
     answer = np.zeros(len(part), int)
     answered = np.zeros(len(part), bool)
     probabilities, right = np.zeros((len(part), 1)), np.zeros((len(part), 1), bool)
-    for number in np.unique(part):
-        rows = np.flatnonzero(part == number)
-        own = localized_rule(rule, images.labelled(np.flatnonzero(part != number)), targets, strict=False)
-        found = outcome(own, images, rows)
+    numbers = np.unique(part)
+    for number in numbers if rescored is None else track(numbers, "Refitting the last layer", len(numbers)):
+        rows, others = np.flatnonzero(part == number), np.flatnonzero(part != number)
+        seen = images if rescored is None else rescored(others)
+        own = localized_rule(rule, seen.labelled(others), targets, strict=False)
+        found = outcome(own, seen, rows)
         answer[rows], answered[rows] = found.answer, found.answered
         probabilities[rows], right[rows] = found.decided.probabilities, found.decided.right
     return Outcome(answer, answered, Decided(probabilities, right, answered))
-
-
-def _parts(images: LocalImages, seed: int) -> NDArray[np.integer]:
-    """Return the part (n,) of each image: patients in random order, dealt out class by class."""
-    numbers = images.numbers
-    first = np.unique(numbers, return_index=True)[1]
-    drawn = np.random.default_rng(seed).permutation(len(first))
-    order = drawn[np.argsort(images.truth[first][drawn], kind="stable")]
-    part = np.empty(len(first), int)
-    part[order] = np.arange(len(first)) % PARTS
-    return np.asarray(part[numbers])
 
 
 def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[str, float]) -> dict[str, Any]:

@@ -1,33 +1,40 @@
-"""The new model file: the same network to the bit, with another card."""
+"""The new model file: the same network to the bit, or all of it but its last layer, with another card."""
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.localize.images import LocalImages
 from freezenet.benchmarks.localize.targets import Targets
-from freezenet.convert.package.golden import with_answers
-from freezenet.convert.package.metadata import with_files
-from freezenet.edge_runtime.card import CARD_FILE
+from freezenet.convert.package.golden import golden_vectors, with_answers
+from freezenet.convert.package.metadata import described_by, with_files, without_files
+from freezenet.edge_runtime.card import CARD_FILE, CardContent
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.edge_runtime.integrity.model_file import ModelFile
+from freezenet.edge_runtime.errors import RefusedError
+from freezenet.edge_runtime.integrity.verify import verify
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.names import counted
 
 
 def localized_file(
-    classifier: Classifier, rule: DecisionRule, images: LocalImages, targets: Targets, shown: Mapping[str, Any]
+    classifier: Classifier,
+    rule: DecisionRule,
+    images: LocalImages,
+    targets: Targets,
+    shown: Mapping[str, Any],
+    network: bytes | None = None,
+    head: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """Return the bytes of the model with this rule in its card; the network, its scores and all other files inside are what they were.
+    """Return the bytes of the model with this rule in its card; all other files inside are what they were.
 
     Args:
         classifier: of the model.
@@ -35,13 +42,15 @@ def localized_file(
         images: that it was chosen on; only counts and a digest of them go into the card.
         targets: that it was chosen for.
         shown: accuracy figures of the rule, cross-fitted, as of `freezenet.train.task.Task.evaluate`.
+        network: with another last layer; None leaves network and scores what they are, to the bit.
+        head: what the card says of that layer, with the verdict on it under "acceptance" (JSON types).
+
+    Raises:
+        RefusedError: a file with another last layer does not give its golden vectors.
     """
     content: dict[str, Any] = {**classifier.card.content}
     old = content.get("localized", {})
-    sentence = (
-        f"Thresholds were chosen on {counted(len(images.files), 'labelled image')} of one place; they hold there, for as long as its patients and devices stay the "
-        "same."
-    )
+    sentence = _sentence(len(images.files), network is not None, old.get("head"))
     content["confidence"] = confidence_of(rule, content.get("confidence") or {}, len(images.files), targets)
     content["notice"] = f"{content['notice'].replace(old.get('sentence') or sentence, '').strip()} {sentence}"
     content["accuracy"] = {"side": "local, cross-fitted", "runtime": classifier.runtime, **shown}
@@ -57,15 +66,61 @@ def localized_file(
         "accuracy_before": old.get("accuracy_before") or classifier.card.content.get("accuracy"),
         "sentence": sentence,
     }
-    network, files = _taken_apart(classifier.file)
+    own, files = without_files(classifier.file.content)
+    if network is not None:
+        own = _with_other_scores(content, network, files, classifier, dict(head or {}))
+    elif "head" in old:
+        # An earlier refit, whose images the layer still knows.
+        content["localized"]["head"] = old["head"]
 
     def packed(card: Mapping[str, Any]) -> bytes:
-        return with_files(network, {**files, CARD_FILE: json.dumps(card, separators=(",", ":")).encode()})
+        return with_files(own, {**files, CARD_FILE: json.dumps(card, separators=(",", ":")).encode()})
 
     if content.get("golden"):
-        renewed = Classifier(replace(classifier.file, content=packed(content)))
+        renewed = Classifier(replace(classifier.file, content=packed(content), proven=False))
         content["golden"] = with_answers(content["golden"], renewed, files)
-    return packed(content)
+    made = packed(content)
+    if network is not None and content.get("golden"):
+        _check(Classifier(replace(classifier.file, content=made, proven=False)))
+    return made
+
+
+def _sentence(images: int, refitted: bool, before: Mapping[str, Any] | None) -> str:
+    """Return what stands beside every answer; refitted: the last layer, on the same images; before: what a card says of an earlier refit."""
+    on = f"on {counted(images, 'labelled image')}"
+    if refitted:
+        chosen = f"The last layer was refitted and thresholds were chosen {on} of one place"
+    elif before:
+        chosen = f"The last layer was refitted on {counted(before['images'], 'labelled image')} of one place, and then thresholds were chosen {on}"
+    else:
+        chosen = f"Thresholds were chosen {on} of one place"
+    return f"{chosen}; they hold there, for as long as its patients and devices stay the same."
+
+
+def _with_other_scores(
+    content: dict[str, Any], network: bytes, files: Mapping[str, bytes], classifier: Classifier, head: dict[str, Any]
+) -> bytes:
+    """Renew what a card says of a network that gives other scores; return the network with metadata that say it, too."""
+    content["against_keras"] = head.pop("acceptance")
+    content["localized"]["head"] = head
+    # Counts of what the old layer gave, of images that are not here.
+    content.pop("reference", None)
+    own = described_by(cast(CardContent, {**content, "outputs": classifier.card.outputs}), network)
+    content["network"] = {"bytes": len(own), "sha256": hashlib.sha256(own).hexdigest()}
+    if content.get("golden"):
+        pictures = {one["image"]: files[one["image"]] for one in content["golden"]["vectors"]}
+        spec, labels = classifier.card.preprocess, classifier.card.labels
+        content["golden"] = golden_vectors(Interpreter(own), spec, labels, pictures)
+    return own
+
+
+def _check(made: Classifier) -> None:
+    found = verify(made)
+    if not found.passed:
+        raise RefusedError(
+            f"A file that gives its golden vectors is required. Got: {found.labels_equal} of {found.vectors} labels equal, largest difference "
+            f"{found.largest_difference:.4f}, {found.answers_said}."
+        )
 
 
 def confidence_of(rule: DecisionRule, old: Mapping[str, Any], images: int, targets: Targets) -> dict[str, Any]:
@@ -87,10 +142,3 @@ def confidence_of(rule: DecisionRule, old: Mapping[str, Any], images: int, targe
     if rule.answer_from is not None:
         found["answer_from"] = named(rule.answer_from)
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _taken_apart(file: ModelFile) -> tuple[bytes, dict[str, bytes]]:
-    """Return the flatbuffer in front of the archive, and what the archive holds by name, in its order."""
-    with zipfile.ZipFile(io.BytesIO(file.content)) as archive:
-        start = min(entry.header_offset for entry in archive.infolist())
-        return file.content[:start], {entry.filename: archive.read(entry) for entry in archive.infolist()}

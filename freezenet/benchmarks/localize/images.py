@@ -49,6 +49,8 @@ class LocalImages:
         groups: subgroup, such as "sex" -> what each image (n,) has there, "" where nothing is said.
         digest: SHA-256 over the images and their classes.
         run_known: whether the RUN folder was there to say that none took part in the training.
+        sources: (n,) where each comes from, "" where nothing is said.
+        pixels: (n, h, w) uint8, what the model was shown.
     """
 
     files: tuple[str, ...]
@@ -60,6 +62,8 @@ class LocalImages:
     groups: dict[str, tuple[str, ...]]
     digest: str
     run_known: bool
+    sources: tuple[str, ...]
+    pixels: NDArray[np.uint8]
 
     @cached_property
     def draws(self) -> NDArray[np.float64]:
@@ -91,6 +95,8 @@ class LocalImages:
             groups=_groups(data, [sample.file for sample in samples]),
             digest=hashlib.sha256("\n".join(rows).encode()).hexdigest(),
             run_known=run is not None,
+            sources=tuple(sample.source for sample in samples),
+            pixels=read.pixels,
         )
 
     @property

@@ -13,12 +13,13 @@ from freezenet.benchmarks.evaluate import elsewhere_sentence
 from freezenet.benchmarks.localize.figures import crossfitted, figures, outcome, sensitivity_promise, subgroups
 from freezenet.benchmarks.localize.file import confidence_of, localized_file
 from freezenet.benchmarks.localize.images import LocalImages
+from freezenet.benchmarks.localize.local_head import LocalHead, against_old_head
 from freezenet.benchmarks.localize.page import write_page
 from freezenet.benchmarks.localize.rule import localized_rule
 from freezenet.benchmarks.localize.targets import Targets
 from freezenet.benchmarks.origin import find_run
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import ModelError, SettingError
+from freezenet.edge_runtime.errors import DataError, ModelError, SettingError
 from freezenet.train.files import write_atomically
 from freezenet.train.task import MultiClass, task_of
 
@@ -37,6 +38,7 @@ class LocalizeOptions:
         run: the RUN folder of the model; None looks beside the models.
         threads: of one inference.
         overwrite: replace `out` and `page`.
+        refit_head: fit the last layer to the images, too.
     """
 
     targets: tuple[str, ...]
@@ -46,14 +48,16 @@ class LocalizeOptions:
     run: Path | None = None
     threads: int = 1
     overwrite: bool = False
+    refit_head: bool = False
 
 
 def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, Any]:
     """Choose a rule on the images of DATA, write what the options name, and return the figures (JSON types).
 
     Raises:
-        DataError: DATA does not serve: no labels, classes that the model lacks, images or patients of the training, too few for a target.
-        ModelError: the model has several labels for an image.
+        DataError: DATA does not serve: no labels, classes that the model lacks, images or patients of the training, too few for a target or a last layer.
+        ModelError: the model has several labels for an image, or no last layer that can be refitted.
+        RefusedError: the file with another last layer lost too much.
         SettingError: a target cannot be meant, or a file that is to be written is there.
     """
     for path in (options.out, options.page):
@@ -74,9 +78,15 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         raise SettingError("At least one --target is required. Got: none; for example --target risk=0.02.")
     run = find_run(model.parent, classifier.card, options.run)
     images = LocalImages.read(classifier, data, run)
+    _refuse_known_to_the_head(classifier, images)
     every = np.arange(len(images.truth))
-    rule = localized_rule(classifier.rule, images.labelled(every), targets)
-    before, after = outcome(classifier.rule, images), crossfitted(classifier.rule, images, targets)
+    head = LocalHead(classifier, images) if options.refit_head else None
+    seen = images if head is None else head.images
+    rule = localized_rule(classifier.rule, seen.labelled(every), targets)
+    confidence = confidence_of(rule, classifier.card.content.get("confidence") or {}, len(every), targets)
+    verdict = None if head is None else head.judged(confidence)
+    before = outcome(classifier.rule, images)
+    after = crossfitted(classifier.rule, images, targets, rescored=None if head is None else head.rescored)
     result: dict[str, Any] = {
         "model": model.name,
         "model_sha256": classifier.file.sha256,
@@ -87,7 +97,7 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         "refused": int(images.refused.sum()),
         "training_excluded": images.run_known,
         "elsewhere": elsewhere_sentence(classifier.card),
-        "confidence": confidence_of(rule, classifier.card.content.get("confidence") or {}, len(every), targets),
+        "confidence": confidence,
         "promise": sensitivity_promise(images, targets),
         "before": figures(images, before, targets, options.costs),
         "after": figures(images, after, targets, options.costs),
@@ -101,6 +111,10 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         ],
         "costs": options.costs,
     }
+    if head is not None and verdict is not None:
+        unfitted = crossfitted(classifier.rule, images, targets)
+        result["old_head"] = figures(images, unfitted, targets, options.costs)
+        result["head"] = {**head.facts(), "acceptance": verdict.to_dict(), **against_old_head(images, unfitted, after)}
     if not images.run_known:
         logger.info(
             "Whether any of these images took part in the training is not known: no RUN folder of the model lies beside it; pass --run RUN."
@@ -109,10 +123,27 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         truth = images.truth[:, None] == np.arange(len(labels))
         answer = after.answer[:, None] == np.arange(len(labels))
         shown = task_of(classifier.card.content).evaluate(truth, answer, labels, images.patients, images.draws)
-        content = localized_file(classifier, rule, images, targets, shown)
+        network = None if head is None else head.network
+        content = localized_file(classifier, rule, images, targets, shown, network, result.get("head"))
         write_atomically(options.out, lambda temporary: temporary.write_bytes(content))
         result["out"] = str(options.out)
     if options.page:
         write_page(options.page, result)
         result["page"] = str(options.page)
     return result
+
+
+def _refuse_known_to_the_head(classifier: Classifier, images: LocalImages) -> None:
+    """Refuse the images that an earlier refit of the last layer used: what the model says of them is not what it says of others."""
+    head = classifier.card.content.get("localized", {}).get("head")
+    if head is None:
+        return
+    if head["data_sha256"] == images.digest:
+        raise DataError(
+            f"Images that the model's last layer was not refitted on are required. Got: the same {len(images.files)}; give others, or the file that it was "
+            f"made from, with the SHA-256 {classifier.card.content['localized']['from_sha256'][:12]}."
+        )
+    logger.warning(
+        f"The last layer of {classifier.path.name} was refitted on {head['images']} images of one place. Whether some of these are among them is not known; of "
+        "those the figures would be too good."
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from freezenet.benchmarks.localize.local_head import few_sentence, kept_sentence
 from freezenet.train.files import write_atomically
 
 #: Misses that are listed; the rest is counted.
@@ -23,8 +24,17 @@ def write_page(path: Path, result: dict[str, Any]) -> None:
     )
     environment.filters["count"] = count
     environment.filters["percent"] = percent
-    page = environment.get_template("localize.html").render(result=result, shown=_SHOWN)
+    page = environment.get_template("localize.html").render(result=result, shown=_SHOWN, notes=_notes(result))
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
+
+
+def _notes(result: dict[str, Any]) -> list[str]:
+    """Return what is to be said of a refitted last layer beside its figures."""
+    head = result.get("head")
+    if head is None:
+        return []
+    notes = (few_sentence(head["few"]), kept_sentence(head["kept"]), head["sources"], head["acceptance"]["undecided"])
+    return [one for one in notes if one]
 
 
 def count(figure: dict[str, float]) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from freezenet.convert.package.golden import golden_vectors, with_answers
 from freezenet.convert.package.golden_pictures import golden_images
-from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
+from freezenet.convert.package.metadata import LABELS_FILE, described_by, with_files
 from freezenet.convert.package.reference import reference_counts
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.variants import Variant
@@ -195,15 +195,8 @@ def packed(model: bytes, card: CardContent, run: Run, validation: NDArray[np.uin
         run: what the model was trained in.
         validation: (n, h, w) uint8, the pixels of the validation images; counts of the answers to them are added.
     """
-    text = Description(
-        name=card["name"],
-        description=f"Chest X-ray classifier ({', '.join(run.labels)}), variant {card['variant']}. {card['notice']}",
-        version=hashlib.sha256(model).hexdigest()[:12],
-        license="The trained weights are the user's; the training images' licences apply.",
-    )
-    spec = run.recipe.preprocess
-    network = described(model, text, spec, card["outputs"])
-    images = golden_images(spec)
+    network = described_by(card, model)
+    images = golden_images(run.recipe.preprocess)
     card = {**card, "network": {"bytes": len(network), "sha256": hashlib.sha256(network).hexdigest()}}
 
     def file(card: CardContent) -> bytes:

@@ -17,10 +17,19 @@ from freezenet.edge_runtime.integrity.answers import golden_answer
 from freezenet.edge_runtime.interpreter import Interpreter
 
 
-def golden_vectors(interpreter: Interpreter, spec: PreprocessSpec, labels: tuple[str, ...]) -> Golden:
-    """Record what this machine computes: runtime, and image, pixels' SHA-256 and scores of each vector."""
+def golden_vectors(
+    interpreter: Interpreter, spec: PreprocessSpec, labels: tuple[str, ...], images: Mapping[str, bytes] | None = None
+) -> Golden:
+    """Record what this machine computes: runtime, and image, pixels' SHA-256 and scores of each vector.
+
+    Args:
+        interpreter: Of the network.
+        spec: Of the model.
+        labels: In score order.
+        images: File name -> content, those that lie in a file; None draws them.
+    """
     vectors: list[GoldenVector] = []
-    for name, content in golden_images(spec).items():
+    for name, content in (golden_images(spec) if images is None else images).items():
         pixels = spec.pixels(content)
         scores = interpreter.invoke(spec.network_input(pixels, interpreter.inputs[0]["dtype"]))[0][0]
         vectors.append({

@@ -6,6 +6,7 @@ handful of tables that a classifier needs is written directly, so that no genera
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from freezenet.convert.float.flatbuffer import read_tree, write_tree
-from freezenet.edge_runtime.card import OUTPUTS
+from freezenet.edge_runtime.card import OUTPUTS, CardContent
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 
 _METADATA_IDENTIFIER = b"M001"
@@ -47,6 +48,9 @@ def described(model: bytes, text: Description, spec: PreprocessSpec, outputs: Se
     outputs: keys of OUTPUTS in file order, one for each of the model.
     """
     tree = read_tree(model)
+    for entry in tree.metadata or []:
+        if entry.name == _METADATA_ENTRY.encode():  # what described the network before
+            tree.buffers[entry.buffer] = schema.BufferT()
     tree.metadata = [entry for entry in tree.metadata or [] if entry.name != _METADATA_ENTRY.encode()]
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(_metadata(text, spec, outputs), np.uint8)
@@ -55,6 +59,22 @@ def described(model: bytes, text: Description, spec: PreprocessSpec, outputs: Se
     entry.name, entry.buffer = _METADATA_ENTRY, len(tree.buffers) - 1
     tree.metadata.append(entry)
     return write_tree(tree)
+
+
+def described_by(card: CardContent, model: bytes) -> bytes:
+    """Return the model with TFLite metadata that say what its card says.
+
+    Args:
+        card: With name, variant, notice, labels, preprocess and outputs.
+        model: A .tflite; metadata that it has are replaced.
+    """
+    text = Description(
+        name=card["name"],
+        description=f"Chest X-ray classifier ({', '.join(card['labels'])}), variant {card['variant']}. {card['notice']}",
+        version=hashlib.sha256(model).hexdigest()[:12],
+        license="The trained weights are the user's; the training images' licences apply.",
+    )
+    return described(model, text, PreprocessSpec.from_dict(card["preprocess"]), card["outputs"])
 
 
 def with_files(model: bytes, files: dict[str, bytes]) -> bytes:
@@ -67,6 +87,13 @@ def with_files(model: bytes, files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), content)
     return packed.getvalue()
+
+
+def without_files(model: bytes) -> tuple[bytes, dict[str, bytes]]:
+    """Return what `with_files` was given: the model in front of the archive, and what that holds by name, in its order."""
+    with zipfile.ZipFile(io.BytesIO(model)) as archive:
+        start = min(entry.header_offset for entry in archive.infolist())
+        return model[:start], {entry.filename: archive.read(entry) for entry in archive.infolist()}
 
 
 def _metadata(text: Description, spec: PreprocessSpec, outputs: Sequence[str]) -> bytes:

@@ -55,10 +55,13 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
     )
     images = content["calibration"]["images"]
     say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
+    localized = content.get("localized", {})
     accuracy = content["accuracy"]
     # A final model was trained on all images; others, each on a part, were tested on the rest.
     final = accuracy.get("side") == "out-of-fold"
     judged, tested = ("training", "out-of-fold images") if final else ("validation", "test images")
+    if localized:
+        tested = "local images, cross-fitted"
     for name in ("accuracy", "macro_f1"):
         figure = accuracy[name]
         say(
@@ -71,13 +74,17 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
     if audited := content.get("audit"):
         say(f"audit       {audited['verdict']}")
     verdict = content["against_keras"]
-    passed = (
-        f"passed: {verdict['agreement']:.1%} of {verdict['images']} {judged} images keep the trained network's class"
+    # That of a refitted last layer is about this layer alone.
+    kind, origin = (
+        ("local", "the refitted last layer in float") if "head" in localized else (judged, "the trained network")
     )
+    passed = f"passed: {verdict['agreement']:.1%} of {verdict['images']} {kind} images keep the class of {origin}"
     # A card of an earlier version knows two outcomes.
     question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
     say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
-    confidence, ood, localized = content.get("confidence"), content.get("gate"), content.get("localized")
+    if head := localized.get("head"):
+        say(f"last layer  refitted on {counted(head['images'], 'image')} of one place")
+    confidence, ood = content.get("confidence"), content.get("gate")
     if confidence:
         where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""
         risk, bound = confidence.get("risk", 0), confidence.get("risk_bound", 0)

@@ -1,0 +1,193 @@
+"""A file whose last layer was refitted, through the command: a place where every class has another name than where the model learned."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from freezenet.benchmarks.localize import local_head
+from freezenet.cli import cli
+from freezenet.convert.acceptance import judge
+from freezenet.convert.head import HeadOfFile
+from freezenet.convert.package.metadata import without_files
+from freezenet.edge_runtime.card import ModelCard
+from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.integrity.hashes import sha256_file
+
+#: What the model calls a class -> what this place calls it.
+NAMES = {"Clear": "Focal", "Focal": "Diffuse", "Diffuse": "Reticular", "Reticular": "Clear"}
+RISK = ("--target", "risk=0.3")
+
+
+def write(path, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture(scope="module")
+def clinic(phantoms, tmp_path_factory):
+    """14 patients of each class, one image each, with other names of the classes."""
+    with phantoms.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    seen = defaultdict(set)
+    kept = []
+    for row in rows:
+        if len(seen[row["class"]]) < 14 and row["patient_id"] not in seen[row["class"]]:
+            seen[row["class"]].add(row["patient_id"])
+            file = str(phantoms.parent / row["file"])
+            kept.append({"file": file, "class": NAMES[row["class"]], "patient_id": f"clinic-{row['patient_id']}"})
+    return write(tmp_path_factory.mktemp("clinic") / "clinic.csv", kept)
+
+
+def localized(model, data, *more):
+    return CliRunner().invoke(cli, ["localize", *map(str, (model, data, *RISK, *more))])
+
+
+@pytest.fixture(scope="module")
+def made(models, clinic, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("refitted")
+    new, page = folder / "new.tflite", folder / "page.html"
+    found = localized(
+        models / "int8.tflite", clinic, "--refit-head", "--out", new, "--page", page, "--json", "--threads", 1
+    )
+    assert found.exit_code == 0, found.output
+    return new, page, json.loads(found.stdout)
+
+
+def test_the_place_is_mended_out_of_fold(made):
+    result = made[2]
+    right = result["head"]["right"]
+    assert right["new"]["value"] > 0.7
+    assert right["difference"]["low"] > 0.2
+    assert result["after"]["right"]["value"] > result["old_head"]["right"]["value"] + 200
+    assert result["after"]["risk"]["low"] <= result["after"]["risk"]["value"] <= result["after"]["risk"]["high"]
+
+
+def test_the_file_answers_with_the_new_layer(made, models, clinic):
+    """Counted from single predictions; the layer has seen these images, so they tell only that it is in the file."""
+    classifier = Classifier(made[0])
+    with clinic.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    probabilities = [classifier.predict(row["file"]).probabilities for row in rows]
+    right = [max(one, key=one.get) == row["class"] for one, row in zip(probabilities, rows, strict=True)]
+    assert np.mean(right) > 0.8
+    network, _ = without_files(classifier.file.content)
+    head = HeadOfFile(network, classifier.card.outputs, "new")
+    pixels = np.stack([classifier.card.preprocess.pixels(row["file"]) for row in rows[:10]])
+    expected = head.head.scores(head.read(classifier.card.preprocess, pixels))
+    assert np.abs(classifier.scores(pixels) - expected).max() < 0.05
+
+
+def test_verify_and_inspect(made, models):
+    checked = CliRunner().invoke(cli, ["verify", str(made[0])])
+    assert checked.exit_code == 0 and "answers equal" in checked.stdout
+    shown = CliRunner().invoke(cli, ["inspect", str(made[0])]).stdout
+    assert "last layer  refitted on 56 images of one place" in shown
+    assert "local images keep the class of the refitted last layer in float" in shown
+    assert "on 56 local images, cross-fitted" in shown
+
+
+def test_what_comes_from_the_layer_is_renewed_in_the_card(made, models, clinic):
+    old, new = ModelCard.read(models / "int8.tflite").content, ModelCard.read(made[0]).content
+    result = made[2]
+    assert new["localized"]["from_sha256"] == sha256_file(models / "int8.tflite")
+    assert new["localized"]["sentence"].startswith(
+        "The last layer was refitted and thresholds were chosen on 56 labelled images"
+    )
+    assert new["localized"]["sentence"] in new["notice"]
+    head = new["localized"]["head"]
+    assert head == {key: value for key, value in result["head"].items() if key != "acceptance"}
+    assert (
+        new["against_keras"] == result["head"]["acceptance"] and new["against_keras"]["images"] == head["images"] == 56
+    )
+    assert new["network"]["sha256"] != old["network"]["sha256"]
+    assert new["accuracy"]["side"] == "local, cross-fitted" and "reference" not in new
+    assert {key: new[key] for key in ("trained_on", "calibration", "labels", "preprocess", "outputs")} == {
+        key: old[key] for key in ("trained_on", "calibration", "labels", "preprocess", "outputs")
+    }
+    pairs = zip(old["golden"]["vectors"], new["golden"]["vectors"], strict=True)
+    assert all(one["pixels_sha256"] == other["pixels_sha256"] for one, other in pairs)
+    assert [one["scores"] for one in old["golden"]["vectors"]] != [one["scores"] for one in new["golden"]["vectors"]]
+    # Standard metadata say what the card says.
+    assert new["localized"]["sentence"].encode() in made[0].read_bytes()[: new["network"]["bytes"]]
+    with clinic.open(newline="", encoding="utf-8") as file:
+        names = {row[key] for row in csv.DictReader(file) for key in ("file", "patient_id")}
+    assert not [name for name in names if name in json.dumps(new)]
+
+
+def test_what_has_to_be_said_stands_on_the_page_and_in_the_output(made, models, clinic):
+    page, result = made[1].read_text(encoding="utf-8"), made[2]
+    assert result["head"]["few"] == dict.fromkeys(sorted(NAMES), 14) and result["head"]["kept"] == []
+    assert "names no sources" in result["head"]["sources"]
+    for text in (
+        "The last layer",
+        "old layer",
+        "Few images to refit a last layer on: ",
+        result["head"]["sources"],
+        "56 of these images",
+    ):
+        assert text in page
+    assert "No weight" not in page and "http" not in page and "nan" not in page.lower()
+    shown = localized(models / "int8.tflite", clinic, "--refit-head").stdout
+    assert "last layer: refitted on 56 images of 56 patients" in shown and "Few images to refit" in shown
+    assert "new layer, localized" in shown
+
+
+def test_a_class_without_an_image_and_sources_that_tell_the_class(models, clinic, tmp_path):
+    with clinic.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["class"] != "Clear"]
+    for row in rows:
+        row["source"] = f"house of {row['class']}"
+    found = localized(models / "float32.tflite", write(tmp_path / "three.csv", rows), "--refit-head", "--json")
+    assert found.exit_code == 0, found.output
+    head = json.loads(found.stdout)["head"]
+    assert head["kept"] == ["Clear"]
+    assert "learned from one source alone" in head["sources"] and "learned the place instead" in head["sources"]
+    assert "house" not in head["sources"]
+
+
+def test_the_images_of_a_refit_are_refused_and_others_are_told(made, clinic, tmp_path, caplog):
+    for more in ((), ("--refit-head",)):
+        again = localized(made[0], clinic, *more)
+        assert again.exit_code == 1 and "Images that the model's last layer was not refitted on" in str(again.exception)
+    with clinic.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    out = tmp_path / "again.tflite"
+    found = localized(made[0], write(tmp_path / "part.csv", rows[::2]), "--out", out)
+    assert found.exit_code == 0, found.output
+    assert "Whether some of these are among them is not known" in caplog.text
+    content = ModelCard.read(out).content
+    assert content["localized"]["head"]["images"] == 56
+    assert content["notice"].count("The last layer was refitted on 56 labelled images") == 1
+    assert "refitted and thresholds" not in content["notice"]
+
+
+def test_too_few_give_a_sentence_and_write_nothing(models, clinic, tmp_path):
+    with clinic.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    focal = [row for row in rows if row["class"] == "Focal"]
+    few = write(tmp_path / "few.csv", [row for row in rows if row not in focal[:7]])
+    out = tmp_path / "new.tflite"
+    found = localized(models / "int8.tflite", few, "--refit-head", "--out", out)
+    assert found.exit_code == 1 and not out.exists()
+    assert "at least 10 patients of each class" in str(found.exception) and "Got: 7 of Focal" in str(found.exception)
+
+
+def test_a_file_that_lost_too_much_is_refused(models, clinic, tmp_path, monkeypatch):
+    """The judge is shown another network: the old one, whose every answer is another."""
+    old, _ = without_files((models / "int8.tflite").read_bytes())
+    monkeypatch.setattr(local_head, "judge", lambda variant, _, spec, validation: judge(variant, old, spec, validation))
+    out = tmp_path / "new.tflite"
+    found = localized(models / "int8.tflite", clinic, "--refit-head", "--out", out)
+    assert found.exit_code == 3 or getattr(found.exception, "exit_code", None) == 3
+    assert not out.exists()
+    said = str(found.exception)
+    assert "answers like its refitted last layer in float" in said and "localize another variant" in said
