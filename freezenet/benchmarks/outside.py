@@ -19,7 +19,8 @@ from freezenet.benchmarks.quality.summary import KnownImages, quality
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST, Decision
 from freezenet.train.answers.calibration import Decided, error_figure
-from freezenet.train.metrics.figure import Figure, patient_draws, share
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
+from freezenet.train.metrics.figure import Figure, share
 
 #: The row of all images.
 ALL = "all"
@@ -134,7 +135,7 @@ def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[st
 
 
 def _figures(
-    answers: Answers, patients: Sequence[str], draws: NDArray[np.float64], there: NDArray[np.bool_]
+    answers: Answers, patients: Sequence[str], draws: PatientDraws, there: NDArray[np.bool_]
 ) -> dict[str, Any]:
     def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
         return share(hit, among, patients, draws).to_dict()

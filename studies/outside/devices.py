@@ -95,7 +95,8 @@ def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[st
 
 
 def _answered(decided: Decided, patients: Sequence[str]) -> dict[str, Any]:
-    from freezenet.train.metrics.figure import patient_draws, share
+    from freezenet.train.metrics.draws import patient_draws
+    from freezenet.train.metrics.figure import share
 
     everything, draws = decided.answered | True, patient_draws(patients)
     return {

@@ -153,7 +153,8 @@ def _judged(tested: Tested, by: str | None) -> dict[str, Any]:
 
     from freezenet.train.answers.calibration import Decided
     from freezenet.train.answers.rule import ChosenRule
-    from freezenet.train.metrics.figure import patient_draws, share
+    from freezenet.train.metrics.draws import patient_draws
+    from freezenet.train.metrics.figure import share
 
     parts, rows = [], []
     for (seed, fold), own in tested.rules.items():

@@ -14,7 +14,8 @@ from freezenet.benchmarks.localize.rule import class_weights, localized_rule
 from freezenet.benchmarks.localize.targets import Targets
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided, calibration_error
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, patient_draws, share
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, share
 
 #: Parts that the images are dealt into, by patients, so that each is judged by a rule that others chose.
 PARTS = 10

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.answers.calibration import Decided
-from freezenet.train.metrics.figure import bootstrap_figure, patient_draws, ratio
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import bootstrap_figure, ratio
 
 #: Points of a curve; more cannot be seen.
 _POINTS = 120

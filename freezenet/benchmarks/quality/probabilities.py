@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.answers.calibration import Decided, error_figure
-from freezenet.train.metrics.figure import bootstrap_figure, interval, patient_draws, ratio, share
+from freezenet.train.metrics.draws import PatientDraws, Weights, patient_draws
+from freezenet.train.metrics.figure import bootstrap_figure, interval, ratio, share
 from freezenet.train.metrics.matrices import label_matrices, recall, support
 
 #: Weights of draws that are held at once, to bound the memory.
@@ -63,7 +64,7 @@ def probability_figures(
     return {**found, **_areas(truth, probabilities, labels, patients, draws)}
 
 
-def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = None) -> NDArray[np.float64]:
+def areas(truth: NDArray[np.bool_], scores: NDArray, weights: Weights | None = None) -> NDArray[np.float64]:
     """Return AUROC and AUPRC (average precision) of one label's scores: (draws, 2), NaN where a draw has no image with or without it.
 
     Args:
@@ -75,8 +76,9 @@ def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = N
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
     found = []
-    for rows in np.array_split(counted, max(1, counted.size // _BLOCK)):
-        sorted_rows = rows[:, order]
+    step = max(1, _BLOCK // len(truth))
+    for start in range(0, len(counted), step):
+        sorted_rows = counted[start : start + step][:, order]
         positive = np.add.reduceat(sorted_rows * truth[order], starts, axis=1)
         negative = np.add.reduceat(sorted_rows * ~truth[order], starts, axis=1)
         hits, alarms = positive.cumsum(1), negative.cumsum(1)
@@ -93,7 +95,7 @@ def _areas(
     probabilities: NDArray,
     labels: Sequence[str],
     patients: Sequence[str],
-    draws: NDArray,
+    draws: PatientDraws,
 ) -> dict[str, Any]:
     """Return "auroc" and "auprc", each with "macro" and "per_class"."""
     names, there, values, drawn = np.asarray(patients), [], [], []
@@ -122,6 +124,6 @@ def _of_draws(value: float, drawn: NDArray[np.float64], patients: int) -> dict[s
     return bootstrap_figure(float(value), drawn[np.isfinite(drawn)], patients).to_dict()
 
 
-def _mean(values: NDArray[np.float64], draws: NDArray) -> dict[str, float]:
+def _mean(values: NDArray[np.float64], draws: PatientDraws) -> dict[str, float]:
     low, high = interval(draws @ values / draws.sum(1))
     return {"value": round(float(values.mean()), 6), "low": round(low, 6), "high": round(high, 6)}

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.layouts.csv_table import read_column
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, patient_draws, wilson
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, wilson
 from freezenet.train.metrics.rare import WeightedChanges
 
 #: Parts with fewer patients are shown and not ranked.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.metrics.figure import bootstrap_figure, patient_draws
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
+from freezenet.train.metrics.figure import bootstrap_figure
 from freezenet.train.metrics.matrices import (
     confusion_matrix,
     f1,
@@ -30,7 +31,7 @@ def evaluate(
     patients: Sequence[str],
     *,
     exclusive: bool,
-    draws: NDArray[np.float64] | None = None,
+    draws: PatientDraws | None = None,
 ) -> dict[str, Any]:
     """Return the figures of answers, as JSON types.
 
@@ -45,7 +46,7 @@ def evaluate(
         labels: their names.
         patients: (n,) names; each image its own where patients are not known.
         exclusive: whether exactly one label is true and one answered in each row.
-        draws: `patient_draws` of them, for who judges several answers to the same images; None makes them.
+        draws: of them, for who judges several answers to the same images; None makes them.
     """
     draws = patient_draws(patients) if draws is None else draws
     matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.metrics.figure import Figure, interval, patient_draws
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, interval
 from freezenet.train.metrics.matrices import label_matrices, macro_f1, recall, subset_accuracy
 
 
@@ -33,7 +34,7 @@ class PairedAnswers:
         self.truth, self.before, self.after = truth, before, after
         _, self._patient = np.unique(np.asarray(patients), return_inverse=True)
         # The images themselves stand before the draws of them.
-        self._weights = np.concatenate([np.ones((1, len(truth))), patient_draws(patients)])
+        self._weights = patient_draws(patients).after_the_images()
 
     def accuracy(self) -> Figure:
         """Return how much more often all labels of an image are right after than before, -1..1."""
