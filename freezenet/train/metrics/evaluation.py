@@ -56,18 +56,25 @@ def evaluate(
     def figure(of: Callable[[NDArray], NDArray]) -> dict[str, float]:
         return bootstrap_figure(float(of(matrices)), of(drawn), everyone).to_dict()
 
-    def label_figure(of: Callable[[NDArray], NDArray], one: int) -> dict[str, float]:
+    # Once for all labels: there may be a thousand.
+    of_label = {
+        name: (of(matrices), of(drawn)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))
+    }
+    counts, names = support(drawn), np.asarray(patients)
+
+    def label_figure(name: str, one: int) -> dict[str, float]:
+        value, of_draws = of_label[name]
         # A draw without an image of the label says nothing about it.
-        values = of(drawn)[support(drawn)[:, one] > 0, one]
-        owners = len(set(np.asarray(patients)[truth[:, one]]))
-        return bootstrap_figure(float(of(matrices)[one]), values, owners).to_dict()
+        values = of_draws[counts[:, one] > 0, one]
+        owners = len(set(names[truth[:, one]]))
+        return bootstrap_figure(float(value[one]), values, owners).to_dict()
 
     accuracy = bootstrap_figure(float(right.mean()), subset_accuracy(right, draws), everyone).to_dict()
     per_class = {
         label: {
-            "precision": label_figure(precision, one),
-            "recall": label_figure(recall, one),
-            "f1": label_figure(f1, one),
+            "precision": label_figure("precision", one),
+            "recall": label_figure("recall", one),
+            "f1": label_figure("f1", one),
             "support": int(truth[:, one].sum()),
         }
         for one, label in enumerate(labels)
