@@ -44,11 +44,13 @@ def nncf(model: str, target: str, tensors: Any) -> None:
 def ai_edge_quantizer(model: str, target: str, tensors: Any) -> None:
     """Google's quantizer for LiteRT: its recipe static_wi8_ai8 and its own calibration."""
     from ai_edge_litert.interpreter import Interpreter
-    from ai_edge_quantizer import quantizer, recipe
+    from ai_edge_quantizer import qtyping, quantizer, recipe
 
     signatures = Interpreter(model_path=model).get_signature_list()
     key = next(iter(signatures))
     worker = quantizer.Quantizer(model, recipe.static_wi8_ai8())
+    for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):  # float32 in and out, as the others
+        worker.update_quantization_recipe(".*", end, algorithm_key=recipe.AlgorithmName.NO_QUANTIZE)
     ranges = worker.calibrate({key: [{signatures[key]["inputs"][0]: one[None]} for one in tensors]})
     worker.quantize(ranges).export_model(target, overwrite=True)
 
