@@ -132,7 +132,7 @@ def _pool(data: Path, outside: Path | None, weights: str, size: int) -> _Pool:
 
 def _bench(pool: _Pool, rows: NDArray) -> Bench:
     from freezenet.train.audit.probe import Bench, draw_folds
-    from freezenet.train.metrics.figure import patient_draws
+    from freezenet.train.metrics.draws import patient_draws
 
     classes, patients = pool.classes[rows], pool.patients[rows]
     return Bench(classes, patients, draw_folds(classes, patients, 5, 0), patient_draws(patients.tolist(), draws=1))

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +108,15 @@ def weights(home: Path) -> dict[str, float]:
     site = next((home / "lib").glob("python*/site-packages"))
     found = {}
     for one in distributions(path=[str(site)]):
-        files = {Path(str(one.locate_file(file))) for file in one.files or ()}
-        size = sum(file.stat().st_blocks * 512 for file in files if file.is_file())
-        found[one.metadata["Name"]] = round(size / 2**20, 2)
+        found[one.metadata["Name"]] = round(distribution_bytes(one) / 2**20, 2)
     kept = {name: size for name, size in found.items() if name not in _NOT_WEIGHED}
     return dict(sorted(kept.items(), key=lambda item: -item[1]))
+
+
+def distribution_bytes(one: Distribution) -> int:
+    """Return what the files of an installed package take on the disk."""
+    files = {Path(str(one.locate_file(file))) for file in one.files or ()}
+    return sum(file.stat().st_blocks * 512 for file in files if file.is_file())
 
 
 def measure(names: Sequence[str], model: Path | None, tools: Path) -> dict[str, Any]:

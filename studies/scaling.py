@@ -1,4 +1,4 @@
-"""How cost grows: an inference with input size, width and threads; a verdict with images.
+"""How cost grows: an inference with input size, width and threads; a verdict and all figures of a model with images.
 
     python -m studies.scaling [--json] [--out results]
 
@@ -11,11 +11,14 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 from studies.command import StudyCommand, hand_over, result_options
 
@@ -33,7 +36,7 @@ TURNS, TOGETHER = 20, 5
 
 
 def measure() -> dict[str, Any]:
-    """Return rows of inference ("size", "width", "threads", "ms", "bytes") and of verdicts ("images", "seconds") (JSON types)."""
+    """Return rows of inference ("size", "width", "threads", "ms", "bytes"), of verdicts ("images", "seconds") and of figures (with "megabytes"), as JSON types."""
     from freezenet.edge_runtime.system.environment import environment
 
     asked = (
@@ -50,7 +53,8 @@ def measure() -> dict[str, Any]:
             {"size": size, "width": width, "threads": threads, "ms": ms, "bytes": networks[size, width].stat().st_size}
             for (size, width, threads), ms in fastest(networks, sorted(asked)).items()
         ]
-    return {"inference": rows, "verdict": verdicts, "environment": environment()}
+    figures = [{"images": images, **figures_cost(images)} for images in IMAGES]
+    return {"inference": rows, "verdict": verdicts, "figures": figures, "environment": environment()}
 
 
 def network(folder: Path, size: int, width: float) -> Path:
@@ -93,13 +97,58 @@ def verdict_seconds(images: int) -> dict[str, float]:
     from freezenet.train.metrics.verdict import verdicts
 
     rng = np.random.default_rng(0)
-    every, truth = np.eye(4, dtype=bool), rng.choice(4, images, p=[0.4, 0.3, 0.2, 0.1])
-    before = np.where(rng.random(images) < 0.9, truth, rng.integers(0, 4, images))
+    every, truth, before = np.eye(4, dtype=bool), *_answers(images, rng)
     after = np.where(rng.random(images) < 0.98, before, rng.integers(0, 4, images))
-    patients = [str(number // 2) for number in range(images)]
+    patients = _patients(images)
     began = time.process_time()
     verdicts(every[truth], every[before], {"other": every[after]}, "abcd", patients)
     return {"seconds": round(time.process_time() - began, 3)}
+
+
+def figures_cost(images: int) -> dict[str, float]:
+    """Return the processor's seconds that `freezenet evaluate` takes for its figures, and the MB (10^6 bytes) that they add to a process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_figures_here, images).result()
+
+
+def _figures_here(images: int) -> dict[str, float]:
+    from freezenet.benchmarks.latency import peak_memory
+
+    _evaluate(10)  # what is imported is no cost of images
+    before, began = peak_memory("self"), time.process_time()
+    _evaluate(images)
+    seconds, after = time.process_time() - began, peak_memory("self")
+    return {"seconds": round(seconds, 3), "megabytes": round(((after or 0) - (before or 0)) / 1e6, 1)}
+
+
+def _evaluate(images: int) -> None:
+    """Make all figures of one model on drawn answers."""
+    from freezenet.benchmarks.quality.images import KnownImages
+    from freezenet.benchmarks.quality.summary import quality
+    from freezenet.edge_runtime.decision import DecisionRule
+    from freezenet.train.metrics.draws import patient_draws
+    from freezenet.train.metrics.evaluation import evaluate
+
+    rng = np.random.default_rng(0)
+    labels, patients, every = tuple("abcd"), _patients(images), np.eye(4, dtype=bool)
+    truth, answer = _answers(images, rng)
+    scores = rng.dirichlet(np.ones(4), images) + 2 * every[answer]
+    scores = (scores / scores.sum(1, keepdims=True)).astype(np.float32)
+    draws = patient_draws(patients)
+    evaluate(every[truth], every[answer], labels, patients, exclusive=True, draws=draws)
+    known = KnownImages(every[truth], labels, patients, draws, {"class": [labels[one] for one in truth]})
+    quality(known, DecisionRule(labels), scores)
+
+
+def _answers(images: int, rng: np.random.Generator) -> tuple[NDArray[np.integer], NDArray[np.integer]]:
+    """Draw classes (images,) of four kinds, and a model's answers, of which about 93 in 100 are right."""
+    truth = rng.choice(4, images, p=[0.4, 0.3, 0.2, 0.1])
+    return truth, np.where(rng.random(images) < 0.9, truth, rng.integers(0, 4, images))
+
+
+def _patients(images: int) -> list[str]:
+    """Return the patients of images, two of each."""
+    return [str(number // 2) for number in range(images)]
 
 
 def draw(result: dict[str, Any], file: Path) -> None:
@@ -144,6 +193,10 @@ def main(picture, as_json, out) -> None:
         for row in result["inference"]
     ]
     lines += [f"{row['images']} images\tverdict in {row['seconds']:.2f} s" for row in result["verdict"]]
+    lines += [
+        f"{row['images']} images\tfigures in {row['seconds']:.2f} s, {row['megabytes']:.0f} MB"
+        for row in result["figures"]
+    ]
     hand_over(result, "scaling", "\n".join(lines), as_json, out)
 
 

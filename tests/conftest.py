@@ -387,7 +387,8 @@ def dicom() -> Callable[..., bytes]:
 def foreign(made_once, phantoms) -> Path:
     """A folder of files that TensorFlow's converter wrote of one small network for the four classes of the phantoms, 48 pixels, -1 to 1.
 
-    model.keras; float32, logits, int8, uint8 (input and output), channels-first, open-batch, open-size and single (one sigmoid).
+    model.keras; float32, logits, int8, uint8 (input and output), channels-first, open-batch, open-size, single (one sigmoid), sigmoids and
+    sigmoids-int8 (one for each class).
     """
     import keras
     import tensorflow as tf
@@ -444,5 +445,8 @@ def foreign(made_once, phantoms) -> Path:
         write("open-size", size)
         score = keras.layers.Dense(1, activation="sigmoid", name="score")(fixed.get_layer("logits").output)
         write("single", keras.Model(fixed.input, score))
+        several = keras.Model(fixed.input, keras.layers.Activation("sigmoid")(fixed.get_layer("logits").output))
+        write("sigmoids", several)
+        write("sigmoids-int8", several, tf.int8)
 
     return made_once("foreign", make)

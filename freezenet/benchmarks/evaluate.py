@@ -30,7 +30,7 @@ from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.images import read_images
 from freezenet.train.data.loading import load
 from freezenet.train.files import sha256_file
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
 from freezenet.train.progress import track
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import MultiClass
@@ -62,8 +62,8 @@ class JudgedImages:
         return tuple(sample.patient for sample in self.dataset.samples)
 
     @cached_property
-    def draws(self) -> NDArray[np.float64]:
-        """The draws of these patients that all figures share; see `freezenet.train.metrics.figure.patient_draws`."""
+    def draws(self) -> PatientDraws:
+        """The draws of these patients that all figures share; see `freezenet.train.metrics.draws.patient_draws`."""
         return patient_draws(self.patients)
 
     def pixels(self, spec: PreprocessSpec) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.crossval.table import SUMMARY
 from freezenet.train.files import read_json, write_json
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.metrics.verdict import two_digits, verdicts
 from freezenet.train.run import Run

@@ -20,7 +20,8 @@ from freezenet.benchmarks.quality.summary import quality
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST, Decision
 from freezenet.train.answers.calibration import Decided, error_figure
-from freezenet.train.metrics.figure import Figure, patient_draws, share
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, share
 
 #: The row of all images.
 ALL = "all"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.answers.thresholds import DEFAULT, choose_thresholds
 from freezenet.train.data import label_sets
+from freezenet.train.metrics.draws import PatientDraws
 from freezenet.train.metrics.evaluation import evaluate
 
 
@@ -52,7 +53,7 @@ class Task(ABC):
         answer: NDArray[np.bool_],
         labels: Sequence[str],
         patients: Sequence[str],
-        draws: NDArray[np.float64] | None = None,
+        draws: PatientDraws | None = None,
     ) -> dict[str, Any]:
         """Return the figures of answers (n, labels), see `freezenet.train.metrics.evaluation.evaluate` (JSON types)."""
         return evaluate(truth, answer, labels, patients, exclusive=self.exclusive, draws=draws)

@@ -171,7 +171,8 @@ def _judged(tested: Tested, by: str | None) -> dict[str, Any]:
 
 def answered_and_wrong(decided: Decided, patients: Sequence[str]) -> dict[str, dict[str, float]]:
     """Return the share of n images that is answered, and what of it is wrong (JSON types). patients: (n,) names."""
-    from freezenet.train.metrics.figure import patient_draws, share
+    from freezenet.train.metrics.draws import patient_draws
+    from freezenet.train.metrics.figure import share
 
     everything, draws = decided.answered | True, patient_draws(patients)
     return {

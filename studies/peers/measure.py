@@ -1,4 +1,4 @@
-"""All ways side by side: steady time by file, cold start, peak memory, and the throughput of a folder."""
+"""All ways side by side: accuracy, steady time by file, cold start, memory, weight, and the throughput of a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,16 +17,22 @@ from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.system.environment import environment
 from studies.clients.runtimes import installed_version
+from studies.peers.accuracy import KnownFiles, accuracies
 from studies.peers.files import write_files
 from studies.peers.folder import folder_throughput
+from studies.peers.networks import Networks
 from studies.peers.process import WayProcess, usable_cores
 from studies.peers.ways import OURS, Setting, Start, ways
+from studies.peers.weight import installed_megabytes
 from studies.tools import MissingToolError
+
+if TYPE_CHECKING:
+    from freezenet.train.run import Run
 
 logger = logging.getLogger(__name__)
 
 #: Packages whose versions stand in the result beside the environment's.
-_PEERS = ("pillow", "onnxruntime", "openvino", "tf2onnx", "pydicom")
+_PEERS = ("pillow", "onnxruntime", "openvino", "tf2onnx", "nncf", "ai-edge-quantizer", "keras", "pydicom")
 #: Which files the cold start and the peak memory are measured with.
 _START_FILE, _MEMORY_FILE = "jpeg-512.jpg", "jpeg-2048.jpg"
 
@@ -35,6 +41,8 @@ def measure(
     model: Path,
     tools: Path,
     *,
+    run: Run | None = None,
+    data: Path | None = None,
     image: Path | None = None,
     rounds: int = 20,
     times: int = 5,
@@ -48,6 +56,9 @@ def measure(
     Args:
         model: a file in a MODELS folder.
         tools: folder where MediaPipe is installed.
+        run: the finished RUN that it was converted from: its test images tell the accuracy, its training images the ranges of the
+            other makers' integers. None leaves out both.
+        data: where the run's DATA lies now, if it was moved.
         image: the X-ray that the files are made from, see `write_files`.
         rounds: turns; in each, every way in its own process answers every file, in changing order.
         times: timed answers to a file in a turn.
@@ -58,12 +69,15 @@ def measure(
     with tempfile.TemporaryDirectory(prefix="freezenet-peers-") as temporary:
         work = Path(temporary)
         files = write_files(work / "files", image)
-        setting = Setting(model.resolve(), card, tools, work)
+        setting = Setting(Networks(model.resolve(), card, work, run, data), tools)
+        images = None if run is None else KnownFiles.of(run, data)
         started: dict[str, Start] = {}
         figures: dict[str, dict[str, Any]] = {}
+        packages: dict[str, tuple[str, ...]] = {}
         for way in ways(card):
             logger.info(f"preparing {way.name}")
             figures[way.name] = {"pixels": way.pixels, "network": way.network, "skipped": None}
+            packages[way.name] = way.packages
             try:
                 started[way.name] = way.start(setting)
             except MissingToolError as error:
@@ -78,8 +92,12 @@ def measure(
                 del started[name]
         logger.info(f"cold start, {starts} of each")
         cold = _cold(started, files, starts, core)
-        for name in started:
-            figures[name].update(files=steady[name], start=cold[name])
+        if images is not None:
+            logger.info(f"accuracy, {len(images.paths)} images")
+        right = {} if images is None else accuracies(started, images, core)
+        for name, start in started.items():
+            weight = _weight(start, packages[name])
+            figures[name].update(files=steady[name], start=cold[name], accuracy=right.get(name), weight=weight)
         logger.info("folder")
         folder = folder_throughput(model, [files[_START_FILE], files[_MEMORY_FILE]], folder_images)
     return {
@@ -88,6 +106,7 @@ def measure(
         "rounds": rounds,
         "times": times,
         "starts": starts,
+        "test_images": 0 if images is None else len(images.paths),
         "ways": figures,
         "folder": folder,
         "peers": {package: found for package in _PEERS if (found := _version(package))},
@@ -173,6 +192,13 @@ def _cold(
             "peak_memory_bytes": int(statistics.median(peaks)) if peaks else None,
         }
     return result
+
+
+def _weight(start: Start, packages: Sequence[str]) -> dict[str, Any]:
+    try:
+        return {"megabytes": installed_megabytes(start, packages)}
+    except MissingToolError as error:
+        return {"cannot": str(error)}
 
 
 def _version(package: str) -> str | None:

@@ -228,11 +228,17 @@ def _altered(result: dict[str, Any]) -> str:
 
 def _peers(result: dict[str, Any]) -> str:
     peers = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
+    images = result.get("test_images")
+    accuracy = (
+        f"Macro-F1 is that of {images} test images, with its 95 % interval; other answers are those that differ from freezenet's float32 file. "
+        if images
+        else ""
+    )
     return (
-        f"## From a file to the answer, beside other runtimes\n\n{result['model']}, {markdown.machine(result)}, {peers}; one thread. "
+        f"## From a file to the answer, beside other runtimes\n\n{result['model']}, {markdown.machine(result)}, {peers}; one thread. {accuracy}"
         "Each cell holds milliseconds p50 / p95, then freezenet's time divided by the time of the row (below 1, freezenet is faster), the "
-        f"median over {result['rounds']} turns (`python -m studies.peers MODEL --image IMAGE --json`; [speed.md](speed.md) says what each "
-        f"row does).\n\n{peers_table(result)}"
+        f"median over {result['rounds']} turns (`python -m studies.peers MODEL {'--run RUN ' if images else ''}--image IMAGE --json`; "
+        f"[speed.md](speed.md) says what each row does).\n\n{peers_table(result)}"
     )
 
 

@@ -32,3 +32,10 @@ def test_threads_are_measured_in_turns_and_drawn(monkeypatch, tmp_path):
 
 def test_a_verdict_takes_time():
     assert 0 < scaling.verdict_seconds(200)["seconds"] < 60
+
+
+def test_figures_take_time_and_memory_of_a_process_of_their_own():
+    found = scaling.figures_cost(3000)
+    assert 0 < found["seconds"] < 120
+    # Draws of 3,000 images as floats would be 48 MB.
+    assert 0 < found["megabytes"] < 500

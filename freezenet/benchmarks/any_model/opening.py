@@ -15,8 +15,11 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.names import counted
+from freezenet.train.data.dataset import Dataset
+from freezenet.train.data.label_sets import SEPARATOR
 from freezenet.train.data.loading import load
 from freezenet.train.run_folder import RunFolder
+from freezenet.train.task import MultiClass, MultiLabel
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +59,10 @@ def open_models(
     }
     if not foreign:
         return [Classifier(file, threads) for file in files]
-    known = load(data, None, 1, say=False).labels
+    # What is said of a model says how the classes of DATA are to be read for it.
+    known = {task: load(data, task, 1, say=False) for task in {one.task for one in said.values()}}
     return [
-        _foreign(file, said[number], known, threads) if number in said else Classifier(file, threads)
+        _foreign(file, said[number], known[said[number].task], threads) if number in said else Classifier(file, threads)
         for number, file in enumerate(files)
     ]
 
@@ -77,13 +81,19 @@ def _for_each(values: Sequence[str], count: int, option: str) -> list[str | None
     return [*values] * (count if len(values) == 1 else 1)
 
 
-def _foreign(file: ModelFile, asked: Asked, known: Sequence[str], threads: int) -> ForeignClassifier:
-    name = file.path.name
+def _foreign(file: ModelFile, asked: Asked, dataset: Dataset, threads: int) -> ForeignClassifier:
+    name, known = file.path.name, dataset.labels
     try:
         reading = read_foreign(file, asked, known_labels=known)
     except FreezenetError as error:
         # One command may name several files.
         raise type(error)(str(error)) if name in str(error) else type(error)(f"{name}: {error}") from None
+    if not dataset.task.exclusive and reading.meaning.task == MultiClass.name:
+        several = next(sample.label for sample in dataset.samples if SEPARATOR in sample.label)
+        raise DataError(
+            f"DATA with one class for each image is required by {name}, which answers with one. Got: {several:.80}; where its scores are "
+            f"probabilities of labels that do not exclude one another, pass --preprocess task={MultiLabel.name}."
+        )
     spelt = spelt_as(reading.labels, known)
     if spelt != reading.labels:
         changed = [f"{old} is {new}" for old, new in zip(reading.labels, spelt, strict=True) if old != new]

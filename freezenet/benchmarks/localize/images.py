@@ -21,7 +21,7 @@ from freezenet.edge_runtime.names import counted
 from freezenet.train.data.images import read_images
 from freezenet.train.data.layouts.csv_rows import read_rows
 from freezenet.train.data.layouts.csv_table import read_column
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
 
@@ -66,8 +66,8 @@ class LocalImages:
     pixels: NDArray[np.uint8]
 
     @cached_property
-    def draws(self) -> NDArray[np.float64]:
-        """See `freezenet.train.metrics.figure.patient_draws`."""
+    def draws(self) -> PatientDraws:
+        """See `freezenet.train.metrics.draws.patient_draws`."""
         return patient_draws(self.patients)
 
     @classmethod

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.train.metrics.draws import PatientDraws
+
 
 @dataclass(frozen=True)
 class KnownImages:
@@ -17,12 +19,12 @@ class KnownImages:
         truth: (n, labels) bool, n at least 1.
         labels: names.
         patients: (n,) names.
-        draws: `freezenet.train.metrics.figure.patient_draws` of these, which all figures share.
+        draws: `freezenet.train.metrics.draws.patient_draws` of these, which all figures share.
         columns: column -> value (n,) to slice by, see `freezenet.benchmarks.quality.slices.slice_columns`.
     """
 
     truth: NDArray[np.bool_]
     labels: Sequence[str]
     patients: Sequence[str]
-    draws: NDArray[np.float64]
+    draws: PatientDraws
     columns: Mapping[str, Sequence[str]]

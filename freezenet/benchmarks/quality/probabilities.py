@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.train.answers.calibration import Decided, error_figure
+from freezenet.train.metrics.draws import PatientDraws, Weights
 from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, ratio, share
 from freezenet.train.metrics.matrices import label_matrices, recall, support
 
@@ -57,7 +58,7 @@ def probability_figures(
     return {**found, **_areas(images, probabilities)}
 
 
-def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = None) -> NDArray[np.float64]:
+def areas(truth: NDArray[np.bool_], scores: NDArray, weights: Weights | None = None) -> NDArray[np.float64]:
     """Return AUROC and AUPRC (average precision) of one label's scores: (draws, 2), NaN where a draw has no image with or without it.
 
     Args:
@@ -69,8 +70,9 @@ def areas(truth: NDArray[np.bool_], scores: NDArray, weights: NDArray | None = N
     order = np.argsort(-scores, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(scores[order]) != 0])
     found = []
-    for rows in np.array_split(counted, max(1, counted.size // _BLOCK)):
-        sorted_rows = rows[:, order]
+    step = max(1, _BLOCK // len(truth))
+    for start in range(0, len(counted), step):
+        sorted_rows = counted[start : start + step][:, order]
         positive = np.add.reduceat(sorted_rows * truth[order], starts, axis=1)
         negative = np.add.reduceat(sorted_rows * ~truth[order], starts, axis=1)
         hits, alarms = positive.cumsum(1), negative.cumsum(1)
@@ -110,5 +112,5 @@ def _of_draws(value: float, drawn: NDArray[np.float64], patients: int) -> dict[s
     return bootstrap_figure(float(value), drawn[np.isfinite(drawn)], patients).to_dict()
 
 
-def _mean(values: NDArray[np.float64], draws: NDArray) -> dict[str, float]:
+def _mean(values: NDArray[np.float64], draws: PatientDraws) -> dict[str, float]:
     return Figure(values.mean(), *interval(draws @ values / draws.sum(1))).to_dict()

@@ -19,6 +19,7 @@ from freezenet.edge_runtime.errors import SettingError, one_line
 from freezenet.edge_runtime.images.other.preprocess import COLORS, CROPS, as_numbers
 from freezenet.edge_runtime.images.other.resize import METHODS
 from freezenet.edge_runtime.names import meant
+from freezenet.train.task import TASKS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -46,6 +47,8 @@ class Asked:
         layout: One of LAYOUTS: whether the channels come last or first.
         scores: One of SCORES.
         output: Name or number of the output with the scores, of a model with several.
+        task: One of freezenet.train.task.TASKS: whether one class is true, or any number of labels.
+        thresholds: Of several labels, one probability for all or one for each in their order: from it on a label is answered.
         labels: Names of the scores, in their order.
     """
 
@@ -58,6 +61,8 @@ class Asked:
     layout: str | None = None
     scores: str | None = None
     output: str | None = None
+    task: str | None = None
+    thresholds: tuple[float, ...] | None = None
     labels: tuple[str, ...] | None = None
 
     @classmethod
@@ -212,6 +217,13 @@ def _crop(value: Any) -> str | float:
     return share
 
 
+def _thresholds(value: Any) -> tuple[float, ...]:
+    values = as_numbers([float(one) for one in value.split("/")] if isinstance(value, str) else value)
+    if not values or not all(0 <= one <= 1 for one in values) or isinstance(value, bool):
+        raise ValueError(value)
+    return values
+
+
 def _output(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise ValueError(value)
@@ -226,7 +238,8 @@ def _labels(value: Any) -> tuple[str, ...]:
 
 _READERS: dict[str, Any] = {
     "size": _size, "mean": _numbers, "std": _numbers, "color": _one_of(*COLORS), "resize": _one_of(*METHODS), "crop": _crop,
-    "layout": _one_of(*LAYOUTS), "scores": _one_of(*SCORES), "output": _output, "labels": _labels,
+    "layout": _one_of(*LAYOUTS), "scores": _one_of(*SCORES), "output": _output, "labels": _labels, "task": _one_of(*TASKS),
+    "thresholds": _thresholds,
 }  # fmt: skip
 _EXPECTED = {
     "size": "HEIGHTxWIDTH in pixels, as 224x224,",
@@ -239,4 +252,6 @@ _EXPECTED = {
     "scores": f"One of {', '.join(SCORES)}",
     "output": "The name or the number of an output",
     "labels": "A list of names, in a file,",
+    "task": f"One of {', '.join(TASKS)}",
+    "thresholds": "One number from 0 to 1, or one for each label, as 0.5 or 0.3/0.5/0.4,",
 }

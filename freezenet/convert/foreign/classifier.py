@@ -17,6 +17,7 @@ from freezenet.edge_runtime.card import CARD_FILE, CARD_VERSION, CardContent, Mo
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.integrity.model_file import ModelFile
+from freezenet.train.task import MultiLabel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +29,8 @@ _ROUNDING = 0.01
 class ForeignClassifier(Classifier):
     """A model file that freezenet did not write, ready to answer.
 
-    It has no card, so it abstains from nothing and has no OOD gate; the most probable class is its answer.
+    It has no card, so it abstains from nothing and has no OOD gate; the most probable class is its answer, or every label that reaches its
+    threshold.
 
     Args:
         model: The file.
@@ -68,10 +70,12 @@ class ForeignClassifier(Classifier):
         }
 
     def _read_card(self) -> ModelCard:
-        content = {"card_version": CARD_VERSION, "variant": self.path.stem, "labels": list(self.reading.labels)}
-        return ModelCard(
-            self.path.stem, self.reading.labels, self.reading.preprocess, cast(CardContent, content), self.path
-        )
+        labels, meaning = self.reading.labels, self.reading.meaning
+        content: dict[str, Any] = {"card_version": CARD_VERSION, "variant": self.path.stem, "labels": list(labels)}
+        content["task"] = meaning.task
+        if meaning.thresholds:
+            content["thresholds"] = dict(zip(labels, meaning.thresholds, strict=True))
+        return ModelCard(self.path.stem, labels, self.reading.preprocess, cast(CardContent, content), self.path)
 
     def _open_shape(self) -> tuple[int, ...] | None:
         spec, first = self.reading.preprocess, self.reading.channels_first
@@ -105,9 +109,9 @@ class ForeignClassifier(Classifier):
             raise ModelError(
                 f"A model that gives finite scores is required. Got: {self.path.name} with NaN or infinity."
             )
-        is_single = self.reading.is_single
-        if self.reading.scores == "logits":
-            found = expit(found) if is_single else softmax(found)
+        is_single, meaning = self.reading.is_single, self.reading.meaning
+        if meaning.end == "logits":
+            found = expit(found) if is_single or meaning.task == MultiLabel.name else softmax(found)
         elif found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING:
             raise ModelError(
                 f"Probabilities from 0 to 1 are required. Got: {self.path.name} with {found.min():.3g} to {found.max():.3g}; pass "

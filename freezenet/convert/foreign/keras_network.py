@@ -21,6 +21,7 @@ from freezenet.edge_runtime.errors import ModelError, SettingError, one_line
 from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
 from freezenet.train.network.graph import bottlenecks, layer_sources
 from freezenet.train.quiet import quiet
+from freezenet.train.task import MultiClass, MultiLabel
 
 _L = keras.layers
 #: Largest difference of a score, 0..1, to the original; float32 in another order explains it.
@@ -91,6 +92,11 @@ def our_normalization(asked: Asked, channels: int = 3) -> tuple[float, float]:
         raise SettingError(
             "Neither layout=NCHW nor output is required for a Keras model: channels come last in it, and it has one output. Got: "
             f"layout={asked.layout}, output={asked.output}; leave them out."
+        )
+    if asked.task == MultiLabel.name or asked.thresholds is not None:
+        raise SettingError(
+            f"task={MultiClass.name}, without thresholds, is required to convert a Keras model of another maker. Got: one with several labels for "
+            "an image; freezenet evaluate and compare take its .tflite file."
         )
     # Refuses what is no number, no std, or another number of channels.
     OtherPreprocess(size=(1, 1), color="gray", means=asked.mean, stds=asked.std, channels=channels)

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from freezenet.convert.foreign.asked import Asked, checked_labels
+from freezenet.convert.foreign.meaning import Meaning
 from freezenet.convert.foreign.metadata import TensorFacts
 from freezenet.convert.foreign.network import Network, Tensor
 from freezenet.convert.foreign.normalization import preprocess_of, shown
 from freezenet.edge_runtime.errors import ModelError, SettingError
 from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
 from freezenet.edge_runtime.integrity.model_file import ModelFile
+from freezenet.edge_runtime.names import counted
+from freezenet.train.task import MultiClass
 
 _INTEGERS = ("uint8", "int8", "int16", "uint16")
-#: Operators whose numbers are probabilities: softmax shares 1 among the classes, a sigmoid gives each its own.
-_PROBABILITIES = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Reading:
         channels_first: Whether the colours are the first side of the input behind the batch.
         output: Number of the output with the scores.
         is_single: Whether there is one score for two classes.
-        scores: "softmax" or "sigmoid" where the network ends so, "probabilities" where that is said, "logits" else.
+        meaning: What the scores are.
         said: A sentence about each thing that was assumed, or that is in the file and not used.
         facts: Where each part comes from, for people.
     """
@@ -45,7 +46,7 @@ class Reading:
     channels_first: bool
     output: int
     is_single: bool
-    scores: str
+    meaning: Meaning
     said: tuple[str, ...] = ()
     facts: str = field(default="", compare=False)
 
@@ -75,13 +76,15 @@ def read_foreign(file: ModelFile, asked: Asked, *, known_labels: Sequence[str] =
         metadata.outputs[number] if metadata and len(metadata.outputs) == len(network.outputs) else TensorFacts()
     )
     count = _count(output, name)
-    labels, from_where = _labels(file, about_output, asked, count, known_labels)
-    end = _end(network.ends[number], asked.scores, count, name, said)
+    meaning = Meaning.of(network.ends[number], asked, count, name, said)
+    is_single = count == 1 and meaning.task == MultiClass.name
+    wanted = 2 if is_single else count
+    labels, from_where = _labels(file, about_output, asked, wanted, is_single, known_labels, said)
     facts = (
         f"{' x '.join(map(str, preprocess.size))} {preprocess.color}, resize {preprocess.resize}, crop {preprocess.crop}, mean "
-        f"{shown(preprocess.means)}, std {shown(preprocess.stds)}, {one.dtype} input, {output.dtype} {end} output, labels from {from_where}"
+        f"{shown(preprocess.means)}, std {shown(preprocess.stds)}, {one.dtype} input, {output.dtype} {meaning.end} output, {meaning.task}, labels from {from_where}"
     )
-    return Reading(preprocess, labels, one, channels_first, number, count == 1, end, tuple(said), facts)
+    return Reading(preprocess, labels, one, channels_first, number, is_single, meaning, tuple(said), facts)
 
 
 def _only_input(network: Network, name: str) -> Tensor:
@@ -159,32 +162,6 @@ def _scores_output(network: Network, asked: Asked, name: str) -> int:
     return 0
 
 
-def _end(maker: str, asked: str | None, count: int, name: str, said: list[str]) -> str:
-    """Return what the scores are, see `Reading`. maker: the operator that makes them."""
-    end = _PROBABILITIES.get(maker, "logits")
-    if end == "softmax" and count == 1:
-        raise ModelError(
-            f"A softmax of two scores or more is required. Got: {name} with a softmax of one, which is always 1, whatever the image."
-        )
-    if asked == "logits" and end != "logits":
-        raise SettingError(
-            f"scores=probabilities, or nothing, is required for a network that ends in a {end}. Got: scores=logits for {name}."
-        )
-    if asked == "probabilities" and end == "logits":
-        return asked
-    if end == "logits" and asked is None:
-        kind = f"it ends in {maker}" if maker else "what makes them is not known"
-        said.append(
-            f"its scores are taken for logits, because {kind} and in no softmax; where they are probabilities, pass --preprocess "
-            "scores=probabilities"
-        )
-    if end == "sigmoid" and count > 1:
-        said.append(
-            "each of its scores is a sigmoid of its own; the largest is taken for the answer, and they do not add up to 1"
-        )
-    return end
-
-
 def _count(output: Tensor, name: str) -> int:
     """Return the number of scores."""
     large = [side for side in output.shape if side != 1]
@@ -207,14 +184,20 @@ def _count(output: Tensor, name: str) -> int:
 
 
 def _labels(
-    file: ModelFile, about: TensorFacts, asked: Asked, count: int, known: Sequence[str]
+    file: ModelFile,
+    about: TensorFacts,
+    asked: Asked,
+    wanted: int,
+    is_single: bool,
+    known: Sequence[str],
+    said: list[str],
 ) -> tuple[tuple[str, ...], str]:
     """Return the names of the classes, and where they come from."""
-    wanted, name = max(count, 2), file.path.name
+    name = file.path.name
     if asked.labels is not None:
         labels, where = asked.labels, "the command"
     else:
-        labels, where = _stored_labels(file, about), "its metadata"
+        labels, where = _stored_labels(file, about, said), "its metadata"
     if not labels:
         # A suggestion, and no assumption: a wrong order would give wrong figures without a word.
         hint = (
@@ -225,15 +208,15 @@ def _labels(
             f"--labels A,B,... or --labels FILE{hint}."
         )
     if len(labels) != wanted:
-        single = " (a single score is that of the second of two classes)" if count == 1 else ""
+        single = " (a single score is that of the second of two classes)" if is_single else ""
         raise SettingError(
-            f"{wanted} labels are required, one for each score of {name}{single}. Got: {len(labels)} from {where}: "
+            f"{counted(wanted, 'label')} {'is' if wanted == 1 else 'are'} required, one for each score of {name}{single}. Got: {len(labels)} from {where}: "
             f"{', '.join(labels[:6])}; pass --labels with {wanted}."
         )
     return labels, where
 
 
-def _stored_labels(file: ModelFile, about: TensorFacts) -> tuple[str, ...]:
+def _stored_labels(file: ModelFile, about: TensorFacts, said: list[str]) -> tuple[str, ...]:
     for name in about.label_files:
         try:
             lines = file.associated(name).decode("utf-8-sig", "replace").splitlines()
@@ -241,8 +224,23 @@ def _stored_labels(file: ModelFile, about: TensorFacts) -> tuple[str, ...]:
             continue
         while lines and not lines[-1].strip():
             lines.pop()
+        names = _told_apart([line.strip() for line in lines], said)
         try:
-            return checked_labels([line.strip() for line in lines], f"the file {Path(name).name} in {file.path.name}")
+            return checked_labels(names, f"the file {Path(name).name} in {file.path.name}")
         except SettingError as error:
             raise ModelError(f"{error} Pass --labels.") from None
     return ()
+
+
+def _told_apart(names: list[str], said: list[str]) -> list[str]:
+    """Return names that stand once: of those that stand twice, as crane and maillot do in ImageNet's list, with the number of the score."""
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if not twice:
+        return names
+    found = [f"{name} ({number})" if name in twice else name for number, name in enumerate(names)]
+    example = found[names.index(twice[0])]
+    said.append(
+        f"its label file names {', '.join(twice[:4])}{', ...' if len(twice) > 4 else ''} more than once; each is told apart by the number of its "
+        f"score, as {example}"
+    )
+    return found

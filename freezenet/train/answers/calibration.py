@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.decision import DecisionRule
-from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
+from freezenet.train.metrics.draws import PatientDraws, Weights, patient_draws
+from freezenet.train.metrics.figure import Figure, interval, share
 
 #: Bins of the expected calibration error, as in Guo et al.
 BINS = 15
@@ -68,7 +69,7 @@ class Decided:
         return np.asarray(self.right.all(-1))
 
 
-def calibration_error(decided: Decided, weights: NDArray | None = None) -> NDArray:
+def calibration_error(decided: Decided, weights: Weights | None = None) -> NDArray:
     """Return the expected calibration error (Guo et al. 2017, equation 3) over BINS bins of equal width.
 
     With few decisions per bin it is above 0 even where the model is calibrated, see `error_if_calibrated`.
@@ -130,14 +131,14 @@ def _bins(decided: Decided) -> NDArray[np.float64]:
     return np.eye(BINS)[np.clip(np.ceil(decided.probabilities * BINS).astype(int) - 1, 0, BINS - 1)]
 
 
-def error_figure(decided: Decided, draws: NDArray) -> Figure:
+def error_figure(decided: Decided, draws: PatientDraws) -> Figure:
     """Return the calibration error with an interval from the draws, moved by how much they lie above it on average.
 
     Drawing with replacement thins out the bins, so each draw has a larger error than the images it is drawn from.
 
     Args:
         decided: n images.
-        draws: (draws, n), how often each image counts, see `freezenet.train.metrics.figure.patient_draws`.
+        draws: (draws, n), how often each image counts.
     """
     value, drawn = float(calibration_error(decided)), calibration_error(decided, draws)
     return Figure(value, *interval(np.maximum(drawn - drawn.mean() + value, 0.0)))

@@ -24,7 +24,7 @@ from freezenet.train.data.dataset import Dataset, content_hash
 from freezenet.train.data.images import Reading, read_what_can_be_read
 from freezenet.train.data.label_sets import strata
 from freezenet.train.data.loading import load
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.progress import track
 
 logger = logging.getLogger(__name__)

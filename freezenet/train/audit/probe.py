@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from freezenet.edge_runtime.errors import DataError
+from freezenet.train.metrics.draws import PatientDraws
 from freezenet.train.metrics.evaluation import evaluate
 from freezenet.train.metrics.figure import Figure, interval
 
@@ -30,13 +31,13 @@ class Bench:
         classes: (n,) class of each image.
         patients: (n,) patient of each image.
         folds: (n,) in which fold each image is tested.
-        draws: (draws, n) how often each image counts in each bootstrap draw of patients.
+        draws: how often each image counts in each bootstrap draw of patients.
     """
 
     classes: NDArray[np.str_]
     patients: NDArray[np.str_]
     folds: NDArray[np.integer]
-    draws: NDArray[np.float64]
+    draws: PatientDraws
 
     @property
     def majority(self) -> float:

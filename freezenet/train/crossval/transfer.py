@@ -18,7 +18,8 @@ from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import write_csv
-from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, interval, share
 from freezenet.train.run import Run
 from freezenet.train.tables import print_table
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.metrics.figure import bootstrap_figure, patient_draws
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
+from freezenet.train.metrics.figure import bootstrap_figure
 from freezenet.train.metrics.matrices import (
     confusion_matrix,
     f1,
@@ -30,7 +31,7 @@ def evaluate(
     patients: Sequence[str],
     *,
     exclusive: bool,
-    draws: NDArray[np.float64] | None = None,
+    draws: PatientDraws | None = None,
 ) -> dict[str, Any]:
     """Return the figures of answers, as JSON types.
 
@@ -45,7 +46,7 @@ def evaluate(
         labels: their names.
         patients: (n,) names; each image its own where patients are not known.
         exclusive: whether exactly one label is true and one answered in each row.
-        draws: `patient_draws` of them, for who judges several answers to the same images; None makes them.
+        draws: of them, for who judges several answers to the same images; None makes them.
     """
     draws = patient_draws(patients) if draws is None else draws
     matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
@@ -55,18 +56,25 @@ def evaluate(
     def figure(of: Callable[[NDArray], NDArray]) -> dict[str, float]:
         return bootstrap_figure(float(of(matrices)), of(drawn), everyone).to_dict()
 
-    def label_figure(of: Callable[[NDArray], NDArray], one: int) -> dict[str, float]:
+    # Once for all labels: there may be a thousand.
+    of_label = {
+        name: (of(matrices), of(drawn)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))
+    }
+    counts, names = support(drawn), np.asarray(patients)
+
+    def label_figure(name: str, one: int) -> dict[str, float]:
+        value, of_draws = of_label[name]
         # A draw without an image of the label says nothing about it.
-        values = of(drawn)[support(drawn)[:, one] > 0, one]
-        owners = len(set(np.asarray(patients)[truth[:, one]]))
-        return bootstrap_figure(float(of(matrices)[one]), values, owners).to_dict()
+        values = of_draws[counts[:, one] > 0, one]
+        owners = len(set(names[truth[:, one]]))
+        return bootstrap_figure(float(value[one]), values, owners).to_dict()
 
     accuracy = bootstrap_figure(float(right.mean()), subset_accuracy(right, draws), everyone).to_dict()
     per_class = {
         label: {
-            "precision": label_figure(precision, one),
-            "recall": label_figure(recall, one),
-            "f1": label_figure(f1, one),
+            "precision": label_figure("precision", one),
+            "recall": label_figure("recall", one),
+            "f1": label_figure("f1", one),
             "support": int(truth[:, one].sum()),
         }
         for one, label in enumerate(labels)

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-DRAWS = 2000
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
+
 _LEVEL = 0.95
 
 
@@ -47,20 +48,6 @@ class Figure:
         return format(self)
 
 
-def patient_draws(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:
-    """Return how often each image counts in each bootstrap draw of whole patients: (draws, n) float64.
-
-    Args:
-        patients: (n,) the patient of each image; each image its own where patients are not known.
-        draws: how many.
-        seed: of the drawing.
-    """
-    _, group = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(group.max()) + 1
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1 / count), size=draws)[:, group].astype(np.float64)
-
-
 def interval(values: NDArray) -> tuple[float, float]:
     """Return the 2.5th and 97.5th percentile of bootstrap values."""
     tail = 100 * (1 - _LEVEL) / 2
@@ -69,14 +56,14 @@ def interval(values: NDArray) -> tuple[float, float]:
 
 
 def share(
-    hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[str], draws: NDArray[np.float64] | None = None
+    hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: Sequence[str], draws: PatientDraws | None = None
 ) -> Figure:
     """Return the share of hits among some of the images, 0 where there are none.
 
     Args:
         hit, among: (n,) bool.
         patients: (n,) the patient of each image.
-        draws: `patient_draws` of them, for who asks for many shares of the same images; None makes them.
+        draws: of them, for who asks for many shares of the same images; None makes them.
     """
     draws = patient_draws(patients) if draws is None else draws
     hits, counts = draws @ (hit & among), draws @ among

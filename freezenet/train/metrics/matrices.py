@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.train.metrics.draws import Weights
 from freezenet.train.metrics.figure import ratio
 
 
-def label_matrices(truth: NDArray[np.bool_], answer: NDArray[np.bool_], draws: NDArray | None = None) -> NDArray:
+def label_matrices(truth: NDArray[np.bool_], answer: NDArray[np.bool_], draws: Weights | None = None) -> NDArray:
     """Count the 2 x 2 matrix of each label, (labels, 2, 2), or of each draw and label, (draws, labels, 2, 2); float64.
 
     Args:
@@ -22,7 +23,7 @@ def label_matrices(truth: NDArray[np.bool_], answer: NDArray[np.bool_], draws: N
     """
     cells = np.eye(4)[2 * truth + answer.astype(int)].reshape(len(truth), -1)
     counted = np.ones(len(truth)) if draws is None else draws
-    return (counted @ cells).reshape(*counted.shape[:-1], truth.shape[1], 2, 2)
+    return np.asarray(counted @ cells).reshape(*counted.shape[:-1], truth.shape[1], 2, 2)
 
 
 def confusion_matrix(truth: NDArray[np.bool_], answer: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -82,7 +83,7 @@ def hamming_loss(matrices: NDArray) -> NDArray:
     return wrong.sum(-1) / matrices.sum((-3, -2, -1))
 
 
-def subset_accuracy(right: NDArray[np.bool_], draws: NDArray) -> NDArray:
+def subset_accuracy(right: NDArray[np.bool_], draws: Weights) -> NDArray:
     """Return the share of images with exactly the right labels in each draw: (draws,).
 
     Args:

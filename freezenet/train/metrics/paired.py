@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.train.metrics.figure import Figure, interval, patient_draws
+from freezenet.train.metrics.draws import PatientDraws, patient_draws
+from freezenet.train.metrics.figure import Figure, interval
 from freezenet.train.metrics.matrices import label_matrices, macro_f1, recall, subset_accuracy
 
 
@@ -25,7 +26,7 @@ class PairedAnswers:
         before: NDArray[np.bool_],
         after: NDArray[np.bool_],
         patients: Sequence[str],
-        draws: NDArray[np.float64] | None = None,
+        draws: PatientDraws | None = None,
     ) -> None:
         """Draw the patients once for all figures.
 
@@ -40,7 +41,7 @@ class PairedAnswers:
         self.truth, self.before, self.after = truth, before, after
         _, self._patient = np.unique(np.asarray(patients), return_inverse=True)
         # The images themselves stand before the draws of them.
-        self._weights = np.concatenate([np.ones((1, len(truth))), draws])
+        self._weights = draws.after_the_images()
 
     def accuracy(self) -> Figure:
         """Return how much more often all labels of an image are right after than before, -1..1."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from freezenet.edge_runtime.ood import BothGates, LogisticGate, OneClassGate, OodGate, ood_to_dict
-from freezenet.train.metrics.figure import Figure, interval, patient_draws, share
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, interval, share
 from freezenet.train.ood.gates import fit_logistic_gate, fit_one_class_gate
 
 
@@ -103,7 +104,9 @@ def auroc(near: NDArray, far: NDArray, patients: Sequence[str]) -> Figure:
         return (near_counts * beaten).sum(1) / (near_counts.sum(1) * far_counts.sum(1))
 
     value = float(area(np.ones((1, len(near))), np.ones((1, len(far))))[0])
-    low, high = interval(area(patient_draws(patients), patient_draws(_each(far), seed=1)))
+    of_near, of_far = patient_draws(patients), patient_draws(_each(far), seed=1)
+    parts = max(of_near, of_far, key=lambda one: one.shape[1]).blocks()
+    low, high = interval(np.concatenate([area(of_near[rows], of_far[rows]) for rows in parts]))
     if low == high:
         count = min(len(near), len(far))
         low, high = binomtest(round(value * count), count).proportion_ci(method="wilson")

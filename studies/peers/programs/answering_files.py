@@ -52,10 +52,10 @@ def by_hand(model: str) -> Answer:
 
 
 def assembled(model: str, engine: str, pixels: str, mean: float, std: float) -> Answer:
-    """A reader ("Pillow" or "freezenet") before an engine ("interpreter", "onnxruntime" or "openvino")."""
+    """A reader ("Pillow" or "freezenet") before an engine of ENGINES."""
     import numpy as np
 
-    run, dtype, size = {"interpreter": _interpreter, "onnxruntime": _onnxruntime, "openvino": _openvino}[engine](model)
+    run, dtype, size = ENGINES[engine](model)
     read = {"Pillow": _pillow, "freezenet": _freezenet}[pixels](size)
 
     def answer(path: str) -> list[float]:
@@ -155,6 +155,25 @@ def _openvino(model: str) -> tuple[Callable[[Any], Any], Any, tuple[int, int]]:
     request, entry = compiled.create_infer_request(), compiled.input(0)
     return lambda tensor: request.infer([tensor])[0][0], entry.element_type.to_dtype(), tuple(entry.shape)[1:3]
 
+
+def _keras(model: str) -> tuple[Callable[[Any], Any], Any, tuple[int, int]]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    network = keras.saving.load_model(model, compile=False)
+    return lambda tensor: network.predict_on_batch(tensor)[0], np.float32, tuple(network.input_shape[1:3])
+
+
+ENGINES: dict[str, Callable[[str], tuple[Callable[[Any], Any], Any, tuple[int, int]]]] = {
+    "interpreter": _interpreter,
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "keras": _keras,
+}
 
 WAYS: dict[str, Callable[..., Answer]] = {
     "freezenet": freezenet,

@@ -24,7 +24,7 @@ from freezenet.benchmarks.quality.probabilities import areas, probability_figure
 from freezenet.benchmarks.quality.summary import named_figures, quality
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.train.answers.calibration import Decided, calibration_error
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import patient_draws
 
 LABELS = ("a", "b", "c")
 EYE = np.eye(3, dtype=bool)
@@ -85,7 +85,7 @@ def test_a_draw_is_a_weight_of_scikit_learn(steps):
     weights = patient_draws([str(n) for n in range(90)], draws=4)
     for number in range(3):
         found = areas(truth == number, scores[:, number], weights)
-        for row, weight in zip(found, weights, strict=True):
+        for row, weight in zip(found, weights[:], strict=True):
             has, score = truth == number, scores[:, number]
             assert row[0] == pytest.approx(roc_auc_score(has, score, sample_weight=weight))
             assert row[1] == pytest.approx(average_precision_score(has, score, sample_weight=weight))

@@ -13,7 +13,7 @@ from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import UNKNOWN, banded, slice_columns, sliced, worst_sentence
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset, Sample
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import patient_draws
 
 PATIENTS = [str(number) for number in range(200)]
 SEX = ["f", "m"] * 100

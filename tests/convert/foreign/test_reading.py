@@ -45,6 +45,15 @@ def test_what_the_command_says_comes_before_the_metadata_and_these_before_what_i
     assert not told.said
 
 
+def test_labels_that_stand_twice_are_told_apart_by_their_scores(foreign, tmp_path, with_metadata):
+    """As in ImageNet's own list, where two classes are called crane."""
+    names = ("crane", "Diffuse", "crane", "Reticular")
+    path = with_metadata(foreign / "float32.tflite", tmp_path / "a.tflite", "127.5", "127.5", *names)
+    found = read_foreign(ModelFile.read(path), Asked())
+    assert found.labels == ("crane (0)", "Diffuse", "crane (2)", "Reticular")
+    assert any("names crane more than once" in note and "as crane (0)" in note for note in found.said)
+
+
 def test_metadata_of_an_integer_file_are_followed(foreign, tmp_path, with_metadata):
     path = with_metadata(foreign / "uint8.tflite", tmp_path / "a.tflite", "127.5", "127.5", *LABELS)
     assert read_foreign(ModelFile.read(path), Asked()).preprocess.means == (127.5,)
@@ -98,8 +107,8 @@ def test_the_classes_of_the_data_are_suggested_and_not_assumed(foreign):
 
 def test_logits_are_said(foreign):
     found = reading(foreign / "logits.tflite")
-    assert found.scores == "logits" and any("FULLY_CONNECTED" in note for note in found.said)
-    assert reading(foreign / "float32.tflite").scores == "softmax"
+    assert found.meaning.end == "logits" and any("FULLY_CONNECTED" in note for note in found.said)
+    assert reading(foreign / "float32.tflite").meaning.end == "softmax"
     assert not reading(foreign / "logits.tflite", f"{SPEC},scores=logits").said
 
 

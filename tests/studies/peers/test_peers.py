@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,26 +15,32 @@ import numpy as np
 import pydicom
 import pytest
 from click.testing import CliRunner
+from sklearn.metrics import f1_score
 
+from freezenet.convert.ptq.calibration import choose_calibration
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.errors import DataError
 from studies.peers import __main__ as command
 from studies.peers.files import SIDES, write_files
 from studies.peers.folder import folder_throughput
 from studies.peers.measure import _paired_ratio, measure
+from studies.peers.networks import Networks
 from studies.peers.process import WayProcess, usable_cores
-from studies.peers.ways import OURS, Setting, Start, ways
+from studies.peers.ways import FLOAT, OURS, Setting, Start, ways
+from studies.peers.weight import installed_megabytes, required
 from studies.tables.peers_table import peers_table
 from studies.tables.results_page import results_part
 from studies.tools import MissingToolError
 
 PLAIN, BY_HAND, MEDIAPIPE = "Pillow + numpy + Interpreter", "decode and invoke by hand", "MediaPipe Tasks 0.10.31"
+LITERT, KERAS = "LiteRT, int8 by ai-edge-quantizer, freezenet", "Keras, float32, freezenet"
 PICTURES = [name for name in SIDES if not name.endswith(".dcm")]
 
 
 @pytest.fixture(scope="module")
-def result(models, tools):
-    return measure(models / "int8.tflite", tools, rounds=2, times=2, starts=1, folder_images=5)
+def result(models, tools, run):
+    return measure(models / "int8.tflite", tools, run=run, rounds=2, times=2, starts=1, folder_images=5)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +60,12 @@ def test_every_way_has_figures_or_a_reason(result):
             assert one["ours_to_this"] > 0, (name, file)
         assert way["start"]["first_answer_ms"] > 0
         assert way["start"]["peak_memory_bytes"] > 10e6
+        assert way["weight"]["megabytes"] > 20
     json.dumps(result, allow_nan=False)
 
 
 def test_what_needs_nothing_more_was_measured(result):
-    for name in (OURS, PLAIN, BY_HAND):
+    for name in (OURS, FLOAT, PLAIN, BY_HAND, LITERT, KERAS):
         assert result["ways"][name]["skipped"] is None, result["ways"][name]
 
 
@@ -124,6 +132,69 @@ def test_the_page_s_table_is_made_from_the_result_file(result, tmp_path):
     assert results_part(tmp_path / "nowhere") == ""
 
 
+def test_accuracy_is_that_of_the_test_images_of_the_run(result, models, run):
+    labels = list(run.labels)
+    rows = run.paths("test")
+    truth = [row["class"] for _, row in rows]
+    for way, file in ((OURS, "int8.tflite"), (FLOAT, "float32.tflite")):
+        classifier = Classifier(models / file)
+        probabilities = [list(classifier.predict(path).probabilities.values()) for path, _ in rows]
+        answers = [labels[number] for number in np.argmax(probabilities, 1)]
+        expected = f1_score(truth, answers, average="macro", labels=sorted(set(truth)), zero_division=0)
+        assert result["ways"][way]["accuracy"]["macro_f1"]["value"] == pytest.approx(expected, abs=1e-6)
+    assert result["test_images"] == len(rows)
+    assert result["ways"][FLOAT]["accuracy"]["other_answers"] == 0
+    # The same network on the same pixels; an answer may hang on the last bit.
+    assert result["ways"][KERAS]["accuracy"]["other_answers"] <= 1
+    assert "before the answer" in result["ways"][BY_HAND]["accuracy"]["cannot"]
+
+
+@pytest.mark.parametrize(
+    ("way", "packages"),
+    [
+        ("ONNX Runtime, int8 by quantize_static, freezenet", ("onnxruntime", "tf2onnx")),
+        ("OpenVINO, int8 by NNCF, freezenet", ("openvino", "nncf")),
+    ],
+)
+def test_other_makers_integers_are_made_of_the_float_network(result, way, packages):
+    found = result["ways"][way]
+    if not all(map(find_spec, packages)):
+        assert "pip install" in found["skipped"]
+        return
+    assert found["skipped"] is None
+    # Integers: other numbers than those of the float network, and answers that are mostly the same.
+    assert found["files"]["png-2048.png"]["largest_difference"] > 0
+    assert found["accuracy"]["other_answers"] <= result["test_images"] / 4
+
+
+def test_ranges_are_those_of_the_images_that_the_model_was_calibrated_with(models, run, tmp_path):
+    card = ModelCard.read(models / "int8.tflite")
+    networks = Networks(models / "int8.tflite", card, tmp_path, run)
+    tensors = np.load(networks._calibration)
+    chosen = choose_calibration(run, 100)
+    spec = run.recipe.preprocess
+    expected = (chosen.pixels[..., None].repeat(3, -1).astype(np.float32) - spec.mean) / spec.std
+    np.testing.assert_allclose(tensors, expected, atol=1e-6)
+    # Another choice of images, as by another number of them.
+    other = replace(card, content={**card.content, "calibration": {"images": 1, "sha256": "0" * 64}})
+    with pytest.raises(DataError, match=r"a fair comparison\. Got"):
+        Networks(models / "int8.tflite", other, tmp_path, run)._calibration  # noqa: B018
+
+
+def test_what_a_package_requires_is_weighed_with_it():
+    found = required(["scikit-learn"])
+    assert {"scikit-learn", "numpy", "scipy", "joblib", "threadpoolctl"} <= set(found)
+    assert "pytest" not in found, "what is optional is left out"
+    files = Path(find_spec("PIL").origin).parent
+    on_disk = sum(file.stat().st_size for file in files.rglob("*") if file.is_file()) / 2**20
+    # Its libraries lie beside it; blocks on the disk are a little more than bytes.
+    start = Start(Path(sys.executable), {})
+    assert on_disk < installed_megabytes(start, ["pillow"]) < 4 * on_disk + 20
+    assert installed_megabytes(start, ["pillow", "numpy"]) > installed_megabytes(start, ["numpy"])
+    with pytest.raises(MissingToolError, match="no-such-package is required"):
+        installed_megabytes(start, ["no-such-package"])
+
+
 # ---- the files
 
 
@@ -186,10 +257,12 @@ def test_a_model_without_its_folder_leaves_out_what_needs_the_folder(models, too
     shutil.copyfile(models / "int8.tflite", model)
     card = ModelCard.read(model)
     chosen = {way.name: way for way in ways(card)}
-    setting = Setting(model, card, tools, tmp_path)
+    setting = Setting(Networks(model, card, tmp_path), tools)
     assert chosen[OURS].start(setting).request["model"] == str(model)
     with pytest.raises(MissingToolError, match=r"conversion.json is required\. Got: int8.tflite alone"):
         chosen[MEDIAPIPE].start(setting)
+    with pytest.raises(MissingToolError, match=r"name it with --run\. Got: none"):
+        chosen["Keras, float32, Pillow"].start(setting)
 
 
 def test_one_core_is_a_reason_for_no_throughput(models, files, monkeypatch):

@@ -8,7 +8,7 @@ from scipy.stats import t
 
 from freezenet.train.audit.outside import KNOWN, Gaps, left_out_recalls, predict_outside
 from freezenet.train.audit.probe import Bench, cross_validated, draw_folds, prepared
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import patient_draws
 
 ENDS = (0.025, 0.975)
 

@@ -7,7 +7,7 @@ import pytest
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.audit.probe import Bench, cross_validated, draw_folds, prepared
-from freezenet.train.metrics.figure import patient_draws
+from freezenet.train.metrics.draws import patient_draws
 
 
 def bench(n=60):

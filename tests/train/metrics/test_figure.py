@@ -1,10 +1,11 @@
-"""Figures write themselves; draws of patients, and the coverage of their intervals by simulation."""
+"""Figures write themselves, and the coverage of their intervals by simulation."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from freezenet.train.metrics.figure import Figure, interval, patient_draws
+from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.figure import Figure, interval
 from freezenet.train.metrics.matrices import subset_accuracy
 
 
@@ -18,14 +19,6 @@ def test_coverage():
         inside += low <= 0.75 <= high
     # 95 % of 200 is 190; four standard deviations of the binomial are 12, and a percentile bootstrap is a bit narrow
     assert 175 <= inside <= 200
-
-
-def test_draws_are_of_whole_patients():
-    draws = patient_draws(["b", "a", "b", "c"], draws=50, seed=1)
-    assert draws.shape == (50, 4)
-    np.testing.assert_array_equal(draws[:, 0], draws[:, 2])
-    np.testing.assert_array_equal(draws[:, [0, 1, 3]].sum(1), 3)
-    np.testing.assert_array_equal(draws, patient_draws(["b", "a", "b", "c"], draws=50, seed=1))
 
 
 def test_figure_writes_itself():
