@@ -1,6 +1,6 @@
-"""ai-edge-litert's wheel for 64-bit ARM (a Raspberry Pi 4) under emulation: for its figures, never for its speed.
+"""64-bit ARM (a Raspberry Pi 4) under emulation, and ai-edge-litert's wheel there: for its figures, never for its speed.
 
-A folder holds what Debian's arm64 packages of Python and the wheels hold, unpacked and not installed; `qemu-aarch64-static`
+A folder holds what Debian's arm64 packages of Python hold, unpacked and not installed, another the wheels; `qemu-aarch64-static`
 runs the interpreter in it as an ordinary process of the user.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +35,53 @@ CPU revision\t: 3
 """
 
 
-def answers(questions: Sequence[Question], tools: Path) -> dict[str, Any]:
-    """Return variant -> answer of the aarch64 wheel whose version is that of this environment.
+@dataclass(frozen=True)
+class Board:
+    """An emulated machine.
 
-    Raises MissingToolError where qemu, apt or Debian's arm64 packages are missing.
+    Args:
+        qemu: the emulator. root: what the machine has; what is not there is looked up on this one.
     """
-    if not sys.platform.startswith("linux"):
-        raise MissingToolError(f"Linux is required for qemu's user mode. Got: {sys.platform}.", installable=False)
-    qemu = executable(("qemu-aarch64-static", "qemu-aarch64"), "qemu-user-static")
-    version = installed_version("ai-edge-litert")
-    root = made(tools / f"aarch64-litert-{version}", lambda home: _make_root(home, version))
-    # Without -S the host's own packages would be found, because what ROOT does not hold is looked up on the host.
-    python = [qemu, *_QEMU, "-L", str(root), str(_arm_python(root)), "-S"]
-    return ask(python, "runtime_scores", questions, [root / "wheels"], runtime="ai-edge-litert", machine="aarch64")
+
+    qemu: str
+    root: Path
+
+    @classmethod
+    def emulated(cls, tools: Path) -> Board:
+        """Make it once below `tools`; MissingToolError where qemu, apt or Debian's arm64 packages are missing."""
+        if not sys.platform.startswith("linux"):
+            raise MissingToolError(f"Linux is required for qemu's user mode. Got: {sys.platform}.", installable=False)
+        qemu = executable(("qemu-aarch64-static", "qemu-aarch64"), "qemu-user-static")
+        return cls(qemu, made(tools / "aarch64-debian", _make_root))
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter, by the full name, e.g. python3.11."""
+        return _arm_python(self.root)
+
+    @property
+    def version(self) -> str:
+        """The interpreter's version, e.g. "3.11"."""
+        return self.python.name.removeprefix("python")
+
+    def command(self, program: Path, *arguments: object) -> list[str]:
+        """Return the command that runs a program of the machine."""
+        return [self.qemu, *_QEMU, "-L", str(self.root), str(program), *map(str, arguments)]
 
 
-def _make_root(root: Path, litert: str) -> None:
-    """Fill `root`: Debian's packages, the wheels, and a /proc/cpuinfo of a Cortex-A72."""
+def answers(questions: Sequence[Question], tools: Path) -> dict[str, Any]:
+    """Return variant -> answer of the aarch64 wheel whose version is that of this environment; see `Board.emulated`."""
+    board, version = Board.emulated(tools), installed_version("ai-edge-litert")
+    wheels = made(
+        tools / f"aarch64-litert-{version}-py{board.version}", lambda home: _fetch(home, version, board.version)
+    )
+    # Without -S the host's own packages would be found, because what the machine does not hold is looked up on the host.
+    python = board.command(board.python, "-S")
+    return ask(python, "runtime_scores", questions, [wheels], runtime="ai-edge-litert", machine="aarch64")
+
+
+def _make_root(root: Path) -> None:
+    """Fill `root`: Debian's packages, and a /proc/cpuinfo of a Cortex-A72."""
     apt = root / "apt"
     for folder in ("lists/partial", "archives/partial"):
         (apt / folder).mkdir(parents=True)
@@ -64,9 +95,12 @@ def _make_root(root: Path, litert: str) -> None:
         run_tool([unpack, "--extract", str(package), str(root)], "Debian's arm64 packages")
     (root / "proc").mkdir()
     (root / "proc" / "cpuinfo").write_text(_CPUINFO)
+
+
+def _fetch(wheels: Path, litert: str, python: str) -> None:
+    """Unpack the wheels of ai-edge-litert and what it needs into a folder."""
     platforms = [argument for name in _WHEEL_PLATFORMS for argument in ("--platform", name)]
-    python = _arm_python(root).name.removeprefix("python")
-    arguments = ["--target", str(root / "wheels"), *platforms, "--implementation", "cp", "--python-version", python]
+    arguments = ["--target", str(wheels), *platforms, "--implementation", "cp", "--python-version", python]
     pip_install(sys.executable, [f"ai-edge-litert=={litert}", *arguments])
 
 
@@ -91,5 +125,5 @@ def _apt_command(state: Path) -> list[str]:
 
 
 def _arm_python(root: Path) -> Path:
-    """Return the interpreter by its full name, e.g. python3.11."""
+    """Return the interpreter by its full name."""
     return next(path for path in sorted((root / "usr" / "bin").glob("python3.*")) if path.name[8:].isdigit())
