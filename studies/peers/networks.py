@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from freezenet.edge_runtime.card import ModelCard
-from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.files import write_atomically
 from studies.clients.question import model_files
 from studies.clients.runtimes import installed_version
@@ -110,7 +109,7 @@ class Networks:
         chosen = choose_calibration(self._run, _CALIBRATION_IMAGES, self.data)
         own = self.card.content["calibration"].get("sha256", chosen.sha256)
         if own != chosen.sha256:
-            raise DataError(
+            raise MissingToolError(
                 f"The RUN that {self.model.name} was converted from, with {_CALIBRATION_IMAGES} calibration images, is required for a fair "
                 f"comparison. Got: {self._run.folder.name}, of which others would be chosen."
             )

@@ -26,7 +26,8 @@ class Run:
         images: Rows.
         seconds: From the begin to the last row on the disk.
         steady_seconds: From the first row to the last one.
-        own_ms: Processor time of the process that lists and writes, for each image, from the first row to the last one.
+        own_ms: Processor time of the process that lists and writes, for each image, from the first row to the last one: without the
+            first listing and the last write.
         rows: What each image took, in milliseconds, as (fetch, decode, preprocess, invoke).
     """
 
@@ -72,5 +73,5 @@ def screened(model: Path, source: object, out: Path, workers: int, shard: int = 
     finally:
         screening.close()
     seconds, (times, own) = time.perf_counter() - started, (engine.times, engine.own)
-    own_ms = 1e3 * (own[-1] - own[0]) / (outcome.inputs - 1)
+    own_ms = 1e3 * (own[-1] - own[0]) / max(1, outcome.inputs - 1)
     return Run(workers, outcome.inputs, seconds, times[-1] - times[0], own_ms, engine.taken)

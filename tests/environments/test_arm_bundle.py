@@ -39,6 +39,8 @@ def run_there(board, tmp_path_factory):
     try:
         make_bundle(folder, Target("aarch64", board.version))
     except DeviceError as error:
+        if "FREEZENET_CI" in os.environ:
+            raise
         pytest.skip(f"wheels cannot be fetched here: {error}")
     # No index could be reached even if one were asked for.
     surroundings = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PIP_INDEX_URL": "http://127.0.0.1:9/"}
@@ -76,5 +78,5 @@ def test_an_image_is_answered_as_here(run_there, models, picture, variant, toler
     assert there["probabilities"] == pytest.approx(here.probabilities, abs=tolerance)
 
 
-def test_it_is_no_speed_of_this_machine(run_there):
+def test_doctor_names_the_emulated_machine(run_there):
     assert "aarch64" in run_there("doctor")

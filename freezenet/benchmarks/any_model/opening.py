@@ -89,7 +89,10 @@ def _foreign(file: ModelFile, asked: Asked, dataset: Dataset, threads: int) -> F
         # One command may name several files.
         raise type(error)(str(error)) if name in str(error) else type(error)(f"{name}: {error}") from None
     if not dataset.task.exclusive and reading.meaning.task == MultiClass.name:
-        several = next(sample.label for sample in dataset.samples if SEPARATOR in sample.label)
+        # "a;" alone, too, makes DATA one of label sets.
+        several = next(
+            (sample.label for sample in dataset.samples if SEPARATOR in sample.label), f"classes with {SEPARATOR!r}"
+        )
         raise DataError(
             f"DATA with one class for each image is required by {name}, which answers with one. Got: {several:.80}; where its scores are "
             f"probabilities of labels that do not exclude one another, pass --preprocess task={MultiLabel.name}."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
@@ -116,7 +117,7 @@ def read_labels(text: str) -> tuple[str, ...]:
 
 def checked_labels(names: list[str], where: str) -> tuple[str, ...]:
     """Return the names of the scores; SettingError where one is empty or stands twice."""
-    twice = sorted({name for name in names if names.count(name) > 1 and name})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1 and name)
     if twice or not all(names):
         got = f"{twice[0]!r:.80} more than once" if twice else f"{len(names)} names, one of them empty"
         raise SettingError(f"Labels, each once and none empty, are required by {where}. Got: {got}.")

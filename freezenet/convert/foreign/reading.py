@@ -6,6 +6,7 @@ for; what is usual is assumed and said.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -234,10 +235,11 @@ def _stored_labels(file: ModelFile, about: TensorFacts, said: list[str]) -> tupl
 
 def _told_apart(names: list[str], said: list[str]) -> list[str]:
     """Return names that stand once: of those that stand twice, as crane and maillot do in ImageNet's list, with the number of the score."""
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if not twice:
         return names
-    found = [f"{name} ({number})" if name in twice else name for number, name in enumerate(names)]
+    told = set(twice)
+    found = [f"{name} ({number})" if name in told else name for number, name in enumerate(names)]
     example = found[names.index(twice[0])]
     said.append(
         f"its label file names {', '.join(twice[:4])}{', ...' if len(twice) > 4 else ''} more than once; each is told apart by the number of its "

@@ -67,7 +67,7 @@ class ChosenRule:
         confidence = Confidence.fit(rule, scores, truth, risk, by_class=by_class, repeats=repeats, elsewhere=elsewhere)
         if confidence.risk_bound > confidence.risk:
             logger.info(
-                f"abstain_risk {confidence.risk:g} is not shown by {counted(confidence.images, 'image')}: of the answers that are given "
+                f"abstain_risk {confidence.risk:g} is not shown with probability {confidence.risk_sureness:g} by {counted(confidence.images, 'image')}: of the answers that are given "
                 f"{confidence.risk_reached:.1%} are wrong there, and up to {confidence.risk_bound:.1%} may be on other such images"
             )
         own = confidence.abstain_below_class

@@ -20,7 +20,6 @@ from sklearn.metrics import f1_score
 from freezenet.convert.ptq.calibration import choose_calibration
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
-from freezenet.edge_runtime.errors import DataError
 from studies.peers import __main__ as command
 from studies.peers.files import SIDES, write_files
 from studies.peers.folder import folder_throughput
@@ -177,7 +176,7 @@ def test_ranges_are_those_of_the_images_that_the_model_was_calibrated_with(model
     np.testing.assert_allclose(tensors, expected, atol=1e-6)
     # Another choice of images, as by another number of them.
     other = replace(card, content={**card.content, "calibration": {"images": 1, "sha256": "0" * 64}})
-    with pytest.raises(DataError, match=r"a fair comparison\. Got"):
+    with pytest.raises(MissingToolError, match=r"a fair comparison\. Got"):
         Networks(models / "int8.tflite", other, tmp_path, run)._calibration  # noqa: B018
 
 

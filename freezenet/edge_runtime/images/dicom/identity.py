@@ -12,7 +12,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
-from freezenet.edge_runtime.images.dicom.reader import Counted
+from freezenet.edge_runtime.images.dicom.reader import Counted, check_lengths
 from freezenet.edge_runtime.images.dicom.tags import text
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
@@ -52,7 +52,9 @@ def _beginning(data: bytes) -> Dataset:
     if uid.DeflatedExplicitVRLittleEndian.encode() in data:  # to unpack it may take long
         return Dataset()
     try:
-        return read_partial(Counted(data), lambda tag, _vr, _length: tag > last, force=True, specific_tags=[*_TAGS])
+        found = read_partial(Counted(data), lambda tag, _vr, _length: tag > last, force=True, specific_tags=[*_TAGS])
+        check_lengths(found)
+        return found
     except Exception:  # a damaged file may break the parser anywhere
         return Dataset()
 

@@ -116,7 +116,7 @@ def parsed(data: bytes) -> tuple[Dataset, uid.UID]:
                 with room(unbounded_cost(2 * min(_MAX_INFLATED, _MOST_INFLATION * len(data)))):
                     pass
             found = dcmread(Counted(data), force=True, specific_tags=_NUMBERS)
-        _check_lengths(found)
+        check_lengths(found)
     except (DataError, HeavyImage, MemoryError):
         raise
     except Exception:  # a damaged file may break the parser anywhere
@@ -133,7 +133,7 @@ def parsed(data: bytes) -> tuple[Dataset, uid.UID]:
     return found, uid.UID(syntax)
 
 
-def _check_lengths(data: Dataset) -> None:
+def check_lengths(data: Dataset) -> None:
     """Refuse values that take seconds to convert; each is converted when it is asked for."""
     for tag in tuple(data.keys()):
         found = data.get_item(tag)
@@ -151,7 +151,7 @@ def _check_lengths(data: Dataset) -> None:
                 )
         elif found is not None and found.VR == "SQ":
             for one in found.value:
-                _check_lengths(one)
+                check_lengths(one)
 
 
 def _inflated(content: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """A process that answers inputs, and is started again when it ends: a file that ends it is tried alone, and then named.
 
 What kills a process may be the file in it, a small machine that is out of memory, or a person. So each file that may have been in work gets
-two processes of its own; only the third that it ends makes it the culprit, and all others go on.
+processes of its own; only the third that ends with it alone makes it the culprit, and all others go on.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from freezenet.edge_runtime.screen.inputs.item import Item, is_remote
 from freezenet.edge_runtime.screen.inputs.remote import FETCHERS
 from freezenet.edge_runtime.system.child import module_command
 
-#: Inputs that a process has been told of at most, and where they lie in a bucket: half of these are enough for all who fetch ahead.
-AHEAD, REMOTE_AHEAD = 32, 2 * FETCHERS
+#: Inputs that a process has been told of at most: enough to fetch from a bucket ahead of the work.
+AHEAD = FETCHERS
 #: How often a file is tried alone, and how often a process is started that ends before it is ready.
-_ALONE, _STARTS = 2, 5
+_ALONE, _STARTS = 3, 5
 #: Seconds without an answer after which a process counts as stuck: more than the slowest image and the slowest server may take.
 _STUCK = 600
 
@@ -69,25 +69,27 @@ class Reader:
         """
         told: deque[Item] = deque()
         unsent: deque[Item] = deque()
-        is_over, ahead = False, AHEAD
+        is_over, enough = False, AHEAD
         while True:
             with contextlib.suppress(queue.Empty):
-                # Many at once: each message wakes a thread of the process, which answers meanwhile.
-                while not is_over and len(told) <= ahead // 2 and len(told) + len(unsent) < ahead:
+                while not is_over and len(told) < enough and len(told) + len(unsent) < AHEAD:
                     # Who has something to do does not wait: it may be what others wait for.
                     item = take(not told and not unsent)
                     if item is None:
                         is_over = True
                     else:
                         unsent.append(item)
-                        ahead = REMOTE_AHEAD if is_remote(item.container or item.uri) else AHEAD
+                        # Many local files at once: each message wakes a thread of the process, which answers meanwhile.
+                        enough = AHEAD if is_remote(item.container or item.uri) else AHEAD // 2
             if not told and not unsent:
                 return
             try:
                 self._be_ready()
-                self._send(unsent)
-                told += unsent
+                # A process that ends while it is told may have begun.
+                news = list(unsent)
+                told += news
                 unsent.clear()
+                self._send(news)
                 row = self._receive()
             except _Died:
                 self._start()
@@ -116,7 +118,7 @@ class Reader:
                 how = str(died)
                 self._start()
         sentence = (
-            f"A file that can be read is required. Got: one with which {_ALONE + 1} processes ended, one after the other ({how}); it is "
+            f"A file that can be read is required. Got: one with which {_ALONE} processes ended, one after the other ({how}); it is "
             "damaged, or needs more memory than this machine has."
         )
         return {"number": item.number, "uri": item.uri, "source": item.source, "status": KILLED, "error": sentence}
