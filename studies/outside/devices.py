@@ -53,6 +53,8 @@ def outside_figures(model: Path, data: Path) -> dict[str, Any]:
 def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what rules do that are chosen on all images that were kept from the training, in its validation and its test split.
 
+    Of a final training that is the rule of its card, chosen on out-of-fold answers.
+
     Args:
         run: the training. Its validation images chose the epoch, so that the figures inside are slightly too good.
         found: what the integer file answers about other sources.
@@ -66,8 +68,29 @@ def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[st
 
     from freezenet.train.answers.calibration import Decided
     from freezenet.train.answers.rule import ChosenRule
+    from freezenet.train.metrics.figure import Figure
     from freezenet.train.ood.gates import patient_folds
+    from freezenet.train.run_folder import RunFolder
 
+    def outside(content: dict[str, Any]) -> dict[str, Any]:
+        device = DecisionRule.from_dict({**content, "arithmetic": "integer"}, run.labels)
+        away = Decided.by(device, found.scores, found.truth)
+        return answered_and_wrong(replace(away, answered=away.answered & ~found.refused), patients)
+
+    if run.final:
+        told = RunFolder(run.folder).read_metrics()["confidence"]
+        return {
+            f"as in its card, {'by class' if told.get('abstain_below_class') else 'one threshold'}": {
+                "chosen_on": told["images"],
+                "risk_bound": told["risk_bound"],
+                "sureness": told.get("risk_sureness"),
+                "inside": {
+                    "answered": told["test"]["coverage"],
+                    "wrong": Figure(**told["test"]["accuracy_answered"]).rest().to_dict(),
+                },
+                "outside": outside(run.decision),
+            }
+        }
     patient_of = {row["file"]: row["patient_id"] for row in run.splits}
     rows = [row for split in ("validation", "test") for row in run.read_predictions(split)]
     scores = np.array([[float(row[label]) for label in run.labels] for row in rows])
@@ -83,13 +106,12 @@ def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[st
             parts.append(Decided.by(rule, scores[folds == fold], truth[folds == fold]))
             order += np.flatnonzero(folds == fold).tolist()
         chosen = ChosenRule.fit(recipe, run.labels, scores, truth)
-        device = DecisionRule.from_dict({**chosen.to_dict(), "arithmetic": "integer"}, run.labels)
-        away = Decided.by(device, found.scores, found.truth)
         result[name] = {
             "chosen_on": len(rows),
             "risk_bound": chosen.confidence.risk_bound,
+            "sureness": chosen.confidence.risk_sureness,
             "inside": answered_and_wrong(Decided.pooled(parts), [owners[row] for row in order]),
-            "outside": answered_and_wrong(replace(away, answered=away.answered & ~found.refused), patients),
+            "outside": outside(chosen.to_dict()),
         }
     return result
 

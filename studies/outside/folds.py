@@ -141,16 +141,20 @@ def _transfer(asked: CrossValidation, folder: Path) -> dict[str, Any] | None:
 def abstention(tested: Tested) -> dict[str, dict[str, Any]]:
     """Return what is answered, and wrong of it, out of fold, by each way to choose the threshold for 2 % (JSON types).
 
-    "own" is by the rule of each training, chosen on its validation images; the others are chosen on the tested images of the other folds.
+    "own" is by the rule of each training, chosen on its validation images; the others are chosen on the tested images of the other folds, by a bound
+    that holds with the probability that they name.
     """
     return {
         "own": _judged(tested, None),
-        "out-of-fold": _judged(tested, "all"),
-        "out-of-fold, by class": _judged(tested, "class"),
+        **{
+            f"out-of-fold{', by class' if by == 'class' else ''}, {sureness}": _judged(tested, by, sureness)
+            for by in ("all", "class")
+            for sureness in (0.95, 0.8)
+        },
     }
 
 
-def _judged(tested: Tested, by: str | None) -> dict[str, Any]:
+def _judged(tested: Tested, by: str | None, sureness: float = 0.0) -> dict[str, Any]:
     import numpy as np
 
     from freezenet.train.answers.calibration import Decided
@@ -162,7 +166,7 @@ def _judged(tested: Tested, by: str | None) -> dict[str, Any]:
         rule = own
         if by is not None:
             others = (tested.seeds == seed) & (tested.folds != fold)
-            recipe = tested.recipe.with_settings({"abstain_by": by})
+            recipe = tested.recipe.with_settings({"abstain_by": by, "abstain_sureness": sureness})
             rule = ChosenRule.fit(recipe, tested.labels, tested.scores[others], tested.truth[others]).rule
         parts.append(Decided.by(rule, tested.scores[held], tested.truth[held]))
         rows += np.flatnonzero(held).tolist()

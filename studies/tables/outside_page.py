@@ -46,7 +46,20 @@ def _abstention(found: dict[str, Any]) -> list[str]:
     return [
         "Abstention for 2 % wrong answers, on the same images; no image is judged by a rule that it helped to choose:",
         "",
-        *markdown.table(headings, [[row[0], named.get(row[1], f"{row[1]}, upper bound"), *row[2:]] for row in rows]),
+        *markdown.table(
+            headings,
+            [
+                [
+                    row[0],
+                    named.get(
+                        row[1],
+                        f"{row[1].rpartition(', ')[0]}, upper bound with probability {row[1].rpartition(', ')[2]}",
+                    ),
+                    *row[2:],
+                ]
+                for row in rows
+            ],
+        ),
     ]
 
 
@@ -94,11 +107,7 @@ def _models(result: dict[str, Any]) -> list[str]:
     rows = []
     for name, one in result["models"].items():
         everywhere = one["by_source"]["all"]
-        wrong = {
-            "value": 1 - everywhere["accuracy_answered"]["value"],
-            "low": 1 - everywhere["accuracy_answered"]["high"],
-            "high": 1 - everywhere["accuracy_answered"]["low"],
-        }
+        wrong = Figure(**everywhere["accuracy_answered"]).rest().to_dict()
         recalls = "; ".join(f"{label} {_plain(found)}" for label, found in one["recall"].items())
         rows.append([name, recalls, _plain(everywhere["coverage"]), _plain(wrong), _plain(everywhere["refused"])])
     images = next(iter(result["models"].values()))["by_source"]["all"]["images"]
@@ -109,7 +118,7 @@ def _models(result: dict[str, Any]) -> list[str]:
 
 def _held_out(models: dict[str, Any]) -> list[str]:
     rows = [
-        [name, rule, str(one["chosen_on"]), f"{one['risk_bound']:.3f}"]
+        [name, rule, str(one["chosen_on"]), f"{one['risk_bound']:.3f}", str(one["sureness"])]
         + [_plain(one[place][key]) for place in ("inside", "outside") for key in ("answered", "wrong")]
         for name, found in models.items()
         for rule, one in found["held_out"].items()
@@ -121,14 +130,15 @@ def _held_out(models: dict[str, Any]) -> list[str]:
         "rule",
         "chosen on",
         "bound of its risk",
+        "how surely",
         "answered inside",
         "wrong of it",
         "answered outside",
         "wrong of it",
     ]
     return [
-        "The same files with a rule chosen on all images that were kept from the training, validation and test, by the upper bound; inside, each image is judged "
-        "by a rule that other patients chose:",
+        "By the upper bound: the same files with a rule chosen on all images that were kept from the training, validation and test, or of a final training with the "
+        "rule of its card, chosen on out-of-fold answers; inside, each image is judged by a rule that other patients chose:",
         "",
         *markdown.table(headings, rows),
         "",

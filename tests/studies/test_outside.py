@@ -35,7 +35,10 @@ def test_the_figures_are_those_of_all_tested_images(found, left_out_crossval):
 
 def test_each_way_to_choose_a_threshold_answers_half_or_more_and_counts_what_is_wrong(found):
     ways = found["recipes"]["mobile-freezenet"]["abstention"]
-    assert list(ways) == ["own", "out-of-fold", "out-of-fold, by class"]
+    assert list(ways) == [
+        "own", "out-of-fold, 0.95", "out-of-fold, 0.8", "out-of-fold, by class, 0.95", "out-of-fold, by class, 0.8",
+    ]  # fmt: skip
+    assert ways["out-of-fold, 0.8"]["answered"]["value"] >= ways["out-of-fold, 0.95"]["answered"]["value"]
     for one in ways.values():
         assert 0.2 < one["answered"]["low"] <= one["answered"]["value"] <= 1
         assert 0 <= one["wrong"]["value"] <= 1
@@ -44,7 +47,9 @@ def test_each_way_to_choose_a_threshold_answers_half_or_more_and_counts_what_is_
 def test_the_tables_name_sources_classes_and_numbers(found):
     share = {"value": 0.75, "low": 0.5, "high": 0.875}
     rule = {"answered": share, "wrong": share}
-    held_out = {"one threshold": {"chosen_on": 20, "risk_bound": 0.125, "inside": rule, "outside": rule}}
+    held_out = {
+        "one threshold": {"chosen_on": 20, "risk_bound": 0.125, "sureness": 0.8, "inside": rule, "outside": rule}
+    }
     everywhere = {"images": 8, "coverage": share, "accuracy_answered": share, "refused": share}
     model = {"by_source": {"all": everywhere}, "recall": {"Clear": share}, "held_out": held_out}
     unknown = {"classes": ["Odd"], "images": 4, "as it is": {"answered": share, "as": {"Clear": 3}}}
@@ -55,5 +60,5 @@ def test_the_tables_name_sources_classes_and_numbers(found):
         "| all of it | Clear 0.750 [0.500, 0.875] | 0.750 [0.500, 0.875] | 0.250 [0.125, 0.500] | 0.750 [0.500, 0.875] |"
         in shown
     )
-    assert "| all of it | one threshold | 20 | 0.125 | 0.750 [0.500, 0.875] |" in shown
+    assert "| all of it | one threshold | 20 | 0.125 | 0.8 | 0.750 [0.500, 0.875] |" in shown
     assert "as it is, 0.750 [0.500, 0.875] of the images are answered (Clear 3)" in shown

@@ -34,6 +34,10 @@ class Figure:
         """Return the same in another unit, such as points of a share."""
         return Figure(*(factor * number + 0.0 for number in (self.value, self.low, self.high)))  # no -0
 
+    def rest(self) -> Figure:
+        """Return what a share leaves of the whole, such as what is wrong of what is right or wrong."""
+        return Figure(1 - self.value, 1 - self.high, 1 - self.low)
+
     def ends(self, form: str) -> str:
         """Return the interval alone, e.g. "[0.881, 0.956]" of ".3f"."""
         return f"[{self.low:{form}}, {self.high:{form}}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.metrics.figure import Figure, interval
@@ -28,3 +29,8 @@ def test_figure_writes_itself():
     assert f"{figure.times(100):.1f %}" == "92.3 % [88.1, 95.6]"
     assert f"{Figure(-0.0, -0.01, 0.0).times(100):+.1f points}" == "+0.0 points [-1.0, +0.0]"
     assert figure.to_dict() == {"value": 0.923457, "low": 0.8814, "high": 0.9561}
+
+
+def test_the_rest_of_a_share_turns_its_ends():
+    rest = Figure(0.9, 0.8, 0.95).rest()
+    assert (rest.value, rest.low, rest.high) == pytest.approx((0.1, 0.05, 0.2))
