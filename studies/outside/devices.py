@@ -12,6 +12,7 @@ from studies.outside.folds import answered_and_wrong
 
 if TYPE_CHECKING:
     from freezenet.benchmarks.outside import Answers
+    from freezenet.edge_runtime.classifier import Classifier
     from freezenet.train.run import Run
 
 #: The change of `studies.ood_altered` by which images of a missing class are saved like others.
@@ -46,17 +47,20 @@ def outside_figures(model: Path, data: Path) -> dict[str, Any]:
         "elsewhere": elsewhere_sentence(card),
         "by_source": by_source(found, judged),
         "recall": {label: one["recall"] for label, one in evaluated["per_class"].items() if one["support"]},
-        "held_out": held_out_rules(Run.open(run.folder), found, judged.patients) if run is not None else {},
+        "held_out": held_out_rules(classifier, Run.open(run.folder), found, judged.patients) if run is not None else {},
     }
 
 
-def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[str, dict[str, Any]]:
+def held_out_rules(
+    classifier: Classifier, run: Run, found: Answers, patients: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Return what rules do that are chosen on all images that were kept from the training, in its validation and its test split.
 
     Of a final training that is the rule of its card, chosen on out-of-fold answers.
 
     Args:
-        run: the training. Its validation images chose the epoch, so that the figures inside are slightly too good.
+        classifier: the file.
+        run: its training. Its validation images chose the epoch, so that the figures inside are slightly too good.
         found: what the integer file answers about other sources.
         patients: of these images.
 
@@ -66,6 +70,7 @@ def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[st
     """
     import numpy as np
 
+    from freezenet.edge_runtime.errors import DataError
     from freezenet.train.answers.calibration import Decided
     from freezenet.train.answers.rule import ChosenRule
     from freezenet.train.metrics.figure import Figure
@@ -78,6 +83,10 @@ def held_out_rules(run: Run, found: Answers, patients: Sequence[str]) -> dict[st
         return answered_and_wrong(replace(away, answered=away.answered & ~found.refused), patients)
 
     if run.final:
+        if DecisionRule.from_dict(run.decision, run.labels).abstain_below != classifier.rule.abstain_below:
+            raise DataError(
+                f"The RUN of {classifier.path.name} is required beside it. Got: {run.folder.name}, whose rule is another."
+            )
         told = RunFolder(run.folder).read_metrics()["confidence"]
         return {
             f"as in its card, {'by class' if told.get('abstain_below_class') else 'one threshold'}": {

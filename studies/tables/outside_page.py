@@ -118,7 +118,7 @@ def _models(result: dict[str, Any]) -> list[str]:
 
 def _held_out(models: dict[str, Any]) -> list[str]:
     rows = [
-        [name, rule, str(one["chosen_on"]), f"{one['risk_bound']:.3f}", str(one["sureness"])]
+        [name, rule, str(one["chosen_on"]), f"{one['risk_bound']:.3f}", str(one["sureness"] or "not told")]
         + [_plain(one[place][key]) for place in ("inside", "outside") for key in ("answered", "wrong")]
         for name, found in models.items()
         for rule, one in found["held_out"].items()
