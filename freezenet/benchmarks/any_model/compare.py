@@ -20,6 +20,7 @@ from freezenet.benchmarks.evaluate import (
     scores_of_each,
     took_part_sentence,
 )
+from freezenet.benchmarks.localize.head.history import refitted_sentence
 from freezenet.benchmarks.quality.answers import AnswerPair, ModelAnswers
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.benchmarks.quality.slices import slice_columns
@@ -72,7 +73,8 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
 
     Returns:
         JSON types as `freezenet.benchmarks.compare.compare` returns them, with "against_reference" in place of "against_float32", and
-        "took_part" for each model; "left_out" counts images by class.
+        "took_part" for each model; "left_out" counts images by class, "refitted" says of a model with a refitted last layer that the images may
+        have fitted it.
 
     Raises:
         SettingError: there is only one file, or what has to be known of one is not.
@@ -96,6 +98,9 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
     labels, judged, left_out = _shared(classifiers, judged)
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, run))
     took_part = _took_part(classifiers, runs, judged)
+    refitted = {name: said for name, one in classifiers.items() if (said := refitted_sentence(one.card))}
+    for name, said in refitted.items():
+        logger.warning(f"{name}: {said}")
     return {
         "reference": names[0],
         "side": judged.split,
@@ -103,6 +108,7 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
         "left_out": left_out,
         "labels": list(labels),
         "took_part": took_part,
+        "refitted": refitted,
         "elsewhere": next(filter(None, (elsewhere_sentence(one.card) for one in classifiers.values())), ""),
         "data_root": str(judged.dataset.root.resolve()),
         "variants": _variants(classifiers, judged, labels, asked),

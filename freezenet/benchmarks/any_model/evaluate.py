@@ -9,6 +9,7 @@ from typing import Any
 
 from freezenet.benchmarks.any_model.opening import chosen_sentence, origins, unknown_training
 from freezenet.benchmarks.evaluate import evaluate_model, judged_images, other_judged_images, took_part_sentence
+from freezenet.benchmarks.localize.head.history import refitted_sentence
 from freezenet.benchmarks.outside import evaluate_everywhere
 from freezenet.convert.foreign.classifier import ForeignClassifier
 from freezenet.edge_runtime.classifier import Classifier
@@ -29,6 +30,8 @@ def evaluate_file(
 ) -> dict[str, Any]:
     """Return the figures of a model on the images of DATA that are meant for it, and say which these are (JSON types).
 
+    Of a model with a refitted last layer "refitted" says that the images may have fitted it.
+
     Args:
         classifier: The model.
         data: A folder or a CSV.
@@ -42,6 +45,9 @@ def evaluate_file(
         judged = judged_images(data, origin, task=task, everything=everything)
         figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
         logger.info(took_part_sentence(figures["images"], judged.took_part))
+        if refitted := refitted_sentence(classifier.card):
+            logger.warning(refitted)
+            figures = {**figures, "refitted": refitted}
         return figures
     folder = RunFolder(run) if run else None
     whole, judged = other_judged_images(data, folder, task=task, everything=everything)

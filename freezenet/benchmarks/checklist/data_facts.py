@@ -104,8 +104,9 @@ def _external(found: Evidence) -> list[Fact]:
     for path in sorted(found.folder.glob("external-*.json")):
         one = found.content(path.name)
         took_part = one.get("took_part")
-        # Without a RUN folder beside the model nobody knows which images took part.
-        if one.get("side") == "all" and took_part and not took_part["train"] and not took_part["validation"]:
+        # Without a RUN folder beside the model nobody knows which images took part, nor ever which fitted a last layer anew.
+        known = took_part and not one.get("refitted")
+        if one.get("side") == "all" and known and not took_part["train"] and not took_part["validation"]:
             told += found.facts(path.name, images="images", accuracy="accuracy", macro_F1="macro_f1")
     return told
 

@@ -58,7 +58,7 @@ def _costs(context: click.Context, option: click.Parameter, texts: tuple[str, ..
 @click.option(
     "--refit-head",
     is_flag=True,
-    help="Also fit the last layer to the images, near the one that is there; 40 patients of each class are needed for that.",
+    help="Also fit the last layer to the images, near the one that is there; at least 10 patients of each class, better 40.",
 )
 @run_option
 @threads_option
@@ -76,13 +76,15 @@ def localize(model, data, targets, out, page, costs, refit_head, run, threads, o
 
     options = LocalizeOptions(targets, out, page, costs, run, threads, overwrite, refit_head)
     result = run_localize(model, data, options=options)
-    if result["elsewhere"]:
-        logger.warning(result["elsewhere"])
+    for sentence in filter(None, (result["elsewhere"], *result["notes"])):
+        logger.warning(sentence)
     if as_json:
         click.echo(json.dumps(result))
         return
+    from freezenet.benchmarks.localize.head.sentences import of_patients
+
     click.echo(
-        f"{result['model']} on {result['images']} images of {result['patients']} patients; targets {', '.join(result['targets'])}"
+        f"{result['model']} on {result['images']} images{of_patients(result)}; targets {', '.join(result['targets'])}"
     )
     for line in [*promise_lines(result), *head_lines(result)]:
         click.echo(line)
@@ -110,22 +112,21 @@ def promise_lines(result: dict[str, Any]) -> list[str]:
 
 def head_lines(result: dict[str, Any]) -> list[str]:
     """Return what is to be said of a refitted last layer, none where it was left alone."""
-    from freezenet.benchmarks.localize.local_head import few_sentence, kept_sentence
+    from freezenet.benchmarks.localize.head.sentences import head_notes, of_patients
     from freezenet.train.metrics.figure import Figure
 
     head = result.get("head")
     if head is None:
         return []
     old, new, difference = (Figure(**head["right"][name]) for name in ("old", "new", "difference"))
-    verdict = head["acceptance"]
+    verdict, decisions = head["acceptance"], head["acceptance"]["decisions"]
     lines = [
-        f"last layer: refitted on {head['images']} images of {head['patients']} patients; most probable class right {new}, with the old one {old}, "
+        f"last layer: refitted on {head['images']} images{of_patients(head)}; class that is named right {new}, with the old one {old}, "
         f"difference {difference}, each image by a layer that others fitted",
-        f"the file against this layer in float: {verdict['agreement']:.1%} of {verdict['images']} images keep their class",
+        f"the file against this layer in float: {verdict['agreement']:.1%} of {verdict['images']} images keep their class, and by the new rule {decisions['same']:.1%} "
+        f"their answer or uncertain ({decisions['answered_float']} answered in float, {decisions['answered']} by the file)",
         verdict["undecided"],
-        few_sentence(head["few"]),
-        kept_sentence(head["kept"]),
-        head["sources"],
+        *head_notes(head),
         "the interval of the sensitivity is about right, not exact: its patients fitted the last layers of each other"
         if result["promise"]
         else "",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.localize.head.sentences import SOURCE_TELLS, head_notes, place_of
 from freezenet.benchmarks.localize.images import LocalImages
 from freezenet.benchmarks.localize.targets import Targets
 from freezenet.convert.package.golden import golden_vectors, with_answers
@@ -33,6 +34,7 @@ def localized_file(
     shown: Mapping[str, Any],
     network: bytes | None = None,
     head: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> bytes:
     """Return the bytes of the model with this rule in its card; all other files inside are what they were.
 
@@ -44,13 +46,17 @@ def localized_file(
         shown: accuracy figures of the rule, cross-fitted, as of `freezenet.train.task.Task.evaluate`.
         network: with another last layer; None leaves network and scores what they are, to the bit.
         head: what the card says of that layer, with the verdict on it under "acceptance" (JSON types).
+        notes: sentences that have to be said of the images.
 
     Raises:
         RefusedError: a file with another last layer does not give its golden vectors.
     """
     content: dict[str, Any] = {**classifier.card.content}
+    # Its answers are by the old rule, of images that are not here.
+    content.pop("reference", None)
     old = content.get("localized", {})
-    sentence = _sentence(len(images.files), network is not None, old.get("head"))
+    fitted = head or old.get("head")
+    sentence = _sentence(images, head, old.get("head"))
     content["confidence"] = confidence_of(rule, content.get("confidence") or {}, len(images.files), targets)
     content["notice"] = f"{content['notice'].replace(old.get('sentence') or sentence, '').strip()} {sentence}"
     content["accuracy"] = {"side": "local, cross-fitted", "runtime": classifier.runtime, **shown}
@@ -59,12 +65,14 @@ def localized_file(
         "targets": targets.texts(),
         "images": len(images.files),
         "patients": len(set(images.patients)),
+        "patients_known": images.patients_known,
         "classes": dict(sorted(Counter(images.labels[number] for number in images.truth).items())),
         "refused": int(images.refused.sum()),
         "data_sha256": images.digest,
         "training_excluded": images.run_known,
         "accuracy_before": old.get("accuracy_before") or classifier.card.content.get("accuracy"),
         "sentence": sentence,
+        "notes": [*notes, *(head_notes(fitted) if fitted else [])],
     }
     own, files = without_files(classifier.file.content)
     if network is not None:
@@ -85,16 +93,21 @@ def localized_file(
     return made
 
 
-def _sentence(images: int, refitted: bool, before: Mapping[str, Any] | None) -> str:
-    """Return what stands beside every answer; refitted: the last layer, on the same images; before: what a card says of an earlier refit."""
-    on = f"on {counted(images, 'labelled image')}"
-    if refitted:
-        chosen = f"The last layer was refitted and thresholds were chosen {on} of one place"
+def _sentence(images: LocalImages, head: Mapping[str, Any] | None, before: Mapping[str, Any] | None) -> str:
+    """Return what stands beside every answer; head: what is said of a layer that the same images fitted; before: what a card says of an earlier refit."""
+    places = len(set(images.sources))
+    on = f"on {counted(len(images.files), 'labelled image')} of {place_of(places)}"
+    if head:
+        again = "once more " if before else ""
+        chosen = f"The last layer was refitted {again}and thresholds were chosen {on}"
     elif before:
-        chosen = f"The last layer was refitted on {counted(before['images'], 'labelled image')} of one place, and then thresholds were chosen {on}"
+        fitted = f"{counted(before['images'], 'labelled image')} of {place_of(before['places'])}"
+        chosen = f"The last layer was refitted on {fitted}, and then thresholds were chosen {on}"
     else:
-        chosen = f"Thresholds were chosen {on} of one place"
-    return f"{chosen}; they hold there, for as long as its patients and devices stay the same."
+        chosen = f"Thresholds were chosen {on}"
+    whose = "its" if places == 1 else "their"
+    held = f"{chosen}; they hold there, for as long as {whose} patients and devices stay the same."
+    return f"{held} {SOURCE_TELLS}" if (head or before or {}).get("source_tells") else held
 
 
 def _with_other_scores(
@@ -103,8 +116,6 @@ def _with_other_scores(
     """Renew what a card says of a network that gives other scores; return the network with metadata that say it, too."""
     content["against_keras"] = head.pop("acceptance")
     content["localized"]["head"] = head
-    # Counts of what the old layer gave, of images that are not here.
-    content.pop("reference", None)
     own = described_by(cast(CardContent, {**content, "outputs": classifier.card.outputs}), network)
     content["network"] = {"bytes": len(own), "sha256": hashlib.sha256(own).hexdigest()}
     if content.get("golden"):

@@ -45,6 +45,7 @@ class LocalImages:
         scores: (n, classes) float32.
         truth: (n,) number of the true class.
         patients: (n,) each image its own where patients are not known.
+        patients_known: whether DATA names the patient of any.
         refused: (n,) bool, whether the OOD gate says that it is no chest X-ray.
         groups: subgroup, such as "sex" -> what each image (n,) has there, "" where nothing is said.
         digest: SHA-256 over the images and their classes.
@@ -58,6 +59,7 @@ class LocalImages:
     scores: NDArray[np.float32]
     truth: NDArray[np.integer]
     patients: tuple[str, ...]
+    patients_known: bool
     refused: NDArray[np.bool_]
     groups: dict[str, tuple[str, ...]]
     digest: str
@@ -91,6 +93,7 @@ class LocalImages:
             scores=scores,
             truth=truth,
             patients=judged.patients,
+            patients_known=judged.dataset.has_patients,
             refused=np.array([one.reason == NOT_CHEST for one in decisions]),
             groups=_groups(data, [sample.file for sample in samples]),
             digest=hashlib.sha256("\n".join(rows).encode()).hexdigest(),

@@ -12,14 +12,17 @@ import numpy as np
 from freezenet.benchmarks.evaluate import elsewhere_sentence
 from freezenet.benchmarks.localize.figures import crossfitted, figures, outcome, sensitivity_promise, subgroups
 from freezenet.benchmarks.localize.file import confidence_of, localized_file
+from freezenet.benchmarks.localize.head.history import refit_images, refits
+from freezenet.benchmarks.localize.head.local_head import LocalHead, against_old_head
+from freezenet.benchmarks.localize.head.sentences import PATIENTS_UNKNOWN
 from freezenet.benchmarks.localize.images import LocalImages
-from freezenet.benchmarks.localize.local_head import LocalHead, against_old_head
 from freezenet.benchmarks.localize.page import write_page
 from freezenet.benchmarks.localize.rule import localized_rule
 from freezenet.benchmarks.localize.targets import Targets
 from freezenet.benchmarks.origin import find_run
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, ModelError, SettingError
+from freezenet.edge_runtime.names import counted
 from freezenet.train.files import write_atomically
 from freezenet.train.task import MultiClass, task_of
 
@@ -78,13 +81,13 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         raise SettingError("At least one --target is required. Got: none; for example --target risk=0.02.")
     run = find_run(model.parent, classifier.card, options.run)
     images = LocalImages.read(classifier, data, run)
-    _refuse_known_to_the_head(classifier, images)
+    notes = _notes(classifier, images)
     every = np.arange(len(images.truth))
     head = LocalHead(classifier, images) if options.refit_head else None
     seen = images if head is None else head.images
     rule = localized_rule(classifier.rule, seen.labelled(every), targets)
     confidence = confidence_of(rule, classifier.card.content.get("confidence") or {}, len(every), targets)
-    verdict = None if head is None else head.judged(confidence)
+    acceptance = None if head is None else head.judged(rule)
     before = outcome(classifier.rule, images)
     after = crossfitted(classifier.rule, images, targets, rescored=None if head is None else head.rescored)
     result: dict[str, Any] = {
@@ -94,9 +97,11 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         "targets": targets.texts(),
         "images": len(images.truth),
         "patients": len(set(images.patients)),
+        "patients_known": images.patients_known,
         "refused": int(images.refused.sum()),
         "training_excluded": images.run_known,
         "elsewhere": elsewhere_sentence(classifier.card),
+        "notes": notes,
         "confidence": confidence,
         "promise": sensitivity_promise(images, targets),
         "before": figures(images, before, targets, options.costs),
@@ -111,10 +116,10 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         ],
         "costs": options.costs,
     }
-    if head is not None and verdict is not None:
+    if head is not None and acceptance is not None:
         unfitted = crossfitted(classifier.rule, images, targets)
         result["old_head"] = figures(images, unfitted, targets, options.costs)
-        result["head"] = {**head.facts(), "acceptance": verdict.to_dict(), **against_old_head(images, unfitted, after)}
+        result["head"] = {**head.facts(), "acceptance": acceptance, **against_old_head(images, unfitted, after)}
     if not images.run_known:
         logger.info(
             "Whether any of these images took part in the training is not known: no RUN folder of the model lies beside it; pass --run RUN."
@@ -124,7 +129,7 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         answer = after.answer[:, None] == np.arange(len(labels))
         shown = task_of(classifier.card.content).evaluate(truth, answer, labels, images.patients, images.draws)
         network = None if head is None else head.network
-        content = localized_file(classifier, rule, images, targets, shown, network, result.get("head"))
+        content = localized_file(classifier, rule, images, targets, shown, network, result.get("head"), notes)
         write_atomically(options.out, lambda temporary: temporary.write_bytes(content))
         result["out"] = str(options.out)
     if options.page:
@@ -133,17 +138,19 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
     return result
 
 
-def _refuse_known_to_the_head(classifier: Classifier, images: LocalImages) -> None:
-    """Refuse the images that an earlier refit of the last layer used: what the model says of them is not what it says of others."""
-    head = classifier.card.content.get("localized", {}).get("head")
-    if head is None:
-        return
-    if head["data_sha256"] == images.digest:
+def _notes(classifier: Classifier, images: LocalImages) -> list[str]:
+    """Return what has to be said of the images beside all figures; refuse those of an earlier refit, of which the model knows more than of others."""
+    card = classifier.card
+    known = next((one for one in refits(card) if one["data_sha256"] == images.digest), None)
+    if known:
         raise DataError(
             f"Images that the model's last layer was not refitted on are required. Got: the same {len(images.files)}; give others, or the file that it was "
-            f"made from, with the SHA-256 {classifier.card.content['localized']['from_sha256'][:12]}."
+            f"made from, with the SHA-256 {known['from_sha256'][:12]}."
         )
-    logger.warning(
-        f"The last layer of {classifier.path.name} was refitted on {head['images']} images of one place. Whether some of these are among them is not known; of "
-        "those the figures would be too good."
+    overlap = (
+        f"The model's last layer was refitted on {counted(refit_images(card), 'local image')} before. Whether some of these are among them is not known; of those "
+        "the figures would be too good."
+        if refits(card)
+        else ""
     )
+    return [one for one in ("" if images.patients_known else PATIENTS_UNKNOWN, overlap) if one]

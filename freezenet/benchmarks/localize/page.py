@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from freezenet.benchmarks.localize.local_head import few_sentence, kept_sentence
+from freezenet.benchmarks.localize.head.sentences import head_notes, of_patients
 from freezenet.train.files import write_atomically
 
 #: Misses that are listed; the rest is counted.
@@ -24,17 +25,16 @@ def write_page(path: Path, result: dict[str, Any]) -> None:
     )
     environment.filters["count"] = count
     environment.filters["percent"] = percent
-    page = environment.get_template("localize.html").render(result=result, shown=_SHOWN, notes=_notes(result))
+    environment.filters["of_patients"] = of_patients
+    page = environment.get_template("localize.html").render(
+        result=result, shown=_SHOWN, notes=_notes(result.get("head"))
+    )
     write_atomically(path, lambda temporary: temporary.write_text(page, encoding="utf-8"))
 
 
-def _notes(result: dict[str, Any]) -> list[str]:
+def _notes(head: Mapping[str, Any] | None) -> list[str]:
     """Return what is to be said of a refitted last layer beside its figures."""
-    head = result.get("head")
-    if head is None:
-        return []
-    notes = (few_sentence(head["few"]), kept_sentence(head["kept"]), head["sources"], head["acceptance"]["undecided"])
-    return [one for one in notes if one]
+    return [] if head is None else [one for one in (*head_notes(head), head["acceptance"]["undecided"]) if one]
 
 
 def count(figure: dict[str, float]) -> str:

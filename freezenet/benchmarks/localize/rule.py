@@ -50,18 +50,23 @@ def localized_rule(rule: DecisionRule, images: Labelled, targets: Targets, *, st
     Raises:
         DataError: the images are too few, or of one class.
     """
-    present = np.unique(images.truth)
-    if len(present) < 2:
-        raise DataError(
-            "Images of two classes of the model or more, which its OOD gate lets pass, are required. "
-            f"Got: {len(present)}; label images of another class."
-        )
+    require_two_classes(images.truth)
     temperature, bias = temperature_and_bias(rule, images)
     bias = bias + prior_shift(rule.labels, images.shares, targets.prevalence)
     found = replace(rule, temperature=temperature, bias=bias.round(_DECIMALS), answer_from=None)
     if targets.sensitivity:
         found = _with_sensitivity(found, images, targets.sensitivity, strict)
     return found if targets.risk is None else _with_risk(found, images, targets, targets.risk, strict)
+
+
+def require_two_classes(truth: NDArray[np.integer]) -> None:
+    """Raise DataError where images (n,) that the OOD gate lets pass are of fewer than two classes: they choose nothing."""
+    present = np.unique(truth)
+    if len(present) < 2:
+        raise DataError(
+            "Images of two classes of the model or more, which its OOD gate lets pass, are required. "
+            f"Got: {len(present)}; label images of another class."
+        )
 
 
 def temperature_and_bias(rule: DecisionRule, images: Labelled) -> tuple[float, NDArray[np.float64]]:

@@ -83,7 +83,14 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
     question = {name: verdict[name] for name in ("refused", "undecided") if verdict.get(name)}
     say(f"acceptance  {'; '.join(f'{name}: {reason}' for name, reason in question.items()) or passed}")
     if head := localized.get("head"):
-        say(f"last layer  refitted on {counted(head['images'], 'image')} of one place")
+        before = (
+            f", and before on {counted(sum(one['images'] for one in head['earlier']), 'image')}"
+            if head["earlier"]
+            else ""
+        )
+        say(f"last layer  refitted on {counted(head['images'], 'image')}{before}")
+    for note in localized.get("notes", ()):
+        say(f"localized   {note}")
     confidence, ood = content.get("confidence"), content.get("gate")
     if confidence:
         where = f" of {counted(len(sources['validation']), 'source')}; not shown for others" if sources else ""

@@ -126,13 +126,14 @@ def test_what_is_not_there_is_a_question(pipeline):
 
 
 def test_a_test_elsewhere_counts_unless_its_images_were_trained_on(pipeline):
-    def external(**took_part):
-        content = {"side": "all", "images": 9, "accuracy": FIGURE, "took_part": took_part or None}
+    def external(refitted="", **took_part):
+        content = {"side": "all", "images": 9, "accuracy": FIGURE, "took_part": took_part or None, "refitted": refitted}
         (pipeline / "external-hospital.json").write_text(json.dumps(content))
         return next(one for one in filled_checklist(pipeline, "claim-2024")["items"] if one["number"] == "33")["filled"]
 
     assert external(train=0, validation=0, test=0) and not external(train=2, validation=0, test=0)
     assert not external()  # whether they took part is not known
+    assert not external("The last layer was refitted on 9 local images.", train=0, validation=0, test=0)
 
 
 def test_the_verb(pipeline, command, tmp_path):

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from freezenet.benchmarks.localize.figures import Outcome
+from freezenet.benchmarks.localize.head.history import refits
+from freezenet.benchmarks.localize.head.refit import HeadFitter, Refitted
+from freezenet.benchmarks.localize.head.sentences import ENOUGH, LEAST, SOURCE_TELLS
 from freezenet.benchmarks.localize.images import LocalImages
-from freezenet.benchmarks.localize.refit import HeadFitter, Refitted
-from freezenet.convert.acceptance import ValidationScores, Verdict, judge
+from freezenet.benchmarks.localize.rule import require_two_classes
+from freezenet.convert.acceptance import ValidationScores, judge_scores
 from freezenet.convert.head import HeadOfFile
 from freezenet.convert.package.metadata import without_files
+from freezenet.convert.scores import score_images
 from freezenet.convert.variants import Variant
 from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import DataError, RefusedError
-from freezenet.edge_runtime.names import counted
+from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.train.metrics.figure import share
 from freezenet.train.metrics.paired import PairedAnswers
-from freezenet.train.metrics.sources import source_table
+from freezenet.train.metrics.sources import SourceTable, source_table
 
-#: Patients of each class below which no head is fitted, and below which it is said that they are few.
-LEAST, ENOUGH = 10, 40
 _CAUSE = (
     "weights of the new last layer that do not fit the types of the file; localize another variant, such as float32"
 )
+_LABEL_MORE = f"{SOURCE_TELLS} Label images of each class from the same place."
 
 
 class LocalHead:
@@ -39,7 +44,7 @@ class LocalHead:
         images: of the clinic; those that the OOD gate refuses fit nothing.
 
     Raises:
-        DataError: a class has images of fewer than LEAST patients, but some.
+        DataError: a class has images of fewer than LEAST patients, but some, or fewer than two classes have any.
         ModelError: the scores are not the softmax of one dense layer.
     """
 
@@ -73,50 +78,69 @@ class LocalHead:
         rows, spec = self._images.passing, self._classifier.card.preprocess
         return self._of_file.replaced(self.refitted.head, spec, self._images.pixels[rows], self._features[rows])
 
-    def judged(self, confidence: Mapping[str, Any]) -> Verdict:
-        """Compare the network's answers with those of the head in float on the same features, by the rules of a conversion.
+    def judged(self, rule: DecisionRule) -> dict[str, Any]:
+        """Compare the network with the head in float on the same features: its classes by the rules of a conversion, and what the new rule makes of both.
 
-        confidence: of the new card.
+        Returns:
+            JSON types: the verdict of `freezenet.convert.acceptance` on the most probable classes, which do not depend on what the clinic asks for, and
+            "decisions": "same", the share of images with the same answer or "uncertain" as by the head in float on the file's grid of scores, with
+            "answered_float" and "answered" images.
 
         Raises:
             RefusedError: it lost too much.
         """
         card, rows = self._classifier.card, self._images.passing
+        pixels, logits = self._images.pixels[rows], self.refitted.head.logits(self._features[rows])
+        found = score_images(Interpreter(self.network), card.preprocess, pixels)
         local = ValidationScores(
-            pixels=self._images.pixels[rows],
-            expected=self.refitted.head.scores(self._features[rows]).astype(np.float32),
+            pixels=pixels,
+            expected=softmax(logits, axis=1).astype(np.float32),
             truth=self._images.truth[rows][:, None] == np.arange(len(card.labels)),
             labels=card.labels,
             patients=tuple(np.asarray(self._images.patients)[rows].tolist()),
-            decision={"confidence": dict(confidence)},
             kind="local",
             cause=_CAUSE,
         )
-        variant = Variant(card.variant, "", card.content["arithmetic"])
-        verdict = judge(variant, self.network, card.preprocess, local)
-        if verdict.refused:
+        verdict = judge_scores(Variant(card.variant, "", card.content["arithmetic"]), found, local)
+        expected, decided = (_decisions(rule, scores) for scores in (self._fitter.rounded(logits), found))
+        same = float((expected == decided).mean())
+        refused = verdict.refused or (
+            f"fewer than {verdict.limits.agreement:.0%} of {len(rows)} images keep their answer by the new rule ({same:.1%}); likely cause: {_CAUSE}"
+            if same < verdict.limits.agreement
+            else None
+        )
+        if refused:
             raise RefusedError(
-                f"A file that answers like its refitted last layer in float is required. Got: {self._classifier.path.name}: {verdict.refused}."
+                f"A file that answers like its refitted last layer in float is required. Got: {self._classifier.path.name}: {refused}."
             )
-        return verdict
+        answered = {"answered_float": int((expected >= 0).sum()), "answered": int((decided >= 0).sum())}
+        return {**verdict.to_dict(), "decisions": {"same": round(same, 6), **answered}}
 
     def facts(self) -> dict[str, Any]:
         """Return what a card and a page say of the fit (JSON types).
 
-        "kept": classes without an image, "few": class -> patients where they are fewer than ENOUGH; "sources": what the sources of the images mean.
+        "earlier": refits before this one; "kept": classes without an image, "refused": those of whose images the OOD gate lets none pass, "few": class
+        -> patients where they are fewer than ENOUGH; "sources": what the sources of the images mean, "source_tells": whether they predict the class.
         """
-        patients = self._patients
+        patients, there, table = self._patients, np.unique(self._images.truth), self._table
+        unfit = [number for number, label in enumerate(self._images.labels) if not patients[label]]
         return {
             "images": len(self._images.passing),
             "patients": len(set(np.asarray(self._images.patients)[self._images.passing])),
+            "patients_known": self._images.patients_known,
             "data_sha256": self._images.digest,
+            "from_sha256": self._classifier.file.sha256,
+            "earlier": refits(self._classifier.card),
             "features": int(self._features.shape[1]),
             "factor": round(self.refitted.factor, 6),
             "spread": self.refitted.spread,
             "losses": {f"{spread:g}": round(loss, 6) for spread, loss in self.refitted.losses.items()},
-            "kept": [label for label, count in patients.items() if not count],
+            "kept": [self._images.labels[number] for number in unfit if number not in there],
+            "refused": [self._images.labels[number] for number in unfit if number in there],
             "few": {label: count for label, count in patients.items() if 0 < count < ENOUGH},
-            "sources": self._sources(),
+            "places": len(table.names),
+            "source_tells": table.predicts,
+            "sources": f"{table.elsewhere} {_LABEL_MORE}".strip() if table.predicts else table.elsewhere,
         }
 
     @property
@@ -128,6 +152,7 @@ class LocalHead:
         }
 
     def _require_labels(self) -> None:
+        require_two_classes(self._images.truth[self._images.passing])
         scarce = {label: count for label, count in self._patients.items() if 0 < count < LEAST}
         if scarce:
             named = ", ".join(f"{count} of {label}" for label, count in scarce.items())
@@ -136,42 +161,21 @@ class LocalHead:
                 f"better. Got: {named}; label more, leave the class out of DATA, or localize without refitting."
             )
 
-    def _sources(self) -> str:
+    @property
+    def _table(self) -> SourceTable:
+        """Class -> source -> images that fit the layer. Only what follows from it leaves: what the sources are called stays in the house."""
         images = self._images
-        names = sorted(set(images.sources))
-        present = [number for number in range(len(images.labels)) if (images.truth == number).any()]
-        # Counts alone: what the sources are called stays in the house.
-        table = source_table({
-            images.labels[number]: {
-                name: sum(one == name for one, truth in zip(images.sources, images.truth, strict=True) if truth == number)
-                for name in names
-            }
-            for number in present
-        })  # fmt: skip
-        if not table.predicts:
-            return table.elsewhere
-        return (
-            f"{table.elsewhere} Where an image comes from tells its class here, so the layer may have learned the place instead of the finding: label "
-            "images of each class from the same place."
-        ).strip()
+        seen = [(images.labels[images.truth[row]], images.sources[row]) for row in images.passing]
+        labels, names = ({one[place]: 0 for one in sorted(seen)} for place in (0, 1))
+        counts = Counter(seen)
+        return source_table({label: {name: counts[label, name] for name in names} for label in labels})
 
 
-def few_sentence(few: Mapping[str, int]) -> str:
-    """Return what is to be said of classes with few patients, "" where there are none."""
-    if not few:
-        return ""
-    named = ", ".join(f"{label} {counted(count, 'patient')}" for label, count in few.items())
-    return f"Few images to refit a last layer on: {named}; {ENOUGH} of each class are better."
-
-
-def kept_sentence(kept: list[str]) -> str:
-    """Return what is to be said of classes without an image, "" where there are none."""
-    if not kept:
-        return ""
-    return (
-        f"No image of {', '.join(kept)}: their part of the last layer stays what it was. Layer and rule take for rare what these images do not show, so that the file will "
-        "hardly ever name these classes and will call such X-rays something else; label images of each class that occurs."
-    )
+def _decisions(rule: DecisionRule, scores: NDArray[np.float32]) -> NDArray[np.integer]:
+    """Return the number (n,) of the class that is answered, -1 of "uncertain"."""
+    probabilities = rule.probabilities(scores)
+    chosen = rule.chosen(probabilities)
+    return np.where(rule.sure(probabilities, chosen), chosen.argmax(-1), -1)
 
 
 def against_old_head(images: LocalImages, old: Outcome, new: Outcome) -> dict[str, Any]:

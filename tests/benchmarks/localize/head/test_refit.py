@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from freezenet.benchmarks.localize.refit import _BIAS_PRIOR, HeadFitter
+from freezenet.benchmarks.localize.head import refit
+from freezenet.benchmarks.localize.head.refit import _BIAS_PRIOR, HeadFitter
 from freezenet.convert.head import Head
 
 WIDTH, CLASSES = 60, 3
@@ -113,3 +115,15 @@ def test_scores_are_rounded_as_the_file_rounds_them(old):
     features, truth = drawn(120, 11)
     scores = HeadFitter(old, 5 * features, truth, EVERY, 256).fitted(EVERY).scores
     assert (scores * 256 == np.rint(scores * 256)).all() and scores.max() == 255 / 256
+
+
+def test_a_fit_that_ends_too_early_is_told(old, monkeypatch, caplog):
+    def hasty(*arguments, options, **more):
+        return optimize.minimize(*arguments, **more, options={**options, "maxiter": 1})
+
+    features, truth = drawn(120, 12)
+    HeadFitter(old, features, truth, EVERY).fitted(EVERY)
+    assert not caplog.records
+    monkeypatch.setattr(refit, "minimize", hasty)
+    HeadFitter(old, features, truth, EVERY).fitted(EVERY)
+    assert "ended before its optimum" in caplog.text

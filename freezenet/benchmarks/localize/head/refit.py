@@ -1,6 +1,6 @@
 """A head that is fitted to a clinic's own images, near the one that the model has.
 
-With x what the head reads of an image, centred and divided by its mean length, and z the logits of the old head, the new logits are
+With x what the head reads of an image, centred and divided by the root mean square of its length, and z the logits of the old head, the new logits are
 
     a z + b + x W,    a ~ N(1, 0.5), b ~ N(0, 2), W ~ N(0, spread),
 
@@ -15,6 +15,7 @@ A class without an image has neither b nor W of its own: nothing was seen of it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from freezenet.benchmarks.localize.parts import dealt
 from freezenet.convert.head import Head
+
+logger = logging.getLogger(__name__)
 
 #: Candidates for the standard deviation of what W does to a logit of a typical image.
 SPREADS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -117,12 +120,13 @@ class HeadFitter:
         fit = self._fit(rows, best)
         logits = fit.logits(self._logits, self._coordinates)
         logits[rows] = held[best]
-        return Refitted(self._head(fit), fit.factor, best, losses, self._rounded(logits))
+        return Refitted(self._head(fit), fit.factor, best, losses, self.rounded(logits))
 
     def _loss(self, logits: NDArray[np.float64], rows: NDArray[np.integer]) -> float:
         return float(-log_softmax(logits, axis=1)[np.arange(len(rows)), self._truth[rows]].mean())
 
-    def _rounded(self, logits: NDArray[np.float64]) -> NDArray[np.float32]:
+    def rounded(self, logits: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the scores (n, classes) of logits, rounded as the file will."""
         scores = softmax(logits, axis=1)
         if self._steps is not None:
             scores = np.minimum(np.rint(scores * self._steps), self._steps - 1) / self._steps
@@ -166,8 +170,12 @@ class HeadFitter:
             first = np.hstack([start.factor, start.bias[seen], start.weights[:, seen].ravel()])
         bounds: list[tuple[Any, Any]] = [(_LEAST_FACTOR, None)] + [(None, None)] * (len(first) - 1)
         options = {"maxiter": 500, "gtol": 1e-4}
-        best = minimize(penalized, first, jac=True, bounds=bounds, method="L-BFGS-B", options=options).x
-        factor, bias, weights = parts(best)
+        best = minimize(penalized, first, jac=True, bounds=bounds, method="L-BFGS-B", options=options)
+        if not best.success:
+            logger.warning(
+                f"A fit of the last layer on {len(rows)} images, spread {spread:g}, ended before its optimum: {best.message}"
+            )
+        factor, bias, weights = parts(best.x)
         whole_bias, whole_weights = np.zeros(old.shape[1]), np.zeros((x.shape[1], old.shape[1]))
         whole_bias[seen], whole_weights[:, seen] = bias, weights
         return _Fit(float(factor), whole_bias, whole_weights, center, length)

@@ -1,0 +1,1 @@
+"""The last layer of a model, its head, fitted to a clinic's own images."""
