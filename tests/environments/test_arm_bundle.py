@@ -69,7 +69,8 @@ def test_it_gives_the_promised_numbers(run_there, models, variant):
     assert "labels equal" in run_there("verify", models / f"{variant}.tflite")
 
 
-@pytest.mark.parametrize(("variant", "tolerance"), [("int8", 1e-9), ("float32", 1e-4)])
+# The scores of an integer file are the same to the last bit; the command prints six digits.
+@pytest.mark.parametrize(("variant", "tolerance"), [("int8", 1e-6), ("float32", 1e-4)])
 def test_an_image_is_answered_as_here(run_there, models, picture, variant, tolerance):
     model = models / f"{variant}.tflite"
     there = json.loads(run_there("predict", model, picture, "--json").splitlines()[0])
