@@ -149,7 +149,8 @@ def _answer_all(answering: Answering, requests: BinaryIO, reply: Callable[..., N
     while (got := waiting.get()) is not None:
         item, future = got
         found = timed(item) if future is None else future.result()
-        reply(answering.row(item, *found), waits=not waiting.empty())
+        # Of a bucket's files the next is asked for when a row arrives.
+        reply(answering.row(item, *found), waits=future is None and not waiting.empty())
         if future is not None:
             budget.free(_size(found))
 
