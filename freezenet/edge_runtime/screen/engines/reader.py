@@ -68,27 +68,25 @@ class Reader:
             FreezenetError: No input can be answered.
         """
         told: deque[Item] = deque()
-        unsent: deque[Item] = deque()
         is_over, enough = False, AHEAD
         while True:
+            news: list[Item] = []
             with contextlib.suppress(queue.Empty):
-                while not is_over and len(told) < enough and len(told) + len(unsent) < AHEAD:
+                while not is_over and len(told) < enough and len(told) + len(news) < AHEAD:
                     # Who has something to do does not wait: it may be what others wait for.
-                    item = take(not told and not unsent)
+                    item = take(not told and not news)
                     if item is None:
                         is_over = True
                     else:
-                        unsent.append(item)
+                        news.append(item)
                         # Many local files at once: each message wakes a thread of the process, which answers meanwhile.
                         enough = AHEAD if is_remote(item.container or item.uri) else AHEAD // 2
-            if not told and not unsent:
+            # A process that ends while it is told may have begun.
+            told += news
+            if not told:
                 return
             try:
                 self._be_ready()
-                # A process that ends while it is told may have begun.
-                news = list(unsent)
-                told += news
-                unsent.clear()
                 self._send(news)
                 row = self._receive()
             except _Died:
