@@ -6,19 +6,18 @@ import re
 from dataclasses import dataclass
 
 from pydicom import uid
-from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
-from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.reader import Counted, check_lengths
-from freezenet.edge_runtime.images.dicom.tags import text
+from freezenet.edge_runtime.images.dicom.tags import numbered, text
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
 
 _KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _DATES = ("StudyDate", "AcquisitionDate", "ContentDate")
-_TAGS = [Tag(tag_for_keyword(keyword) or 0) for keyword in (*_KEYWORDS, *_DATES)]
+_TAGS = [*map(numbered, (*_KEYWORDS, *_DATES))]
+_LAST = max(_TAGS)
 
 
 @dataclass(frozen=True)
@@ -48,11 +47,10 @@ def dicom_identity(data: bytes) -> Identity:
 
 def _beginning(data: bytes) -> Dataset:
     """Return the tags; elements stand in the order of their numbers (PS3.5, 7.1), so nothing behind the last of them is read."""
-    last = max(_TAGS)
     if uid.DeflatedExplicitVRLittleEndian.encode() in data:  # to unpack it may take long
         return Dataset()
     try:
-        found = read_partial(Counted(data), lambda tag, _vr, _length: tag > last, force=True, specific_tags=[*_TAGS])
+        found = read_partial(Counted(data), lambda tag, _vr, _length: tag > _LAST, force=True, specific_tags=[*_TAGS])
         check_lengths(found)
         return found
     except Exception:  # a damaged file may break the parser anywhere

@@ -16,7 +16,6 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
-from pydicom.tag import Tag
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.bounds.cost import HeavyImage, unbounded_cost
@@ -25,7 +24,7 @@ from freezenet.edge_runtime.images.dicom.frame import SUPPORTED, open_frame
 from freezenet.edge_runtime.images.dicom.grayscale import displayed
 from freezenet.edge_runtime.images.dicom.samples import OVERLAY_BITS, check_unused_bits
 from freezenet.edge_runtime.images.dicom.subject import check_subject
-from freezenet.edge_runtime.images.dicom.tags import integer, named, shown, text
+from freezenet.edge_runtime.images.dicom.tags import integer, named, numbered, shown, text
 from freezenet.edge_runtime.images.dicom.views import DESCRIPTIONS
 from freezenet.edge_runtime.images.limits import MAX_PIXELS
 from freezenet.edge_runtime.system.chatter import without_pydicom_warnings
@@ -38,7 +37,7 @@ TAGS = ("SOPClassUID", "Modality", "PresentationIntentType", "PatientOrientation
         "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence", "WindowCenter", "WindowWidth",
         "VOILUTFunction", "PixelData")  # fmt: skip
 
-_NUMBERS = [*(Tag(tag_for_keyword(keyword) or 0) for keyword in TAGS), *OVERLAY_BITS]
+_NUMBERS = [*map(numbered, TAGS), *OVERLAY_BITS]
 _FOR_PROCESSING = frozenset({uid.DigitalXRayImageStorageForProcessing, uid.DigitalMammographyXRayImageStorageForProcessing,
                              uid.DigitalIntraOralXRayImageStorageForProcessing})  # fmt: skip
 # A deflated file may grow a thousandfold: no more than the largest image is unpacked.

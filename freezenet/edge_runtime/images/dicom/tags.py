@@ -9,7 +9,7 @@ from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from freezenet.edge_runtime.errors import DataError
 
@@ -19,9 +19,14 @@ _LARGEST = 1e15
 _SHOWN = 40
 
 
+def numbered(keyword: str) -> BaseTag:
+    """Return the number of a tag."""
+    return Tag(tag_for_keyword(keyword) or 0)
+
+
 def named(keyword: str) -> str:
     """Return a tag's number and name, e.g. "(0008,0060) 'Modality'"."""
-    tag = Tag(tag_for_keyword(keyword) or 0)
+    tag = numbered(keyword)
     return f"{tag} '{dictionary_description(tag)}'"
 
 
