@@ -72,7 +72,7 @@ def areas(truth: NDArray[np.bool_], scores: NDArray, weights: Weights | None = N
     found = []
     step = max(1, _BLOCK // len(truth))
     for start in range(0, len(counted), step):
-        sorted_rows = counted[start : start + step][:, order]
+        sorted_rows = counted[start : start + step, order]
         positive = np.add.reduceat(sorted_rows * truth[order], starts, axis=1)
         negative = np.add.reduceat(sorted_rows * ~truth[order], starts, axis=1)
         hits, alarms = positive.cumsum(1), negative.cumsum(1)

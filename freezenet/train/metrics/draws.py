@@ -38,9 +38,10 @@ class PatientDraws:
         """Return the number of draws."""
         return len(self.counts)
 
-    def __getitem__(self, rows: slice) -> NDArray[np.float64]:
-        """Return some draws as an array, (rows, n) float64."""
-        return self.counts[rows][:, self.patient].astype(np.float64)
+    def __getitem__(self, at: slice | tuple[slice, NDArray[np.integer]]) -> NDArray[np.float64]:
+        """Return some draws as an array, (rows, n) float64, or of some images, whose numbers follow."""
+        rows, patient = (at[0], self.patient[at[1]]) if isinstance(at, tuple) else (at, self.patient)
+        return self.counts[rows][:, patient].astype(np.float64)
 
     def blocks(self) -> Iterator[slice]:
         """Yield the draws in parts whose arrays are small."""

@@ -36,6 +36,7 @@ def test_sums_are_those_of_the_whole_array():
     assert draws.counts.dtype == np.uint8
     np.testing.assert_array_equal(draws[:], expected)
     np.testing.assert_array_equal(draws[7:19], expected[7:19])
+    np.testing.assert_array_equal(draws[7:19, np.array([3, 0, 2])], expected[7:19][:, [3, 0, 2]])
     for whole_numbers in (rng.random(97) < 0.4, rng.random((97, 5)) < 0.4, rng.integers(0, 9, 97)):
         np.testing.assert_array_equal(draws @ whole_numbers, expected @ whole_numbers)
     values = rng.random((97, 3))
