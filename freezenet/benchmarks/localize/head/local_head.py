@@ -26,6 +26,7 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import DataError, RefusedError
 from freezenet.edge_runtime.interpreter import Interpreter
+from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.metrics.figure import share
 from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.metrics.sources import SourceTable, source_table
@@ -191,11 +192,12 @@ def against_old_head(images: LocalImages, old: Outcome, new: Outcome) -> dict[st
     numbers = np.arange(len(images.labels))
     truth, before, after = (one[rows][:, None] == numbers for one in (images.truth, old.answer, new.answer))
     everyone = np.ones(len(rows), bool)
-    pair = PairedAnswers(truth, before, after, patients)
+    draws = patient_draws(patients)
+    pair = PairedAnswers(truth, before, after, patients, draws)
     return {
         "right": {
-            "old": share((before & truth).any(1), everyone, patients).to_dict(),
-            "new": share((after & truth).any(1), everyone, patients).to_dict(),
+            "old": share((before & truth).any(1), everyone, patients, draws).to_dict(),
+            "new": share((after & truth).any(1), everyone, patients, draws).to_dict(),
             "difference": pair.accuracy().to_dict(),
         }
     }

@@ -16,8 +16,18 @@ SOURCE_TELLS = "Where an image comes from tells its class in these images, so th
 
 def head_notes(head: Mapping[str, Any]) -> list[str]:
     """Return what has to be said beside a refitted last layer. head: see `freezenet.benchmarks.localize.head.local_head.LocalHead.facts`."""
-    sentences = (_few(head["few"]), _kept(head["kept"]), _refused(head["refused"]), head["sources"])
-    return [one for one in sentences if one]
+    kept = _unfit(
+        "No image of",
+        head["kept"],
+        "Layer and rule take for rare what these images do not show, so that the file will hardly ever name these classes and will call such X-rays "
+        "something else; label images of each class that occurs.",
+    )
+    refused = _unfit(
+        "The OOD gate refuses every image of",
+        head["refused"],
+        "A person has to read such X-rays; nothing is known here about how well they are recognised.",
+    )
+    return [one for one in (_few(head["few"]), kept, refused, head["sources"]) if one]
 
 
 def place_of(places: int) -> str:
@@ -37,19 +47,10 @@ def _few(few: Mapping[str, int]) -> str:
     return f"Few images to refit a last layer on: {named}; {ENOUGH} of each class are better."
 
 
-def _kept(kept: list[str]) -> str:
-    if not kept:
+def _unfit(how: str, labels: list[str], then: str) -> str:
+    """Return what has to be said of classes of which no image fitted the layer, "" where there are none."""
+    if not labels:
         return ""
     return (
-        f"No image of {', '.join(kept)}: their part of the last layer stays what it was, but for the common factor. Layer and rule take for rare what these images do "
-        "not show, so that the file will hardly ever name these classes and will call such X-rays something else; label images of each class that occurs."
-    )
-
-
-def _refused(refused: list[str]) -> str:
-    if not refused:
-        return ""
-    return (
-        f"The OOD gate refuses every image of {', '.join(refused)}: their part of the last layer stays what it was, but for the common factor. A person has to read "
-        "such X-rays; nothing is known here about how well they are recognised."
+        f"{how} {', '.join(labels)}: their part of the last layer stays what it was, but for the common factor. {then}"
     )
