@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.tools.flatbuffer_utils import opcode_to_name
 from numpy.typing import NDArray
 
-from freezenet.convert.float.flatbuffer import builtin_code
 from freezenet.convert.ptq.ranges import STEPS, Observation, least_error
 
-_KINDS = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 _TYPES: dict[int, np.dtype[Any]] = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
     schema.TensorType.FLOAT16: np.dtype(np.float16),
@@ -150,7 +149,7 @@ def maker(tree: Any, index: int) -> tuple[Any, list[int]]:
 
 def kind_of(tree: Any, operator: Any) -> str:
     """Return the kind of an operator, such as "SOFTMAX", "" of None."""
-    return "" if operator is None else _KINDS.get(builtin_code(tree.operatorCodes[operator.opcodeIndex]), "another")
+    return "" if operator is None else opcode_to_name(tree, operator.opcodeIndex) or "another"
 
 
 def empty_unused(tree: Any) -> None:
