@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -115,7 +115,11 @@ def weights(home: Path) -> dict[str, float]:
 
 def distribution_bytes(one: Distribution) -> int:
     """Return what the files of an installed package take on the disk."""
-    files = {Path(str(one.locate_file(file))) for file in one.files or ()}
+    return files_bytes({Path(str(one.locate_file(file))) for file in one.files or ()})
+
+
+def files_bytes(files: Iterable[Path]) -> int:
+    """Return what files take on the disk; folders among them count nothing."""
     return sum(file.stat().st_blocks * 512 for file in files if file.is_file())
 
 

@@ -147,14 +147,16 @@ def abstention(tested: Tested) -> dict[str, dict[str, Any]]:
     return {
         "own": _judged(tested, None),
         **{
-            f"out-of-fold{', by class' if by == 'class' else ''}, {sureness}": _judged(tested, by, sureness)
+            f"out-of-fold{', by class' if by == 'class' else ''}, {sureness}": _judged(
+                tested, {"abstain_by": by, "abstain_sureness": sureness}
+            )
             for by in ("all", "class")
             for sureness in (0.95, 0.8)
         },
     }
 
 
-def _judged(tested: Tested, by: str | None, sureness: float = 0.0) -> dict[str, Any]:
+def _judged(tested: Tested, settings: dict[str, Any] | None) -> dict[str, Any]:
     import numpy as np
 
     from freezenet.train.answers.calibration import Decided
@@ -164,9 +166,9 @@ def _judged(tested: Tested, by: str | None, sureness: float = 0.0) -> dict[str, 
     for (seed, fold), own in tested.rules.items():
         held = (tested.seeds == seed) & (tested.folds == fold)
         rule = own
-        if by is not None:
+        if settings is not None:
             others = (tested.seeds == seed) & (tested.folds != fold)
-            recipe = tested.recipe.with_settings({"abstain_by": by, "abstain_sureness": sureness})
+            recipe = tested.recipe.with_settings(settings)
             rule = ChosenRule.fit(recipe, tested.labels, tested.scores[others], tested.truth[others]).rule
         parts.append(Decided.by(rule, tested.scores[held], tested.truth[held]))
         rows += np.flatnonzero(held).tolist()

@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import freezenet
-from studies.install import distribution_bytes, weights
+from studies.install import distribution_bytes, files_bytes, weights
 from studies.peers.ways import Start
 from studies.tools import MissingToolError
 
@@ -28,9 +28,7 @@ def installed_megabytes(start: Start, packages: Sequence[str]) -> float:
     found = required(packages)
     size = sum(distribution_bytes(one) for name, one in found.items() if name != _OURS)
     if _OURS in found:  # installed from the clone, its files are not in its record
-        size += sum(
-            file.stat().st_blocks * 512 for file in Path(freezenet.__file__).parent.rglob("*") if file.is_file()
-        )
+        size += files_bytes(Path(freezenet.__file__).parent.rglob("*"))
     return round(size / 2**20, 1)
 
 
