@@ -15,7 +15,7 @@ from freezenet.train.files import sha256_file, write_atomically, write_csv, writ
 from freezenet.train.ood.negatives import Negatives
 from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.files import changed_keys
-from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.recipes.recipe import Recipe, kept_recipe
 from freezenet.train.run_folder import Manifest, RunFolder
 
 
@@ -70,7 +70,8 @@ def _refuse_another(run: RunFolder, manifest: Manifest, recipe: Recipe, data: Tr
     before = run.read_manifest()
     images_before = [(row["file"], row["class"], row["split"]) for row in run.read_splits()]
     images_now = [(sample.file, sample.label, sample.split) for sample in data.dataset.samples]
-    changed = changed_keys(run.recipe_file.read_text(encoding="utf-8"), recipe.to_toml())
+    kept = kept_recipe(run.recipe_file.read_text(encoding="utf-8"))
+    changed = changed_keys(kept.to_toml(), recipe.to_toml())
     same = {
         "images": before["data_sha256"] == manifest["data_sha256"],
         "files, classes or splits": images_before == images_now,

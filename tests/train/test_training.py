@@ -181,6 +181,14 @@ def test_going_on_with_other_settings_is_refused(done, data, tmp_path, setting):
     assert not (out / "model.keras").exists()
 
 
+def test_a_key_that_is_younger_than_the_folder_is_no_other_setting(done, data, tmp_path):
+    out = begun(tmp_path / "out", done)
+    lines = (out / "recipe.toml").read_text().splitlines(True)
+    (out / "recipe.toml").write_text("".join(line for line in lines if not line.startswith("group_tilt")))
+    with pytest.raises(FreezenetError, match=r"other recipe settings \(learning_rate\); pass --ov"):
+        train(data, out, recipe=small("learning_rate=.1"), options=TrainingOptions("none"))
+
+
 def test_going_on_with_other_images_is_refused(done, tmp_path):
     other = write_phantoms(tmp_path / "data", scale=0.12, size=64, seed=1)
     with pytest.raises(FreezenetError, match="same data"):

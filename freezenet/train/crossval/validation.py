@@ -34,8 +34,8 @@ from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import MARK, prepare_output, read_json, write_json
 from freezenet.train.network.host_settings import own_settings
-from freezenet.train.recipes.files import changed_keys, parsed_recipe
-from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.recipes.files import changed_keys
+from freezenet.train.recipes.recipe import Recipe, kept_recipe
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.training import load_classes, read_data, train_on
 
@@ -205,10 +205,7 @@ def _begin(asked: CrossValidation, data: dict[str, TrainingData], out: Path) -> 
         plan |= {"leave_out": asked.leave_out, "groups_sha256": groups_hash(data[next(iter(asked.recipes))].dataset)}
     if (out / PLAN).is_file():
         before = read_json(out / PLAN)
-        # A key that a later version knows has its default.
-        before["recipes"] = {
-            arm: Recipe().with_settings(parsed_recipe(text)).to_toml() for arm, text in before["recipes"].items()
-        }
+        before["recipes"] = {arm: kept_recipe(text).to_toml() for arm, text in before["recipes"].items()}
         for key, what in (("leave_out", "column to leave out by"), ("groups_sha256", f"column {asked.leave_out}")):
             if plan.setdefault(key, before.get(key)) != before.get(key, plan[key]):
                 raise SettingError(

@@ -14,8 +14,8 @@ from typing import Any
 
 from freezenet.edge_runtime.errors import SettingError, require_type
 from freezenet.train.recipes.checks import check_together, without_effect
+from freezenet.train.recipes.files import parsed_recipe, read_recipe
 from freezenet.train.recipes.files import parsed_setting as parsed_setting  # beside the recipe for who changes one
-from freezenet.train.recipes.files import read_recipe
 from freezenet.train.recipes.files import recipe_names as recipe_names
 from freezenet.train.recipes.keys import RecipeKeys
 
@@ -57,6 +57,15 @@ def load_recipe(name: str | Path, settings: str | Iterable[str] | Mapping[str, A
     for sentence in without_effect(recipe, changed):
         logger.info(sentence)
     return recipe
+
+
+def kept_recipe(text: str) -> Recipe:
+    """Return the resolved recipe that a folder keeps; a key that is younger than the folder has its default.
+
+    Raises:
+        SettingError: the text is damaged, or has a key that this version does not know.
+    """
+    return Recipe().with_settings(parsed_recipe(text))
 
 
 def load_arms(text: str, settings: tuple[str, ...] = ()) -> dict[str, Recipe]:

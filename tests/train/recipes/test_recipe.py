@@ -8,7 +8,7 @@ import pytest
 
 from freezenet.edge_runtime.errors import FreezenetError
 from freezenet.train.recipes.files import DEFAULT_RECIPE
-from freezenet.train.recipes.recipe import Recipe, load_recipe, recipe_names
+from freezenet.train.recipes.recipe import Recipe, kept_recipe, load_recipe, recipe_names
 
 
 def written(tmp_path, text):
@@ -25,6 +25,15 @@ def test_shipped_recipes_load_and_return_from_toml(name, tmp_path):
     assert recipe.source
     assert recipe.preprocess.size == (recipe.image_size, recipe.image_size)
     assert load_recipe(written(tmp_path, recipe.to_toml())) == recipe
+
+
+def test_a_folder_of_an_older_version_has_the_defaults_of_younger_keys():
+    recipe = load_recipe(DEFAULT_RECIPE, {"abstain_sureness": 0.8, "epochs": 3})
+    older = "".join(line for line in recipe.to_toml().splitlines(True) if not line.startswith("abstain_sureness"))
+    assert kept_recipe(recipe.to_toml()) == recipe
+    assert (kept_recipe(older).epochs, kept_recipe(older).abstain_sureness) == (3, Recipe().abstain_sureness)
+    with pytest.raises(FreezenetError, match="A recipe in TOML is required"):
+        kept_recipe("epochs: 3")
 
 
 def test_names():
