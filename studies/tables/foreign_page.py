@@ -1,7 +1,8 @@
-"""Another maker's classifier beside ours: the table of `python -m studies.foreign` and of docs/foreign.md."""
+"""Other makers' classifiers: the tables of `python -m studies.foreign`, `python -m studies.foreign.packaged` and docs/foreign.md."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from freezenet.train.metrics.figure import Figure
@@ -10,7 +11,7 @@ from studies.tables.pages import Page, each_result
 
 
 def foreign_table(result: dict[str, Any]) -> str:
-    """Return the result of `studies.foreign.study` as a Markdown table."""
+    """Return the result of `python -m studies.foreign` as a Markdown table."""
     rows = [
         [
             f"`{name}`",
@@ -39,7 +40,38 @@ def _section(result: dict[str, Any]) -> str:
     )
 
 
-PAGE = Page("docs/foreign.md", "foreign_page", lambda results: each_result(results, "foreign", _section))
+def packaged_section(result: dict[str, Any]) -> str:
+    """Return the result of `python -m studies.foreign.packaged` in Markdown."""
+    found, peer = result["judged"], result["mediapipe"]
+    rows = [
+        [name, str(one["pictures"]), str(round(one["accuracy"]["value"] * one["pictures"])), str(Figure(**one["accuracy"]))]
+        for name, one in found["by_source"].items()
+    ]
+    wrong = "; ".join(f"{one['class']} is called {one['called']}" for one in found["wrong"])
+    unread = f" {peer['unread']} more cannot be read by MediaPipe." if peer["unread"] else ""
+    return (
+        f"`{result['model']}`, {result['bytes'] / 1e6:.2f} MB, read as {result['reading']}; {markdown.machine(result)}, "
+        f"{markdown.packages(result, 'ai-edge-litert')}:\n\n"
+        + "\n".join(markdown.table(("pictures", "how many", "right", "top-1 accuracy"), rows))
+        + f"\n\n{f'Wrong: {wrong}. ' if wrong else ''}Beside MediaPipe Tasks {peer['version']}, which reads metadata, files and pixels by code of its own, on all "
+        f"{peer['file']['pictures']} pictures of the folders: given the file, {_agreed(peer['file'])}; given the pixels that freezenet resized, "
+        f"{_agreed(peer['pixels'])}.{unread}\n"
+    )
+
+
+def _agreed(one: dict[str, Any]) -> str:
+    surest = f" (where it is another, ours had at most {one['surest_other']:.2f})" if one["surest_other"] else ""
+    return (
+        f"the same class of {one['same_class']} of {one['pictures']}{surest}, scores within {one['largest_difference']:.4f}, of half of the pictures within "
+        f"{one['median_difference']:.4f}"
+    )
+
+
+def _part(results: Path) -> str:
+    return "\n".join([each_result(results, "foreign", _section), each_result(results, "packaged", packaged_section)])
+
+
+PAGE = Page("docs/foreign.md", "foreign_page", _part)
 
 if __name__ == "__main__":
     PAGE.command()()
