@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import cv2
@@ -22,6 +22,7 @@ import numpy as np
 
 from freezenet.edge_runtime.errors import DataError, ModelError
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
+from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.edge_runtime.system.environment import environment
 from studies.clients.mediapipe import VERSION, mediapipe_python
 from studies.command import StudyCommand, hand_over, model_argument, result_options
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from freezenet.convert.foreign.classifier import ForeignClassifier
 
-#: file,class,source: ImageNet's class of each picture, as ImageNet itself or somebody who looked at it says, before any model was asked.
+#: file,class,source: ImageNet's class of each picture, as foolbox names it or as somebody saw it beyond doubt before any model was asked.
 TABLE = Path(__file__).with_name("pictures.csv")
 
 
@@ -68,12 +69,12 @@ def gathered(table: Path, pictures: dict[str, Path], folder: Path) -> Path:
 def opened(model: Path, data: Path) -> ForeignClassifier:
     """Return a model read by its metadata; ModelError where it is one of ours."""
     from freezenet.benchmarks.any_model.opening import open_models
-    from freezenet.convert.foreign.classifier import ForeignClassifier
+    from freezenet.convert.foreign.classifier import is_ours
 
-    (classifier,) = open_models([model], data)
-    if not isinstance(classifier, ForeignClassifier):
+    if is_ours(ModelFile.read(model)):
         raise ModelError(f"A model that freezenet did not write is required. Got: {model.name}, which has its card.")
-    return classifier
+    (classifier,) = open_models([model], data)
+    return cast("ForeignClassifier", classifier)
 
 
 def judged(classifier: ForeignClassifier, data: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from click.testing import CliRunner
 
 from freezenet.convert.package.metadata import LABELS_FILE, Description, described, with_files
+from freezenet.edge_runtime.card import CARD_FILE
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from studies.clients.mediapipe import mediapipe_python
 from studies.foreign import packaged
@@ -23,9 +24,14 @@ LABELS = ("Clear", "Diffuse", "Focal", "Reticular")
 
 @pytest.fixture(scope="module")
 def model(foreign, tmp_path_factory):
-    """uint8 from end to end, with names and normalization in its metadata, and no card."""
-    text = Description("small", "of phantoms", "1", "")
-    content = described((foreign / "uint8.tflite").read_bytes(), text, PreprocessSpec((48, 48), 127.5, 127.5))
+    """uint8 from end to end, with names and normalization in its metadata, and no card.
+
+    MediaPipe hands an integer input the pixels whatever the metadata say, so these say the normalization with which it is right to.
+    """
+    plain = foreign / "uint8.tflite"
+    scale, zero_point = Interpreter(str(plain)).get_input_details()[0]["quantization"]
+    spec = PreprocessSpec((48, 48), zero_point, 1 / scale)
+    content = described(plain.read_bytes(), Description("small", "of phantoms", "1", ""), spec)
     path = tmp_path_factory.mktemp("package") / "small.tflite"
     path.write_bytes(with_files(content, {LABELS_FILE: "\n".join(LABELS).encode()}))
     return path
@@ -40,9 +46,7 @@ def called(model, phantoms):
     found = {}
     for path in sorted(phantoms.parent.rglob("*.png"))[::9]:
         pixels = np.floor(cv2.imread(str(path)).astype(float).reshape(48, 2, 48, 2, 3).mean((1, 3)) + 0.5)
-        scale, zero_point = entry["quantization"]
-        tensor = np.clip(np.rint((pixels - 127.5) / 127.5 / scale) + zero_point, 0, 255).astype(np.uint8)
-        engine.set_tensor(entry["index"], tensor[None])
+        engine.set_tensor(entry["index"], pixels.astype(np.uint8)[None])
         engine.invoke()
         scale, zero_point = end["quantization"]
         found[path] = (engine.get_tensor(end["index"])[0].astype(float) - zero_point) * scale
@@ -116,17 +120,18 @@ def test_the_result_is_written_and_shown(model, table, folders, python, tmp_path
     assert str(table.parent) not in json.dumps(result)
 
 
-def test_a_picture_that_is_missing_and_one_that_is_there_twice_are_named(model, table, folders, tmp_path):
+def test_a_picture_that_is_missing_and_one_that_is_there_twice_are_named(table, folders, tmp_path):
     with pytest.raises(packaged.DataError, match="lie in none of the folders, first"):
         packaged.gathered(table, {}, tmp_path)
     with pytest.raises(packaged.DataError, match="different names"):
         packaged.pictures_in([*folders, folders[0]])
 
 
-def test_a_model_with_our_card_is_refused(models, table, folders, tmp_path):
-    data = packaged.gathered(table, packaged.pictures_in(folders), tmp_path)
-    with pytest.raises(packaged.ModelError, match="which has its card"):
-        packaged.opened(models / "int8.tflite", data)
+def test_a_model_with_our_card_is_refused(model, table, tmp_path):
+    ours = tmp_path / "ours.tflite"
+    ours.write_bytes(with_files(model.read_bytes(), {CARD_FILE: b"{}"}))
+    with pytest.raises(packaged.ModelError, match=r"ours\.tflite, which has its card"):
+        packaged.opened(ours, table)
 
 
 def test_the_own_table_names_classes_of_imagenet_once_each_file():
