@@ -4,7 +4,8 @@
 
 PICTURES are folders. The pictures that the table gives a class are judged as `freezenet evaluate MODEL TABLE` judges them, told nothing else. On all
 pictures the scores are compared with those of MediaPipe Tasks, which reads metadata, files and pixels by code of its own: once of the picture's
-file, where MediaPipe resizes too, and once of the pixels that freezenet resized, where only what follows can differ.
+file, where MediaPipe resizes too, and once of the pixels that freezenet resized, where only what follows can differ. MediaPipe hands a uint8 input the
+pixels, whatever normalization the metadata say, so such a model is also read as `--preprocess` can say that.
 """
 
 from __future__ import annotations
@@ -54,8 +55,7 @@ def pictures_in(folders: Sequence[Path]) -> dict[str, Path]:
 
 def gathered(table: Path, pictures: dict[str, Path], folder: Path) -> Path:
     """Lay a copy of the table and of the pictures that it names into a folder; return that of the table, which is DATA."""
-    with table.open(newline="", encoding="utf-8") as file:
-        names = [row["file"] for row in csv.DictReader(file)]
+    names = [file for file, _ in _rows(table)]
     missing = [name for name in names if name not in pictures]
     if missing:
         raise DataError(
@@ -66,15 +66,23 @@ def gathered(table: Path, pictures: dict[str, Path], folder: Path) -> Path:
     return Path(shutil.copyfile(table, folder / "table.csv"))
 
 
-def opened(model: Path, data: Path) -> ForeignClassifier:
-    """Return a model read by its metadata; ModelError where it is one of ours."""
+def opened(model: Path, data: Path, specs: Sequence[str] = ()) -> ForeignClassifier:
+    """Return a model read by its metadata, or as `--preprocess` says; ModelError where it is one of ours."""
     from freezenet.benchmarks.any_model.opening import open_models
     from freezenet.convert.foreign.classifier import is_ours
 
     if is_ours(ModelFile.read(model)):
         raise ModelError(f"A model that freezenet did not write is required. Got: {model.name}, which has its card.")
-    (classifier,) = open_models([model], data)
+    (classifier,) = open_models([model], data, specs=specs)
     return cast("ForeignClassifier", classifier)
+
+
+def raw_spec(classifier: ForeignClassifier) -> str | None:
+    """Return the `--preprocess` with which a uint8 input is the pixels, None where there is no such."""
+    entry = classifier.reading.input
+    if entry.dtype != "uint8" or not entry.scales:
+        return None
+    return f"mean={entry.zero_points[0]},std={1 / entry.scales[0]:g}"
 
 
 def judged(classifier: ForeignClassifier, data: Path) -> dict[str, Any]:
@@ -97,52 +105,40 @@ def judged(classifier: ForeignClassifier, data: Path) -> dict[str, Any]:
     }
 
 
-def beside_mediapipe(classifier: ForeignClassifier, pictures: Sequence[Path], python: Path) -> dict[str, Any]:
-    """Return how the scores of pictures agree with those of MediaPipe, given the file and given the pixels (JSON types).
+def mediapipe_scores(
+    model: Path, pictures: Sequence[Path], pixels: Sequence[NDArray], python: Path
+) -> dict[str, NDArray]:
+    """Return the scores (n, classes) of MediaPipe, given the "file" of each picture and given its "pixels".
 
     Args:
-        classifier: the model.
-        pictures: image files.
+        model: a .tflite file with metadata.
+        pictures: n image files.
+        pixels: of each (h, w) or (h, w, 3) uint8, of the input's size, red first.
         python: of an environment with MediaPipe.
     """
-    start = Start(python, {"way": "mediapipe", "model": str(classifier.path.resolve())})
-    ours, from_file, from_pixels = [], [], []
-    unread = 0
+    start = Start(python, {"way": "mediapipe", "model": str(model.resolve())})
+    found: dict[str, list[list[float]]] = {"file": [], "pixels": []}
     with tempfile.TemporaryDirectory() as folder, WayProcess(start, usable_cores()[:1]) as mediapipe:
         resized = Path(folder) / "resized.png"
-        for path in pictures:
-            pixels = classifier.card.preprocess.pixels(path)
-            cv2.imwrite(str(resized), pixels[..., ::-1] if pixels.ndim == 3 else pixels)
-            whole, given = (mediapipe.ask(file.resolve(), 0) for file in (path, resized))
-            if "cannot" in whole:
-                unread += 1
-                continue
-            if "cannot" in given:
-                raise ModelError(f"Answers of MediaPipe are required. Got: {given['cannot']}.")
-            ours.append(classifier.scores(pixels[None])[0])
-            from_file.append(whole["scores"])
-            from_pixels.append(given["scores"])
-    return {
-        "version": VERSION,
-        "unread": unread,
-        "file": agreement(np.array(ours), np.array(from_file)),
-        "pixels": agreement(np.array(ours), np.array(from_pixels)),
-    }
+        for path, values in zip(pictures, pixels, strict=True):
+            cv2.imwrite(str(resized), values[..., ::-1] if values.ndim == 3 else values)
+            for given, file in (("file", path.resolve()), ("pixels", resized)):
+                answer = mediapipe.ask(file, 0)
+                if "cannot" in answer:
+                    raise DataError(
+                        f"Pictures that MediaPipe reads are required. Got: {path.name}, {answer['cannot']}."
+                    )
+                found[given].append(answer["scores"])
+    return {given: np.array(scores) for given, scores in found.items()}
 
 
 def agreement(ours: NDArray, theirs: NDArray) -> dict[str, Any]:
-    """Return how two sets of scores (n, classes) agree (JSON types).
-
-    "surest_other" is the highest score that ours give to a class which theirs do not name, 0 where all are the same.
-    """
-    same = ours.argmax(1) == theirs.argmax(1)
+    """Return how two sets of scores (n, classes) agree (JSON types); the median is of the largest difference of each picture."""
     largest = np.abs(ours - theirs).max(1)
     return {
-        "pictures": len(same),
-        "same_class": int(same.sum()),
+        "same_class": int((ours.argmax(1) == theirs.argmax(1)).sum()),
         "largest_difference": round(float(largest.max()), 6),
         "median_difference": round(float(np.median(largest)), 6),
-        "surest_other": round(float(ours.max(1)[~same].max(initial=0)), 6),
     }
 
 
@@ -153,15 +149,43 @@ def study(model: Path, folders: Sequence[Path], table: Path, tools: Path) -> dic
     with tempfile.TemporaryDirectory() as folder:
         data = gathered(table, pictures, Path(folder))
         classifier = opened(model, data)
+        pixels = [classifier.card.preprocess.pixels(path) for path in pictures.values()]
+        theirs = mediapipe_scores(model, list(pictures.values()), pixels, python)
+        readings = {"": classifier}
+        if spec := raw_spec(classifier):
+            readings[spec] = opened(model, data, [spec])
         return {
             "model": model.name,
             "model_sha256": classifier.file.sha256,
             "bytes": len(classifier.file.content),
             "reading": classifier.reading.facts,
-            "judged": judged(classifier, data),
-            "mediapipe": beside_mediapipe(classifier, list(pictures.values()), python),
+            "pictures": len(pictures),
+            "readings": [
+                {"preprocess": spec, **judged(one, data), "against_mediapipe": _beside(one, pixels, theirs)}
+                for spec, one in readings.items()
+            ],
+            "mediapipe": {
+                "version": VERSION,
+                "right": _right(table, list(pictures), theirs["file"], classifier.card.labels),
+            },
             "environment": environment(),
         }
+
+
+def _beside(classifier: ForeignClassifier, pixels: Sequence[NDArray], theirs: dict[str, NDArray]) -> dict[str, Any]:
+    ours = np.concatenate([classifier.scores(one[None]) for one in pixels])
+    return {given: agreement(ours, scores) for given, scores in theirs.items()}
+
+
+def _right(table: Path, names: Sequence[str], scores: NDArray, labels: Sequence[str]) -> int:
+    """Return of how many pictures of the table the highest score is that of their class."""
+    called = {name: labels[number] for name, number in zip(names, scores.argmax(1), strict=True)}
+    return sum(called[file] == truth for file, truth in _rows(table))
+
+
+def _rows(table: Path) -> list[tuple[str, str]]:
+    with table.open(newline="", encoding="utf-8") as file:
+        return [(row["file"], row["class"]) for row in csv.DictReader(file)]
 
 
 @click.command(cls=StudyCommand)
@@ -177,15 +201,16 @@ def study(model: Path, folders: Sequence[Path], table: Path, tools: Path) -> dic
 def main(model: Path, pictures: tuple[Path, ...], table: Path, as_json: bool, out: Path | None) -> None:
     """Judge another maker's MODEL on the pictures of a table, and compare its scores of all PICTURES with MediaPipe's."""
     result = study(model, pictures, table, default_tools_folder())
-    found = result["judged"]
-    lines = [f"{found['right']} of {found['pictures']} right"]
-    lines += [f"{one['class']} is called {one['called']}" for one in found["wrong"]]
-    for given in ("file", "pixels"):
-        one = result["mediapipe"][given]
-        lines.append(
-            f"given the {given}, MediaPipe names the same class of {one['same_class']} of {one['pictures']}, scores within "
-            f"{one['largest_difference']:.4f}"
-        )
+    lines = []
+    for one in result["readings"]:
+        lines.append(f"read by {one['preprocess'] or 'its metadata'}: {one['right']} of {one['pictures']} right")
+        lines += [f"  {each['class']} is called {each['called']}" for each in one["wrong"]]
+        lines += [
+            f"  given the {given}, MediaPipe names the same class of {same['same_class']} of {result['pictures']}, scores within "
+            f"{same['largest_difference']:.4f}"
+            for given, same in one["against_mediapipe"].items()
+        ]
+    lines.append(f"MediaPipe: {result['mediapipe']['right']} right")
     hand_over(result, f"packaged-{model.stem}", "\n".join(lines), as_json, out)
 
 

@@ -42,28 +42,42 @@ def _section(result: dict[str, Any]) -> str:
 
 def packaged_section(result: dict[str, Any]) -> str:
     """Return the result of `python -m studies.foreign.packaged` in Markdown."""
-    found, peer = result["judged"], result["mediapipe"]
+    first, peer, whole = result["readings"][0], result["mediapipe"], result["pictures"]
     rows = [
-        [name, str(one["pictures"]), str(round(one["accuracy"]["value"] * one["pictures"])), str(Figure(**one["accuracy"]))]
-        for name, one in found["by_source"].items()
+        [
+            f"freezenet, `--preprocess {one['preprocess']}`" if one["preprocess"] else "freezenet, its metadata alone",
+            f"{one['right']} of {one['pictures']}",
+            str(Figure(**one["accuracy"])),
+            *(_agreed(one["against_mediapipe"][given]) for given in ("file", "pixels")),
+        ]
+        for one in result["readings"]
     ]
-    wrong = "; ".join(f"{one['class']} is called {one['called']}" for one in found["wrong"])
-    unread = f" {peer['unread']} more cannot be read by MediaPipe." if peer["unread"] else ""
+    rows.append([f"MediaPipe Tasks {peer['version']}", f"{peer['right']} of {first['pictures']}", "", "", ""])
+    sources = " and ".join(
+        f"{round(one['accuracy']['value'] * one['pictures'])} of {one['pictures']} ({name})"
+        for name, one in first["by_source"].items()
+        if name != "all"
+    )
+    wrong = "; ".join(f"{one['class']} is called {one['called']}" for one in first["wrong"])
+    columns = (
+        "read by",
+        "right",
+        "top-1 accuracy",
+        f"same class as MediaPipe, of {whole}",
+        "the same from freezenet's pixels",
+    )
     return (
-        f"`{result['model']}`, {result['bytes'] / 1e6:.2f} MB, read as {result['reading']}; {markdown.machine(result)}, "
+        f"`{result['model']}`, {result['bytes'] / 1e6:.2f} MB, whose metadata freezenet reads as {result['reading']}; {markdown.machine(result)}, "
         f"{markdown.packages(result, 'ai-edge-litert')}:\n\n"
-        + "\n".join(markdown.table(("pictures", "how many", "right", "top-1 accuracy"), rows))
-        + f"\n\n{f'Wrong: {wrong}. ' if wrong else ''}Beside MediaPipe Tasks {peer['version']}, which reads metadata, files and pixels by code of its own, on all "
-        f"{peer['file']['pictures']} pictures of the folders: given the file, {_agreed(peer['file'])}; given the pixels that freezenet resized, "
-        f"{_agreed(peer['pixels'])}.{unread}\n"
+        + "\n".join(markdown.table(columns, rows))
+        + f"\n\nBy metadata alone, right are {sources}{f'. Wrong: {wrong}' if wrong else ''}.\n"
     )
 
 
 def _agreed(one: dict[str, Any]) -> str:
-    surest = f" (where it is another, ours had at most {one['surest_other']:.2f})" if one["surest_other"] else ""
+    largest, median = one["largest_difference"], one["median_difference"]
     return (
-        f"the same class of {one['same_class']} of {one['pictures']}{surest}, scores within {one['largest_difference']:.4f}, of half of the pictures within "
-        f"{one['median_difference']:.4f}"
+        f"{one['same_class']}, {f'scores within {largest:.4f}, median {median:.4f}' if largest else 'the same scores'}"
     )
 
 

@@ -85,26 +85,37 @@ def test_the_pictures_of_the_table_are_judged_by_metadata_alone(model, table, fo
     even = [row for row in rows if row["source"] == "even"]
     assert (found["pictures"], found["right"]) == (len(rows), len(even))
     assert found["accuracy"]["value"] == pytest.approx(len(even) / len(rows), abs=1e-6)
-    assert {name: one["accuracy"]["value"] for name, one in found["by_source"].items() if name != "all"} == {"even": 1, "odd": 0}
+    assert {name: one["accuracy"]["value"] for name, one in found["by_source"].items() if name != "all"} == {
+        "even": 1,
+        "odd": 0,
+    }
     assert [one["class"] for one in found["wrong"]] == [row["class"] for row in rows if row["source"] == "odd"]
 
 
 def test_mediapipe_gives_the_same_scores_of_the_same_pixels(model, table, folders, called, python, tmp_path):
-    data = packaged.gathered(table, packaged.pictures_in(folders), tmp_path)
-    found = packaged.beside_mediapipe(packaged.opened(model, data), list(called), python)
-    assert found["unread"] == 0
-    assert found["pixels"]["pictures"] == found["file"]["pictures"] == len(called)
+    classifier = packaged.opened(model, packaged.gathered(table, packaged.pictures_in(folders), tmp_path))
+    pixels = [classifier.card.preprocess.pixels(path) for path in called]
+    found = packaged.mediapipe_scores(model, list(called), pixels, python)
+    expected = np.array(list(called.values()))
     # Two of the 256 numbers that a score can be.
-    assert found["pixels"]["largest_difference"] <= 2.1 / 256
-    # MediaPipe's bilinear resizing of half the size looks elsewhere than the middle of four pixels.
-    assert found["file"]["largest_difference"] < 0.3
+    np.testing.assert_allclose(found["pixels"], expected, rtol=0, atol=2.1 / 256)
+    # MediaPipe's bilinear resizing to half the size looks elsewhere than the middle of four pixels.
+    np.testing.assert_allclose(found["file"], expected, rtol=0, atol=0.3)
+
+
+def test_the_raw_pixels_can_be_said(model, table, folders, tmp_path):
+    data = packaged.gathered(table, packaged.pictures_in(folders), tmp_path)
+    classifier = packaged.opened(model, data)
+    spec = packaged.raw_spec(classifier)
+    raw = packaged.opened(model, data, [spec])
+    values = np.arange(256, dtype=np.uint8).repeat(27).reshape(48, 48, 3)
+    np.testing.assert_array_equal(raw._tensor(values)[0], values)
 
 
 def test_agreement_by_hand():
     ours, theirs = np.array([[0.7, 0.3], [0.4, 0.6], [0.1, 0.9]]), np.array([[0.5, 0.5], [0.6, 0.4], [0.1, 0.9]])
-    expected = {"pictures": 3, "same_class": 2, "largest_difference": 0.2, "median_difference": 0.2, "surest_other": 0.6}
+    expected = {"same_class": 2, "largest_difference": 0.2, "median_difference": 0.2}
     assert packaged.agreement(ours, theirs) == pytest.approx(expected)
-    assert packaged.agreement(ours, ours)["surest_other"] == 0
 
 
 def test_the_result_is_written_and_shown(model, table, folders, python, tmp_path, monkeypatch):
@@ -114,9 +125,12 @@ def test_the_result_is_written_and_shown(model, table, folders, python, tmp_path
     assert shown.exit_code == 0, shown.output
     (path,) = tmp_path.glob("packaged-small-*.json")
     result = json.loads(path.read_text())
-    assert f"{result['judged']['right']} of {result['judged']['pictures']} right" in shown.stdout
+    metadata, raw = result["readings"]
+    assert f"{metadata['right']} of {metadata['pictures']} right" in shown.stdout
+    # The metadata say the raw pixels here, so both readings are one.
+    assert {**raw, "preprocess": ""} == metadata
     section = packaged_section(result)
-    assert f"| all | {result['judged']['pictures']} | {result['judged']['right']} |" in section
+    assert f"| freezenet, its metadata alone | {metadata['right']} of {metadata['pictures']} |" in section
     assert str(table.parent) not in json.dumps(result)
 
 
