@@ -16,5 +16,9 @@ VERSION = "0.10.31"
 
 def answers(questions: Sequence[Question], tools: Path) -> dict[str, Any]:
     """Return variant -> answer; MissingToolError where MediaPipe cannot be installed or started."""
-    python = virtual_environment(tools / f"mediapipe-{VERSION}", [f"mediapipe=={VERSION}"], newest_python=(3, 13))
-    return ask([str(python)], "mediapipe_scores", questions)
+    return ask([str(mediapipe_python(tools))], "mediapipe_scores", questions)
+
+
+def mediapipe_python(tools: Path) -> Path:
+    """Return the Python of the environment with MediaPipe in the folder of the clients, made where it is missing; MissingToolError where it cannot be."""
+    return virtual_environment(tools / f"mediapipe-{VERSION}", [f"mediapipe=={VERSION}"], newest_python=(3, 13))

@@ -12,7 +12,6 @@ from freezenet.edge_runtime.card import ModelCard
 from studies.clients import mediapipe
 from studies.clients.runtimes import installed_version
 from studies.peers.networks import Networks
-from studies.tools import virtual_environment
 
 
 @dataclass(frozen=True)
@@ -113,9 +112,7 @@ def _plain(setting: Setting) -> Start:
 
 def _mediapipe(setting: Setting) -> Start:
     model = setting.networks.variant(setting.networks.card.variant, app=True)
-    packages = [f"mediapipe=={mediapipe.VERSION}"]
-    python = virtual_environment(setting.tools / f"mediapipe-{mediapipe.VERSION}", packages, newest_python=(3, 13))
-    return Start(python, {"way": "mediapipe", "model": str(model)})
+    return Start(mediapipe.mediapipe_python(setting.tools), {"way": "mediapipe", "model": str(model)})
 
 
 def _behind(pixels: str, engine: str, package: str, made: Callable[[Networks], Path]) -> Callable[[Setting], Start]:

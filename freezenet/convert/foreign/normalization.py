@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from freezenet.convert.foreign.asked import Asked
@@ -9,6 +11,9 @@ from freezenet.convert.foreign.metadata import TensorFacts
 from freezenet.convert.foreign.network import Tensor
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.images.other.preprocess import OtherPreprocess
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Largest share of the gray values that an integer input may cut off.
 _BEYOND = 0.25
@@ -65,6 +70,8 @@ def preprocess_of(
         size=size, color=color, resize=resize, means=means, stds=stds, crop=asked.crop or "none", channels=channels
     )
     _check_range(one, found, name, said)
+    if asked.mean is None:
+        _say_raw(one, found, said)
     return found
 
 
@@ -76,7 +83,7 @@ def _check_range(one: Tensor, spec: OtherPreprocess, name: str, said: list[str])
     """Refuse a normalization of which much lies beyond an integer input, where all values would become its largest or smallest."""
     if one.dtype == "float32" or not _scale(one):
         return
-    values = (np.arange(256)[:, None] - np.array(spec.means)) / np.array(spec.stds) / _scale(one) + one.zero_points[0]
+    values = _integers(one, spec)
     limits = np.iinfo(one.dtype)
     # Two are rounding, in the file and here. A few more are usual: the images that it was calibrated with had no black or no white.
     beyond = (values < limits.min - 2) | (values > limits.max + 2)
@@ -88,6 +95,26 @@ def _check_range(one: Tensor, spec: OtherPreprocess, name: str, said: list[str])
         )
     if beyond.any():
         said.append(f"{share:.0%} of the gray values lie beyond its {one.dtype} input, {ends}, and become its ends")
+
+
+def _say_raw(one: Tensor, spec: OtherPreprocess, said: list[str]) -> None:
+    """Say where the metadata make something else of a uint8 input than the raw pixels, which other tools put there whatever the metadata say."""
+    if one.dtype != "uint8" or not _scale(one):
+        return
+    values = np.clip(_integers(one, spec), 0, 255)
+    # One is rounding, here and in the file.
+    if np.abs(values - np.arange(256)[:, None]).max() > 1:
+        (mean,), (std,) = _raw(one)
+        said.append(
+            f"its metadata make {values.min():.0f} to {values.max():.0f} of the pixels 0 to 255 in its uint8 input; tools that put the pixels there "
+            f"as they are, as MediaPipe does, answer otherwise, and --preprocess mean={mean:g},std={std:g} answers as they do"
+        )
+
+
+def _integers(one: Tensor, spec: OtherPreprocess) -> NDArray[np.float64]:
+    """Return what an integer input would hold for each gray value, (256, channels), neither rounded nor cut off."""
+    values: NDArray[np.float64] = (np.arange(256)[:, None] - np.array(spec.means)) / np.array(spec.stds) / _scale(one)
+    return values + one.zero_points[0]
 
 
 def _raw(one: Tensor) -> tuple[tuple[float], tuple[float]]:

@@ -9,7 +9,9 @@ from freezenet.convert.float.flatbuffer import read_tree, write_tree
 from freezenet.convert.foreign.asked import Asked
 from freezenet.convert.foreign.network import Network
 from freezenet.convert.foreign.reading import read_foreign
+from freezenet.convert.package.metadata import Description, described
 from freezenet.edge_runtime.errors import FreezenetError, ModelError, SettingError
+from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 
 LABELS = ("Clear", "Diffuse", "Focal", "Reticular")
@@ -57,6 +59,32 @@ def test_labels_that_stand_twice_are_told_apart_by_their_scores(foreign, tmp_pat
 def test_metadata_of_an_integer_file_are_followed(foreign, tmp_path, with_metadata):
     path = with_metadata(foreign / "uint8.tflite", tmp_path / "a.tflite", "127.5", "127.5", *LABELS)
     assert read_foreign(ModelFile.read(path), Asked()).preprocess.means == (127.5,)
+
+
+def test_metadata_that_make_other_integers_than_the_raw_pixels_are_said(foreign, tmp_path):
+    plain = foreign / "uint8.tflite"
+    (one,) = Network.read(ModelFile.read(plain)).inputs
+
+    def notes(mean: float, std: float, spec: str | None = None) -> list[str]:
+        path = tmp_path / "a.tflite"
+        text = Description("small", "of phantoms", "1", "")
+        path.write_bytes(described(plain.read_bytes(), text, PreprocessSpec((48, 48), mean, std)))
+        return [
+            note for note in read_foreign(ModelFile.read(path), Asked.read(spec, "A,B,C,D")).said if "MediaPipe" in note
+        ]
+
+    zero_point, std = one.zero_points[0], 1 / one.scales[0]
+    assert notes(zero_point, std) == []
+    # Less contrast around the zero point.
+    low, high = (round(zero_point + (pixel - zero_point) / 1.7) for pixel in (0, 255))
+    (note,) = notes(zero_point, 1.7 * std)
+    assert f"make {low} to {high} of" in note
+    # What it names is what it says.
+    named = note.partition("--preprocess ")[2].partition(" ")[0]
+    assert notes(zero_point, 1.7 * std, named) == []
+    found = read_foreign(ModelFile.read(plain), Asked.read(named, "A,B,C,D")).preprocess
+    integers = np.rint(found.exact(np.arange(256, dtype=np.uint8)[None]) / one.scales[0]) + zero_point
+    np.testing.assert_array_equal(integers[0, :, 0], np.arange(256))
 
 
 def test_our_own_metadata_are_read_by_their_own_reader(models):
