@@ -78,7 +78,7 @@ def sentences(found: dict[str, Any]) -> list[str]:
 
 
 def details(found: dict[str, Any]) -> list[str]:
-    """Return what `sentences` leaves out, for who wants to know all that was measured."""
+    """Return what `sentences` leaves out, for readers who want to know all that was measured."""
     views = found["views"]
     said = [
         "Square brackets hold the range in which the true figure lies in 95 of 100 such data sets.",
@@ -93,6 +93,10 @@ def details(found: dict[str, Any]) -> list[str]:
         ]
     if found["size_seen"] and "stored_size" not in found["flags"]:
         said.append(_size_seen(found["size_seen"]))
+    if found["outside"]:
+        said.append(
+            "The range of the guess is made to hold at 19 of 20 such hospitals; public sources behind it that this data holds too count twice."
+        )
     if found["marks"]["found"]:
         chance = max(1, round(1000 * found["marks"]["p"]))
         said.append(
@@ -151,18 +155,18 @@ def _of_masked(view: dict[str, Any], found: dict[str, Any]) -> str:
 
 def _foreign(found: dict[str, Any]) -> str:
     told = [
-        f"{FOREIGN[name]} gives {_figure(found['views'][name]['accuracy'])}"
+        f"{_figure(found['views'][name]['accuracy'])} of cases from {FOREIGN[name]}"
         for name in found["flags"]
         if name in FOREIGN and name != "stored_size"
     ]
-    return f"Without any image, {_listed(told)}." if told else ""
+    return f"Without any image, the class can be told in {_listed(told)}." if told else ""
 
 
 def _stored_size(found: dict[str, Any]) -> str:
     examples = f": {_listed(found['telling_sizes'])}" if found["telling_sizes"] else ""
     seen = f" {_size_seen(found['size_seen'])}" if found["size_seen"] else ""
     accuracy = found["views"]["stored_size"]["accuracy"]
-    return f"The width and height at which the files are stored give {_figure(accuracy)} without any image{examples}.{seen}"
+    return f"From the width and height at which the files are stored it can be told in {_figure(accuracy)} of cases, without any image{examples}.{seen}"
 
 
 def _size_seen(seen: dict[str, float]) -> str:
@@ -187,7 +191,7 @@ def _marks(found: dict[str, Any]) -> str:
     )
     alone, painted = views["marks"], views["marks_out"]
     helps, but = ("help", "but") if alone["above_chance"] else ("help little", "and")
-    said += f" They {helps} alone ({_figure(alone['accuracy'])})"
+    said += f" Marks in the border {helps} alone ({_figure(alone['accuracy'])})"
     if painted["remaining"] is None:
         return f"{said}."
     needed = f"{but} are not needed: no loss" if painted["remaining"]["high"] >= 1 else "and are used: a loss"
@@ -207,10 +211,15 @@ def _left_out(outside: dict[str, Any], recalls: dict[str, Any]) -> str:
         shown += [f"without those of {name}, {_right_of(one)}" for name, one in others[: _SHOWN - 1]]
         if more := others[_SHOWN - 1 :]:
             shown.append(f"at {len(more)} more source{'s' * (len(more) > 1)}, a larger part")
-        said.append(f"{'; '.join(shown)}. Trained with all sources: {_figure(recalls[label])}.")
+        said.append(
+            f"{'; '.join(shown)}. Trained with images of all sources, it named {_figure(recalls[label])} right."
+        )
     if alone := outside["from_one_source"]:
-        verb = "comes from one source only" if len(alone) == 1 else "come from one source each"
-        said.append(f"{_listed(alone)} {verb}: nothing in this data can test how they are told elsewhere.")
+        verb, it_is = ("comes", "it is") if len(alone) == 1 else ("come", "they are")
+        each = "only" if len(alone) == 1 else "each"
+        said.append(
+            f"{_listed(alone)} {verb} from one source {each}: how well {it_is} told at another cannot be tested with this data."
+        )
     return " ".join(said)
 
 
@@ -228,7 +237,7 @@ def _elsewhere(outside: dict[str, Any]) -> str:
     )
     return (
         "A guess for the probe, not for a trained network: at a hospital whose images took no part, with the classes as frequent as here, it would "
-        f"be right in something from {_percent(figure['low'])} to {_percent(figure['high'])} of cases, {_percent(figure['value'])} being the best "
+        f"be right in {_percent(figure['low'])} to {_percent(figure['high'])} of cases, {_percent(figure['value'])} being the best "
         f"guess. It is made from what was lost {here}at {outside['known']['sources']} public sources that were measured when freezenet was made. "
         "Only images of that hospital say more."
     )

@@ -100,7 +100,7 @@ def test_sixteen_bits_and_a_format_that_tells_the_class(table):
             rows.append(("a", cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()))
     found = checked(audit(table(rows), options=SMALL))
     assert "file_format" in found["flags"]
-    assert any(one.startswith("Without any image, the file format gives 100 % [") for one in found["verdict"])
+    assert any(one.startswith("Without any image, the class can be told in 100 % [") for one in found["verdict"])
 
 
 def test_a_source_that_tells_the_class_and_classes_of_one_source(table):

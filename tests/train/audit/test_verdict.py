@@ -113,7 +113,7 @@ def test_text_and_picture_hold_one_scale(found):
 def test_what_the_network_may_know_elsewhere_is_never_said(found):
     (guess,) = [one for one in sentences(found) if "63 %" in one]
     assert guess.startswith("A guess for the probe, not for a trained network: at a hospital whose images took no part")
-    assert "from 30 % to 88 % of cases, 63 % being the best guess" in guess
+    assert "right in 30 % to 88 % of cases, 63 % being the best guess" in guess
     assert "at 2 sources of this data, each left out in turn, and at 6 public sources" in guess
 
 
@@ -127,8 +127,8 @@ def test_left_out_sources_are_named_with_how_many_images_they_hold(found):
     (said,) = [one for one in sentences(found) if "trained without" in one]
     assert said == (
         "A probe trained without the images of west named 34 of its 105 Well images right, 32 % [23, 41]; without those of east, 47 of its 53 "
-        "right, 89 % [81, 97]. Trained with all sources: 86 % [83, 89]. Sick comes from one source only: nothing in this data can test how "
-        "they are told elsewhere."
+        "right, 89 % [81, 97]. Trained with images of all sources, it named 86 % [83, 89] right. Sick comes from one source only: how well it is "
+        "told at another cannot be tested with this data."
     )
 
 
@@ -142,10 +142,10 @@ def test_of_many_left_out_sources_the_worst_are_named(found):
 
 
 def test_sizes_and_their_classes_are_one_sentence(found):
-    (said,) = [one for one in sentences(found) if one.startswith("The width and height")]
+    (said,) = [one for one in sentences(found) if one.startswith("From the width and height")]
     assert said == (
-        "The width and height at which the files are stored give 87 % [84, 90] without any image: all 350 images of 256 x 256 are Sick and all "
-        "105 images of 224 x 224 are Well. From the pixels of the resized images the probe names the stored size right in 98 % of cases; the "
+        "From the width and height at which the files are stored it can be told in 87 % [84, 90] of cases, without any image: all 350 images of "
+        "256 x 256 are Sick and all 105 images of 224 x 224 are Well. From the pixels of the resized images the probe names the stored size right in 98 % of cases; the "
         "most frequent size alone gives 40 %."
     )
 
@@ -153,10 +153,10 @@ def test_sizes_and_their_classes_are_one_sentence(found):
 @pytest.mark.parametrize(
     ("above_chance", "remaining", "said"),
     [
-        (True, 0.98, "They help alone (55 % [52, 58]) but are not needed: no loss is seen when all of them are painted over (90 % [87, 93]; "),
-        (False, 0.98, "They help little alone (55 % [52, 58]) and are not needed: no loss is seen "),
-        (True, 0.6, "They help alone (55 % [52, 58]) and are used: a loss is seen when all of them are painted over (90 % [87, 93]; with them 89 %)."),
-        (True, None, "They help alone (55 % [52, 58])."),
+        (True, 0.98, "Marks in the border help alone (55 % [52, 58]) but are not needed: no loss is seen when all of them are painted over (90 % [87, 93]; "),
+        (False, 0.98, "Marks in the border help little alone (55 % [52, 58]) and are not needed: no loss is seen "),
+        (True, 0.6, "Marks in the border help alone (55 % [52, 58]) and are used: a loss is seen when all of them are painted over (90 % [87, 93]; with them 89 %)."),
+        (True, None, "Marks in the border help alone (55 % [52, 58])."),
     ],
 )  # fmt: skip
 def test_marks_that_help_and_are_not_needed(found, above_chance, remaining, said):
