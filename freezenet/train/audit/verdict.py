@@ -166,7 +166,7 @@ def _stored_size(found: dict[str, Any]) -> str:
     examples = f": {_listed(found['telling_sizes'])}" if found["telling_sizes"] else ""
     seen = f" {_size_seen(found['size_seen'])}" if found["size_seen"] else ""
     accuracy = found["views"]["stored_size"]["accuracy"]
-    return f"From the width and height at which the files are stored it can be told in {_figure(accuracy)} of cases, without any image{examples}.{seen}"
+    return f"From the width and height at which the files are stored the class can be told in {_figure(accuracy)} of cases, without any image{examples}.{seen}"
 
 
 def _size_seen(seen: dict[str, float]) -> str:

@@ -144,7 +144,7 @@ def test_of_many_left_out_sources_the_worst_are_named(found):
 def test_sizes_and_their_classes_are_one_sentence(found):
     (said,) = [one for one in sentences(found) if one.startswith("From the width and height")]
     assert said == (
-        "From the width and height at which the files are stored it can be told in 87 % [84, 90] of cases, without any image: all 350 images of "
+        "From the width and height at which the files are stored the class can be told in 87 % [84, 90] of cases, without any image: all 350 images of "
         "256 x 256 are Sick and all 105 images of 224 x 224 are Well. From the pixels of the resized images the probe names the stored size right in 98 % of cases; the "
         "most frequent size alone gives 40 %."
     )
