@@ -34,7 +34,8 @@ def main(data, weights, as_json, out) -> None:
     """Audit a data set and say how long it took."""
     found = measure(data, weights)
     took = f"{found['images']} images in {found['seconds']} s, {found['cpu_seconds']} s of the processor"
-    hand_over(found, f"audit-data-{data.stem}", "\n".join([found["headline"], *found["verdict"], took]), as_json, out)
+    said = [found["headline"], *found["verdict"], *found["details"], took]
+    hand_over(found, f"audit-data-{data.stem}", "\n".join(said), as_json, out)
 
 
 if __name__ == "__main__":

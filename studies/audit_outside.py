@@ -179,7 +179,7 @@ def _left_out(pool: _Pool, sources: list[str]) -> dict[str, Any] | None:
     chance = {label: float((bench.classes == label).mean()) for label in names.tolist()}
     inside = at_these_classes(recalls["whole"])
     seen = left_out_recalls(pool.values["whole"][taught], pool.sources[taught], bench)
-    means = {label: float(np.mean(list(one.values()))) for label, one in seen.items() if one}
+    means = {label: float(np.mean([at.recall.value for at in one.values()])) for label, one in seen.items() if one}
     sure, sure_there = scores["whole"].max(1), there.max(1)
     accuracy = float((answers["whole"] == bench.classes).mean())
     return {

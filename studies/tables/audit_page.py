@@ -5,24 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from freezenet.train.audit.verdict import as_parts
+from freezenet.train.audit.views import TITLES
 from freezenet.train.metrics.figure import Figure
 from studies.tables import markdown
 from studies.tables.pages import Page, each_result
 
-#: View -> its heading.
-_VIEWS = {
-    "whole": "whole image",
-    "border_out": "border out",
-    "marks_out": "marks painted over",
-    "centre_out": "middle out",
-    "thumbnail": "thumbnail",
-    "histogram": "histogram",
-    "stored_size": "stored size",
-    "file_format": "file format",
-    "source": "source",
-    "marks": "marks alone",
-}
+#: Way to predict -> its heading.
 _WAYS = {
     "audit": "the audit",
     "inside": "as inside",
@@ -43,25 +31,35 @@ _TWICE = (
 def data_section(result: dict[str, Any]) -> str:
     """Return the result of `studies.audit_data.measure` as Markdown."""
     rows = []
-    for name, title in _VIEWS.items():
+    for name, title in TITLES.items():
         if one := result["views"].get(name):
-            remains = as_parts(one["remaining"]) if one["remaining"] else "-"
-            rows.append([title, str(Figure(**one["accuracy"])), remains if name != "whole" else ""])
+            remains = _remains(one["remaining"]) if one["remaining"] else "-"
+            right = f"{Figure(**one['accuracy']).times(100):.0f %}"
+            rows.append([title, right, remains if name != "whole" else ""])
     per_thousand = 1000 / result["images"]
     return "\n".join(
         [
             f"`python -m studies.audit_data {result['data']} --weights {result['weights']} --out results`: {result['images']} images of "
-            f"{result['patients']} patients; the most frequent class alone gives {result['majority']:.3f}. It took {result['cpu_seconds']:.0f} s of "
+            f"{result['patients']} patients; the most frequent class alone gives {100 * result['majority']:.0f} %. It took {result['cpu_seconds']:.0f} s of "
             f"the processor, {per_thousand * result['cpu_seconds']:.0f} s for 1,000 images ({result['seconds']:.0f} s by the clock, beside other work).",
             "",
-            *markdown.table(["view", "accuracy", "remains of the score above chance"], rows),
+            *markdown.table(["view", "right", "remains of the score above chance"], rows),
             "",
             f"> {result['headline']}",
             "",
             *(f"- {sentence}" for sentence in result["verdict"]),
             "",
+            "In detail:",
+            "",
+            *(f"- {sentence}" for sentence in result["details"]),
+            "",
         ]
     )
+
+
+def _remains(share: dict[str, float]) -> str:
+    """Return a share of the score above chance, e.g. "12 % [3, 20]": one below chance has lost all of it, and more than all is chance."""
+    return f"{Figure(*(min(100.0, max(0.0, 100 * share[key])) for key in ('value', 'low', 'high'))):.0f %}"
 
 
 def outside_section(result: dict[str, Any]) -> str:
@@ -79,7 +77,7 @@ def outside_section(result: dict[str, Any]) -> str:
         *markdown.table(["source", "images", "network", "probe", *_WAYS.values()], rows),
         "",
         f"Within 5 points of the probe, of {count} sources: {', '.join(close)}. Mean error in points: {', '.join(errors)}. The audit's 95 % range "
-        f"holds at {result['covered']} of {count} sources{_together(result)}; its 80 % range, which the verdict names too, at {result['likely']}.",
+        f"holds at {result['covered']} of {count} sources{_together(result)}; its 80 % range, `likely` in `audit.json`, at {result['likely']}.",
     ]
     if result["with_network"]:
         both = [one for one in result["sources"].values() if one["network"] is not None]

@@ -19,7 +19,7 @@ from freezenet.train.audit.masks import find_masks, read_masks
 from freezenet.train.audit.options import AuditOptions
 from freezenet.train.audit.outside import predict_outside
 from freezenet.train.audit.probe import Bench, cross_validated, draw_folds, prepared
-from freezenet.train.audit.verdict import flags_of, headline, sentences
+from freezenet.train.audit.verdict import details, flags_of, headline, sentences
 from freezenet.train.data.dataset import Dataset, content_hash
 from freezenet.train.data.images import Reading, read_what_can_be_read
 from freezenet.train.data.label_sets import strata
@@ -39,9 +39,10 @@ def audit(data: str | Path, *, options: AuditOptions = AuditOptions()) -> dict[s
     """Measure what a network could cheat with on DATA, and return it as JSON types.
 
     "views": view -> accuracy and macro_f1 with patient-bootstrap intervals, recall by class, "remaining" (share of the whole image's accuracy
-    above chance that this view reaches, or null), "above_chance". "flags": what gives the class away and shows nothing of a disease.
-    "marks": the test of `freezenet.train.audit.markers`. "outside": the prediction of `freezenet.train.audit.outside`, null where the data
-    names fewer than two sources. "headline" and "verdict" say it in sentences.
+    above chance that this view reaches, or null), "above_chance"; the views of the lungs, which are of the images with masks, also "whole"
+    (accuracy) and "majority" there. "flags": what gives the class away and shows nothing of a disease. "marks": the test of
+    `freezenet.train.audit.markers`. "outside": the prediction of `freezenet.train.audit.outside`, null where the data names fewer than two
+    sources. "headline", "verdict" and "details" say it in sentences: at first sight, in a report, and the rest.
 
     Args:
         data: a folder or a CSV in any layout of docs/data.md.
@@ -136,12 +137,15 @@ def _measured(
         "size_seen": _size_seen(reading.sizes, values["whole"], bench),
         "outside": outside,
         "notes": notes,
+        "weights": Path(options.weights).name,
+        "seed": options.seed,
+        "image_size": options.image_size,
     }
     found["flags"] = flags_of(found)
     found["headline"] = headline(found)
     found["verdict"] = sentences(found)
-    made_with = {"weights": Path(options.weights).name, "seed": options.seed, "image_size": options.image_size}
-    return found | made_with | {"data_sha256": content_hash(reading.hashes), "environment": environment()}
+    found["details"] = details(found)
+    return found | {"data_sha256": content_hash(reading.hashes), "environment": environment()}
 
 
 def _figures(bench: Bench, answers: NDArray[np.str_], whole: NDArray[np.str_]) -> dict[str, Any]:
@@ -191,7 +195,11 @@ def _lungs(
         "lungs_out": extract(views.without_lungs(small[rows], lungs)),
     }
     answers = {name: cross_validated(prepared(one), classes, own.folds) for name, one in features.items()}
-    return {name: _figures(own, answers[name], answers["whole"]) for name in ("lungs_only", "lungs_out")}
+    compared_with = {"whole": own.figures(answers["whole"])["accuracy"], "majority": round(own.majority, 6)}
+    return {
+        name: {**_figures(own, answers[name], answers["whole"]), **compared_with}
+        for name in ("lungs_only", "lungs_out")
+    }
 
 
 def _is_masked(bench: Bench, rows: NDArray[np.integer], name: str) -> bool:

@@ -45,8 +45,8 @@ def audit(data, out, masks, seed, folds, image_size, most_images, weights, overw
     )
     with quiet():
         from freezenet.train.audit.audit import audit as run
-        from freezenet.train.audit.picture import TITLES, write_picture
-        from freezenet.train.audit.verdict import as_parts
+        from freezenet.train.audit.picture import write_picture
+        from freezenet.train.audit.views import TITLES
     from freezenet.train.metrics.figure import Figure
 
     if out is not None:
@@ -62,9 +62,13 @@ def audit(data, out, masks, seed, folds, image_size, most_images, weights, overw
     for name, title in TITLES.items():
         if name in found["views"]:
             one = found["views"][name]
-            remains = as_parts(one["remaining"]) if one["remaining"] else "-"
-            rows.append([title, str(Figure(**one["accuracy"])), str(Figure(**one["macro_f1"])), remains])
-    print_table(("view", "accuracy", "macro-F1", "remains of the score above chance"), rows)
+            right = f"{Figure(**one['accuracy']).times(100):.0f %}"
+            rows.append([title, str(one["images"]), right, str(Figure(**one["macro_f1"]))])
+    rows.append(["most frequent class alone", str(found["images"]), f"{100 * found['majority']:.0f} %", ""])
+    print_table(("what the probe is given", "images", "right", "macro-F1"), rows)
     click.echo(f"\n{found['headline']}\n")
     for sentence in found["verdict"]:
+        click.echo(f"- {sentence}")
+    click.echo("\nIn detail:\n")
+    for sentence in found["details"]:
         click.echo(f"- {sentence}")

@@ -13,14 +13,14 @@ missed by far more; docs/audit.md has the figures.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.audit.probe import Bench, answered
-from freezenet.train.metrics.figure import Figure, interval
+from freezenet.train.metrics.figure import Figure, interval, share
 
 #: Images of a class at a source from which on its recall there counts.
 LEAST = 15
@@ -59,20 +59,39 @@ KNOWN = Gaps(0.25, 0.28, 6)
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What a probe that has seen neither a source nor its patients reaches there.
+
+    Args:
+        recall: of a class.
+        images: of the class, at the source.
+    """
+
+    recall: Figure
+    images: int
+
+    def to_dict(self) -> dict[str, float]:
+        """Return all of it (JSON types only)."""
+        return {"images": self.images, **self.recall.to_dict()}
+
+
+@dataclass(frozen=True)
 class Outside:
     """What is predicted for a new source.
 
     Args:
         recall: class -> predicted recall.
-        measured: class -> left-out source -> recall there.
+        measured: class -> left-out source -> what was found there.
         accuracy: with all classes as frequent as in the data.
         likely: between which two it lies at four of five new sources.
+        known: what was known of gaps beforehand.
     """
 
     recall: dict[str, Figure]
-    measured: dict[str, dict[str, float]]
+    measured: dict[str, dict[str, LeftOut]]
     accuracy: Figure
     likely: tuple[float, float]
+    known: Gaps
 
     @property
     def from_one_source(self) -> list[str]:
@@ -85,8 +104,15 @@ class Outside:
             "accuracy": self.accuracy.to_dict(),
             "likely": [round(end, 6) for end in self.likely],
             "recall": {label: one.to_dict() for label, one in self.recall.items()},
-            "measured": self.measured,
+            "measured": {
+                label: {source: one.to_dict()["value"] for source, one in at.items()}
+                for label, at in self.measured.items()
+            },
+            "left_out": {
+                label: {source: one.to_dict() for source, one in at.items()} for label, at in self.measured.items()
+            },
             "from_one_source": self.from_one_source,
+            "known": asdict(self.known),
         }
 
 
@@ -115,21 +141,21 @@ def predict_outside(
     recall, drawn = {}, {}
     for label in labels.tolist():
         inside = float((whole[bench.classes == label] == label).mean())
-        gap, draws = known.at_a_new_source([inside - one for one in measured[label].values()], rng)
+        gap, draws = known.at_a_new_source([inside - one.recall.value for one in measured[label].values()], rng)
         drawn[label] = np.clip(inside - draws, 0, 1)
         recall[label] = Figure(float(np.clip(inside - gap, 0, 1)), *interval(drawn[label]))
     shares = shares or dict(zip(labels.tolist(), (counts / counts.sum()).tolist(), strict=True))
     value = sum(share * recall[label].value for label, share in shares.items())
     mixed = np.sum([share * drawn[label] for label, share in shares.items()], axis=0)
     low, high = np.percentile(mixed, _LIKELY).tolist()
-    return Outside(recall, measured, Figure(value, *interval(mixed)), (low, high))
+    return Outside(recall, measured, Figure(value, *interval(mixed)), (low, high), known)
 
 
 def left_out_recalls(
     values: NDArray[np.float64], sources: NDArray[np.str_], bench: Bench
-) -> dict[str, dict[str, float]]:
-    """Return class -> source -> recall there of a probe that has seen neither the source nor its patients."""
-    measured: dict[str, dict[str, float]] = {label: {} for label in np.unique(bench.classes).tolist()}
+) -> dict[str, dict[str, LeftOut]]:
+    """Return class -> source -> what a probe that has seen neither the source nor its patients reaches there."""
+    measured: dict[str, dict[str, LeftOut]] = {label: {} for label in np.unique(bench.classes).tolist()}
     for source in np.unique(sources[sources != ""]).tolist():
         left_out = sources == source
         taught = ~left_out & ~np.isin(bench.patients, bench.patients[left_out])
@@ -137,8 +163,10 @@ def left_out_recalls(
         here = [label for label in measured if label in names and (left_out & (bench.classes == label)).sum() >= LEAST]
         if len(names) < 2 or not here:
             continue
-        answers = answered(values[taught], bench.classes[taught], values[left_out])
+        right = np.zeros(len(values), bool)
+        right[left_out] = answered(values[taught], bench.classes[taught], values[left_out]) == bench.classes[left_out]
         for label in here:
-            there = bench.classes[left_out] == label
-            measured[label][source] = round(float((answers[there] == label).mean()), 6)
+            there = left_out & (bench.classes == label)
+            recall = share(right, there, bench.patients.tolist(), bench.draws)
+            measured[label][source] = LeftOut(recall, int(there.sum()))
     return measured

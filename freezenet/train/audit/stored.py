@@ -54,10 +54,10 @@ class StoredSizes:
         """What is to be warned of, "" where there is nothing."""
         if not self.predicts:
             return ""
-        examples = f": {'; '.join(self.telling)}" if self.telling else ""
+        examples = f" ({'; '.join(self.telling)})" if self.telling else ""
         return (
-            f"The stored size tells the class: knowing width and height alone, one would guess right in {self.guess:.0%} of cases; the most "
-            f"frequent class alone gives {self.majority:.0%}{examples}. A network sees the traces of resizing."
+            f"The stored size tells the class{examples}: knowing width and height alone, one would guess right in {self.guess:.0%} of cases; the "
+            f"most frequent class alone gives {self.majority:.0%}. A network sees the traces of resizing."
         )
 
 

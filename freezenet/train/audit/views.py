@@ -6,6 +6,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+#: View -> its name, in the order of tables and pictures; the last four show nothing of the image but marks.
+TITLES = {
+    "whole": "whole image",
+    "lungs_only": "lungs only",
+    "border_out": "border blacked out",
+    "marks_out": "marks painted over",
+    "centre_out": "middle blacked out",
+    "lungs_out": "lungs blacked out",
+    "thumbnail": "thumbnail 8 x 8",
+    "histogram": "histogram of gray values",
+    "source": "name of the source",
+    "stored_size": "stored size",
+    "file_format": "file format",
+    "marks": "marks alone",
+}
 #: Share of each side that the middle takes up: 0.77 squared is 60 % of the area.
 MIDDLE = 0.6**0.5
 #: Side of the thumbnail, and bins of the histogram.

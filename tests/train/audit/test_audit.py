@@ -73,7 +73,7 @@ def test_the_command_writes_result_and_picture(command, phantoms, tmp_path):
     asked = ("audit", phantoms, "--weights", "none", "--image-size", "32", "--folds", "2", "--masks", masks)
     code, out, err = command(*asked, "--out", tmp_path / "audit")
     assert code == 0, err
-    assert "of the score above chance remains without the lungs" in out
+    assert "With the box around the lungs blacked out, the probe is right in" in out and "In detail:" in out
     found = read_json(tmp_path / "audit" / "audit.json")
     assert {"lungs_only", "lungs_out"} <= set(found["views"])
     picture = cv2.imread(str(tmp_path / "audit" / "audit.png"))

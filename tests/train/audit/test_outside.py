@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import binom, t
+from statsmodels.stats.proportion import proportion_confint
 
 from freezenet.train.audit.outside import KNOWN, Gaps, left_out_recalls, predict_outside
 from freezenet.train.audit.probe import Bench, cross_validated, draw_folds, prepared
@@ -57,8 +58,8 @@ def test_what_can_be_asked_is_asked(data):
     values, sources, bench, whole = data
     found = predict_outside(values, sources, bench, whole=whole)
     # Without x nothing is left of b, so nothing is trained; without y, a and b at x remain.
-    assert found.measured == {"a": {"y": pytest.approx(1.0)}, "b": {}}
-    assert found.from_one_source == ["b"]
+    assert {label: list(at) for label, at in found.measured.items()} == {"a": ["y"], "b": []}
+    assert found.from_one_source == ["b"] and found.known == KNOWN
     assert found.recall["b"].value == pytest.approx(1 - KNOWN.mean)
     assert found.recall["a"].value > found.recall["b"].value
     for one in (*found.recall.values(), found.accuracy):
@@ -89,3 +90,31 @@ def test_images_of_no_source_are_never_left_out(data):
     values, sources, bench, _ = data
     unknown = np.where(sources == "y", "", sources)
     assert left_out_recalls(values, unknown, bench) == {"a": {}, "b": {}}
+
+
+def test_a_recall_of_all_has_the_interval_of_wilson(data):
+    values, sources, bench, whole = data
+    found = predict_outside(values, sources, bench, whole=whole)
+    one = found.measured["a"]["y"]
+    assert (one.images, one.recall.value) == (40, 1)
+    assert (one.recall.low, one.recall.high) == pytest.approx(proportion_confint(40, 40, method="wilson"))
+    content = found.to_dict()
+    assert content["left_out"] == {"a": {"y": {"images": 40, **one.recall.to_dict()}}, "b": {}}
+    assert content["measured"] == {"a": {"y": 1.0}, "b": {}} and content["known"]["sources"] == KNOWN.sources
+
+
+@pytest.mark.parametrize("images", [1, 2])
+def test_the_interval_at_a_left_out_source_is_over_its_patients(images):
+    """20 of 40 images of a at y look like b; with two images a patient there are half as many independent ones."""
+    rng = np.random.default_rng(0)
+    classes = np.array(["a"] * 80 + ["b"] * 40)
+    sources = np.array(["x"] * 40 + ["y"] * 40 + ["x"] * 40)
+    patients = np.array([f"p{number // images}" for number in range(120)])
+    values = rng.normal(size=(120, 6)) * 0.1
+    values[classes == "b", 0] += 8
+    values[60:80, 0] += 8
+    bench = Bench(classes, patients, draw_folds(classes, patients, 3, 0), patient_draws(patients.tolist()))
+    one = left_out_recalls(prepared(values), sources, bench)["a"]["y"]
+    assert (one.images, one.recall.value) == (40, 0.5)
+    independent = 40 // images
+    assert (one.recall.low, one.recall.high) == pytest.approx(binom(independent, 0.5).ppf(ENDS) / independent, abs=0.04)
