@@ -48,13 +48,16 @@ class Way:
 def ways_of(classifier: Classifier, images: LocalImages, head: LocalHead, targets: Targets) -> dict[str, Way]:
     """Return the three ways as `freezenet localize` writes them, thresholds and last layer chosen on all of the images.
 
+    Where the old layer cannot show a target, its thresholds come as near as possible, as in the nested figures of the command.
+
     Raises:
-        DataError: the images are too few for a target.
+        DataError: the images are too few for a target with the new layer.
     """
     from freezenet.benchmarks.localize.rule import localized_rule
 
     every = np.arange(len(images.truth))
-    old, new = (localized_rule(classifier.rule, one.labelled(every), targets) for one in (images, head.images))
+    old = localized_rule(classifier.rule, images.labelled(every), targets, strict=False)
+    new = localized_rule(classifier.rule, head.images.labelled(every), targets)
     return {"before": Way(classifier.rule), "thresholds": Way(old), "refit": Way(new, head.network)}
 
 
