@@ -10,9 +10,9 @@ from studies.command import StudyCommand
 
 #: Modules here that have a PAGE.
 MODULES = (
-    "audit_page", "clients_page", "compare_page", "foreign_page", "install_page", "losses_page", "outside_page",
-    "phone_page", "preprocessing_page", "quantization_page", "readme_page", "results_page", "robustness_page",
-    "screen_page",
+    "audit_page", "clients_page", "compare_page", "foreign_page", "install_page", "localize_page", "losses_page",
+    "outside_page", "phone_page", "preprocessing_page", "quantization_page", "readme_page", "results_page",
+    "robustness_page", "screen_page",
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -32,3 +34,23 @@ def small(small_pixels) -> Converter:
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     model = keras.Model(image, keras.layers.Dense(3, activation="softmax", name="scores")(x))
     return Converter(model, Calibration(small_pixels, ()).representative(PreprocessSpec(size=(32, 32))))
+
+
+@pytest.fixture(scope="session")
+def quantized(run, made_once) -> Path:
+    """The MODELS folder of `run` with int8, int8-qat and mixed, in both profiles."""
+    from freezenet.convert.models import convert
+    from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
+
+    # Pruned, so that the start cannot be the best epoch, whatever this small net makes of the training.
+    settings = changed(QatSettings(), ["epochs=2", "sparsity=0.25"])
+    options = ConvertOptions(
+        variants=("int8", "int8-qat", "mixed"),
+        profiles=("edge", "app"),
+        acceptance=False,
+        # Whatever the small net lost to its integers, `mixed` accepts it.
+        limits=AcceptanceLimits(f1_kept=0, recall_loss=1, agreement=0),
+        qat=settings,
+        debug_layers=True,
+    )
+    return made_once("quantized", lambda folder: convert(run, folder / "models", options=options)) / "models"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 
 import keras
 import numpy as np
@@ -11,20 +12,33 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from scipy.special import softmax
 
-from freezenet.convert.converter import Converter
+from freezenet.convert.converter import Converter, to_float32
+from freezenet.convert.float.batchnorm import fuse_batchnorm
+from freezenet.convert.float.operators import read_operators
+from freezenet.convert.float.outputs import keep_outputs, with_outputs
 from freezenet.convert.head import Head, HeadOfFile
 from freezenet.convert.package.metadata import without_files
 from freezenet.convert.ptq.calibration import Calibration
 from freezenet.convert.ptq.ends import with_ends
+from freezenet.convert.ptq.integer import to_integer
+from freezenet.convert.ptq.mixed import around
+from freezenet.convert.ptq.ranges import least_error_ranges
 from freezenet.convert.variants import VARIANTS as ALL
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
 from freezenet.edge_runtime.interpreter import Interpreter
 
-VARIANTS = ("float32", "float16", "dynamic", "int8", "int16x8")
+#: Of `mixed` the files whose last layer is of floats, what it reads, too, or only what the map reads.
+FLOATS = {"mixed-scores": ("FULLY_CONNECTED",), "mixed-pool": ("MEAN",), "mixed-map": ("CONV_2D",)}
+#: Of these the numbers are those of Keras: int8-qat trained on, and the mixed ones here are rounded without the care that a conversion takes.
+OF_KERAS = ("float32", "float16", "dynamic", "int8", "int16x8")
+VARIANTS = (*OF_KERAS, "int8-qat", *FLOATS)
 #: Largest difference of a score to the dense layer in double precision: of 8 bits the steps of weights, logits and scores.
-CLOSE = {"float32": 1e-5, "float16": 2e-3, "dynamic": 0.03, "int8": 0.05, "int16x8": 0.02}
+CLOSE = {
+    "float32": 1e-5, "float16": 2e-3, "dynamic": 0.03, "int8": 0.05, "int16x8": 0.02, "int8-qat": 0.05,
+    "mixed-scores": 1e-5, "mixed-pool": 0.05, "mixed-map": 0.05,
+}  # fmt: skip
 OUTPUTS = ("scores", "cam", "features")
 
 
@@ -42,11 +56,29 @@ def pooled(run, pixels):
 
 
 @pytest.fixture(scope="module")
-def of(models):
+def mixed(run, pixels):
+    """A function: name of FLOATS -> the integer network with these last operators in float, as `mixed_precision` writes it."""
+    model = with_outputs(run.model())
+    content = to_float32(fuse_batchnorm(model))
+    ranges = least_error_ranges(content, [run.recipe.preprocess.network_input(one, np.float32) for one in pixels])
+    last = {one.kind: one.name for one in read_operators(content)}
+
+    def found(name: str) -> bytes:
+        floats = around(content, [last[kind] for kind in FLOATS[name]])
+        return keep_outputs(to_integer(content, ranges, floats), model.output_names)
+
+    return cache(found)
+
+
+@pytest.fixture(scope="module")
+def of(models, quantized, mixed):
     """A function: variant -> its head."""
 
     def found(name: str) -> HeadOfFile:
-        return HeadOfFile(without_files((models / f"{name}.tflite").read_bytes())[0], OUTPUTS, name)
+        if name in FLOATS:
+            return HeadOfFile(mixed(name), OUTPUTS, name)
+        folder = quantized if name == "int8-qat" else models
+        return HeadOfFile(without_files((folder / f"{name}.tflite").read_bytes())[0], OUTPUTS, name)
 
     return found
 
@@ -64,7 +96,7 @@ def outputs(network: bytes, spec: PreprocessSpec, pixels: np.ndarray) -> list[np
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", OF_KERAS)
 def test_it_is_that_of_keras(run, of, pixels, pooled, name):
     model, spec = run.model(), run.recipe.preprocess
     kernel, bias = model.get_layer("scores").get_weights()
@@ -129,7 +161,8 @@ def scales(tensor) -> list:
 
 def test_steps_of_the_scores(of):
     assert {name: of(name).score_steps for name in VARIANTS} == {
-        "float32": None, "float16": None, "dynamic": None, "int8": 256, "int16x8": 32768,
+        "float32": None, "float16": None, "dynamic": None, "int8": 256, "int16x8": 32768, "int8-qat": 256,
+        "mixed-scores": None, "mixed-pool": 256, "mixed-map": 256,
     }  # fmt: skip
 
 

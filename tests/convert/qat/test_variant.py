@@ -16,25 +16,9 @@ from freezenet.edge_runtime.integrity.verify import verify
 
 
 @pytest.fixture(scope="module")
-def folder(run, tmp_path_factory):
+def folder(quantized):
     """MODELS with int8, int8-qat and mixed, by the functions behind the command."""
-    from freezenet.convert.models import convert
-    from freezenet.convert.options import AcceptanceLimits, ConvertOptions, QatSettings, changed
-
-    out = tmp_path_factory.mktemp("quantized") / "models"
-    # Pruned, so that the start cannot be the best epoch, whatever this small net makes of the training.
-    settings = changed(QatSettings(), ["epochs=2", "sparsity=0.25"])
-    options = ConvertOptions(
-        variants=("int8", "int8-qat", "mixed"),
-        profiles=("edge", "app"),
-        acceptance=False,
-        # Whatever the small net lost to its integers, `mixed` accepts it.
-        limits=AcceptanceLimits(f1_kept=0, recall_loss=1, agreement=0),
-        qat=settings,
-        debug_layers=True,
-    )
-    convert(run, out, options=options)
-    return out
+    return quantized
 
 
 def filters(model) -> dict[str, np.ndarray]:

@@ -28,7 +28,8 @@ def test_every_writer_and_every_result_file_is_used():
     known = (
         "altered", "audit", "clients", "crossval-speed", "dicom-node", "dicom-results", "film", "foreign", "fuzz",
         "gray-values", "install", "latency", "litert-benchmark", "localize", "losses", "mutations", "ood",
-        "out-of-fold", "outside", "packaged", "peers", "phone", "predict", "quantization", "recipes", "scaling", "screen", "siege", "soak",
+        "out-of-fold", "outside", "packaged", "peers", "phone", "predict", "quantization", "recipes", "refit", "scaling", "screen", "siege",
+        "soak",
         "training-speed", "verdict", "watch-kills",
     )  # fmt: skip
     assert [path.name for path in (ROOT / "results").glob("*.json") if not path.name.startswith(known)] == []
