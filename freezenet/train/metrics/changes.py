@@ -58,4 +58,5 @@ class AnswerChanges:
         most = float(worst.max(initial=0))
         images = np.bincount(self.patient[worst > most / 2])
         usual = float(images[images > 0].mean()) if images.any() else 1.0
-        return WeightedChanges.of(np.bincount(self.patient, changes).astype(np.float64), usual * most)
+        of_patient, possible = (np.bincount(self.patient, one).astype(np.float64) for one in (changes, worst))
+        return WeightedChanges.of(of_patient, possible, usual * most)
