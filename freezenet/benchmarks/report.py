@@ -237,6 +237,7 @@ def _verdicts(comparison: dict[str, Any], shown: str) -> list[str]:
         if name != shown and "verdict" in one:
             alike.setdefault(one["verdict"]["sentence"].replace(name, "\0", 1), []).append(name)
     return [
-        sentence.replace("\0", first) + (f" The same, with the same figures, holds for {listed(others)}." if others else "")
+        sentence.replace("\0", first)
+        + (f" The same, with the same figures, holds for {listed(others)}." if others else "")
         for sentence, (first, *others) in alike.items()
     ]

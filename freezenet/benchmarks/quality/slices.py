@@ -164,7 +164,7 @@ def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = 
     where = f"{worst['column']} {worst['value']} ({worst['images']} images of {worst['patients']} patients)"
     among = f"of {many} groups of images looked at" if many > 1 else "the only group of images with enough patients"
     # One of many is worst by chance alone.
-    allowing = f", or {{}} because {many} were looked at" if many > 1 else ""
+    allowing = f", or, as {many} were looked at, {{}}" if many > 1 else ""
     if not reference:
         return f"{name} does worst on {where}, {among}: {one:.1f %} are right if all must be answered{allowing.format(wide.ends('.1f'))}."
     if one.value >= 0:
@@ -179,7 +179,7 @@ def _changes(right: NDArray[np.bool_], reference: NDArray[np.bool_], patients: N
     """Return points of the difference's distribution; it has a width also where no answer changed, see `rare`."""
     _, owner = np.unique(patients, return_inverse=True)
     of_patient = np.bincount(owner, right.astype(float) - reference) / len(right)
-    return WeightedChanges.of(of_patient, np.bincount(owner) / len(right)).middle()
+    return WeightedChanges.of(of_patient, np.array([1 / len(of_patient)])).middle()
 
 
 def _number(cell: str) -> float | None:

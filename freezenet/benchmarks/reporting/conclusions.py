@@ -52,9 +52,7 @@ def _missed_most(label: str, figures: Mapping[str, Any], counts: LabelCounts | N
     return f"{begin} it finds {counts.found} of its {counts.there} test images, {recall}{named}."
 
 
-def not_concluded(
-    name: str, results: Mapping[str, Any], metrics: Mapping[str, Any], sources: SourceTable
-) -> list[str]:
+def not_concluded(name: str, results: Mapping[str, Any], metrics: Mapping[str, Any], sources: SourceTable) -> list[str]:
     """Return what may not be concluded, each to be read after "This report does not show ...". Arguments as for `headline`."""
     comparison, found = results["comparison"], []
     columns = {one["column"] for one in comparison["variants"][name].get("slices", {}).get("slices", ())}

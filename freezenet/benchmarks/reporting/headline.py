@@ -33,8 +33,7 @@ class Headline:
         method: the same in those of the method, with figures.
         silence: how much it answers, how much of that is wrong, and whether what was promised of it is shown.
         outside: where none of this is shown to hold.
-        gain: how much smaller and faster it is.
-        yes, no: what may be concluded, and what may not.
+        yes, no: what may be concluded, how much smaller and faster it is among it, and what may not.
     """
 
     name: str
@@ -42,7 +41,6 @@ class Headline:
     method: str
     silence: str
     outside: str
-    gain: str
     yes: tuple[str, ...]
     no: tuple[str, ...]
 
@@ -78,16 +76,16 @@ def headline(
     one = comparison["variants"][name]
     silence, verdict = Silence.of(one, comparison["images"]), one.get("verdict")
     outside = "Nothing here shows how it answers about images of another hospital, another X-ray machine or other patients: none was tested."
+    gain: tuple[str, ...] = ()
+    if name != reference:
+        gain = (_gain(name, reference, comparison["variants"], latency, results["environment"]["cpu"]),)
     return Headline(
         name,
         _plain(name, reference, one, comparison["images"]) if verdict else "",
         verdict["sentence"] if verdict else "",
         f"{silence.sentence(name)} {silence.promise(metrics.get('confidence', {}))}".strip() if silence else "",
         f"{outside} {sources.elsewhere}".strip(),
-        ""
-        if name == reference
-        else _gain(name, reference, comparison["variants"], latency, results["environment"]["cpu"]),
-        tuple(concluded(name, comparison, groups, worst)),
+        (*concluded(name, comparison, groups, worst), *gain),
         tuple(not_concluded(name, results, metrics, sources)),
     )
 

@@ -136,7 +136,7 @@ def in_percent() -> PercentFormatter:
 
 
 def _named(label: str, area: Mapping[str, float]) -> str:
-    return f"{plain(label)}, {area['value']:.3f}"
+    return f"{plain(label)}, {100 * area['value']:.1f} %"
 
 
 def plain(text: str) -> str:

@@ -41,10 +41,14 @@ class Silence:
     def sentence(self, name: str) -> str:
         """Return what is answered, and how much of it is or may be wrong. name: of the file."""
         if not self.answered:
-            return f'{name} is uncertain about all of the {counted(self.images, "test image")}.'
+            return f"{name} is uncertain about all of the {counted(self.images, 'test image')}."
         silent = self.images - self.answered
-        which = f"{self.answered} of the {counted(self.images, 'test image')}" if silent else f"all {counted(self.images, 'test image')}"
-        said = f'{name} answers {which}' + (f' and says "uncertain" about the other {silent}' if silent else "")
+        which = (
+            f"{self.answered} of the {counted(self.images, 'test image')}"
+            if silent
+            else f"all {counted(self.images, 'test image')}"
+        )
+        said = f"{name} answers {which}" + (f' and says "uncertain" about the other {silent}' if silent else "")
         found = "none" if not self.wrong else f"{self.wrong} ({100 * self.wrong / self.answered:.1f} %)"
         verb = "is" if self.wrong < 2 else "are"
         return (
@@ -57,7 +61,7 @@ class Silence:
         if "risk_bound" not in confidence or not self.answered:
             return ""
         here, there = self.most_wrong <= confidence["risk"], confidence["risk_bound"] <= confidence["risk"]
-        promise = f"The promise of at most {100 * confidence['risk']:g} % wrong answers is"
+        promise = f"The promise that at most {100 * confidence['risk']:g} % of its answers are wrong is"
         chosen = f"the {counted(confidence['images'], 'validation image')} that it was chosen on"
         if not here and not there:
             return f"{promise} not shown: neither by {chosen}, nor by these."

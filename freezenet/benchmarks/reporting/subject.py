@@ -27,13 +27,15 @@ def subject_sentence(
     labels, comparison = metrics["labels"], results["comparison"]
     tested = comparison["variants"][name]
     which = listed(labels, "or") if len(labels) <= _MOST else f"one of {len(labels)} classes"
-    does = f"says which of {listed(labels)} are there" if metrics.get("thresholds") else f"answers {which}"
+    does = f"answers {which} about a frontal chest X-ray"
+    if metrics.get("thresholds"):
+        does = f"says which of {listed(labels)} a frontal chest X-ray shows"
     came = ""
     if sources.known:
         told = f" ({', '.join(names)})" if 1 < len(names) <= _MOST else ""
         came = f" from {counted(len(names), 'source')}{told}"
     test = _part({"images": comparison["images"], "patients": tested.get("patients")}, results["has_patients"])
-    begin = f"{name} is a file with a network that {does} for a frontal chest X-ray."
+    begin = f"{name} is a file with a network that {does}."
     shown = f"its figures were measured on {test} (test images)"
     parts = _parts(metrics)
     if parts is None:
@@ -57,4 +59,6 @@ def _parts(metrics: Mapping[str, Any]) -> dict[str, dict[str, int]] | None:
 
 def _part(counts: Mapping[str, Any], has_patients: bool) -> str:
     images = counted(counts["images"], "image")
-    return f"{images} of {counted(counts['patients'], 'patient')}" if has_patients and counts.get("patients") else images
+    return (
+        f"{images} of {counted(counts['patients'], 'patient')}" if has_patients and counts.get("patients") else images
+    )

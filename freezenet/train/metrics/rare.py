@@ -35,7 +35,7 @@ class WeightedChanges:
         lost, won: sums of the weights, at least 0, of the patients that take the difference down, and up.
         lost_squares, won_squares: sums of their squares.
         largest: the most that a patient that was not seen could weigh, lost or won, at least 0; exact bounds are made with it.
-        usual, usual_squares: means over the patients who could change, of the most that each could weigh and of its square.
+        usual, usual_squares: means of what such a patient could weigh and of its square, over all who could have been it.
     """
 
     lost: float
@@ -47,17 +47,16 @@ class WeightedChanges:
     usual_squares: float
 
     @classmethod
-    def of(cls, changes: NDArray[np.float64], possible: NDArray[np.float64], largest: float = 0.0) -> WeightedChanges:
+    def of(cls, changes: NDArray[np.float64], possible: NDArray[np.float64]) -> WeightedChanges:
         """Sum up what changed.
 
         Args:
             changes: (patients,) what each adds to the difference, negative where something is lost.
-            possible: (patients,) the most that each could weigh, at least 0; 0 for one who cannot change the figure.
-            largest: what a patient that was not seen could weigh, where that is more than the mean of `possible` and than every change.
+            possible: (any number,) what a patient that was not seen could weigh, each as likely as the others, at least 0.
         """
-        lost, won, could = -changes[changes < 0], changes[changes > 0], possible[possible > 0]
-        usual, squares = (float(one.mean()) if len(could) else 0.0 for one in (could, could**2))
-        most = max(largest, usual, float(np.abs(changes).max(initial=0)))
+        lost, won = -changes[changes < 0], changes[changes > 0]
+        usual, squares = (float(one.mean()) if len(possible) else 0.0 for one in (possible, possible**2))
+        most = max(float(possible.max(initial=0)), float(np.abs(changes).max(initial=0)))
         return cls(
             float(lost.sum()), float((lost**2).sum()), float(won.sum()), float((won**2).sum()), most, usual, squares
         )

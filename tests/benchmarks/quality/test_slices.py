@@ -42,7 +42,7 @@ def test_the_worst_slice_is_named_with_its_images_and_how_many_were_looked_at():
         "int8 does worst on sex f (100 images of 100 patients), of 3 groups of images looked at: 75.0 % ["
     )
     assert worst_sentence(found, "int8").endswith(
-        f"{100 * wide['low']:.1f}, {100 * wide['high']:.1f}] because 3 were looked at."
+        f"or, as 3 were looked at, [{100 * wide['low']:.1f}, {100 * wide['high']:.1f}]."
     )
     json.dumps(found, allow_nan=False)
 

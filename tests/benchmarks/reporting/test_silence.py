@@ -32,7 +32,9 @@ def test_counts_follow_from_shares_of_six_digits():
 
 
 def test_wrong_answers_are_counted_and_silence_about_all_is_said():
-    assert "int8 answers all 50 test images. Of the 50 answers 3 (6.0 %) are wrong, and" in Silence(50, 50, 3, 0.1).sentence("int8")
+    assert "int8 answers all 50 test images. Of the 50 answers 3 (6.0 %) are wrong, and" in Silence(
+        50, 50, 3, 0.1
+    ).sentence("int8")
     assert "Of the 20 answers 1 (5.0 %) is wrong, and" in Silence(50, 20, 1, 0.1).sentence("int8")
     assert Silence(50, 0, 0, 1.0).sentence("int8") == "int8 is uncertain about all of the 50 test images."
 
@@ -48,7 +50,7 @@ def test_wrong_answers_are_counted_and_silence_about_all_is_said():
 )
 def test_a_promise_is_shown_by_an_upper_bound_alone(here, there, said):
     promise = Silence(182, 102, 0, here).promise(confidence(there))
-    assert promise == f"The promise of at most 2 % wrong answers is {said}"
+    assert promise == f"The promise that at most 2 % of its answers are wrong is {said}"
 
 
 def test_of_an_older_run_without_a_bound_nothing_is_promised():

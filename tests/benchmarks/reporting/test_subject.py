@@ -22,7 +22,7 @@ def said(metrics=METRICS, sources=SOURCES, names=("north", "south"), **changed):
 
 def test_images_patients_sources_and_splits_are_counted():
     assert said() == (
-        "int8 is a file with a network that answers a or b for a frontal chest X-ray. The data: 40 images of 28 patients from 2 sources (north, "
+        "int8 is a file with a network that answers a or b about a frontal chest X-ray. The data: 40 images of 28 patients from 2 sources (north, "
         "south). It learned from 30 images of 20 patients; 2 images of 2 patients (validation images) chose when to stop and when to keep silent; its "
         "figures were measured on 8 images of 6 patients (test images)."
     )
@@ -38,5 +38,5 @@ def test_without_patients_sources_or_splits_nothing_is_made_up():
 
 
 def test_several_labels_are_named_together_and_many_are_counted():
-    assert "says which of a and b are there" in said({**METRICS, "thresholds": {"a": 0.5, "b": 0.5}})
+    assert "says which of a and b a frontal chest X-ray shows." in said({**METRICS, "thresholds": {"a": 0.5, "b": 0.5}})
     assert "answers one of 12 classes" in said({**METRICS, "labels": [str(number) for number in range(12)]})

@@ -9,7 +9,12 @@ import pytest
 from freezenet.benchmarks.reporting.training_facts import TrainingFacts
 from freezenet.train.run_folder import RunFolder
 
-ROWS = ("head,0,0.5,9,0.5,0.1,1", "fine-tuning,1,0.5,9,0.5,0.7,1", "fine-tuning,2,0.6,8,0.6,0.4,1", "fine-tuning,3,0.7,7,0.7,0.5,1")
+ROWS = (
+    "head,0,0.5,9,0.5,0.1,1",
+    "fine-tuning,1,0.5,9,0.5,0.7,1",
+    "fine-tuning,2,0.6,8,0.6,0.4,1",
+    "fine-tuning,3,0.7,7,0.7,0.5,1",
+)
 
 
 @pytest.fixture

@@ -135,7 +135,9 @@ def test_a_lost_point_with_few_images_is_not_told_and_more_images_tell_it():
         before[start], after[start + 1] = (truth[start] + 1) % 3, (truth[start] + 1) % 3
     one = judged(truth, before, after)
     assert one.verdict == CANNOT_TELL
-    assert f"cannot be told with 300 images; about {one.needed:,} such images would be needed" in one.sentence("int8", "float32")
+    assert f"cannot be told with 300 images; about {one.needed:,} such images would be needed" in one.sentence(
+        "int8", "float32"
+    )
     times = -(-one.needed // 300)
     assert judged(np.tile(truth, times), np.tile(before, times), np.tile(after, times)).verdict == NOT_WORSE
 
