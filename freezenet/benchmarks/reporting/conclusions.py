@@ -34,14 +34,15 @@ def concluded(name: str, comparison: Mapping[str, Any], groups: Sequence[Mapping
     ]
     classes = {label: figures for label, figures in one["per_class"].items() if figures["support"]}
     if classes:  # not where no image has any label
-        lowest = min(classes, key=lambda label: classes[label]["recall"]["value"])
+        lowest = min(classes, key=lambda label: (classes[label]["recall"]["value"], classes[label]["recall"]["low"]))
         found.append(_missed_most(lowest, classes[lowest], LabelCounts.of(one, lowest)))
     return [*found, *filter(None, (answered_by_group(groups, f'If it may say "uncertain", {name}'), worst))]
 
 
 def _missed_most(label: str, figures: Mapping[str, Any], counts: LabelCounts | None) -> str:
     recall, precision = percent(figures["recall"]), percent(figures["precision"])
-    begin = f"{label} is the class that it then misses most:"
+    misses = "misses most" if figures["recall"]["value"] < 1 else "finds least surely, though it misses none"
+    begin = f"{label} is the class that it then {misses}:"
     if counts is None:
         return f"{begin} of its {figures['support']} test images it finds {recall}; of the images that it calls {label}, {precision} are that."
     named = (

@@ -69,14 +69,14 @@ class Silence:
 
 
 def answered_by_group(groups: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Return how much a file answers of each class, in a sentence; "" where that was not counted.
+    """Return how much a file answers of each class, in a sentence; "" where that was not counted, or is all.
 
     Args:
         groups: rows of `freezenet.benchmarks.quality.slices.sliced`.
         name: of the file.
     """
     classes = [one for one in groups if one["column"] == "class" and "answered" in one]
-    if len(classes) < 2:
+    if len(classes) < 2 or all(one["answered"] == one["images"] for one in classes):
         return ""
 
     def said(one: Mapping[str, Any]) -> str:

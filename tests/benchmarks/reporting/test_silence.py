@@ -71,3 +71,4 @@ def test_silence_is_told_class_by_class_or_by_its_ends():
         "int8 answers most often 8 of 10 images of h, and least often 1 of 10 images of a."
     )
     assert answered_by_group([{"column": "class", "value": name, "images": 9} for name in "ab"], "int8") == ""
+    assert answered_by_group([{**one, "answered": one["images"]} for one in groups], "int8") == ""
