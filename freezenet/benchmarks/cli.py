@@ -26,7 +26,7 @@ slices_option = click.option(
     "--slices",
     default="",
     metavar="LIST",
-    help="Also show the figures by the values of these columns of DATA, such as sex,age; ages and other numbers in bands.",
+    help="Also show the figures of groups of images, by the values of these columns of DATA, such as sex,age; ages and other numbers in bands.",
 )
 
 everything_option = click.option(
@@ -202,7 +202,7 @@ def _print_slices(found: dict, columns: list[str], name: str = "", reference: st
         if one["column"] in columns
     ]
     if rows:
-        headings = ("slice", "images", "patients", f"accuracy{f' of {name}' if name else ''}", f"against {reference}")
+        headings = ("group", "images", "patients", f"accuracy{f' of {name}' if name else ''}", f"against {reference}")
         print_table(headings[: len(rows[0])], rows)
 
 

@@ -5,7 +5,6 @@ There are two: `report.html` for the house, and one to hand on, without pictures
 
 from __future__ import annotations
 
-import csv
 import io
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,16 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from freezenet.benchmarks.figures import three_digits
-from freezenet.benchmarks.quality.slices import worst_sentence
+from freezenet.benchmarks.figures import hundredths, percent, three_digits
 from freezenet.benchmarks.quality.summary import named_figures
 from freezenet.benchmarks.reporting.gallery import Gallery, png_source
+from freezenet.benchmarks.reporting.groups import Groups
 from freezenet.benchmarks.reporting.headline import headline, headline_variant
-from freezenet.benchmarks.reporting.pictures import pictures, plain
+from freezenet.benchmarks.reporting.label_counts import LabelCounts
+from freezenet.benchmarks.reporting.pictures import in_percent, pictures, plain
+from freezenet.benchmarks.reporting.subject import subject_sentence
+from freezenet.benchmarks.reporting.training_facts import TrainingFacts
+from freezenet.edge_runtime.names import listed
 from freezenet.train.audit.picture import draw
 from freezenet.train.audit.verdict import audit_sentence
 from freezenet.train.files import read_json, write_atomically
@@ -70,15 +73,16 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         lstrip_blocks=True,
     )
     sources = source_table(metrics["images_by_class_and_source"])
-    # A source is a hospital or a device: its number says as much about the figures.
+    # A source is a hospital or an X-ray machine: its number says as much about the figures.
     source_names = {
         name: f"source {number}" if share and name else name or "unknown"
         for number, name in enumerate(sources.names, 1)
     }
     shown = headline_variant(comparison)
-    slices = _sliced(comparison, shown, source_names)
+    groups, training = Groups.of(comparison, shown, source_names), TrainingFacts.of(run, share=share)
     gallery, most = Gallery(Path(comparison["data_root"]), folder / "models"), 0 if share else _SHOWN
     environment.filters["named_figures"] = named_figures
+    environment.filters["percent"], environment.filters["hundredths"] = percent, hundredths
     environment.filters["points"] = lambda one: f"{Figure(**one).times(100):+.1f}"
     environment.filters["digits"] = three_digits
     environment.filters["figure"] = lambda one: str(Figure(**one))
@@ -94,7 +98,8 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
         audit_picture=_picture(draw(audit)) if "views" in audit else "",
         sources=sources,
         source_names=source_names,
-        curves=_picture(_curves(_history(run.history_file))),
+        training=training,
+        curves=_picture(_curves(training.history)),
         matrices=_picture(_matrices(comparison)),
         tradeoff=_picture(_tradeoff(comparison, latency)),
         flipped={
@@ -102,8 +107,11 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
             for name in comparison["variants"]
             if name != comparison["reference"]
         },
-        headline=headline(results, latency, sources, slices["sentences"]),
-        slices=slices,
+        headline=headline(results, metrics, latency, sources, groups.rows, "" if groups.worst_class else groups.worst),
+        subject=subject_sentence(shown, results, metrics, sources, [source_names[name] for name in sources.names]),
+        groups=groups,
+        counts={label: LabelCounts.of(comparison["variants"][shown], label) for label in metrics["labels"]},
+        verdicts=_verdicts(comparison, shown),
         wrong=_wrong(comparison, shown, gallery, most),
         pictures={name: _picture(one) for name, one in pictures(comparison, shown).items()},
     )
@@ -112,12 +120,7 @@ def write_report(folder: Path, *, share: bool = False) -> Path:
     return path
 
 
-def _history(path: Path) -> list[dict[str, float]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(value) for name, value in row.items() if name != "phase"} for row in csv.DictReader(file)]
-
-
-def _curves(history: list[dict[str, float]]) -> Drawing:
+def _curves(history: list[dict[str, Any]]) -> Drawing:
     figure = Drawing(figsize=(9, 3))
     axes = figure.subplots(1, 2)
     epochs = [row["epoch"] + 1 for row in history]
@@ -197,8 +200,9 @@ def _tradeoff(comparison: dict[str, Any], latency: dict[str, Any]) -> Drawing:
     axis.xaxis.set_major_formatter(ScalarFormatter())
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.margins(x=0.15)
-    axis.set_xlabel("median latency of one inference, ms")
+    axis.set_xlabel("median time for one image, ms")
     axis.set_ylabel("macro-F1 on the test images")
+    axis.yaxis.set_major_formatter(in_percent())
     axis.grid(alpha=0.3)
     axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), markerscale=0.6, fontsize=9)
     return figure
@@ -226,18 +230,14 @@ def _wrong(comparison: dict[str, Any], name: str, gallery: Gallery, most: int) -
     }
 
 
-def _sliced(comparison: dict[str, Any], name: str, source_names: dict[str, str]) -> dict[str, Any]:
-    """Return the slices of a variant with the sources as the report names them, and under "sentences" what is worst."""
-    found = comparison["variants"][name].get("slices")
-    if found is None:
-        return {"slices": [], "sentences": []}
-
-    def named(one: dict[str, Any] | None) -> dict[str, Any] | None:
-        if one is None or one["column"] != "source":
-            return one
-        return {**one, "value": source_names.get(one["value"], "unknown")}
-
-    found = {**found, "slices": [named(one) for one in found["slices"]]}
-    found |= {key: named(found[key]) for key in ("worst", "worst_loss")}
-    references = (None,) if name == comparison["reference"] else (None, comparison["reference"])
-    return {**found, "sentences": [worst_sentence(found, name, one) for one in references]}
+def _verdicts(comparison: dict[str, Any], shown: str) -> list[str]:
+    """Return the verdicts about the variants that come after the first one, those in the same words and figures as one sentence."""
+    alike: dict[str, list[str]] = {}
+    for name, one in comparison["variants"].items():
+        if name != shown and "verdict" in one:
+            alike.setdefault(one["verdict"]["sentence"].replace(name, "\0", 1), []).append(name)
+    return [
+        sentence.replace("\0", first)
+        + (f" The same, with the same figures, holds for {listed(others)}." if others else "")
+        for sentence, (first, *others) in alike.items()
+    ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from freezenet.edge_runtime.errors import SettingError
@@ -34,6 +34,11 @@ def chosen_names(text: str, known: Iterable[str], kind: str, *, everything: str 
 def counted(number: int, noun: str) -> str:
     """Return "1 image", "2 images"."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], word: str = "and") -> str:
+    """Return "a, b and c"."""
+    return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else "".join(names)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import shlex
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def run_pipeline(options: Options, out: Path) -> dict[str, Any]:
             "recipe": options.recipe.name,
             "data": str(options.data),
             "command": options.command,
+            "date": date.today().isoformat(),
             "has_patients": _has_patients(run),
             "notice": NOTICE,
             "elsewhere": metrics["elsewhere"],

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 import shutil
 from html.parser import HTMLParser
 
@@ -64,6 +65,11 @@ class Page(HTMLParser):
         return [row for row in self.rows if tuple(row[: len(first)]) == first]
 
 
+def shown(figure: dict[str, float]) -> str:
+    """A share with its interval as the tables show it, in %."""
+    return f"{100 * figure['value']:.1f} [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+
+
 @pytest.fixture(scope="module")
 def content(models, run):
     """(metrics, results) of a finished pipeline."""
@@ -110,36 +116,91 @@ def test_the_page_needs_nothing_else(report):
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
 
 
-def test_what_a_device_answers_is_said_as_in_metrics_json(report, content):
+def test_what_is_answered_is_counted_for_each_class_as_a_whole(report, content):
     page, _ = report()
-    metrics, _ = content
-    found = metrics["confidence"]["test"]
-    for name, figure in (
-        ("answered", found["coverage"]),
-        ("right, of those answered", found["accuracy_answered"]),
-        ("pass the OOD gate (is this a chest X-ray?)", metrics["gate"]["chest_passed"]),
-    ):
-        assert page.row(name) == [[name, f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]"]]
-    assert f"temperature {metrics['confidence']['temperature']:.3f}" in page.text
-
-
-def test_what_may_be_concluded_comes_first(report, content):
-    page, _ = report()
-    _, results = content
-    first = page.text.split("freezenet report")[2].partition("Research use only")[0]  # behind title and styles
-    variants = results["comparison"]["variants"]
-    verdict = variants["int8"]["verdict"]["sentence"]
+    metrics, results = content
+    one, images = results["comparison"]["variants"]["int8"], results["comparison"]["images"]
+    classes = [row[:6] for label in metrics["labels"] for row in page.row(f"class {label}")]
+    answered, wrong, uncertain = (sum(int(row[column]) for row in classes) for column in (2, 3, 4))
+    assert answered == round(one["probabilities"]["coverage"]["value"] * images) == images - uncertain
+    assert wrong == answered - round(one["probabilities"]["accuracy_answered"]["value"] * answered)
+    first = page.text.partition("What may be concluded")[0]
+    assert f"int8 answers {answered} of the {images} test images" in first or not uncertain
+    assert f"Below a confidence of {metrics['confidence']['abstain_below']:.3f} it says" in page.text
+    passed = metrics["gate"]["chest_passed"]
     assert (
-        first.strip().startswith("int8 is the file for small devices, float32 the one without loss")
-        and verdict in first[:600]
+        f"it lets {100 * passed['value']:.1f} % [{100 * passed['low']:.1f}, {100 * passed['high']:.1f}] pass. No other pictures"
+        in page.text
     )
-    size = variants["float32"]["bytes"] / variants["int8"]["bytes"]
-    assert f"int8 is {size:.1f} times smaller" in first
-    assert "What may be concluded" in first and "What may not" in first
-    accuracy = variants["int8"]["accuracy"]
-    assert f"int8 answers {100 * accuracy['value']:.1f} % [{100 * accuracy['low']:.1f}" in first
-    for name, one in variants.items():
-        assert name == "float32" or one["verdict"]["sentence"] in page.text
+
+
+def test_results_of_an_older_version_make_a_report(report, tmp_path):
+    def older(metrics, results):
+        del metrics["gate"], metrics["train"]
+        results.pop("date", None)
+        for one in results["comparison"]["variants"].values():
+            del one["probabilities"]["calibration_error_by_chance"]
+            for row in one["slices"]["slices"]:
+                del row["answered"], row["answered_right"]
+            for image in [*one["wrong"], *one.get("flipped", ())]:
+                del image["float32_answered"], image["this_answered"]
+
+    page, _ = report(older)
+    assert page.row("group of test images") == [["group of test images", "images", "right, %", "patients"]]
+    assert "Measured on" not in page.text and "OOD gate, OOD gate" not in page.text
+
+    def oldest(metrics, results):
+        for one in results["comparison"]["variants"].values():
+            for key in ("slices", "probabilities", "curves", "wrong", "verdict"):
+                one.pop(key, None)
+
+    assert "What may be concluded" in report(oldest)[0].text
+
+
+def test_what_the_report_is_and_that_it_is_for_research_come_before_the_verdict(report, content):
+    page, _ = report(lambda metrics, results: results.update(date="2026-11-29"))
+    metrics, results = content
+    variants = results["comparison"]["variants"]
+    first = page.text.split("freezenet report")[2].partition("What a network")[0]  # behind title and styles
+    parts = [metrics["train"], metrics["validation"], metrics]
+    images, patients = (sum(one[key] for one in parts) for key in ("images", "patients"))
+    places = [
+        first.index(text)
+        for text in (
+            f"The data: {images} images of {patients} patients",
+            "Measured on 2026-11-29.",
+            "Research use only.",
+            f"the file without loss, for {results['comparison']['images'] - len(variants['int8']['flipped'])} of",
+            variants["int8"]["verdict"]["sentence"],
+            "What may be concluded",
+            f"{100 * variants['int8']['accuracy']['value']:.1f} % [{100 * variants['int8']['accuracy']['low']:.1f}",
+            f"int8 is {variants['float32']['bytes'] / variants['int8']['bytes']:.1f} times smaller",
+            "What may not",
+        )
+    ]
+    assert places == sorted(places)
+
+
+def test_verdicts_in_the_same_words_and_figures_are_said_once(report, content):
+    same = copy.deepcopy(content[1]["comparison"]["variants"]["float16"]["verdict"])
+
+    def alike(metrics, results):
+        variants = results["comparison"]["variants"]
+        for name in ("dynamic", "int16x8"):
+            variants[name]["verdict"] = {**same, "sentence": same["sentence"].replace("float16", name)}
+
+    page, _ = report(alike)
+    assert page.text.count(same["sentence"].split("float16")[1]) == 1
+    assert f"{same['sentence']} The same, with the same figures, holds for dynamic and int16x8." in page.text
+    for one in content[1]["comparison"]["variants"].values():
+        assert "verdict" not in one or report()[0].text.count(one["verdict"]["sentence"]) <= 1
+
+
+def test_no_sentence_stands_twice_in_a_report(report):
+    page, _ = report(with_sources)
+    sentences = [one.strip() for one in re.split(r"(?<=[.:])\s", page.text) if len(one.split()) > 7]
+    assert len(sentences) > 40
+    assert not {one for one in sentences if sentences.count(one) > 1}
 
 
 def test_every_picture_has_words_for_who_cannot_see_it(report):
@@ -153,14 +214,16 @@ def test_slices_and_figures_of_probabilities_are_those_of_results_json(report, c
     variants = content[1]["comparison"]["variants"]
     for one in variants["int8"]["slices"]["slices"]:
         (row,) = page.row(f"{one['column']} {one['value']}")
-        assert row[1:3] == [str(one["images"]), str(one["patients"])]
-        assert row[3].startswith(f"{one['accuracy']['value']:.3f} [")
+        assert [row[1], row[-1]] == [str(one["images"]), str(one["patients"])]
+        if "same_as" in one:
+            assert row[2] == f"the same images as {one['same_as']['column']} {one['same_as']['value']}"
+        else:
+            counts = (one["answered"], one["answered"] - one["answered_right"], one["images"] - one["answered"])
+            assert row[2:6] == [*map(str, counts), shown(one["accuracy"])]
     (row,) = page.row("AUROC, one against the rest")
-    assert [cell[:5] for cell in row[1:]] == [
-        f"{one['probabilities']['auroc']['macro']['value']:.3f}" for one in variants.values()
-    ]
+    assert row[1:] == [shown(one["probabilities"]["auroc"]["macro"]) for one in variants.values()]
     (row,) = page.row("answers changed from float32")
-    assert row[1] == "" and row[-1].startswith(f"{variants['int16x8']['flips']['value']:.3f} [")
+    assert row[1] == "" and row[-1] == shown(variants["int16x8"]["flips"])
 
 
 def test_wrong_images_are_shown_with_both_answers_and_what_the_network_looked_at(content, models, phantoms):
@@ -188,12 +251,12 @@ def test_figures_of_every_variant_are_those_of_results_json(report, content):
         row = page.row(one["file"])[0]
         f1, accuracy = one["macro_f1"], one["accuracy"]
         assert row[1] == f"{one['bytes'] / 1e6:.2f}"
-        assert row[2] == f"{accuracy['value']:.3f} [{accuracy['low']:.3f}, {accuracy['high']:.3f}]"
-        assert row[3] == f"{f1['value']:.3f} [{f1['low']:.3f}, {f1['high']:.3f}]"
+        assert row[2:4] == [shown(accuracy), shown(f1)]
         if "against_float32" in one:
             against = one["against_float32"]
             change = one["verdict"]["endpoints"][0]["difference"]
-            assert row[4] == f"{change['value']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}]"
+            points = [100 * change[key] + 0.0 for key in ("value", "low", "high")]
+            assert row[4] == "{:+.1f} [{:+.1f}, {:+.1f}]".format(*points)
             assert row[5:7] == [str(against["flipped"]), one["verdict"]["verdict"]]
         else:
             assert row[4:7] == ["", "", ""]
@@ -207,10 +270,13 @@ def test_recall_of_each_class(report, content):
     page, _ = report()
     metrics, results = content
     for label in metrics["labels"]:
-        (row,) = [row for row in page.row(label) if "[" in row[-1]]
-        shown = [one["per_class"][label]["recall"] for one in results["comparison"]["variants"].values()]
-        assert row[1] == str(metrics["per_class"][label]["support"])
-        assert row[2:] == [f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]" for one in shown]
+        (row,) = [row for row in page.row(label) if "[" in row[2]]
+        variants, number = results["comparison"]["variants"], metrics["labels"].index(label)
+        support = metrics["per_class"][label]["support"]
+        assert row[1] == str(support)
+        assert row[2:-1] == [shown(one["per_class"][label]["recall"]) for one in variants.values()]
+        matrix = np.array(variants["int8"]["confusion_matrix"])
+        assert row[-1] == f"{matrix[:, number].sum() - matrix[number, number]} of {matrix.sum() - support}"
 
 
 def with_sources(metrics, results):
@@ -246,7 +312,7 @@ def test_unknown_sources_and_patients_are_said(report):
 
     page, _ = report(change)
     assert any("names no sources" in one for one in page.notices)
-    assert any("names no patients" in one for one in page.notices)
+    assert "the data names no patients" in page.text
     assert "no patient is in two splits" not in page.text
 
 
@@ -283,13 +349,15 @@ def test_flipped_images_are_shown_with_both_answers(report, content, phantoms):
                 "float32": "Focal",
                 "this": "Diffuse",
                 "float32_score": 0.61,
-                "this_score": 0.47,
+                "this_score": 0.4712,
+                "float32_answered": True,
+                "this_answered": False,
             }
         ] * 30
 
     page, _ = report(change)
     assert f"int8: 30 of {content[1]['comparison']['images']}" in page.text
-    assert page.text.count("truth Clear float32: Focal 0.61 int8: Diffuse 0.47") == 24
+    assert page.text.count("truth Clear float32: Focal 0.610, answered int8: Diffuse 0.471, uncertain") == 24
     assert "and 6 more, in results.json" in page.text
 
 

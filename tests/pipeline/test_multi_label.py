@@ -210,7 +210,7 @@ def test_the_report_shows_thresholds_and_both_sets_of_figures(done, comparison, 
     metrics = done.json("metrics.json")
     assert "The threshold of each label" in text
     for key in ("hamming_loss", "weighted_f1"):
-        shown = [f"{one[key]['value']:.3f} [{one[key]['low']:.3f}, {one[key]['high']:.3f}]"
+        shown = [f"{100 * one[key]['value']:.1f} [{100 * one[key]['low']:.1f}, {100 * one[key]['high']:.1f}]"
                  for one in (metrics, metrics["at_half"])]  # fmt: skip
         assert " ".join(shown) in text
     for label, threshold in metrics["thresholds"].items():

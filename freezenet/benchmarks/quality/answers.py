@@ -18,22 +18,24 @@ _MOST = 200
 
 @dataclass(frozen=True)
 class ModelAnswers:
-    """What a model says, abstaining left out.
+    """What a model says if it must answer all, and which of these answers it gives.
 
     Args:
         answers: (n, classes) bool, which labels are answered.
         confidence: (n,) of the answers.
+        answered: (n,) bool, whether the rule is sure enough to give each; the OOD gate is not asked.
     """
 
     answers: NDArray[np.bool_]
     confidence: NDArray[np.float64]
+    answered: NDArray[np.bool_]
 
     @classmethod
     def of(cls, rule: DecisionRule, scores: NDArray[np.float32]) -> ModelAnswers:
         """Return what a model with this rule answers with its scores (n, classes)."""
         probabilities = rule.probabilities(scores)
         answers = rule.chosen(probabilities)
-        return cls(answers, rule.certainties(probabilities, answers).min(-1))
+        return cls(answers, rule.certainties(probabilities, answers).min(-1), rule.sure(probabilities, answers))
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class AnswerPair:
         return {"wrong_count": len(rows), "wrong": self._described(surest)}
 
     def flipped(self) -> list[dict[str, Any]]:
-        """Return file, class, both answers and both confidences of the images about which they differ (JSON types)."""
+        """Return file, class, both answers, both confidences, and whether each is answered, of the images about which they differ (JSON types)."""
         return self._described(np.flatnonzero((self.reference.answers != self.found.answers).any(1)))
 
     def _described(self, rows: NDArray[np.int_]) -> list[dict[str, Any]]:
@@ -74,6 +76,8 @@ class AnswerPair:
                 "this": after[row],
                 f"{self.name}_score": round(float(self.reference.confidence[row]), 4),
                 "this_score": round(float(self.found.confidence[row]), 4),
+                f"{self.name}_answered": bool(self.reference.answered[row]),
+                "this_answered": bool(self.found.answered[row]),
             }
             for row in rows
         ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.benchmarks.quality.images import KnownImages
-from freezenet.train.answers.calibration import Decided, error_figure
+from freezenet.train.answers.calibration import Decided, error_figure, error_if_calibrated
 from freezenet.train.metrics.draws import PatientDraws, Weights
 from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, ratio, share
 from freezenet.train.metrics.matrices import label_matrices, recall, support
@@ -28,7 +28,8 @@ def probability_figures(
 
     "balanced_accuracy" (the mean recall of the classes that have images), "auroc" and "auprc" ("macro", their plain mean, and "per_class"; a
     class without images, or without others, has none), "brier" (of classes that exclude each other the sum over the classes, else the
-    mean), "calibration_error", "coverage" (share that the rule is sure enough to answer) and "accuracy_answered".
+    mean), "calibration_error", "calibration_error_by_chance" (a number alone, see
+    `freezenet.train.answers.calibration.error_if_calibrated`), "coverage" (share that the rule is sure enough to answer) and "accuracy_answered".
 
     Args:
         images: n of them.
@@ -52,6 +53,7 @@ def probability_figures(
         ).to_dict(),
         "brier": _mean(error, draws),
         "calibration_error": error_figure(decided, draws).to_dict(),
+        "calibration_error_by_chance": round(error_if_calibrated(decided), 6),
         "coverage": share(decided.answered, np.ones(len(truth), bool), patients, draws).to_dict(),
         "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict(),
     }

@@ -1,7 +1,7 @@
 """Where a model is worst: its figures on parts of the images, by class, source and any column of the data.
 
 The worst of many parts is always bad, by chance alone. So how many were looked at is said, and the worst one has a second interval that
-holds for all of them at once (Bonferroni).
+holds for all of them at once (Bonferroni). To people they are called groups of images: slices are what a computed tomograph makes.
 """
 
 from __future__ import annotations
@@ -71,21 +71,29 @@ def banded(name: str, cells: Sequence[str]) -> list[str]:
     return [UNKNOWN if one is None else names[int(np.searchsorted(edges, one, side="right"))] for one in numbers]
 
 
-def sliced(images: KnownImages, right: NDArray[np.bool_], reference: NDArray[np.bool_] | None = None) -> dict[str, Any]:
-    """Return the accuracy of each slice, and against a reference its paired difference (JSON types).
+def sliced(
+    images: KnownImages,
+    right: NDArray[np.bool_],
+    answered: NDArray[np.bool_],
+    reference: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Return the accuracy of each slice, how many of its images are answered, and against a reference the paired difference (JSON types).
 
     Args:
         images: n of them.
-        right: (n,) whether the answer is right.
-        reference: (n,) whether the reference's is.
+        right: (n,) whether the answer is right, given or not.
+        answered: (n,) whether it is sure enough to be given.
+        reference: (n,) whether the reference's answer is right.
 
     Returns:
-        "slices": a list of "column", "value", "images", "patients", "accuracy" and, against a reference, "difference". "looked_at": how many have LEAST
-        patients or more. "worst": of these that with the lowest accuracy; "worst_loss": that with the largest loss against the reference;
+        "slices": a list of "column", "value", "images", "patients", "accuracy", the counts "answered" and "answered_right", against a reference
+        "difference", and "same_as", the "column" and "value" of an earlier one with exactly these images. "looked_at": how many have LEAST
+        patients or more, each set of images once. "worst": of these that with the lowest accuracy; "worst_loss": that with the largest loss against the reference;
         each with "over_all", its interval at the level that holds for all of them at once; None where there is none.
     """
     draws, names = images.draws, np.asarray(images.patients)
     rows: list[dict[str, Any]] = []
+    first: dict[bytes, dict[str, str]] = {}
     drawn: dict[str, list[NDArray[np.float64]]] = {"accuracy": [], "difference": []}
     for column, cells in images.columns.items():
         values = np.asarray(cells)
@@ -99,6 +107,8 @@ def sliced(images: KnownImages, right: NDArray[np.bool_], reference: NDArray[np.
                 "value": value,
                 "images": int(there.sum()),
                 "patients": owners,
+                "answered": int((there & answered).sum()),
+                "answered_right": int((there & answered & right).sum()),
                 "accuracy": bootstrap_figure(float(right[there].mean()), spread, owners).to_dict(),
             }
             if reference is not None:
@@ -106,9 +116,12 @@ def sliced(images: KnownImages, right: NDArray[np.bool_], reference: NDArray[np.
                 points = _changes(right[there], reference[there], names[there])
                 row["difference"] = Figure(difference, *interval(points)).to_dict()
                 drawn["difference"].append(points)
+            before = first.setdefault(there.tobytes(), {"column": column, "value": value})
+            if before["column"] != column:
+                row["same_as"] = before
             rows.append(row)
             drawn["accuracy"].append(spread)
-    ranked = [number for number, row in enumerate(rows) if row["patients"] >= LEAST]
+    ranked = [number for number, row in enumerate(rows) if row["patients"] >= LEAST and "same_as" not in row]
     found: dict[str, Any] = {"slices": rows, "looked_at": len(ranked), "least_patients": LEAST}
     for key, figure in (("worst", "accuracy"), ("worst_loss", "difference")):
         # Of equal ones that of which less is known.
@@ -145,30 +158,28 @@ def worst_sentence(found: Mapping[str, Any], name: str, reference: str | None = 
     worst = found["worst_loss" if reference else "worst"]
     if worst is None:
         return ""
-    one = Figure(**worst["difference" if reference else "accuracy"])
-    wide = Figure(one.value, **worst["over_all"])
+    one = Figure(**worst["difference" if reference else "accuracy"]).times(100)
+    wide = Figure(one.value, *(100 * worst["over_all"][end] for end in ("low", "high")))
     many = found["looked_at"]
     where = f"{worst['column']} {worst['value']} ({worst['images']} images of {worst['patients']} patients)"
-    among = f"of {many} slices looked at" if many > 1 else "the only slice with enough patients"
+    among = f"of {many} groups of images looked at" if many > 1 else "the only group of images with enough patients"
+    # One of many is worst by chance alone.
+    allowing = f", or, as {many} were looked at, {{}}" if many > 1 else ""
     if not reference:
-        return f"{name} does worst on {where}, {among}: accuracy {one}; over all of them {wide.ends('.3f')}."
-    one, wide = one.times(100), wide.times(100)
+        return f"{name} does worst on {where}, {among}: {one:.1f %} are right if all must be answered{allowing.format(wide.ends('.1f'))}."
     if one.value >= 0:
         return (
-            f"{name} against {reference} loses accuracy on none of the {many} slices looked at; least is known of {where}: "
+            f"{name} against {reference} loses accuracy on none of the {many} groups of images looked at; least is known of {where}: "
             f"{one:+.1f points}."
         )
-    return (
-        f"{name} against {reference} does worst on {where}, {among}: accuracy {one:+.1f points}; "
-        f"over all of them {wide.ends('+.1f')}."
-    )
+    return f"{name} against {reference} loses most on {where}, {among}: {one:+.1f points}{allowing.format(wide.ends('+.1f'))}."
 
 
 def _changes(right: NDArray[np.bool_], reference: NDArray[np.bool_], patients: NDArray) -> NDArray[np.float64]:
     """Return points of the difference's distribution; it has a width also where no answer changed, see `rare`."""
     _, owner = np.unique(patients, return_inverse=True)
     of_patient = np.bincount(owner, right.astype(float) - reference) / len(right)
-    return WeightedChanges.of(of_patient, 1 / len(of_patient)).middle()
+    return WeightedChanges.of(of_patient, np.array([1 / len(of_patient)])).middle()
 
 
 def _number(cell: str) -> float | None:

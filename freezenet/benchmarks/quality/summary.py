@@ -40,7 +40,7 @@ def quality(
     before = None if reference is None else (reference == images.truth).all(1)
     found: dict[str, Any] = {
         "probabilities": probability_figures(images, answers, probabilities, decided),
-        "slices": sliced(images, right, before),
+        "slices": sliced(images, right, decided.answered, before),
     }
     if reference is not None:
         changed, everyone = (answers != reference).any(1), np.ones(len(answers), bool)
@@ -58,7 +58,7 @@ NAMES = {
     "brier": "Brier score",
     "calibration_error": "calibration error (ECE)",
     "coverage": "sure enough to answer",
-    "accuracy_answered": "right of answered",
+    "accuracy_answered": "right of these answers",
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 #: Inches.
 _PANEL = 3.6
@@ -27,7 +28,7 @@ def pictures(comparison: Mapping[str, Any], name: str) -> dict[str, Figure]:
         both = {key: comparison["variants"][key] for key in dict.fromkeys((reference, name))}
         if one["curves"]["roc"]:  # of images of one class alone there is none
             found |= {"roc": _roc(one), "pr": _pr(one)}
-        found |= {"reliability": _reliability(both), "risk": _risk(both)}
+        found |= {"reliability": _reliability(both, name), "risk": _risk(both)}
     return found
 
 
@@ -54,7 +55,8 @@ def _pr(one: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _reliability(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
+def _reliability(variants: Mapping[str, Mapping[str, Any]], shown: str) -> Figure:
+    """Draw how often answers are right at each confidence, with the number of answers of the variant that is shown."""
     figure, axis = _panel("Reliability", "confidence", "share that is right")
     for name, one in variants.items():
         bins = one["curves"]["reliability"]
@@ -62,6 +64,9 @@ def _reliability(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
         low = [max(0.0, each["right"] - each["low"]) for each in bins]
         high = [max(0.0, each["high"] - each["right"]) for each in bins]
         axis.errorbar(x, y, [low, high], fmt="o-", ms=4, lw=1, capsize=2, label=name, alpha=0.85)
+        if name == shown:
+            for place, share, each in zip(x, y, bins, strict=True):
+                axis.annotate(str(each["decisions"]), (place, share), (4, -9), textcoords="offset points", fontsize=7)
     axis.plot([0, 1], [0, 1], ":", color="gray")
     _unit(axis)
     axis.legend(fontsize=8)
@@ -78,10 +83,9 @@ def _risk(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
         answered = rule["coverage"]["value"]
         if answered > 0:
             wrong = 1 - rule["accuracy_answered"]["value"]
-            axis.plot(
-                answered, wrong, "o", color=line.get_color(), mec="black", label=f"{name}: what the device answers"
-            )
+            axis.plot(answered, wrong, "o", color=line.get_color(), mec="black", label=f"{name}: what it answers")
     axis.set(xlim=(0, 1.02), ylim=(0, None))
+    _in_percent(axis)
     axis.legend(fontsize=8, loc="upper left")
     return figure
 
@@ -118,10 +122,21 @@ def _panel(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 def _unit(axis: Axes) -> None:
     axis.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    _in_percent(axis)
+
+
+def _in_percent(axis: Axes) -> None:
+    axis.xaxis.set_major_formatter(in_percent())
+    axis.yaxis.set_major_formatter(in_percent())
+
+
+def in_percent() -> PercentFormatter:
+    """Return what writes the shares of an axis as the text writes them."""
+    return PercentFormatter(1, decimals=None, symbol=" %")
 
 
 def _named(label: str, area: Mapping[str, float]) -> str:
-    return f"{plain(label)}, {area['value']:.3f}"
+    return f"{plain(label)}, {100 * area['value']:.1f} %"
 
 
 def plain(text: str) -> str:

@@ -54,8 +54,8 @@ class AnswerChanges:
         return ratio(2 * self.truth - ratio(2 * hits, total), np.maximum(total, 1))
 
     def _weighted(self, changes: NDArray, worst: NDArray) -> WeightedChanges:
-        """Sum over patients; one that was not seen loses as many of the images that weigh most as a patient usually has."""
+        """Sum over patients; one that was not seen has as many images, all of one weight, as a patient usually has of those that weigh most."""
         most = float(worst.max(initial=0))
         images = np.bincount(self.patient[worst > most / 2])
         usual = float(images[images > 0].mean()) if images.any() else 1.0
-        return WeightedChanges.of(np.bincount(self.patient, changes).astype(np.float64), usual * most)
+        return WeightedChanges.of(np.bincount(self.patient, changes).astype(np.float64), usual * worst[worst > 0])

@@ -11,8 +11,8 @@ seen yet may still be lost. So losses and gains are counted as rare events, each
 
 These bounds keep at least what they promise, so an interval between them is wider than 95 %. Where the interval itself is shown, each count is
 taken half with and half without the event that was not seen: mid-p gamma intervals (Fay and Kim, Biometrical Journal 59, 2017). Where weights
-differ much, the largest for that event makes them too wide; a mean one does not (Tiwari, Clegg and Zou, Statistical Methods in Medical
-Research 15, 2006).
+differ much, the largest for that event makes them too wide; the mean over all who could have had it does not (Tiwari, Clegg and Zou,
+Statistical Methods in Medical Research 15, 2006). That mean does not depend on what was seen, so that an interval is no narrower for a first change.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class WeightedChanges:
         lost, won: sums of the weights, at least 0, of the patients that take the difference down, and up.
         lost_squares, won_squares: sums of their squares.
         largest: the most that a patient that was not seen could weigh, lost or won, at least 0; exact bounds are made with it.
-        usual: the mean weight of those that were seen and of this one.
+        usual, usual_squares: means of what such a patient could weigh and of its square, over all who could have been it.
     """
 
     lost: float
@@ -44,14 +44,22 @@ class WeightedChanges:
     won_squares: float
     largest: float
     usual: float
+    usual_squares: float
 
     @classmethod
-    def of(cls, changes: NDArray[np.float64], largest: float) -> WeightedChanges:
-        """Sum up the changes (patients,), negative where something is lost."""
+    def of(cls, changes: NDArray[np.float64], possible: NDArray[np.float64]) -> WeightedChanges:
+        """Sum up what changed.
+
+        Args:
+            changes: (patients,) what each adds to the difference, negative where something is lost.
+            possible: (any number,) what a patient that was not seen could weigh, each as likely as the others, at least 0.
+        """
         lost, won = -changes[changes < 0], changes[changes > 0]
-        most = max(largest, float(np.abs(changes).max(initial=0)))
-        usual = float((lost.sum() + won.sum() + most) / (len(lost) + len(won) + 1))
-        return cls(float(lost.sum()), float((lost**2).sum()), float(won.sum()), float((won**2).sum()), most, usual)
+        usual, squares = (float(one.mean()) if len(possible) else 0.0 for one in (possible, possible**2))
+        most = max(float(possible.max(initial=0)), float(np.abs(changes).max(initial=0)))
+        return cls(
+            float(lost.sum()), float((lost**2).sum()), float(won.sum()), float((won**2).sum()), most, usual, squares
+        )
 
     @property
     def variance(self) -> float:
@@ -67,6 +75,7 @@ class WeightedChanges:
             self.won_squares / factor,
             self.largest / factor,
             self.usual / factor,
+            self.usual_squares / factor**2,
         )
 
     def low(self) -> NDArray[np.float64]:
@@ -93,8 +102,9 @@ _ORDER = np.random.default_rng(1).permutation(2 * _POINTS)
 @lru_cache(maxsize=16)
 def _counts(changes: WeightedChanges) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return points (3, points) of what was won and of what was lost: without a patient that was not seen, with the largest, with a usual one."""
+    more = ((0.0, 0.0), (changes.largest, changes.largest**2), (changes.usual, changes.usual_squares))
     won, lost = (
-        np.stack([_gamma(total, squares, more, quantiles) for more in (0, changes.largest, changes.usual)])
+        np.stack([_gamma(total + one, squares + its_square, quantiles) for one, its_square in more])
         for total, squares, quantiles in (
             (changes.won, changes.won_squares, _MIXED),
             (changes.lost, changes.lost_squares, _EVEN),
@@ -103,11 +113,10 @@ def _counts(changes: WeightedChanges) -> tuple[NDArray[np.float64], NDArray[np.f
     return won, lost
 
 
-def _gamma(total: float, squares: float, more: float, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return quantiles of the gamma distribution with mean total + more and variance squares + more^2."""
+def _gamma(mean: float, variance: float, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return quantiles of the gamma distribution with a mean and a variance; 0 where the mean is."""
     from scipy.special import gammaincinv
 
-    mean, variance = total + more, squares + more**2
     if mean <= 0:
         return np.zeros_like(quantiles)
     return gammaincinv(mean**2 / variance, quantiles) * variance / mean

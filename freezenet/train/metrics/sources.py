@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from freezenet.edge_runtime.names import listed
+
 #: A guess without looking at the image that is right this much more often than the most frequent class is a warning.
 MARGIN = 0.1
 
@@ -59,8 +61,7 @@ class SourceTable:
             return "All classes were learned from one source alone: answers elsewhere are not shown to hold."
         if not labels:
             return ""
-        listed = f"{', '.join(labels[:-1])} and {labels[-1]}" if len(labels) > 1 else labels[0]
-        return f"{listed} {'were each' if len(labels) > 1 else 'was'} learned from one source alone: answers elsewhere are not shown to hold."
+        return f"{listed(labels)} {'were each' if len(labels) > 1 else 'was'} learned from one source alone: answers elsewhere are not shown to hold."
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields and what follows from them (JSON types only)."""

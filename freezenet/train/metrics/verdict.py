@@ -115,7 +115,7 @@ class ModelVerdict:
         needed = f"about {self.needed:,}" if self.needed else f"more than {round(_MOST) * self.images:,}"
         return (
             f"Whether {name} is worse than {reference} by {self.margins} cannot be told with {self.images:,} images; "
-            f"{needed} would be needed ({measured})."
+            f"{needed} such images would be needed if the difference stayed as it was measured ({measured})."
         )
 
     def to_dict(self, name: str, reference: str) -> dict[str, Any]:

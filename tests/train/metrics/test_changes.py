@@ -5,6 +5,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from freezenet.train.metrics.changes import AnswerChanges
+from freezenet.train.metrics.figure import interval
+from freezenet.train.metrics.rare import WeightedChanges
 
 EYE = np.eye(3, dtype=bool)
 
@@ -43,3 +45,34 @@ def test_a_change_of_recall_is_a_share_of_the_images_of_the_class():
     one = changes(truth, truth, after)
     assert [one.recall(label).lost for label in range(3)] == pytest.approx([2 / 200, 0, 1 / 50])
     assert one.recall(2).largest == pytest.approx(1 / 50)
+
+
+def widths(truth, before, lost):
+    """Width of the interval of macro-F1 after so many lost images of the class that has most."""
+    found = []
+    for count in range(lost + 1):
+        after = before.copy()
+        after[:count] = 1
+        low, high = interval(changes(truth, before, after).macro_f1().middle())
+        found.append(high - low)
+    return found
+
+
+def test_an_interval_is_no_narrower_for_a_first_change():
+    """Images of the rare class weigh four times as much; that none of a class changed says nothing about how much it would weigh."""
+    truth = np.repeat([0, 1, 2], (200, 150, 50))
+    found = widths(truth, truth, 3)
+    assert found == sorted(found)
+    wrong = truth.copy()
+    wrong[350:360] = 0
+    assert widths(truth, wrong, 1)[0] <= widths(truth, wrong, 1)[1]
+
+
+def test_who_was_not_seen_weighs_as_much_as_those_who_could_be_on_average():
+    """Tiwari, Clegg and Zou: each of k counts is raised by 1 / k, so the mean rises by the mean weight, the variance by that of the squares."""
+    possible = np.array([0.01, 0.03, 0.02])
+    one = WeightedChanges.of(np.array([-0.03, 0.0, 0.0, 0.0]), possible)
+    assert (one.usual, one.usual_squares) == pytest.approx((0.02, 0.0014 / 3))
+    assert one.largest == 0.03
+    # Half with and half without: both sides rise by half a mean weight, which cancels out.
+    assert np.mean(-one.middle()) == pytest.approx(0.03, rel=0.02)

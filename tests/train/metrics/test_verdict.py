@@ -40,7 +40,7 @@ def test_no_changed_answer_is_no_proof_on_few_images():
 
 
 def test_bounds_without_changes_are_clopper_and_pearsons_rule_of_three():
-    low = interval(WeightedChanges.of(np.zeros(500), 1 / 500).low())[0]
+    low = interval(WeightedChanges.of(np.zeros(500), np.full(500, 1 / 500)).low())[0]
     exact = binomtest(0, 500).proportion_ci(0.95, method="exact").high
     assert -low == pytest.approx(exact, rel=0.01)
 
@@ -49,7 +49,7 @@ def test_bounds_without_changes_are_clopper_and_pearsons_rule_of_three():
 def test_bounds_of_equal_weights_are_at_least_as_wide_as_exact_ones(lost, won):
     """Losses alone: Clopper and Pearson's limits, which Poisson's contain."""
     changes = np.concatenate([-np.ones(lost), np.ones(won), np.zeros(1000 - lost - won)]) / 1000
-    one = WeightedChanges.of(changes, 1 / 1000)
+    one = WeightedChanges.of(changes, np.full(1000, 1 / 1000))
     low, high = interval(one.low())[0], interval(one.high())[1]
     if not won:
         exact = binomtest(lost, 1000).proportion_ci(0.95, method="exact")
@@ -135,7 +135,9 @@ def test_a_lost_point_with_few_images_is_not_told_and_more_images_tell_it():
         before[start], after[start + 1] = (truth[start] + 1) % 3, (truth[start] + 1) % 3
     one = judged(truth, before, after)
     assert one.verdict == CANNOT_TELL
-    assert f"cannot be told with 300 images; about {one.needed:,} would be needed" in one.sentence("int8", "float32")
+    assert f"cannot be told with 300 images; about {one.needed:,} such images would be needed" in one.sentence(
+        "int8", "float32"
+    )
     times = -(-one.needed // 300)
     assert judged(np.tile(truth, times), np.tile(before, times), np.tile(after, times)).verdict == NOT_WORSE
 
