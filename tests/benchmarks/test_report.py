@@ -126,7 +126,10 @@ def test_what_is_answered_is_counted_for_each_class_as_a_whole(report, content):
     assert wrong == answered - round(one["probabilities"]["accuracy_answered"]["value"] * answered)
     first = page.text.partition("What may be concluded")[0]
     assert f"int8 answers {answered} of the {images} test images" in first or not uncertain
-    assert f"Below a confidence of {metrics['confidence']['abstain_below']:.3f} it says" in page.text
+    least = metrics["confidence"]["abstain_below"]
+    assert (
+        "It answers whatever its confidence" if not least else f"Below a confidence of {least:.3f} it says"
+    ) in page.text
     passed = metrics["gate"]["chest_passed"]
     assert (
         f"it lets {100 * passed['value']:.1f} % [{100 * passed['low']:.1f}, {100 * passed['high']:.1f}] pass. No other pictures"
@@ -188,12 +191,11 @@ def test_verdicts_in_the_same_words_and_figures_are_said_once(report, content):
         variants = results["comparison"]["variants"]
         for name in ("dynamic", "int16x8"):
             variants[name]["verdict"] = {**same, "sentence": same["sentence"].replace("float16", name)}
+        variants["int8"]["verdict"]["sentence"] = "int8 is another matter."
 
     page, _ = report(alike)
     assert page.text.count(same["sentence"].split("float16")[1]) == 1
     assert f"{same['sentence']} The same, with the same figures, holds for dynamic and int16x8." in page.text
-    for one in content[1]["comparison"]["variants"].values():
-        assert "verdict" not in one or report()[0].text.count(one["verdict"]["sentence"]) <= 1
 
 
 def test_no_sentence_stands_twice_in_a_report(report):
@@ -270,7 +272,7 @@ def test_recall_of_each_class(report, content):
     page, _ = report()
     metrics, results = content
     for label in metrics["labels"]:
-        (row,) = [row for row in page.row(label) if "[" in row[2]]
+        (row,) = [row for row in page.row(label) if len(row) > 2 and "[" in row[2]]
         variants, number = results["comparison"]["variants"], metrics["labels"].index(label)
         support = metrics["per_class"][label]["support"]
         assert row[1] == str(support)
