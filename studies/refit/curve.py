@@ -107,7 +107,7 @@ def some(images: LocalImages, rows: NDArray[np.integer]) -> LocalImages:
     """Return those of the images with these numbers."""
 
     def of(values: Sequence[str]) -> tuple[str, ...]:
-        return tuple(values[row] for row in rows)
+        return tuple(values[int(row)] for row in rows)
 
     return replace(
         images,

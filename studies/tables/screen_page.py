@@ -27,7 +27,9 @@ def rates_section(result: dict[str, Any]) -> str:
             f"`python -m studies.screen.rates`, `{result['model']}`, {markdown.machine(result)}; {result['images']:,} files of "
             f"{result['mean_bytes'] / 1e3:.0f} kB on average, {result['repeats']} turns:",
             "",
-            *markdown.table(["", "images/s, median", "least and most", "of as many times bare `predict`, turn by turn"], rows),
+            *markdown.table(
+                ["", "images/s, median", "least and most", "of as many times bare `predict`, turn by turn"], rows
+            ),
             "",
             f"Milliseconds of an image: {stages}. The process that lists and writes takes {result['own_ms']:.2f}, of which listing "
             f"{result['list_ms']:.3f} and writing {result['write_ms']:.3f}. From the start to the first row on the disk: "

@@ -40,17 +40,16 @@ def subject_sentence(
     parts = _parts(metrics)
     if parts is None:
         return f"{begin} {shown[0].upper()}{shown[1:]}."
-    patients = [one.get("patients") for one in parts.values()]
     whole = {"images": sum(one["images"] for one in parts.values())}
-    if None not in patients:
-        whole["patients"] = sum(patients)
+    if all(one.get("patients") is not None for one in parts.values()):
+        whole["patients"] = sum(one["patients"] for one in parts.values())
     return (
         f"{begin} The data: {_part(whole, results['has_patients'])}{came}. It learned from {_part(parts['train'], results['has_patients'])}; "
         f"{_part(parts['validation'], results['has_patients'])} (validation images) chose when to stop and when to keep silent; {shown}."
     )
 
 
-def _parts(metrics: Mapping[str, Any]) -> dict[str, dict[str, int]] | None:
+def _parts(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]] | None:
     """Return images and patients of each split, patients where they are known; None where the training kept no such figures."""
     if not all(split in metrics for split in ("train", "validation")):
         return None

@@ -187,5 +187,7 @@ def test_what_cannot_be_used_is_one_sentence(home, data, tmp_path):
     assert CliRunner().invoke(cli, ["train", str(data), *out, "--distill"]).exit_code == 2
     assert CliRunner().invoke(cli, ["train", str(data), *out, *final, "--recipe", "phantoms"]).exit_code == 2
     done = CliRunner().invoke(cli, ["train", str(data), *out, *final, "--set", "epochs=4", "--set", "abstain_risk=.1"])
-    assert "Settings of abstain_by, abstain_risk, abstain_sureness, threshold_metric and seed are required" in str(done.exception)
+    assert "Settings of abstain_by, abstain_risk, abstain_sureness, threshold_metric and seed are required" in str(
+        done.exception
+    )
     assert str(done.exception).endswith("Got: epochs; cross-validate a recipe with them.")
