@@ -93,7 +93,8 @@ def headline(
 def _plain(name: str, reference: str, one: Mapping[str, Any], images: int) -> str:
     same = images - len(one["flipped"])
     return (
-        f"{name} gives the same answer as {reference}, the file without loss, for {same} of {counted(images, 'test image')}. "
+        f"If both must answer all, {name} gives the same answer as {reference}, the file without loss, for {same} of "
+        f"{counted(images, 'test image')}. "
         f"{_PLAIN[one['verdict']['verdict']]}"
     )
 
