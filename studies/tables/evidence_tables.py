@@ -25,14 +25,19 @@ def out_of_fold(result: dict[str, Any]) -> str:
         [name, *(str(Figure(**one[key])) for key in ("accuracy", "macro_f1"))]
         for name, one in result["variants"].items()
     ]
+    differ = "No answer differs."
+    if against["flipped"]:
+        differ = (
+            f"{against['flipped']} answers differ: {against['only_float32_right']} that float32 alone has right, "
+            f"{against['only_this_right']} that int8 alone has."
+        )
     return "\n".join(
         [
             f"## Is int8 worse than float32? All images of {result['data']}",
             "",
             f"Each of the {verdict['images']} images is answered by a network of {result['arm']} that saw neither it nor another image of its patient "
             f"({result['folds']} folds; `freezenet crossval {result['data']} --folds {result['folds']} --variants float32,int8 --out DIR`, then "
-            f"`python -m studies.out_of_fold DIR --out results`). {against['flipped']} answers differ: {against['only_float32_right']} that float32 alone has "
-            f"right, {against['only_this_right']} that int8 alone has.",
+            f"`python -m studies.out_of_fold DIR --out results`), on {result['environment']['cpu']}. {differ}",
             "",
             f"**{verdict['sentence']}**",
             "",
