@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from freezenet.edge_runtime.names import counted
+from freezenet.edge_runtime.names import counted, listed
 from freezenet.train.metrics.figure import Figure
 
 #: More groups are not told one by one.
@@ -85,4 +85,4 @@ def answered_by_group(groups: Sequence[Mapping[str, Any]], name: str) -> str:
     if len(classes) > _MOST:
         ranked = sorted(classes, key=lambda one: one["answered"] / one["images"])
         return f"{name} answers most often {said(ranked[-1])}, and least often {said(ranked[0])}."
-    return f"{name} answers {', '.join(map(said, classes[:-1]))} and {said(classes[-1])}."
+    return f"{name} answers {listed([said(one) for one in classes])}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from freezenet.edge_runtime.names import listed
 from freezenet.train.audit.markers import CELLS
 from freezenet.train.metrics.figure import Figure
 
@@ -58,7 +59,7 @@ def headline(found: dict[str, Any]) -> str:
     if not told and not is_told_without:
         said = ["None of the shortcuts that were tried gives the class away.", without, "Others may."]
     else:
-        goes_with = f"The class goes with {_listed(told)}." if told else ""
+        goes_with = f"The class goes with {listed(told)}." if told else ""
         said = [without, goes_with, "A network trained on this data may have learned that in place of the disease."]
     return " ".join(filter(None, said))
 
@@ -159,11 +160,11 @@ def _foreign(found: dict[str, Any]) -> str:
         for name in found["flags"]
         if name in FOREIGN and name != "stored_size"
     ]
-    return f"Without any image, the class can be told in {_listed(told)}." if told else ""
+    return f"Without any image, the class can be told in {listed(told)}." if told else ""
 
 
 def _stored_size(found: dict[str, Any]) -> str:
-    examples = f": {_listed(found['telling_sizes'])}" if found["telling_sizes"] else ""
+    examples = f": {listed(found['telling_sizes'])}" if found["telling_sizes"] else ""
     seen = f" {_size_seen(found['size_seen'])}" if found["size_seen"] else ""
     accuracy = found["views"]["stored_size"]["accuracy"]
     return f"From the width and height at which the files are stored the class can be told in {_figure(accuracy)} of cases, without any image{examples}.{seen}"
@@ -218,7 +219,7 @@ def _left_out(outside: dict[str, Any], recalls: dict[str, Any]) -> str:
         verb, it_is = ("comes", "it is") if len(alone) == 1 else ("come", "they are")
         each = "only" if len(alone) == 1 else "each"
         said.append(
-            f"{_listed(alone)} {verb} from one source {each}: how well {it_is} told at another cannot be tested with this data."
+            f"{listed(alone)} {verb} from one source {each}: how well {it_is} told at another cannot be tested with this data."
         )
     return " ".join(said)
 
@@ -254,7 +255,3 @@ def _figure(figure: dict[str, float]) -> str:
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
-
-
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.images.dicom.tags import item, named, shown, text
 from freezenet.edge_runtime.images.dicom.views import check_view
+from freezenet.edge_runtime.names import listed
 
 #: Projection X-rays: computed and digital radiography, and digitized film.
 MODALITIES = ("CR", "DX", "RG")
@@ -38,7 +39,7 @@ def check_subject(data: Dataset) -> None:
     modality = text(data, "Modality")
     if modality is None or modality.upper() not in MODALITIES:
         raise DataError(
-            f"A projection X-ray, {', '.join(MODALITIES[:-1])} or {MODALITIES[-1]} in {named('Modality')}, is required. "
+            f"A projection X-ray, {listed(MODALITIES, 'or')} in {named('Modality')}, is required. "
             f"Got: {shown(modality)}; {_REMEDY}."
         )
     _check_body_part(data)
