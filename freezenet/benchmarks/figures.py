@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-
-from freezenet.train.metrics.figure import Figure
 
 #: More would claim what no repetition shows; fewer would make a small figure 0.
 SIGNIFICANT_DIGITS = 3
@@ -18,13 +15,3 @@ def three_digits(value: float) -> str:
     rounded = float(f"{value:.{SIGNIFICANT_DIGITS - 1}e}")
     after = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(abs(rounded)))
     return f"{rounded:.{max(0, after)}f}"
-
-
-def percent(figure: Mapping[str, float]) -> str:
-    """Return a share with its interval, e.g. "92.3 % [88.1, 95.6]"."""
-    return f"{Figure(**figure).times(100):.1f %}"
-
-
-def hundredths(figure: Mapping[str, float]) -> str:
-    """Return the same without the sign, for a table that says so, e.g. "92.3 [88.1, 95.6]"."""
-    return f"{Figure(**figure).times(100):.1f}"

@@ -13,13 +13,14 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-from freezenet.benchmarks.figures import hundredths, percent, three_digits
+from freezenet.benchmarks.figures import three_digits
 from freezenet.benchmarks.quality.summary import named_figures
 from freezenet.benchmarks.reporting.gallery import Gallery, png_source
 from freezenet.benchmarks.reporting.groups import Groups
 from freezenet.benchmarks.reporting.headline import headline, headline_variant
 from freezenet.benchmarks.reporting.label_counts import LabelCounts
 from freezenet.benchmarks.reporting.pictures import in_percent, pictures, plain
+from freezenet.benchmarks.reporting.shares import hundredths, percent
 from freezenet.benchmarks.reporting.subject import subject_sentence
 from freezenet.benchmarks.reporting.training_facts import TrainingFacts
 from freezenet.edge_runtime.names import listed

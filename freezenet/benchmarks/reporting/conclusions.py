@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from freezenet.benchmarks.figures import percent
 from freezenet.benchmarks.reporting.label_counts import LabelCounts, rare_example
+from freezenet.benchmarks.reporting.shares import percent
 from freezenet.benchmarks.reporting.silence import answered_by_group
 from freezenet.train.metrics.sources import SourceTable
 
