@@ -173,6 +173,14 @@ class RunFolder:
         """Read splits.csv as dictionaries by column; DataError where there is none."""
         return read_splits(self.splits_file)
 
+    def read_history(self) -> list[dict[str, Any]]:
+        """Read history.csv: "phase" as text and all else as numbers, for each epoch; "epoch" counts from 0."""
+        with self.history_file.open(newline="", encoding="utf-8") as file:
+            return [
+                {name: value if name == "phase" else float(value) for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+
     def read_predictions(self, split: str) -> list[dict[str, str]]:
         """Read the rows of a split in predictions.csv as dictionaries by column."""
         with self.predictions_file.open(newline="", encoding="utf-8") as file:

@@ -37,7 +37,7 @@ def out_of_fold(result: dict[str, Any]) -> str:
             "",
             f"Each of the {verdict['images']} images is answered by a network of {result['arm']} that saw neither it nor another image of its patient "
             f"({result['folds']} folds; `freezenet crossval {result['data']} --folds {result['folds']} --variants float32,int8 --out DIR`, then "
-            f"`python -m studies.out_of_fold DIR --out results`), on {result['environment']['cpu']}. {differ}",
+            f"`python -m studies.out_of_fold DIR --out results`), on {markdown.machine(result)}. {differ}",
             "",
             f"**{verdict['sentence']}**",
             "",

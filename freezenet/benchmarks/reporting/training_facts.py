@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,7 @@ class TrainingFacts:
     @classmethod
     def of(cls, run: RunFolder, *, share: bool) -> TrainingFacts:
         """Read them; recipe.toml and run.json may be missing. share: whether names of files stay unsaid."""
-        with run.history_file.open(newline="", encoding="utf-8") as file:
-            history = [
-                {name: value if name == "phase" else float(value) for name, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        history = run.read_history()
         recipe = parsed_recipe(run.recipe_file.read_text(encoding="utf-8")) if run.recipe_file.is_file() else {}
         manifest = run.read_manifest() if run.manifest_file.is_file() else {}
         return cls(history, _kept(history, recipe.get("stopping", "")), _began(manifest.get("weights", ""), share))

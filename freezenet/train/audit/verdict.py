@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from freezenet.edge_runtime.names import listed
+from freezenet.edge_runtime.names import counted, listed
 from freezenet.train.audit.markers import CELLS
 from freezenet.train.metrics.figure import Figure
 
@@ -211,7 +211,7 @@ def _left_out(outside: dict[str, Any], recalls: dict[str, Any]) -> str:
         shown = [f"A probe trained without the images of {first[0]} named {_right_of(first[1], f' {label} images')}"]
         shown += [f"without those of {name}, {_right_of(one)}" for name, one in others[: _SHOWN - 1]]
         if more := others[_SHOWN - 1 :]:
-            shown.append(f"at {len(more)} more source{'s' * (len(more) > 1)}, a larger part")
+            shown.append(f"at {counted(len(more), 'more source')}, a larger part")
         said.append(
             f"{'; '.join(shown)}. Trained with images of all sources, it named {_figure(recalls[label])} right."
         )
@@ -231,11 +231,7 @@ def _right_of(one: dict[str, Any], what: str = "") -> str:
 def _elsewhere(outside: dict[str, Any]) -> str:
     figure = outside["accuracy"]
     left_out = {source for at in outside["left_out"].values() for source in at}
-    here = (
-        f"at {len(left_out)} source{'s' * (len(left_out) != 1)} of this data, each left out in turn, and "
-        if left_out
-        else ""
-    )
+    here = f"at {counted(len(left_out), 'source')} of this data, each left out in turn, and " if left_out else ""
     return (
         "A guess for the probe, not for a trained network: at a hospital whose images took no part, with the classes as frequent as here, it would "
         f"be right in {_percent(figure['low'])} to {_percent(figure['high'])} of cases, {_percent(figure['value'])} being the best "

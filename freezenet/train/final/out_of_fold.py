@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def final_recipe(folder: Path) -> tuple[str, Recipe]:
         logger.info(f"out-of-fold macro-F1: {shown}; the final model follows the first")
     recipe = asked.recipes[arms[0]]
     if recipe.stopping == "early":
-        epochs = [_best_epoch(fold.run(folder).history_file) for fold in asked.folds_of(arms[0])]
+        epochs = [_best_epoch(fold.run(folder).read_history()) for fold in asked.folds_of(arms[0])]
         chosen = round(statistics.median(epochs))
         logger.info(f"epochs: {chosen}, the median of {len(epochs)} trainings ({min(epochs)} to {max(epochs)})")
         recipe = recipe.with_settings({"stopping": "fixed", "epochs": chosen})
@@ -212,9 +212,7 @@ def _pooled_f1(folder: Path, asked: CrossValidation, arm: str) -> float:
     return float(macro_f1(label_matrices(np.concatenate(truth), np.concatenate(answers))))
 
 
-def _best_epoch(history: Path) -> int:
+def _best_epoch(history: Sequence[Mapping[str, Any]]) -> int:
     """Return after how many epochs of its last phase the validation loss was lowest."""
-    with history.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    losses = [float(row["val_loss"]) for row in rows if row["phase"] == rows[-1]["phase"]]
+    losses = [row["val_loss"] for row in history if row["phase"] == history[-1]["phase"]]
     return int(np.argmin(losses)) + 1
