@@ -3,7 +3,6 @@ they are."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import logging
@@ -22,6 +21,8 @@ from platformdirs import user_cache_path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, RLELossless
+
+from tests.csv_rows import read_rows, write_rows
 
 #: Real X-rays and weights for the project's own checks; a user's clone does without.
 SHARED = Path(os.environ.get("FREEZENET_TEST_DATA") or Path(__file__).resolve().parents[2] / "shared")
@@ -174,13 +175,8 @@ def with_changed_rows() -> Callable[[Path, Path, Callable[[int, dict[str, str]],
 
     def changed(table: Path, copy: Path, change: Callable[[int, dict[str, str]], dict[str, str]]) -> Path:
         shutil.copytree(table.parent, copy)
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = [change(number, row) for number, row in enumerate(csv.DictReader(file))]
-        with (copy / "changed.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows)
-        return copy / "changed.csv"
+        rows = [change(number, row) for number, row in enumerate(read_rows(table))]
+        return write_rows(copy / "changed.csv", rows)
 
     return changed
 
@@ -248,17 +244,13 @@ def left_out_crossval(phantoms, made_once) -> Path:
     from freezenet.cli import cli
 
     def make(home: Path) -> None:
-        with phantoms.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_rows(phantoms)
         patients = sorted({row["patient_id"] for row in rows})
         for row in rows:
             number = patients.index(row["patient_id"])
             row["file"] = str(phantoms.parent / row["file"])
             row["Site"] = "east" if row["class"] == "Focal" else ("north", "south", "nan")[number % 3]
-        with (home / "sites.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(home / "sites.csv", rows)
         arguments = ["crossval", str(home / "sites.csv"), "--out", str(home / "crossval"), "--leave-out", "Site", "--folds", "2",
                      "--weights", "none", "--cache", str(home / "cache")]  # fmt: skip
         for setting in ("image_size=64", "alpha=.35", "epochs=3", "batch_size=32", "learning_rate=2e-3"):

@@ -14,6 +14,7 @@ from scipy.stats import binomtest
 from freezenet.benchmarks.compare import compare
 from freezenet.edge_runtime.errors import DataError, FreezenetError
 from freezenet.edge_runtime.images.preprocess import PreprocessSpec
+from tests.csv_rows import read_rows, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -172,16 +173,12 @@ def test_other_pictures_under_the_names_of_test_images_are_not_compared(models, 
 
 def test_the_scores_of_the_conversion_hold_for_images_of_other_names(models, run, phantoms, scoring, result, tmp_path):
     """The same contents under the names of others: compared by content, and nothing is computed again."""
-    with phantoms.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(phantoms)
     (tmp_path / "moved").mkdir()
     for number, row in enumerate(reversed(rows)):
         shutil.copyfile(phantoms.parent / row["file"], tmp_path / "moved" / f"{number}.png")
         row["file"] = f"{number}.png"
-    with (tmp_path / "moved" / "all.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(tmp_path / "moved" / "all.csv", rows)
     found = compare(models, run=run.folder, data=tmp_path / "moved" / "all.csv")
     assert scoring == []
     for name, one in found["variants"].items():

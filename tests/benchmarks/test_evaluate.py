@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 from dataclasses import replace
@@ -16,6 +15,7 @@ from freezenet.benchmarks.evaluate import evaluate_model, judged_images, model_s
 from freezenet.cli import cli
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import FreezenetError
+from tests.csv_rows import read_rows, write_rows
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +26,6 @@ def classifier(models):
 @pytest.fixture(scope="module")
 def judged(run, phantoms):
     return judged_images(phantoms, run)
-
-
-def table(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def write_table(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
 
 
 def test_only_the_test_split_counts(judged, run):
@@ -52,7 +39,7 @@ def test_only_the_test_split_counts(judged, run):
 def test_all_of_the_data_without_a_run(phantoms):
     found = judged_images(phantoms, None, everything=True)
     assert (found.split, found.took_part) == ("all", None)
-    assert len(found.truth) == len(table(phantoms))
+    assert len(found.truth) == len(read_rows(phantoms))
 
 
 def test_figures_are_those_of_scikit_learn(classifier, judged):
@@ -81,8 +68,10 @@ def test_scores_are_those_of_single_predictions(classifier, judged):
 
 def test_other_classes_are_refused(classifier, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "data")
-    rows = [{**row, "class": "Tuberculosis" if row["class"] == "Focal" else row["class"]} for row in table(phantoms)]
-    found = judged_images(write_table(tmp_path / "data" / "other.csv", rows), None, everything=True)
+    rows = [
+        {**row, "class": "Tuberculosis" if row["class"] == "Focal" else row["class"]} for row in read_rows(phantoms)
+    ]
+    found = judged_images(write_rows(tmp_path / "data" / "other.csv", rows), None, everything=True)
     with pytest.raises(
         FreezenetError, match=r"classes Clear, Diffuse, Focal, Reticular is required\. Got: Tuberculosis; "
     ):
@@ -92,9 +81,9 @@ def test_other_classes_are_refused(classifier, phantoms, tmp_path):
 def test_missing_test_images_are_counted_in_the_refusal(run, phantoms, tmp_path):
     shutil.copytree(phantoms.parent, tmp_path / "data")
     test = [row["file"] for row in run.splits if row["split"] == "test"]
-    rows = [row for row in table(phantoms) if row["file"] not in test[:3]]
+    rows = [row for row in read_rows(phantoms) if row["file"] not in test[:3]]
     with pytest.raises(FreezenetError, match=rf"with {len(test) - 3} of the {len(test)} test images"):
-        judged_images(write_table(tmp_path / "data" / "fewer.csv", rows), run)
+        judged_images(write_rows(tmp_path / "data" / "fewer.csv", rows), run)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +105,7 @@ def test_the_verb_finds_the_run_beside_the_models(beside, phantoms, judged, run)
     assert (found["images"], found["side"]) == (len(judged.truth), "test")
     assert found["took_part"] == {"train": 0, "validation": 0, "test": len(judged.truth)}
     found = json.loads(invoke(beside / "int8.tflite", phantoms, "--json", "--all").stdout)
-    assert (found["images"], found["side"]) == (len(table(phantoms)), "all")
+    assert (found["images"], found["side"]) == (len(read_rows(phantoms)), "all")
     splits = [row["split"] for row in run.splits]
     assert found["took_part"] == {name: splits.count(name) for name in ("train", "validation", "test")}
 
@@ -134,7 +123,7 @@ def test_where_no_run_is_known_all_must_be_asked_for(models, phantoms, run, capl
 
 def test_another_run_is_refused(models, phantoms, run, tmp_path):
     other = shutil.copytree(run.folder, tmp_path / "other")
-    write_table(other / "splits.csv", run.splits[1:])
+    write_rows(other / "splits.csv", run.splits[1:])
     done = invoke(models / "int8.tflite", phantoms, "--run", other)
     assert done.exit_code == 1
     assert "The RUN folder that int8.tflite was converted from is required" in str(done.exception)
@@ -164,7 +153,7 @@ def test_training_images_among_all_are_counted(beside, phantoms, run, tmp_path, 
     for number, row in enumerate([*trained, trained[0]]):
         shutil.copyfile(phantoms.parent / row["file"], tmp_path / "clinic" / f"new-{number}.png")
         rows.append({"file": f"new-{number}.png", "class": row["class"]})
-    data = write_table(tmp_path / "clinic" / "clinic.csv", rows)
+    data = write_rows(tmp_path / "clinic" / "clinic.csv", rows)
     found = json.loads(invoke(beside / "int8.tflite", data, "--all", "--json").stdout)
     assert found["took_part"] == {"train": 4, "validation": 0, "test": 0}
     assert "Of the 4 files judged, 4 took part in the training (4 in the train split)" in caplog.text
@@ -188,8 +177,8 @@ def test_the_verb_prints_every_class(beside, phantoms):
 def test_data_of_another_hospital_may_lack_classes(beside, phantoms, tmp_path):
     """Two of four classes, then one; what is not there is neither found nor missed."""
     shutil.copytree(phantoms.parent, tmp_path / "data")
-    some = [row for row in table(phantoms) if row["class"] in ("Clear", "Focal")]
-    two = write_table(tmp_path / "data" / "two.csv", some)
+    some = [row for row in read_rows(phantoms) if row["class"] in ("Clear", "Focal")]
+    two = write_rows(tmp_path / "data" / "two.csv", some)
     model = str(beside / "int8.tflite")
     done = CliRunner().invoke(cli, ["evaluate", model, str(two), "--all", "--json"])
     found = json.loads(done.stdout)
@@ -202,7 +191,7 @@ def test_data_of_another_hospital_may_lack_classes(beside, phantoms, tmp_path):
     )
     done = CliRunner().invoke(cli, ["evaluate", model, str(two), "--all"])
     assert "recall Diffuse\t-\tof 0" in done.stdout.splitlines()
-    one = write_table(tmp_path / "data" / "one.csv", [row for row in some if row["class"] == "Focal"])
+    one = write_rows(tmp_path / "data" / "one.csv", [row for row in some if row["class"] == "Focal"])
     done = CliRunner().invoke(cli, ["evaluate", model, str(one), "--all", "--json"])
     assert json.loads(done.stdout)["accuracy"]["value"] == pytest.approx(recalls["Focal"])
     done = CliRunner().invoke(cli, ["evaluate", model, str(one)])

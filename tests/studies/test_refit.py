@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +17,7 @@ from freezenet.train.metrics.figure import Figure
 from studies.refit.__main__ import main
 from studies.refit.curve import _patients_in_order
 from studies.tables.localize_page import sections
+from tests.csv_rows import read_rows, write_rows
 
 #: What the model calls a class -> what this place calls it.
 NAMES = {"Clear": "Focal", "Focal": "Diffuse", "Diffuse": "Reticular", "Reticular": "Clear"}
@@ -26,25 +25,12 @@ TARGET = "risk=0.3"
 SIZES = (10, 12)
 
 
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def write(path: Path, rows: list[dict[str, str]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
 @pytest.fixture(scope="module")
 def clinic(phantoms, tmp_path_factory):
     """16 patients of each class with up to two images, of which a pixel was changed, so that none is of the training."""
     folder = tmp_path_factory.mktemp("clinic")
     seen, kept = defaultdict(list), []
-    for row in rows_of(phantoms):
+    for row in read_rows(phantoms):
         patients = seen[row["class"]]
         if patients.count(row["patient_id"]) < 2 and len({*patients, row["patient_id"]}) <= 16:
             patients.append(row["patient_id"])
@@ -53,7 +39,7 @@ def clinic(phantoms, tmp_path_factory):
             file = f"{len(kept)}.png"
             cv2.imwrite(str(folder / file), image)
             kept.append({"file": file, "class": NAMES[row["class"]], "patient_id": f"clinic-{row['patient_id']}"})
-    return write(folder / "clinic.csv", kept)
+    return write_rows(folder / "clinic.csv", kept)
 
 
 def studied(models, clinic, run, *more):
@@ -126,8 +112,8 @@ def test_a_draw_is_what_the_command_makes_of_the_same_patients(found, models, cl
         {names[number] for one in order for number in one[part]} for part in (slice(0, 10), slice(max(SIZES), None))
     )
     assert len(fitting) == 40 and not fitting & rest
-    rows = [{**row, "file": str(clinic.parent / row["file"])} for row in rows_of(clinic)]
-    data = write(tmp_path / "few.csv", [row for row in rows if row["patient_id"] in fitting])
+    rows = [{**row, "file": str(clinic.parent / row["file"])} for row in read_rows(clinic)]
+    data = write_rows(tmp_path / "few.csv", [row for row in rows if row["patient_id"] in fitting])
     out = tmp_path / "few.tflite"
     command("localize", models / "int8.tflite", data, "--target", TARGET, "--refit-head", "--out", out)
     classifier = Classifier(out)
@@ -138,7 +124,7 @@ def test_a_draw_is_what_the_command_makes_of_the_same_patients(found, models, cl
     ]
     size = found["curve"][0]
     assert size["patients"] == 10 and size["rest"] == [len(judged)] and found["curve"][1]["rest"] == [len(judged)]
-    assert size["images"] == [len(rows_of(data))]
+    assert size["images"] == [len(read_rows(data))]
     assert size["right"][0]["refit"] == pytest.approx(np.mean(right), abs=1e-6)
     assert size["answered"][0]["refit"] == pytest.approx(np.mean([one.label is not None for one in said]), abs=1e-6)
     assert size["right"][0]["refit"] > size["right"][0]["before"] + 0.2
@@ -183,6 +169,6 @@ def test_what_cannot_be_asked_for_gives_a_sentence(models, clinic, run):
 
 def test_nothing_that_leaves_names_an_image(found, clinic):
     text = json.dumps(found)
-    for row in rows_of(clinic):
+    for row in read_rows(clinic):
         assert f'"{row["file"]}"' not in text and row["patient_id"] not in text
     assert str(clinic.parent) not in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 
 import numpy as np
@@ -13,6 +12,7 @@ from freezenet.cli import cli
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.integrity.hashes import sha256_file
+from tests.csv_rows import read_rows, write_rows
 
 SEXES = ("F", "M", "")
 
@@ -60,8 +60,7 @@ def test_the_card_names_its_origin_and_nobody(made, models, clinic):
     assert localized["targets"] == ["sensitivity=0.8:Focal", "prevalence=Focal:0.05"]
     assert localized["images"] == sum(localized["classes"].values()) == result["images"]
     assert content["confidence"]["answer_from"].keys() == {"Focal"}
-    with clinic.open(newline="", encoding="utf-8") as file:
-        names = {row[key] for row in csv.DictReader(file) for key in ("file", "patient_id")}
+    names = {row[key] for row in read_rows(clinic) for key in ("file", "patient_id")}
     assert not [name for name in names if name in json.dumps(content)]
     checked = CliRunner().invoke(cli, ["verify", str(new)])
     assert checked.exit_code == 0 and "answers equal" in checked.stdout
@@ -76,8 +75,7 @@ def test_the_rule_finds_what_was_asked_for(made, clinic):
     """On the images that it was chosen on, counted from single predictions: at least the rank of the promise."""
     new, _, result = made
     classifier, promise = Classifier(new), result["promise"]
-    with clinic.open(newline="", encoding="utf-8") as file:
-        focal = [row for row in csv.DictReader(file) if row["class"] == "Focal"]
+    focal = [row for row in read_rows(clinic) if row["class"] == "Focal"]
     missed = {row["patient_id"] for row in focal if classifier.predict(clinic.parent / row["file"]).label != "Focal"}
     patients = {row["patient_id"] for row in focal}
     assert promise["patients"] == len(patients)
@@ -149,25 +147,17 @@ def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path)
     risk = ("--target", "risk=0.1")
     assert "took no part in the training" in said(model, phantoms, *risk, "--run", run.folder)
     assert "pass --overwrite" in said(model, clinic, *risk, "--out", made[0])
-    with clinic.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(clinic)
     unlabelled, other, known = (clinic.parent / name for name in ("unlabelled.csv", "other.csv", "known.csv"))
-    _write(unlabelled, [{"file": row["file"]} for row in rows])
+    write_rows(unlabelled, [{"file": row["file"]} for row in rows])
     assert "columns file,class" in said(model, unlabelled, *risk)
-    _write(other, [{**row, "class": "Tuberculosis"} for row in rows[:9]])
+    write_rows(other, [{**row, "class": "Tuberculosis"} for row in rows[:9]])
     assert "Got: Tuberculosis" in said(model, other, *risk)
     taught = next(row["patient_id"] for row in run.splits if row["split"] == "train")
     # Clear phantoms have no stripes, so those of the clinic are those of the training.
     others = [row for row in rows if row["class"] != "Clear"]
-    _write(
+    write_rows(
         known,
         [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
     )
     assert f"Got: 1 patient of it, the first {taught}" in said(model, known, *risk, "--run", run.folder)
-
-
-def _write(path, rows) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)

@@ -39,19 +39,22 @@ def test_the_interval_holds_in_95_of_100_simulated_data_sets():
     assert 0.92 <= held / 400 <= 0.98
 
 
+#: Class a at two sources, class b at one.
+CLASSES = np.array(["a"] * 80 + ["b"] * 40)
+SOURCES = np.array(["x"] * 40 + ["y"] * 40 + ["x"] * 40)
+
+
 @pytest.fixture
 def data():
     """(values, sources, bench, answers): class a at two sources of which one looks different, class b at one."""
     rng = np.random.default_rng(0)
-    classes = np.array(["a"] * 80 + ["b"] * 40)
-    sources = np.array(["x"] * 40 + ["y"] * 40 + ["x"] * 40)
     patients = np.array([f"p{number}" for number in range(120)])
     values = rng.normal(size=(120, 6)) * 0.3
-    values[classes == "b", 0] += 4
-    values[sources == "y", 1] += 4  # marks y, where a alone is
+    values[CLASSES == "b", 0] += 4
+    values[SOURCES == "y", 1] += 4  # marks y, where a alone is
     values = prepared(values)
-    bench = Bench(classes, patients, draw_folds(classes, patients, 3, 0), patient_draws(patients.tolist(), draws=50))
-    return values, sources, bench, cross_validated(values, classes, bench.folds)
+    bench = Bench(CLASSES, patients, draw_folds(CLASSES, patients, 3, 0), patient_draws(patients.tolist(), draws=50))
+    return values, SOURCES, bench, cross_validated(values, CLASSES, bench.folds)
 
 
 def test_what_can_be_asked_is_asked(data):
@@ -107,14 +110,12 @@ def test_a_recall_of_all_has_the_interval_of_wilson(data):
 def test_the_interval_at_a_left_out_source_is_over_its_patients(images):
     """20 of 40 images of a at y look like b; with two images a patient there are half as many independent ones."""
     rng = np.random.default_rng(0)
-    classes = np.array(["a"] * 80 + ["b"] * 40)
-    sources = np.array(["x"] * 40 + ["y"] * 40 + ["x"] * 40)
     patients = np.array([f"p{number // images}" for number in range(120)])
     values = rng.normal(size=(120, 6)) * 0.1
-    values[classes == "b", 0] += 8
+    values[CLASSES == "b", 0] += 8
     values[60:80, 0] += 8
-    bench = Bench(classes, patients, draw_folds(classes, patients, 3, 0), patient_draws(patients.tolist()))
-    one = left_out_recalls(prepared(values), sources, bench)["a"]["y"]
+    bench = Bench(CLASSES, patients, draw_folds(CLASSES, patients, 3, 0), patient_draws(patients.tolist()))
+    one = left_out_recalls(prepared(values), SOURCES, bench)["a"]["y"]
     assert (one.images, one.recall.value) == (40, 0.5)
     independent = 40 // images
     assert (one.recall.low, one.recall.high) == pytest.approx(binom(independent, 0.5).ppf(ENDS) / independent, abs=0.04)

@@ -19,6 +19,7 @@ from freezenet.train.data.images import Images
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_arms
+from tests.csv_rows import write_rows
 
 SMALL = ("image_size=64", "alpha=.35", "epochs=1", "batch_size=32")
 
@@ -240,12 +241,7 @@ def test_corrected_data_are_other_data(tmp_path, changed, arm, monkeypatch):
         cv2.imwrite(str(tmp_path / row["file"]), np.full((32, 32), int(row["patient_id"][1:]), np.uint8))
 
     def data(name: str) -> Path:
-        path = tmp_path / name
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        return path
+        return write_rows(tmp_path / name, rows)
 
     def begin(path: Path, arm: str = "mobile-freezenet") -> None:
         plan = asked(path, tmp_path, arm)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import defaultdict
 from dataclasses import replace
@@ -24,25 +23,17 @@ from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, RefusedError
 from freezenet.edge_runtime.integrity.hashes import sha256_file
+from tests.csv_rows import read_rows, write_rows
 
 #: What the model calls a class -> what this place calls it.
 NAMES = {"Clear": "Focal", "Focal": "Diffuse", "Diffuse": "Reticular", "Reticular": "Clear"}
 RISK = ("--target", "risk=0.3")
 
 
-def write(path, rows):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-    return path
-
-
 @pytest.fixture(scope="module")
 def clinic(phantoms, tmp_path_factory):
     """14 patients of each class, one image each, with other names of the classes."""
-    with phantoms.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(phantoms)
     seen = defaultdict(set)
     kept = []
     for row in rows:
@@ -50,7 +41,7 @@ def clinic(phantoms, tmp_path_factory):
             seen[row["class"]].add(row["patient_id"])
             file = str(phantoms.parent / row["file"])
             kept.append({"file": file, "class": NAMES[row["class"]], "patient_id": f"clinic-{row['patient_id']}"})
-    return write(tmp_path_factory.mktemp("clinic") / "clinic.csv", kept)
+    return write_rows(tmp_path_factory.mktemp("clinic") / "clinic.csv", kept)
 
 
 def localized(model, data, *more):
@@ -80,8 +71,7 @@ def test_the_place_is_mended_out_of_fold(made):
 def test_the_file_answers_with_the_new_layer(made, models, clinic):
     """Counted from single predictions; the layer has seen these images, so they tell only that it is in the file."""
     classifier = Classifier(made[0])
-    with clinic.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(clinic)
     probabilities = [classifier.predict(row["file"]).probabilities for row in rows]
     right = [max(one, key=one.get) == row["class"] for one, row in zip(probabilities, rows, strict=True)]
     assert np.mean(right) > 0.8
@@ -127,8 +117,7 @@ def test_what_comes_from_the_layer_is_renewed_in_the_card(made, models, clinic):
     assert [one["scores"] for one in old["golden"]["vectors"]] != [one["scores"] for one in new["golden"]["vectors"]]
     # Standard metadata say what the card says.
     assert new["localized"]["sentence"].encode() in made[0].read_bytes()[: new["network"]["bytes"]]
-    with clinic.open(newline="", encoding="utf-8") as file:
-        names = {row[key] for row in csv.DictReader(file) for key in ("file", "patient_id")}
+    names = {row[key] for row in read_rows(clinic) for key in ("file", "patient_id")}
     assert not [name for name in names if name in json.dumps(new)]
 
 
@@ -154,14 +143,13 @@ def test_what_has_to_be_said_stands_on_the_page_and_in_the_output(made, models, 
 
 def test_a_class_without_an_image_and_sources_that_tell_the_class(models, clinic, tmp_path):
     """Of an image without a patient each counts as one, which has to be said, too."""
-    with clinic.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["class"] != "Clear"]
+    rows = [row for row in read_rows(clinic) if row["class"] != "Clear"]
     for row in rows:
         row["source"] = f"house of {row['class']}"
         del row["patient_id"]
     out, page = tmp_path / "new.tflite", tmp_path / "page.html"
     more = ("--refit-head", "--json", "--out", out, "--page", page)
-    found = localized(models / "float32.tflite", write(tmp_path / "three.csv", rows), *more)
+    found = localized(models / "float32.tflite", write_rows(tmp_path / "three.csv", rows), *more)
     assert found.exit_code == 0, found.output
     result, content = json.loads(found.stdout), ModelCard.read(out).content
     head, shown = result["head"], page.read_text(encoding="utf-8")
@@ -180,10 +168,9 @@ def test_the_images_of_a_refit_are_refused_and_others_are_told(made, clinic, tmp
     for more in ((), ("--refit-head",)):
         again = localized(made[0], clinic, *more)
         assert again.exit_code == 1 and "Images that the model's last layer was not refitted on" in str(again.exception)
-    with clinic.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(clinic)
     out = tmp_path / "again.tflite"
-    found = localized(made[0], write(tmp_path / "part.csv", rows[::2]), "--out", out)
+    found = localized(made[0], write_rows(tmp_path / "part.csv", rows[::2]), "--out", out)
     assert found.exit_code == 0, found.output
     assert "Whether some of these are among them is not known" in caplog.text
     content = ModelCard.read(out).content
@@ -194,9 +181,8 @@ def test_the_images_of_a_refit_are_refused_and_others_are_told(made, clinic, tmp
 
 def test_no_image_of_any_earlier_refit_is_taken_again(made, clinic, tmp_path, caplog):
     """A, then B, then A; what the file says of images of which it is not known whether they are among these."""
-    with clinic.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    other = write(tmp_path / "other.csv", rows[4:])
+    rows = read_rows(clinic)
+    other = write_rows(tmp_path / "other.csv", rows[4:])
     out = tmp_path / "twice.tflite"
     found = localized(made[0], other, "--refit-head", "--out", out, "--json")
     assert found.exit_code == 0, found.output
@@ -230,10 +216,9 @@ def test_images_that_the_gate_refuses_fit_nothing(models, clinic, tmp_path):
 
 
 def test_too_few_give_a_sentence_and_write_nothing(models, clinic, tmp_path):
-    with clinic.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_rows(clinic)
     focal = [row for row in rows if row["class"] == "Focal"]
-    few = write(tmp_path / "few.csv", [row for row in rows if row not in focal[:7]])
+    few = write_rows(tmp_path / "few.csv", [row for row in rows if row not in focal[:7]])
     out = tmp_path / "new.tflite"
     found = localized(models / "int8.tflite", few, "--refit-head", "--out", out)
     assert found.exit_code == 1 and not out.exists()
