@@ -3,12 +3,14 @@
     python -m studies.scaling [--json] [--out results]
 
 The networks are MobileNetV2 of four classes with random weights, as float32 files: what they answer means nothing, what they cost does. Of many
-inferences the fastest counts, and networks take turns, because other work only ever adds time. Answers of images are drawn.
+inferences the fastest counts, and networks take turns, because other work only ever adds time; whether there was any is noted. Answers of images are
+drawn.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -36,25 +38,33 @@ TURNS, TOGETHER = 20, 5
 
 
 def measure() -> dict[str, Any]:
-    """Return rows of inference ("size", "width", "threads", "ms", "bytes"), of verdicts ("images", "seconds") and of figures (with "megabytes"), as JSON types."""
+    """Return rows of inference ("size", "width", "threads", "ms", "bytes"), of verdicts ("images", "seconds") and of figures (with "megabytes"), and "notes",
+    a sentence for each sign of other work, as JSON types."""
+    from freezenet.benchmarks.conditions import busy, conditions
+    from freezenet.benchmarks.devices.machine import OthersWork
     from freezenet.edge_runtime.system.environment import environment
 
+    before = conditions()
     asked = (
         {(size, WIDTH, 1) for size in SIZES}
         | {(SIZE, width, 1) for width in WIDTHS}
         | {(SIZE, WIDTH, one) for one in THREADS}
     )
+    verdict_seconds(IMAGES[0])  # what is imported is no cost of images
     verdicts = [{"images": images, **verdict_seconds(images)} for images in IMAGES]
     with tempfile.TemporaryDirectory() as folder:
         networks = {
             (size, width): network(Path(folder), size, width) for size, width in sorted({one[:2] for one in asked})
         }
+        others = OthersWork()
+        times = fastest(networks, sorted(asked))
+        notes = busy(max(THREADS), os.cpu_count() or 1, before, {"busy_cores": others.cores()})
         rows = [
             {"size": size, "width": width, "threads": threads, "ms": ms, "bytes": networks[size, width].stat().st_size}
-            for (size, width, threads), ms in fastest(networks, sorted(asked)).items()
+            for (size, width, threads), ms in times.items()
         ]
     figures = [{"images": images, **figures_cost(images)} for images in IMAGES]
-    return {"inference": rows, "verdict": verdicts, "figures": figures, "environment": environment()}
+    return {"inference": rows, "verdict": verdicts, "figures": figures, "notes": notes, "environment": environment()}
 
 
 def network(folder: Path, size: int, width: float) -> Path:
@@ -152,7 +162,7 @@ def _patients(images: int) -> list[str]:
 
 
 def draw(result: dict[str, Any], file: Path) -> None:
-    """Draw inference against input size, width and threads, and the verdict against images."""
+    """Draw inference against input size, width and threads, and verdict and figures against images."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.2), layout="constrained")
@@ -167,9 +177,10 @@ def draw(result: dict[str, Any], file: Path) -> None:
         axis.plot([row[key] for row in part], [row["ms"] for row in part], "o-")
         axis.set(xlabel=title, ylabel="ms of one inference", ylim=(0, None))
     axes[2].set_xticks(THREADS)
-    verdict = result["verdict"]
-    axes[3].loglog([row["images"] for row in verdict], [row["seconds"] for row in verdict], "o-")
-    axes[3].set(xlabel="images", ylabel="seconds of one verdict")
+    for part, name in (("verdict", "one verdict"), ("figures", "all figures of a model")):
+        axes[3].loglog([row["images"] for row in result[part]], [row["seconds"] for row in result[part]], "o-", label=name)
+    axes[3].set(xlabel="images", ylabel="seconds of one core")
+    axes[3].legend()
     for axis in axes:
         axis.grid(alpha=0.3)
     figure.savefig(file)

@@ -102,29 +102,23 @@ def scaling(result: dict[str, Any]) -> str:
     sizes, widths = (sorted({row[key] for row in result["inference"]}) for key in ("size", "width"))
     whole = by[224, 1.0, 1]
     verdict = result["verdict"]
+    figures = ", ".join(
+        f"{row['seconds']:.1f} s and {row['megabytes']:.0f} MB for {row['images']:,} images"
+        for row in result["figures"][-2:]
+    )
     return "\n".join(
         [
             "## How cost grows",
             "",
-            f"MobileNetV2 of random weights, float32, {markdown.machine(result)}, the fastest of many inferences in turns, because the machine was not idle "
+            f"MobileNetV2 of random weights, float32, {markdown.machine(result)}, the fastest of many inferences in turns{'; the machine was not idle' if result['notes'] else ''} "
             f"(`python -m studies.scaling --picture docs/scaling.png --out results`). From {sizes[0]} to {sizes[-1]} pixels, {(sizes[-1] / sizes[0]) ** 2:.0f} times "
             f"as many, an inference takes {by[sizes[-1], 1.0, 1] / by[sizes[0], 1.0, 1]:.0f} times as long; from width {widths[0]:g} to {widths[-1]:g} "
-            f"{by[224, widths[-1], 1] / by[224, widths[0], 1]:.1f} times; with two threads {by[224, 1.0, 2] / whole:.2f} times, while other work wanted both cores. A verdict with 10,000 draws takes "
-            f"{verdict[0]['seconds']:.2f} s of one core for {verdict[0]['images']:,} images (SciPy is loaded there) and {verdict[-1]['seconds']:.2f} s for {verdict[-1]['images']:,}.{_figures(result)}",
+            f"{by[224, widths[-1], 1] / by[224, widths[0], 1]:.1f} times; with two threads {by[224, 1.0, 2] / whole:.2f} times. A verdict with 10,000 draws takes "
+            f"{verdict[0]['seconds']:.2f} s of one core for {verdict[0]['images']:,} images and {verdict[-1]['seconds']:.2f} s for {verdict[-1]['images']:,}. All figures of a model with their intervals (`freezenet evaluate`) take {figures}.",
             "",
-            "![An inference against input size, width and threads, and a verdict against images](scaling.png)",
+            "![An inference against input size, width and threads; a verdict and all figures against images](scaling.png)",
             "",
             *markdown.table(["pixels", "width", "threads", "ms", "MB"], rows),
             "",
         ]
     )
-
-
-def _figures(result: dict[str, Any]) -> str:
-    """Return what all figures of a model cost, "" for a result of a version that did not measure it."""
-    if not (rows := result.get("figures")):
-        return ""
-    each = ", ".join(
-        f"{row['seconds']:.1f} s and {row['megabytes']:.0f} MB for {row['images']:,} images" for row in rows[-2:]
-    )
-    return f" All figures of a model with their intervals (`freezenet evaluate`) take {each}."

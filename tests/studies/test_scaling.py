@@ -25,8 +25,8 @@ def test_threads_are_measured_in_turns_and_drawn(monkeypatch, tmp_path):
     assert asked == [("net.tflite", 1), ("net.tflite", 2)] and list(found) == wanted
     assert all(0 <= ms < 100 for ms in found.values())
     rows = [{"size": size, "width": width, "threads": threads, "ms": 1.0} for size, width, threads in wanted]
-    verdict = [{"images": 100, "seconds": 0.1}, {"images": 1000, "seconds": 0.2}]
-    scaling.draw({"inference": rows, "verdict": verdict}, tmp_path / "scaling.png")
+    costs = [{"images": 100, "seconds": 0.1}, {"images": 1000, "seconds": 0.2}]
+    scaling.draw({"inference": rows, "verdict": costs, "figures": costs}, tmp_path / "scaling.png")
     assert cv2.imread(str(tmp_path / "scaling.png")).shape[1] >= 1000
 
 
