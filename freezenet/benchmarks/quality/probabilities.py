@@ -6,6 +6,7 @@ patients, as for every other figure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.train.answers.calibration import Decided, error_figure, error_if_calibrated
 from freezenet.train.metrics.draws import PatientDraws, Weights
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, ratio, share
+from freezenet.train.metrics.figure import Figure, all_agree, bootstrap_figure, interval, ratio, share, widened
 from freezenet.train.metrics.matrices import label_matrices, recall, support
 
 #: Weights of draws that are held at once, to bound the memory.
@@ -38,19 +39,11 @@ def probability_figures(
         decided: what the rule made of them.
     """
     truth, patients, draws = images.truth, images.patients, images.draws
-    everyone = len(set(patients))
-    matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
-    there = support(matrices) > 0
-    # Over the classes that a draw has, whose recall alone is known.
-    of_draw = (support(drawn)[:, there] > 0).sum(-1)
-    balanced = ratio(recall(drawn)[:, there].sum(-1), of_draw)[of_draw > 0]
     squares = (probabilities - truth) ** 2
     exclusive = decided.right.shape[1] == 1 and truth.shape[1] > 1
     error = squares.sum(1) if exclusive else squares.mean(1)
     found: dict[str, Any] = {
-        "balanced_accuracy": bootstrap_figure(
-            float(ratio(recall(matrices)[there].sum(), there.sum())), balanced, everyone if there.any() else 0
-        ).to_dict(),
+        "balanced_accuracy": _balanced_accuracy(truth, answer, patients, draws),
         "brier": _mean(error, draws),
         "calibration_error": error_figure(decided, draws).to_dict(),
         "calibration_error_by_chance": round(error_if_calibrated(decided), 6),
@@ -58,6 +51,25 @@ def probability_figures(
         "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict(),
     }
     return {**found, **_areas(images, probabilities)}
+
+
+def _balanced_accuracy(
+    truth: NDArray[np.bool_], answer: NDArray[np.bool_], patients: Sequence[str], draws: PatientDraws
+) -> dict[str, float]:
+    matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
+    there, names = np.flatnonzero(support(matrices)), np.asarray(patients)
+    if not len(there):
+        return bootstrap_figure(0.0, np.empty(0), 0).to_dict()
+    values, of_draws, counts = recall(matrices)[there], recall(drawn)[:, there], support(drawn)[:, there]
+    unseen = []
+    for number, label in enumerate(there):
+        of_label = of_draws[counts[:, number] > 0, number]
+        if all_agree(of_label):
+            one = bootstrap_figure(float(values[number]), of_label, len(set(names[truth[:, label]])))
+            unseen.append(one.distances(1 / len(there)))
+    # Over the classes that a draw has, whose recall alone is known.
+    classes = (counts > 0).sum(-1)
+    return widened(float(values.mean()), (of_draws.sum(-1) / np.maximum(classes, 1))[classes > 0], unseen).to_dict()
 
 
 def areas(truth: NDArray[np.bool_], scores: NDArray, weights: Weights | None = None) -> NDArray[np.float64]:
@@ -93,25 +105,26 @@ def _areas(images: KnownImages, probabilities: NDArray) -> dict[str, Any]:
         has = images.truth[:, number]
         if not has.any() or has.all():
             continue
-        there.append((label, len(set(names[has]))))
+        # Of pairs of an image with the label and one without, the rarer side is what there is little of.
+        there.append((label, min(len(set(names[has])), len(set(names[~has])))))
         values.append(areas(has, probabilities[:, number])[0])
         drawn.append(areas(has, probabilities[:, number], images.draws))
     if not values:
         return {name: {"macro": None, "per_class": {}} for name in ("auroc", "auprc")}
     found = {}
     for column, name in enumerate(("auroc", "auprc")):
-        per_class = {
-            label: _of_draws(value[column], one[:, column], owners)
-            for (label, owners), value, one in zip(there, values, drawn, strict=True)
-        }
+        per_class, unseen = {}, []
+        for (label, owners), value, of_draws in zip(there, values, drawn, strict=True):
+            known = of_draws[np.isfinite(of_draws[:, column]), column]
+            figure = bootstrap_figure(float(value[column]), known, owners)
+            per_class[label] = figure.to_dict()
+            if all_agree(known):
+                unseen.append(figure.distances(1 / len(there)))
         whole = np.mean([one[:, column] for one in drawn], axis=0)
-        macro = _of_draws(float(np.mean([value[column] for value in values])), whole, len(set(names)))
+        mean = float(np.mean([value[column] for value in values]))
+        macro = widened(mean, whole[np.isfinite(whole)], unseen).to_dict()
         found[name] = {"macro": macro, "per_class": per_class}
     return found
-
-
-def _of_draws(value: float, drawn: NDArray[np.float64], patients: int) -> dict[str, float]:
-    return bootstrap_figure(float(value), drawn[np.isfinite(drawn)], patients).to_dict()
 
 
 def _mean(values: NDArray[np.float64], draws: PatientDraws) -> dict[str, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.metrics.draws import PatientDraws, patient_draws
-from freezenet.train.metrics.figure import bootstrap_figure
+from freezenet.train.metrics.figure import all_agree, bootstrap_figure, widened
 from freezenet.train.metrics.matrices import (
     confusion_matrix,
     f1,
@@ -52,48 +53,82 @@ def evaluate(
     matrices, drawn = label_matrices(truth, answer), label_matrices(truth, answer, draws)
     right = (truth == answer).all(1)
     everyone = len(set(patients))
+    found_labels = _label_figures(truth, answer, patients, matrices, drawn)
 
-    def figure(of: Callable[[NDArray], NDArray]) -> dict[str, float]:
-        return bootstrap_figure(float(of(matrices)), of(drawn), everyone).to_dict()
+    def mean_f1(of: Callable[[NDArray], NDArray], shares: NDArray) -> dict[str, float]:
+        unseen = [
+            (share * below, share * above)
+            for one, share in zip(found_labels, shares, strict=True)
+            for below, above in one.unseen
+        ]
+        return widened(float(of(matrices)), of(drawn), unseen).to_dict()
 
-    # Once for all labels: there may be a thousand.
-    of_label = {
-        name: (of(matrices), of(drawn)) for name, of in (("precision", precision), ("recall", recall), ("f1", f1))
-    }
-    counts, names = support(drawn), np.asarray(patients)
-
-    def label_figure(name: str, one: int) -> dict[str, float]:
-        value, of_draws = of_label[name]
-        # A draw without an image of the label says nothing about it.
-        values = of_draws[counts[:, one] > 0, one]
-        owners = len(set(names[truth[:, one]]))
-        return bootstrap_figure(float(value[one]), values, owners).to_dict()
-
+    images = support(matrices)
+    macro = mean_f1(macro_f1, (images > 0) / max(1, (images > 0).sum()))
     accuracy = bootstrap_figure(float(right.mean()), subset_accuracy(right, draws), everyone).to_dict()
     per_class = {
-        label: {
-            "precision": label_figure("precision", one),
-            "recall": label_figure("recall", one),
-            "f1": label_figure("f1", one),
-            "support": int(truth[:, one].sum()),
-        }
-        for one, label in enumerate(labels)
+        label: {**one.figures, "support": int(images[number])}
+        for number, (label, one) in enumerate(zip(labels, found_labels, strict=True))
     }
     found: dict[str, Any] = {"images": len(truth), "patients": everyone, "accuracy": accuracy}
     if exclusive:
         found |= {
-            "macro_f1": figure(macro_f1),
+            "macro_f1": macro,
             "per_class": per_class,
             "confusion_matrix": confusion_matrix(truth, answer).tolist(),
         }
     else:
         found |= {
             "subset_accuracy": accuracy,
-            "hamming_loss": figure(hamming_loss),
-            "macro_f1": figure(macro_f1),
-            "weighted_f1": figure(weighted_f1),
+            "hamming_loss": bootstrap_figure(float(hamming_loss(matrices)), hamming_loss(drawn), everyone).to_dict(),
+            "macro_f1": macro,
+            "weighted_f1": mean_f1(weighted_f1, images / max(1, images.sum())),
             "per_class": per_class,
             "per_label": per_class,
             "confusion_matrices": dict(zip(labels, matrices.astype(int).tolist(), strict=True)),
         }
     return found | {"labels": list(labels)}
+
+
+@dataclass(frozen=True)
+class _LabelFigures:
+    """The figures of one label, and how far its F1 would lie below and above its value where all draws agree about its recall, its precision."""
+
+    figures: dict[str, dict[str, float]]
+    unseen: list[tuple[float, float]]
+
+
+def _label_figures(
+    truth: NDArray[np.bool_], answer: NDArray[np.bool_], patients: Sequence[str], matrices: NDArray, drawn: NDArray
+) -> list[_LabelFigures]:
+    # Once for all labels: there may be a thousand.
+    names, counts, said = np.asarray(patients), support(drawn), drawn[..., :, 1].sum(-1)
+    values, draws = ([of(one) for of in (recall, precision, f1)] for one in (matrices, drawn))
+    found = []
+    for one in range(truth.shape[1]):
+        # A draw without an image of the label says nothing about its recall, one without such an answer nothing about its precision.
+        of_recall, of_precision = draws[0][counts[:, one] > 0, one], draws[1][said[:, one] > 0, one]
+        own = [float(of_all[one]) for of_all in values]
+        found_recall = bootstrap_figure(own[0], of_recall, len(set(names[truth[:, one]])))
+        found_precision = bootstrap_figure(own[1], of_precision, len(set(names[answer[:, one]])))
+        unseen = []
+        if not own[2]:  # never found: both ends at once
+            unseen.append((0.0, _harmonic(found_recall.high, found_precision.high)))
+        else:
+            for part, of_draws, other in (
+                (found_recall, of_recall, own[1]),
+                (found_precision, of_precision, own[0]),
+            ):
+                if all_agree(of_draws):
+                    unseen.append((own[2] - _harmonic(part.low, other), _harmonic(part.high, other) - own[2]))
+        figures = {
+            "precision": found_precision.to_dict(),
+            "recall": found_recall.to_dict(),
+            "f1": widened(own[2], draws[2][counts[:, one] > 0, one], unseen).to_dict(),
+        }
+        found.append(_LabelFigures(figures, unseen))
+    return found
+
+
+def _harmonic(one: float, other: float) -> float:
+    return 2 * one * other / (one + other) if one and other else 0.0

@@ -2,7 +2,7 @@
 
 Intervals are percentiles of a bootstrap that draws whole patients, because images of one patient are not independent.
 Where every draw gives the same value (a recall of 1, say) the bootstrap cannot see the uncertainty; there the interval
-is Wilson's with the number of patients as sample size.
+is Wilson's with the number of patients as sample size, and what is made of such a value is widened by it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class Figure:
     def rest(self) -> Figure:
         """Return what a share leaves of the whole, such as what is wrong of what is right or wrong."""
         return Figure(1 - self.value, 1 - self.high, 1 - self.low)
+
+    def distances(self, factor: float = 1.0) -> tuple[float, float]:
+        """Return how far the interval reaches below and above the value, times a factor."""
+        return factor * (self.value - self.low), factor * (self.high - self.value)
 
     def ends(self, form: str) -> str:
         """Return the interval alone, e.g. "[0.881, 0.956]" of ".3f"."""
@@ -83,9 +87,32 @@ def bootstrap_figure(value: float, drawn: NDArray[np.float64], patients: int) ->
         drawn: (draws,) its values in the draws.
         patients: sample size of Wilson's interval (J. Am. Stat. Assoc. 22, 1927).
     """
+    if all_agree(drawn):
+        return Figure(value, *wilson(value, patients))
+    return Figure(value, *interval(drawn))
+
+
+def all_agree(drawn: NDArray[np.float64]) -> bool:
+    """Return whether draws, (any number,), show no uncertainty."""
+    low, high = interval(drawn) if len(drawn) else (0.0, 0.0)
+    return low == high
+
+
+def widened(value: float, drawn: NDArray[np.float64], unseen: Sequence[tuple[float, float]]) -> Figure:
+    """Return a figure between 0 and 1 with the interval of its draws, and of parts of it about which all draws agree.
+
+    Squares of distances from the value are added up, as for a sum of what does not depend on each other (MOVER, Zou and Donner, Statistics in
+    Medicine 27, 2008).
+
+    Args:
+        value: 0..1.
+        drawn: (draws,) its values in the draws.
+        unseen: of each such part, how far the figure would lie below and above the value with this part alone at its low and its high end.
+    """
     low, high = interval(drawn) if len(drawn) else (value, value)
-    if low == high:
-        low, high = wilson(value, patients)
+    if unseen:
+        below, above = np.clip(np.array([(value - low, high - value), *unseen]), 0, None).T
+        low, high = max(0.0, value - float(np.hypot.reduce(below))), min(1.0, value + float(np.hypot.reduce(above)))
     return Figure(value, low, high)
 
 

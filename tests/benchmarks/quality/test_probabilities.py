@@ -152,7 +152,17 @@ def test_a_draw_without_a_class_does_not_miss_it():
     """Of a class with one image a third of all draws has none; all answers are right, so balanced accuracy is 1 in each."""
     truth = np.r_[np.zeros(20, int), np.ones(20, int), 2]
     low = measured(truth, 0.7 * EYE[truth] + 0.1)["balanced_accuracy"]["low"]
-    assert low == pytest.approx(binomtest(41, 41).proportion_ci(method="wilson").low, abs=1e-6)
+    lost = [1 - binomtest(count, count).proportion_ci(method="wilson").low for count in (20, 20, 1)]
+    assert low == pytest.approx(1 - np.linalg.norm(lost) / 3, abs=1e-6)  # MOVER, three classes
+
+
+def test_a_perfect_ranking_is_known_as_well_as_the_rarer_side():
+    """Three patients without the label, and each ranks below all 60 with it: one more could rank above."""
+    truth = np.r_[np.zeros(60, int), np.ones(3, int)]
+    found = measured(truth, 0.7 * EYE[truth] + 0.1)["auroc"]
+    low = binomtest(3, 3).proportion_ci(method="wilson").low
+    assert [found["per_class"][label]["low"] for label in found["per_class"]] == [pytest.approx(low, abs=1e-6)] * 2
+    assert found["macro"]["low"] == pytest.approx(1 - np.sqrt(2) / 2 * (1 - low), abs=1e-6)
 
 
 def test_a_bar_of_a_reliability_diagram_has_a_width_where_all_are_right():

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import beta, norm
 from sklearn import metrics as reference
 
+from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.metrics.evaluation import evaluate
 
 LABELS = ("covid", "normal", "pneumonia")
@@ -93,6 +94,44 @@ def test_wilson_counts_patients_and_not_images():
     found = of_classes(truth, truth, "AB", patients)
     z2 = norm.ppf(0.975) ** 2
     assert found["accuracy"]["low"] == pytest.approx(4 / (4 + z2), abs=1e-6)
+
+
+def test_precision_counts_the_patients_that_got_the_answer():
+    """Six of six answers "A" are right, of 40 images of A: Wilson's of 6, not of 40."""
+    truth = np.array([0] * 40 + [1] * 40)
+    answer = np.array([0] * 6 + [1] * 74)
+    found = of_classes(truth, answer, "AB", own_patients(80))["per_class"]["A"]["precision"]
+    assert found == {"value": 1.0, "low": pytest.approx(6 / (6 + norm.ppf(0.975) ** 2), abs=1e-6), "high": 1.0}
+
+
+def test_a_rare_class_without_an_error_widens_the_means():
+    """Twelve patients of twelve are found: their recall, and what was wrongly taken for them, may be as low as their own intervals say."""
+    truth = np.array([0] * 300 + [1] * 12)
+    found = of_classes(truth, truth, "AB", own_patients(312))
+    z2 = norm.ppf(0.975) ** 2
+    f1 = {count: 2 * share / (1 + share) for count in (300, 12) if (share := count / (count + z2))}
+    for label, count in (("A", 300), ("B", 12)):
+        low = 1 - np.sqrt(2) * (1 - f1[count])  # recall and precision
+        assert found["per_class"][label]["f1"]["low"] == pytest.approx(low, abs=1e-6)
+    expected = 1 - np.sqrt(2 * ((1 - f1[300]) / 2) ** 2 + 2 * ((1 - f1[12]) / 2) ** 2)
+    assert found["macro_f1"] == {"value": 1.0, "low": pytest.approx(expected, abs=1e-6), "high": 1.0}
+
+
+def test_the_interval_of_macro_f1_holds_the_truth_where_a_rare_class_has_few_images():
+    """Recall .97 of 200 and .85 of 12 images of two classes, whose true macro-F1 follows from these shares; 200 such data sets."""
+    counts, shares = np.array([200, 12]), np.array([0.97, 0.85])
+    found, missed = shares * counts, (1 - shares) * counts
+    expected = np.mean(2 * found / (2 * found + missed + missed[::-1]))
+    truth, rng, held = np.repeat([0, 1], counts), np.random.default_rng(0), 0
+    draws = patient_draws(own_patients(len(truth)), 400)
+    one_hot = np.eye(2, dtype=bool)
+    for _ in range(200):
+        answer = np.where(rng.random(len(truth)) < shares[truth], truth, 1 - truth)
+        macro = evaluate(one_hot[truth], one_hot[answer], "AB", own_patients(len(truth)), exclusive=True, draws=draws)[
+            "macro_f1"
+        ]
+        held += macro["low"] <= expected <= macro["high"]
+    assert held >= 180  # 15 data sets of 100 have no error among the twelve, and their draws none
 
 
 def test_all_wrong():
