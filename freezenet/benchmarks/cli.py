@@ -153,7 +153,8 @@ def compare(
         result = compare_models(
             folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins, slices=columns
         )
-        logger.info(took_part_sentence(result["images"], result["took_part"]))
+        adopted = list(result["variants"]) if result["adopted"] else []
+        logger.info(took_part_sentence(result["images"], result["took_part"], adopted))
     else:
         assert data is not None  # `folder_or_files` asks for it
         if recompute:

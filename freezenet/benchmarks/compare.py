@@ -114,6 +114,7 @@ def compare(
         "side": judged.split,
         "images": len(truth),
         "took_part": judged.took_part,
+        "adopted": card.adopted,
         "elsewhere": elsewhere_sentence(card),
         "data_root": str(judged.dataset.root.resolve()),
         "variants": variants,

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from freezenet.benchmarks.any_model.opening import chosen_sentence, origins, unknown_training
-from freezenet.benchmarks.evaluate import evaluate_model, judged_images, other_judged_images, took_part_sentence
+from freezenet.benchmarks.any_model.opening import chosen_sentence, origins
+from freezenet.benchmarks.evaluate import (
+    evaluate_model,
+    judged_images,
+    other_judged_images,
+    took_part_sentence,
+    unknown_training,
+)
 from freezenet.benchmarks.localize.head.history import refitted_sentence
 from freezenet.benchmarks.outside import evaluate_everywhere
 from freezenet.convert.foreign.classifier import ForeignClassifier
@@ -44,7 +50,8 @@ def evaluate_file(
         (origin,) = origins([classifier], run)
         judged = judged_images(data, origin, task=task, everything=everything)
         figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
-        logger.info(took_part_sentence(figures["images"], judged.took_part))
+        adopted = [classifier.path.name] if classifier.card.adopted else []
+        logger.info(took_part_sentence(figures["images"], judged.took_part, adopted))
         if refitted := refitted_sentence(classifier.card):
             logger.warning(refitted)
             figures = {**figures, "refitted": refitted}

@@ -50,9 +50,10 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
         f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"
     )
     trained = content["trained_on"]
-    say(
-        f"trained on  {counted(trained['images'], 'image')}, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
-    )
+    learned = f"{counted(trained['images'], 'image')}, recipe {trained['recipe']},"
+    if card.adopted:
+        learned = "not known, because another maker trained it; split and tested here:"
+    say(f"trained on  {learned} data {trained['data_sha256'][:12]}")
     images = content["calibration"]["images"]
     say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
     localized = content.get("localized", {})
