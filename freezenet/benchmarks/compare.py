@@ -106,7 +106,7 @@ def compare(
         }
         if name != REFERENCE:
             paired = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients, judged.draws)
-            variants[name]["against_float32"] = paired.to_dict(labels)
+            variants[name]["against_float32"] = paired.to_dict() | judgements[name].differences()
             variants[name]["flipped"] = pair.flipped()
             variants[name]["verdict"] = judgements[name].to_dict(name, REFERENCE)
     return {

@@ -210,7 +210,7 @@ def _variants(
         }
         if name != reference:
             paired = PairedAnswers(truth, first.answers, found[name].answers, judged.patients, judged.draws)
-            variants[name]["against_reference"] = paired.to_dict(labels)
+            variants[name]["against_reference"] = paired.to_dict() | judgements[name].differences()
             variants[name]["flipped"] = AnswerPair(judged, labels, first, found[name], "reference").flipped()
             variants[name]["verdict"] = judgements[name].to_dict(name, reference)
     return variants
