@@ -36,7 +36,7 @@ def evaluate_file(
 ) -> dict[str, Any]:
     """Return the figures of a model on the images of DATA that are meant for it, and say which these are (JSON types).
 
-    Of a model with a refitted last layer "refitted" says that the images may have fitted it.
+    Of a model of ours "trained_on" is that of its card, and "refitted" says of a last layer fitted anew that the images may have fitted it.
 
     Args:
         classifier: The model.
@@ -55,7 +55,7 @@ def evaluate_file(
         if refitted := refitted_sentence(classifier.card):
             logger.warning(refitted)
             figures = {**figures, "refitted": refitted}
-        return figures
+        return {**figures, "trained_on": classifier.card.content["trained_on"]}
     folder = RunFolder(run) if run else None
     whole, judged = other_judged_images(data, folder, task=task, everything=everything)
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, folder))
