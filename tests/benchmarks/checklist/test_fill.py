@@ -111,6 +111,21 @@ def test_the_items_of_each_standard(pipeline, standard, count):
         assert {number.rstrip("abcdefg") for number in numbers} == {str(number) for number in range(1, 28)}
 
 
+def test_the_rule_is_told_whole(pipeline):
+    decision = {
+        "task": "multi-class",
+        "confidence": {"temperature": 1.5, "abstain_below": 0.75, "abstain_below_class": {"A": 0.5, "B": 0.875}},
+        "gate": {"kind": "both", "gates": [{"kind": "one-class", "threshold": 9.5}, {"kind": "logistic", "threshold": 0.25}]},
+    }  # fmt: skip
+    (pipeline / "run" / "decision.json").write_text(json.dumps(decision))
+    facts = facts_of(filled_checklist(pipeline, "model-card"), "4b")
+    assert facts["uncertain below by class"] == "A 0.5, B 0.875"
+    assert (facts["threshold of the OOD gate, one-class"], facts["threshold of the OOD gate, logistic"]) == (
+        "9.5",
+        "0.25",
+    )
+
+
 def test_every_subject_is_asked_about_and_offered(pipeline):
     offered = next(one.type.choices for one in checklist.params if one.name == "standard")
     assert tuple(offered) == STANDARDS
