@@ -153,7 +153,8 @@ def compare(
         result = compare_models(
             folder, data=data, run=run, threads=threads, recompute=recompute, margins=margins, slices=columns
         )
-        logger.info(took_part_sentence(result["images"], result["took_part"]))
+        adopted = list(result["variants"]) if result["adopted"] else []
+        logger.info(took_part_sentence(result["images"], result["took_part"], adopted))
     else:
         assert data is not None  # `folder_or_files` asks for it
         if recompute:
@@ -211,9 +212,7 @@ def _compared(name: str, one: dict) -> list[str]:
     against = one.get("against_float32") or one.get("against_reference")
     if against is None:
         return [*row, "", "", ""]
-    # Not that of the bootstrap alone, which is a point where no answer changed.
-    difference = one["verdict"]["endpoints"][0]["difference"]
-    return [*row, _shown(difference, "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
+    return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
 
 
 def _shown(figure: dict[str, float], form: str = ".4f") -> str:

@@ -106,7 +106,7 @@ def compare(
         }
         if name != REFERENCE:
             paired = PairedAnswers(truth, reference.answers, found[name].answers, judged.patients, judged.draws)
-            variants[name]["against_float32"] = paired.to_dict(labels)
+            variants[name]["against_float32"] = paired.to_dict() | judgements[name].differences()
             variants[name]["flipped"] = pair.flipped()
             variants[name]["verdict"] = judgements[name].to_dict(name, REFERENCE)
     return {
@@ -114,6 +114,7 @@ def compare(
         "side": judged.split,
         "images": len(truth),
         "took_part": judged.took_part,
+        "adopted": card.adopted,
         "elsewhere": elsewhere_sentence(card),
         "data_root": str(judged.dataset.root.resolve()),
         "variants": variants,

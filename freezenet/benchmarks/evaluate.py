@@ -164,7 +164,7 @@ def _matched(rows: Sequence[dict[str, str]], dataset: Dataset, hashes: Sequence[
 
 def _known_part(hashes: Sequence[str], run: RunFolder) -> dict[str, int] | None:
     """Return in which splits the images are; None where the network came from another maker, whose training nobody here saw."""
-    return None if "adopted" in run.read_manifest() else _took_part(hashes, run.read_splits())
+    return None if run.adopted else _took_part(hashes, run.read_splits())
 
 
 def _took_part(hashes: Sequence[str], rows: Sequence[dict[str, str]]) -> dict[str, int]:
@@ -173,13 +173,24 @@ def _took_part(hashes: Sequence[str], rows: Sequence[dict[str, str]]) -> dict[st
     return {name: counts[name] for name in SPLITS}
 
 
-def took_part_sentence(images: int, took_part: dict[str, int] | None) -> str:
+def unknown_training(names: Sequence[str]) -> str:
+    """Return the sentence about models of which nobody here knows what they were trained on."""
+    return (
+        f"Whether any of these images took part in the training of {', '.join(names)} is not known: freezenet did not train "
+        f"{'it' if len(names) == 1 else 'them'}."
+    )
+
+
+def took_part_sentence(images: int, took_part: dict[str, int] | None, adopted: Sequence[str] = ()) -> str:
     """Return the sentence that says how many of the judged images took part in the training.
 
     Args:
         images: how many were judged.
         took_part: see `JudgedImages`.
+        adopted: the names of the models, where another maker trained them: then no RUN folder can know it.
     """
+    if took_part is None and adopted:
+        return unknown_training(adopted)
     if took_part is None:
         return (
             "Whether any of these images took part in the training is not known: no RUN folder that knows it lies beside the "

@@ -56,7 +56,7 @@ def compare_fold_variants(asked: CrossValidation, out: Path, variants: Sequence[
 
     Returns:
         For each arm: for each variant the figures over all images and seeds as `freezenet.train.task.Task.evaluate` gives them, and
-        "against_float32" as `freezenet.train.metrics.paired.PairedAnswers` and "verdict" as `freezenet.train.metrics.verdict` does.
+        "against_float32" as `freezenet.benchmarks.compare.compare` gives it, and "verdict" as `freezenet.train.metrics.verdict` does.
     """
     folds = list(asked.all_folds())
     for number, fold in enumerate(folds, 1):
@@ -112,7 +112,8 @@ def pooled_variants(folds: list[Fold], out: Path, variants: Sequence[str]) -> di
         if name == REFERENCE:
             continue
         found[name]["against_float32"] = {
-            **PairedAnswers(truth, answers[REFERENCE], one, patients, draws).to_dict(labels),
+            **PairedAnswers(truth, answers[REFERENCE], one, patients, draws).to_dict(),
+            **judged[name].differences(),
             "answers": len(one),
         }
         # Several seeds answer the same images: they make each answer surer, and no more images.

@@ -192,7 +192,7 @@ class _Writer:
     def _content(self, variant: Variant, judged: Callable[[bytes], Verdict]) -> tuple[bytes, dict[str, Any]]:
         """Return a variant's bytes with all outputs, and what its card says about how it was made."""
         if variant.name == "int8-qat":
-            if "adopted" in self.run.manifest:
+            if self.run.adopted:
                 raise UnsupportedError(
                     f"A network that freezenet trained is required by {variant.name}. Got: another maker's."
                 )

@@ -86,15 +86,23 @@ class Network(TypedDict):
     sha256: str
 
 
-class TrainedOn(TypedDict):
-    """What identifies the run behind a model: counts and digests only, no name of a file or a patient."""
-
+class _RunDigests(TypedDict):
     recipe: str
     seed: int
     images: int
     data_sha256: str
     splits_sha256: str
     model_sha256: str
+
+
+class TrainedOn(_RunDigests, total=False):
+    """What identifies the run behind a model: counts and digests only, no name of a file or a patient.
+
+    `adopted`, the SHA-256 of the file that it came in ("" of a folder), is there for a network of another maker: then the images are those of
+    the run's split, and nothing here says which ones it was trained on, or how.
+    """
+
+    adopted: str
 
 
 class CalibratedOn(TypedDict, total=False):
@@ -227,6 +235,11 @@ class ModelCard:
             )
         except KeyError as error:
             raise ModelError(f"A card with the key {error} is required. Got: none.") from None
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the network came from another maker, so that nothing is known of its training."""
+        return "adopted" in self.content.get("trained_on", {})
 
     @property
     def outputs(self) -> list[str]:

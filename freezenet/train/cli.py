@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -73,7 +74,7 @@ def train(context, data, out, recipe, options, final, distill, as_json) -> None:
             f"calibration error at temperature {chosen['temperature']:g} (chance alone would show {sure['ece_if_calibrated']:.3f})",
             sure["ece_after"],
         ),
-        (f"share of images answered (confidence of {chosen['abstain_below']:.3f} or more)", sure["coverage"]),
+        (f"share of images answered (confidence of {_least(chosen)} or more)", sure["coverage"]),
         ("accuracy of these answers", sure["accuracy_answered"]),
         ("share of images that pass the OOD gate", gate["chest_passed"]),
     ]
@@ -90,6 +91,14 @@ def train(context, data, out, recipe, options, final, distill, as_json) -> None:
         click.echo(f"threshold {label}\t{threshold:.4f}")
     if metrics["elsewhere"]:
         click.echo(metrics["elsewhere"])
+
+
+def _least(chosen: dict[str, Any]) -> str:
+    """Return the least confidence of an answer, of each class where each has its own."""
+    own = chosen.get("abstain_below_class")
+    if not own:
+        return f"{chosen['abstain_below']:.3f}"
+    return ", ".join(f"{least:.3f} for {label}" for label, least in own.items())
 
 
 def _shown(figure: dict[str, float]) -> str:

@@ -22,7 +22,7 @@ from freezenet.train.files import write_atomically, write_csv, write_json
 from freezenet.train.fitting.phases import Fitted, remove_checkpoints
 from freezenet.train.frozen.backbone import backbone_features
 from freezenet.train.losses.criterion import Criterion
-from freezenet.train.metrics.sources import source_table
+from freezenet.train.metrics.sources import UNKNOWN_ELSEWHERE, source_table
 from freezenet.train.network.model import count_parameters
 from freezenet.train.network.predict import predict
 from freezenet.train.ood.choice import choose_ood_gate, measure_ood_gate
@@ -107,7 +107,7 @@ def training_facts(trained: Trained, data: TrainingData, recipe: Recipe, manifes
         "images_by_class_and_source": by_source,
         "class_statistics": trained.criterion.statistics,
         "loss_weights": None if weights is None else dict(zip(data.labels, weights.round(6).tolist(), strict=True)),
-        "elsewhere": source_table(by_source).elsewhere,
+        "elsewhere": UNKNOWN_ELSEWHERE if "adopted" in manifest else source_table(by_source).elsewhere,
     }
 
 

@@ -157,6 +157,11 @@ class RunFolder:
         """Whether the training has come to its end."""
         return self.metrics_file.is_file()
 
+    @property
+    def adopted(self) -> bool:
+        """Whether the network came from another maker, so that nothing here says how, or on which images, it was trained."""
+        return self.manifest_file.is_file() and "adopted" in self.read_manifest()
+
     def read_manifest(self) -> Manifest:
         """Read run.json; DataError where it is missing or damaged."""
         return read_json(self.manifest_file)

@@ -28,7 +28,7 @@ def out_of_fold(result: dict[str, Any]) -> str:
     differ = "No answer differs."
     if against["flipped"]:
         differ = (
-            f"{against['flipped']} answers differ: {against['only_float32_right']} that float32 alone has right, "
+            f"{against['flipped']} answers differ: {against['only_reference_right']} that float32 alone has right, "
             f"{against['only_this_right']} that int8 alone has."
         )
     return "\n".join(

@@ -54,6 +54,7 @@ def test_every_image_is_answered_by_each_file(done):
     assert against["flipped"] == np.sum(np.array(answers["float32"]) != answers["int8"])
     assert f"{against['flipped']} of {len(truth)} answers changed" in stdout
     verdict = summary["int8"]["verdict"]
+    assert verdict["endpoints"][0]["difference"] == against["macro_f1"]
     assert (verdict["images"], verdict["verdict"] in ("not worse", "worse", "cannot tell")) == (len(truth), True)
     assert f"mobile-freezenet: {verdict['sentence']}" in stdout
 

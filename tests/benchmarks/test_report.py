@@ -256,7 +256,7 @@ def test_figures_of_every_variant_are_those_of_results_json(report, content):
         assert row[2:4] == [shown(accuracy), shown(f1)]
         if "against_float32" in one:
             against = one["against_float32"]
-            change = one["verdict"]["endpoints"][0]["difference"]
+            change = against["macro_f1"]
             points = [100 * change[key] + 0.0 for key in ("value", "low", "high")]
             assert row[4] == "{:+.1f} [{:+.1f}, {:+.1f}]".format(*points)
             assert row[5:7] == [str(against["flipped"]), one["verdict"]["verdict"]]

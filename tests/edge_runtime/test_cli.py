@@ -314,6 +314,33 @@ def test_inspect_tells_the_threshold_of_a_class(int8, with_card):
     assert f"            {label}: uncertain below 0.875\n" in invoke("inspect", with_card(int8, change)).stdout
 
 
+def test_inspect_tells_the_whole_rule(int8, with_card):
+    """As a localized file holds it: one class is answered from a low probability on and never in doubt."""
+    first, second, *others = Classifier(int8).card.labels
+
+    def change(content):
+        content["confidence"] = {
+            "temperature": 1.5,
+            "abstain_below": 0.75,
+            "bias": {first: 2.035656, second: -2.85892},
+            "abstain_below_class": {first: 0.0, second: 0.875},
+            "answer_from": {first: 0.009769},
+            "risk": 0.02,
+            "images": 91,
+        }
+
+    lines = invoke("inspect", with_card(int8, change)).stdout.splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.startswith("confidence")]
+    rest = ", ".join(f"{label} +0.00" for label in others)
+    bias = f"bias {first} +2.04, {second} -2.86, {rest}"
+    assert lines[at].startswith(f"confidence  temperature 1.5; {bias}; says uncertain below 0.750, chosen for")
+    assert lines[at + 1 : at + 3 + len(others)] == [
+        f"            {first}: answered from a probability of 0.0098 on, whatever is more probable, and below it never; uncertain never",
+        f"            {second}: uncertain below 0.875",
+        *(f"            {label}: uncertain below 0.750" for label in others),
+    ]
+
+
 # ---- verify
 
 

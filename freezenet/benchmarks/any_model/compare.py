@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from freezenet.benchmarks.any_model.opening import chosen_sentence, open_models, origins, unknown_training
+from freezenet.benchmarks.any_model.opening import chosen_sentence, open_models, origins
 from freezenet.benchmarks.evaluate import (
     JudgedImages,
     elsewhere_sentence,
@@ -19,6 +19,7 @@ from freezenet.benchmarks.evaluate import (
     part_taken,
     scores_of_each,
     took_part_sentence,
+    unknown_training,
 )
 from freezenet.benchmarks.localize.head.history import refitted_sentence
 from freezenet.benchmarks.quality.answers import AnswerPair, ModelAnswers
@@ -160,11 +161,12 @@ def _took_part(
     found: dict[str, dict[str, int] | None] = {}
     for name, own in runs.items():
         found[name] = None if own is None else part_taken(judged.dataset, own)
-        if not isinstance(classifiers[name], ForeignClassifier):
+    others = [name for name, one in classifiers.items() if isinstance(one, ForeignClassifier) or one.card.adopted]
+    for name in classifiers:
+        if name not in others:
             logger.info(f"{name}: {took_part_sentence(len(judged.truth), found[name])}")
-    foreign = [name for name, one in classifiers.items() if isinstance(one, ForeignClassifier)]
-    if foreign:
-        logger.warning(unknown_training(foreign))
+    if others:
+        logger.warning(unknown_training(others))
     return found
 
 
@@ -208,7 +210,7 @@ def _variants(
         }
         if name != reference:
             paired = PairedAnswers(truth, first.answers, found[name].answers, judged.patients, judged.draws)
-            variants[name]["against_reference"] = paired.to_dict(labels)
+            variants[name]["against_reference"] = paired.to_dict() | judgements[name].differences()
             variants[name]["flipped"] = AnswerPair(judged, labels, first, found[name], "reference").flipped()
             variants[name]["verdict"] = judgements[name].to_dict(name, reference)
     return variants

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from freezenet.benchmarks.any_model.opening import chosen_sentence, origins, unknown_training
-from freezenet.benchmarks.evaluate import evaluate_model, judged_images, other_judged_images, took_part_sentence
+from freezenet.benchmarks.any_model.opening import chosen_sentence, origins
+from freezenet.benchmarks.evaluate import (
+    evaluate_model,
+    judged_images,
+    other_judged_images,
+    took_part_sentence,
+    unknown_training,
+)
 from freezenet.benchmarks.localize.head.history import refitted_sentence
 from freezenet.benchmarks.outside import evaluate_everywhere
 from freezenet.convert.foreign.classifier import ForeignClassifier
@@ -30,7 +36,7 @@ def evaluate_file(
 ) -> dict[str, Any]:
     """Return the figures of a model on the images of DATA that are meant for it, and say which these are (JSON types).
 
-    Of a model with a refitted last layer "refitted" says that the images may have fitted it.
+    Of a model of ours "trained_on" is that of its card, and "refitted" says of a last layer fitted anew that the images may have fitted it.
 
     Args:
         classifier: The model.
@@ -44,11 +50,12 @@ def evaluate_file(
         (origin,) = origins([classifier], run)
         judged = judged_images(data, origin, task=task, everything=everything)
         figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
-        logger.info(took_part_sentence(figures["images"], judged.took_part))
+        adopted = [classifier.path.name] if classifier.card.adopted else []
+        logger.info(took_part_sentence(figures["images"], judged.took_part, adopted))
         if refitted := refitted_sentence(classifier.card):
             logger.warning(refitted)
             figures = {**figures, "refitted": refitted}
-        return figures
+        return {**figures, "trained_on": classifier.card.content["trained_on"]}
     folder = RunFolder(run) if run else None
     whole, judged = other_judged_images(data, folder, task=task, everything=everything)
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, folder))

@@ -184,14 +184,6 @@ def origins(classifiers: Sequence[Classifier], run: Path | None) -> list[RunFold
     return found
 
 
-def unknown_training(names: Sequence[str]) -> str:
-    """Return the sentence about models of which nobody here knows what they were trained on."""
-    return (
-        f"Whether any of these images took part in the training of {', '.join(names)} is not known: freezenet did not train "
-        f"{'it' if len(names) == 1 else 'them'}."
-    )
-
-
 def chosen_sentence(images: int, whole: int, split: str, run: RunFolder | None) -> str:
     """Return the sentence that says which images of DATA are judged.
 

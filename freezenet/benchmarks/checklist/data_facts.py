@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from freezenet.benchmarks.checklist.evidence import Evidence, Fact, shown
+from freezenet.benchmarks.checklist.external import external_facts
 
 
 def _sources(found: Evidence) -> list[Fact]:
@@ -98,19 +99,6 @@ def _characteristics(found: Evidence) -> list[Fact]:
     )
 
 
-def _external(found: Evidence) -> list[Fact]:
-    """Of `freezenet evaluate --all --json > DIR/external-NAME.json`, whose images had no part in the training."""
-    told = []
-    for path in sorted(found.folder.glob("external-*.json")):
-        one = found.content(path.name)
-        took_part = one.get("took_part")
-        # Without a RUN folder beside the model nobody knows which images took part, nor ever which fitted a last layer anew.
-        known = took_part and not one.get("refitted")
-        if one.get("side") == "all" and known and not took_part["train"] and not took_part["validation"]:
-            told += found.facts(path.name, images="images", accuracy="accuracy", macro_F1="macro_f1")
-    return told
-
-
 DATA_SUBJECTS: dict[str, Callable[[Evidence], list[Fact]]] = {
     "sources": _sources,
     "preprocessing": _preprocessing,
@@ -122,5 +110,5 @@ DATA_SUBJECTS: dict[str, Callable[[Evidence], list[Fact]]] = {
     "test-size": _test_size,
     "included": _included,
     "characteristics": _characteristics,
-    "external": _external,
+    "external": external_facts,
 }

@@ -67,6 +67,11 @@ class Evidence:
                 return cls(folder, prefix)
         raise DataError(f"A RUN folder or that of a pipeline is required. Got: {folder} without metrics.json.")
 
+    @property
+    def adopted(self) -> bool:
+        """Whether the network came from another maker: then the recipe's keys of the training are defaults that nobody followed."""
+        return self.value(f"{self.run}run.json", "adopted") is not None
+
     def content(self, file: str) -> Any:
         """Return what a file holds: of JSON and TOML the object, of CSV the rows; None where there is no such file."""
         if file not in self._read:

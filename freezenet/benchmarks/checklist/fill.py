@@ -14,6 +14,11 @@ from freezenet.benchmarks.checklist.result_facts import RESULT_SUBJECTS
 _STANDARDS = Path(__file__).resolve().parent / "standards"
 #: Subject that items ask about -> the function that reads its facts.
 SUBJECTS = {**DATA_SUBJECTS, **MODEL_SUBJECTS, **RESULT_SUBJECTS}
+#: Those on how a network came about and what it learned from: of another maker's the run holds only defaults.
+OF_THE_TRAINING = ("architecture", "initialization", "training", "imbalance", "selection", "protocol", "internal")
+_NOT_KNOWN = (
+    "freezenet did not train this network, and the run does not know how its maker did: what does the maker say?"
+)
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,14 @@ def filled_checklist(folder: Path, standard: str) -> dict[str, Any]:
 
 
 def _item(one: dict[str, Any], found: Evidence) -> Item:
-    by_subject = [SUBJECTS[name](found) for name in one["facts"]]
+    unknown = [name for name in one["facts"] if found.adopted and name in OF_THE_TRAINING]
+    by_subject = [() if name in unknown else SUBJECTS[name](found) for name in one["facts"]]
     facts = tuple(fact for facts in by_subject for fact in facts)
     # Every subject of an item must be known for it to count.
     filled = bool(by_subject) and all(by_subject) and not one.get("partly", False)
-    question = one.get("question", "") or ("" if filled else "What is to be said here?")
+    question = one.get("question", "") or ("" if filled or unknown else "What is to be said here?")
+    if unknown:
+        question = f"{_NOT_KNOWN} {question}".strip()
     return Item(one["number"], one["section"], one["text"], facts, filled, question)
 
 

@@ -133,10 +133,18 @@ def _explanation(found: Evidence) -> list[Fact]:
 
 def _thresholds(found: Evidence) -> list[Fact]:
     file = f"{found.run}decision.json"
-    return found.facts(
-        file, task="task", temperature="confidence.temperature", uncertain_below="confidence.abstain_below",
-        risk_asked_for="confidence.risk", threshold_of_the_OOD_gate="gate.threshold",
-    )  # fmt: skip
+    gates = found.value(file, "gate.gates") or []
+    return [
+        *found.facts(
+            file, task="task", temperature="confidence.temperature", uncertain_below="confidence.abstain_below",
+            uncertain_below_by_class="confidence.abstain_below_class", thresholds_of_labels="thresholds",
+            risk_asked_for="confidence.risk", threshold_of_the_OOD_gate="gate.threshold",
+        ),
+        *(
+            Fact(f"threshold of the OOD gate, {one['kind']}", shown(one["threshold"]), file, "gate.gates")
+            for one in gates
+        ),
+    ]  # fmt: skip
 
 
 MODEL_SUBJECTS: dict[str, Callable[[Evidence], list[Fact]]] = {

@@ -97,7 +97,7 @@ class LocalImages:
             refused=np.array([one.reason == NOT_CHEST for one in decisions]),
             groups=_groups(data, [sample.file for sample in samples]),
             digest=hashlib.sha256("\n".join(rows).encode()).hexdigest(),
-            run_known=run is not None,
+            run_known=judged.took_part is not None,
             sources=tuple(sample.source for sample in samples),
             pixels=read.pixels,
         )
@@ -131,7 +131,7 @@ def _refuse_training(judged: JudgedImages, run: RunFolder | None) -> None:
             f"Images that took no part in the training are required, compared by content. Got: {named} among "
             f"{len(judged.truth)}; leave them out of DATA."
         )
-    if run is None or not judged.dataset.has_patients:
+    if run is None or run.adopted or not judged.dataset.has_patients:
         return
     taught = {row["patient_id"] for row in run.read_splits() if row["split"] in ("train", "validation")}
     same = sorted(set(judged.patients) & taught)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from freezenet.benchmarks.evaluate import elsewhere_sentence
+from freezenet.benchmarks.evaluate import elsewhere_sentence, took_part_sentence
 from freezenet.benchmarks.localize.figures import crossfitted, figures, outcome, sensitivity_promise, subgroups
 from freezenet.benchmarks.localize.file import confidence_of, localized_file
 from freezenet.benchmarks.localize.head.history import refit_images, refits
@@ -121,9 +121,8 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         result["old_head"] = figures(images, unfitted, targets, options.costs)
         result["head"] = {**head.facts(), "acceptance": acceptance, **against_old_head(images, unfitted, after)}
     if not images.run_known:
-        logger.info(
-            "Whether any of these images took part in the training is not known: no RUN folder of the model lies beside it; pass --run RUN."
-        )
+        adopted = [classifier.path.name] if classifier.card.adopted else []
+        logger.info(took_part_sentence(len(images.files), None, adopted))
     if options.out:
         truth = images.truth[:, None] == np.arange(len(labels))
         answer = after.answer[:, None] == np.arange(len(labels))

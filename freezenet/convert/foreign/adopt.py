@@ -112,7 +112,7 @@ def _refuse_others(run: RunFolder) -> None:
     # All that lies there between the first file and the manifest.
     ours = {MARK, run.splits_file.name, run.recipe_file.name}
     if run.manifest_file.is_file():
-        if "adopted" not in run.read_manifest():
+        if not run.adopted:
             raise SettingError(
                 f"A folder of no training is required beside --out. Got: {run.folder.name}, a RUN that freezenet trained; choose another "
                 "--out."

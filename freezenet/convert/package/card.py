@@ -103,7 +103,7 @@ def make_card(
     }
     if card["sources"]["elsewhere"]:
         card["notice"] = f"{NOTICE} {card['sources']['elsewhere']}"
-    if "adopted" in run.manifest:
+    if run.adopted:
         card["notice"] = f"{card['notice']} {ADOPTED}"
     return cast(CardContent, card)
 
@@ -150,12 +150,13 @@ def sources_of(run: Run) -> Sources:
     def counted(split: str) -> dict[str, int]:
         return dict(sorted(Counter(number[row["source"]] for row in run.splits if row["split"] == split).items()))
 
-    table = source_table(run.read_metrics()["images_by_class_and_source"])
+    metrics = run.read_metrics()
+    table = source_table(metrics["images_by_class_and_source"])
     return {
         "validation": counted(run.judged_split),
         "test": counted("train" if run.final else "test"),
         "one_source_only": {label: number[name] for label, name in table.one_source_only.items()},
-        "elsewhere": table.elsewhere,
+        "elsewhere": metrics["elsewhere"],
     }
 
 
@@ -168,8 +169,8 @@ def audited(run: Run) -> Audited | None:
 
 
 def trained_on(run: Run) -> TrainedOn:
-    """Return what identifies the run behind a model."""
-    return {
+    """Return what identifies the run behind a model, and the file that another maker's network came in."""
+    found: TrainedOn = {
         "recipe": run.recipe.name,
         "seed": run.recipe.seed,
         "images": sum(row["split"] == "train" for row in run.splits),
@@ -177,6 +178,9 @@ def trained_on(run: Run) -> TrainedOn:
         "splits_sha256": sha256_file(run.splits_file),
         "model_sha256": sha256_file(run.model_file),
     }
+    if run.adopted:
+        found["adopted"] = run.manifest["adopted"]["sha256"]
+    return found
 
 
 def calibrated_on(variant: Variant, calibration: Calibration) -> CalibratedOn:

@@ -21,8 +21,10 @@ from typing import Any
 
 from freezenet.convert.folder import ModelsFolder
 from freezenet.edge_runtime.card import CARD_FILE, ModelCard
+from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import MissingExtraError, ModelError, install_hint
 from freezenet.edge_runtime.integrity.hashes import check_listed, sha256_file
+from freezenet.edge_runtime.integrity.inspection import label_rules, rule_text
 from freezenet.edge_runtime.integrity.model_file import ModelFile
 from freezenet.train.files import MARK, prepare_output, write_json
 from freezenet.train.metrics.figure import Figure
@@ -132,7 +134,15 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         license_name="licences-of-the-training-images" if license == "other" else None,
         library_name="litert",
         pipeline_tag="image-classification",
-        tags=["tflite", "litert", "mobilenet-v2", "chest-x-ray", "medical-imaging", "on-device", "freezenet"],
+        tags=[
+            "tflite",
+            "litert",
+            *([] if shown["card"].adopted else ["mobilenet-v2"]),
+            "chest-x-ray",
+            "medical-imaging",
+            "on-device",
+            "freezenet",
+        ],
         metrics=["accuracy", "f1"],
         model_name=content["name"],
         eval_results=results,
@@ -152,6 +162,9 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         shown=shown,
         dataset=dataset,
         test=content["accuracy"],
+        adopted=shown["card"].adopted,
+        rule=rule_text(DecisionRule.from_card(shown["card"])),
+        label_rules=label_rules(DecisionRule.from_card(shown["card"])),
         trained_on=content["trained_on"],
         calibration_images=max(one["card"].content["calibration"]["images"] for one in variants),
         preprocess=content["preprocess"],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from freezenet.edge_runtime.classifier import Classifier
+from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.names import counted
 
 
@@ -25,6 +28,34 @@ def tensors_of(classifier: Classifier) -> dict[str, list[dict[str, Any]]]:
         ]
         for side, found in sides.items()
     }
+
+
+def rule_text(rule: DecisionRule) -> str:
+    """Return how scores become a sure or unsure answer, but for what `label_rules` says of single labels."""
+    parts = ["scores as they are" if rule.temperature is None else f"temperature {rule.temperature:g}"]
+    if rule.bias is not None:
+        bias = ", ".join(f"{label} {value:+.2f}" for label, value in zip(rule.labels, rule.bias, strict=True))
+        parts.append(f"bias {bias}")
+    return "; ".join([*parts, f"says {_silence(rule.abstain_below)}"])
+
+
+def label_rules(rule: DecisionRule) -> dict[str, str]:
+    """Return label -> the rule that it has for itself: from which probability on it is answered, and below which confidence it is not."""
+    found = {}
+    for number, label in enumerate(rule.labels):
+        own = []
+        if rule.answer_from is not None and not np.isnan(rule.answer_from[number]):
+            least = f"{rule.answer_from[number]:.4f}"
+            own.append(f"answered from a probability of {least} on, whatever is more probable, and below it never")
+        if rule.class_abstain_below is not None:
+            own.append(_silence(rule.class_abstain_below[number]))
+        if own:
+            found[label] = "; ".join(own)
+    return found
+
+
+def _silence(least: float) -> str:
+    return f"uncertain below {least:.3f}" if least else "uncertain never"
 
 
 def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -50,9 +81,10 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
         f"preprocess  {spec.color}, {spec.resize} resize to {spec.size[0]}x{spec.size[1]}, (x - {spec.mean:g}) / {spec.std:g}"
     )
     trained = content["trained_on"]
-    say(
-        f"trained on  {counted(trained['images'], 'image')}, recipe {trained['recipe']}, data {trained['data_sha256'][:12]}"
-    )
+    learned = f"{counted(trained['images'], 'image')}, recipe {trained['recipe']},"
+    if card.adopted:
+        learned = "not known, because another maker trained it; split and tested here:"
+    say(f"trained on  {learned} data {trained['data_sha256'][:12]}")
     images = content["calibration"]["images"]
     say(f"calibration {counted(images if isinstance(images, int) else len(images), 'image')}")
     localized = content.get("localized", {})
@@ -101,10 +133,9 @@ def about(classifier: Classifier, described: dict[str, list[dict[str, Any]]]) ->
         chosen = f"chosen for {risk:.0%} wrong answers{sure} on {confidence['images']} {'out-of-fold' if final else 'validation'} images{where}{shown}"
         if localized:
             chosen = f"localized for {', '.join(localized['targets'])} on {localized['images']} images, from the file {localized['from_sha256'][:12]}"
-        told = f"temperature {confidence['temperature']:g}; says uncertain below {confidence['abstain_below']:.3f}"
-        say(f"confidence  {told}, {chosen}")
-    for label, least in (confidence or {}).get("abstain_below_class", {}).items():
-        say(f"            {label}: uncertain below {least:.3f}")
+        say(f"confidence  {rule_text(rule)}, {chosen}")
+    for label, own in label_rules(rule).items():
+        say(f"            {label}: {own}")
     for gate in (ood.get("gates") or [ood]) if ood else []:
         say(f"OOD gate    {gate['kind']}, threshold {gate['threshold']:g}")
     if not ood:

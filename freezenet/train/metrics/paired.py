@@ -81,14 +81,16 @@ class PairedAnswers:
         of_patient = np.bincount(self._patient, change)
         return _sign_test(int((of_patient > 0).sum()), int((of_patient < 0).sum()), "greater")
 
-    def to_dict(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return all differences, after less before, with their 95 % intervals (JSON types). labels: names in column order."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference of accuracy, after less before, with its 95 % interval, and the images that changed (JSON types).
+
+        Those of macro-F1 and recalls are the verdict's (`freezenet.train.metrics.verdict.ModelVerdict.differences`), whose intervals also
+        hold where few answers changed.
+        """
         lost, won, p = self.mcnemar()
         return {
             "accuracy": self.accuracy().to_dict(),
-            "macro_f1": self.macro_f1().to_dict(),
-            "recall": {label: self.recall(one).to_dict() for one, label in enumerate(labels)},
-            "only_float32_right": lost,
+            "only_reference_right": lost,
             "only_this_right": won,
             "mcnemar_p": p,
             "flipped": int((self.before != self.after).any(1).sum()),

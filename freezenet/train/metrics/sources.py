@@ -14,6 +14,10 @@ from freezenet.edge_runtime.names import listed
 MARGIN = 0.1
 
 
+#: What is said in place of `SourceTable.elsewhere` of a network of another maker: the table is not of the images that it learned from.
+UNKNOWN_ELSEWHERE = "Which sources the network learned from is not known: that answers hold elsewhere is not shown."
+
+
 @dataclass(frozen=True)
 class SourceTable:
     """Images by class and source, and how far the source predicts the class.

@@ -35,6 +35,7 @@ LEVEL = 0.025
 _POWER = 0.8416
 #: Times as many images as there are: beyond, no number is named.
 _MOST = 1000.0
+_RECALL = "recall of "
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,12 @@ class ModelVerdict:
             f"Whether {name} is worse than {reference} by {self.margins} cannot be told with {self.images:,} images; "
             f"{needed} such images would be needed if the difference stayed as it was measured ({measured})."
         )
+
+    def differences(self) -> dict[str, Any]:
+        """Return the difference of macro-F1, and that of the recall of each class that has images (JSON types)."""
+        macro, *recalls = [one.difference.to_dict() for one in self.endpoints]
+        labels = [one.name.removeprefix(_RECALL) for one in self.endpoints[1:]]
+        return {"macro_f1": macro, "recall": dict(zip(labels, recalls, strict=True))}
 
     def to_dict(self, name: str, reference: str) -> dict[str, Any]:
         """Return JSON types, the sentence among them. name, reference: of the models."""
@@ -248,7 +255,7 @@ def _endpoints(
     found = [_endpoint("macro-F1", margins.macro_f1, f1[1] - f1[0], linear.macro_f1())]
     for label in map(int, there):
         drawn = ratio(after[0][:, label] - before[0][:, label], support[:, label])
-        found.append(_endpoint(f"recall of {labels[label]}", margins.recall, drawn, linear.recall(label)))
+        found.append(_endpoint(f"{_RECALL}{labels[label]}", margins.recall, drawn, linear.recall(label)))
     return tuple(found)
 
 

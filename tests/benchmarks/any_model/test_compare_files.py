@@ -59,6 +59,7 @@ def test_two_foreign_files_of_one_network(command, foreign, phantoms):
         "float32.tflite",
     ]
     same = result["variants"]["uint8.tflite"]
+    assert same["against_reference"]["macro_f1"] == same["verdict"]["endpoints"][0]["difference"]
     assert same["flipped"] == [] and same["against_reference"]["accuracy"]["value"] == 0
     assert "uint8.tflite is not worse" in same["verdict"]["sentence"] or "cannot tell" in same["verdict"]["verdict"]
     assert same["probabilities"]["auroc"] == result["variants"]["int8.tflite"]["probabilities"]["auroc"]

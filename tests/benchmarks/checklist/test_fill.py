@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 
+import cv2
+import numpy as np
 import pytest
 
 from freezenet.benchmarks.checklist import STANDARDS
@@ -108,6 +111,21 @@ def test_the_items_of_each_standard(pipeline, standard, count):
         assert {number.rstrip("abcdefg") for number in numbers} == {str(number) for number in range(1, 28)}
 
 
+def test_the_rule_is_told_whole(pipeline):
+    decision = {
+        "task": "multi-class",
+        "confidence": {"temperature": 1.5, "abstain_below": 0.75, "abstain_below_class": {"A": 0.5, "B": 0.875}},
+        "gate": {"kind": "both", "gates": [{"kind": "one-class", "threshold": 9.5}, {"kind": "logistic", "threshold": 0.25}]},
+    }  # fmt: skip
+    (pipeline / "run" / "decision.json").write_text(json.dumps(decision))
+    facts = facts_of(filled_checklist(pipeline, "model-card"), "4b")
+    assert facts["uncertain below by class"] == "A 0.5, B 0.875"
+    assert (facts["threshold of the OOD gate, one-class"], facts["threshold of the OOD gate, logistic"]) == (
+        "9.5",
+        "0.25",
+    )
+
+
 def test_every_subject_is_asked_about_and_offered(pipeline):
     offered = next(one.type.choices for one in checklist.params if one.name == "standard")
     assert tuple(offered) == STANDARDS
@@ -125,15 +143,44 @@ def test_what_is_not_there_is_a_question(pipeline):
     assert (nine["facts"], nine["filled"]) == ([], False) and nine["question"]
 
 
-def test_a_test_elsewhere_counts_unless_its_images_were_trained_on(pipeline):
-    def external(refitted="", **took_part):
-        content = {"side": "all", "images": 9, "accuracy": FIGURE, "took_part": took_part or None, "refitted": refitted}
-        (pipeline / "external-hospital.json").write_text(json.dumps(content))
-        return next(one for one in filled_checklist(pipeline, "claim-2024")["items"] if one["number"] == "33")["filled"]
+NETWORK = b"the trained network"
+TRAINED_ON = {
+    "recipe": "r",
+    "seed": 0,
+    "images": 3,
+    "data_sha256": "d",
+    "splits_sha256": "s",
+    "model_sha256": hashlib.sha256(NETWORK).hexdigest(),
+}
+EXTERNAL = {
+    "model": "int8.tflite", "side": "all", "images": 9, "accuracy": FIGURE, "macro_f1": FIGURE, "trained_on": TRAINED_ON,
+    "took_part": {"train": 0, "validation": 0, "test": 0},
+}  # fmt: skip
 
-    assert external(train=0, validation=0, test=0) and not external(train=2, validation=0, test=0)
-    assert not external()  # whether they took part is not known
-    assert not external("The last layer was refitted on 9 local images.", train=0, validation=0, test=0)
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (EXTERNAL, ""),
+        ({**EXTERNAL, "took_part": {"train": 2, "validation": 1, "test": 0}}, "3 of its images took part"),
+        ({**EXTERNAL, "took_part": None}, "whether its images took part in the training is not known"),
+        ({**EXTERNAL, "side": "test"}, "pass --all"),
+        ({**EXTERNAL, "refitted": "The last layer was refitted on 9 images."}, "The last layer was refitted on 9 images."),
+        ({**EXTERNAL, "trained_on": {**TRAINED_ON, "model_sha256": "0" * 64}}, "about another network than that of this folder: int8.tflite"),
+        ({**EXTERNAL, "accuracy": 0.9}, "accuracy of the type float"),
+        ({key: value for key, value in EXTERNAL.items() if key != "trained_on"}, "without trained_on"),
+        ({"took_part": 5, "side": "all"}, "freezenet evaluate --all --json without accuracy"),
+        ({**EXTERNAL, "took_part": 5}, "took_part of the type int"),
+        ([1], "of the type list"),
+    ],
+)  # fmt: skip
+def test_a_test_elsewhere_counts_where_it_is_one_of_this_network(pipeline, command, content, said):
+    (pipeline / "run" / "model.keras").write_bytes(NETWORK)
+    (pipeline / "external-hospital.json").write_text(json.dumps(content))
+    code, out, err = command("checklist", pipeline, "--json")
+    (item,) = [one for one in json.loads(out)["items"] if one["number"] == "33"]
+    assert code == 0 and item["filled"] == (not said)
+    assert ("external-hospital.json is not counted" in err) == bool(said) and said in err
 
 
 def test_the_verb(pipeline, command, tmp_path):
@@ -160,12 +207,29 @@ def test_at_least_26_items_of_claim_from_a_pipeline(run, models, tmp_path):
     """From a real training and conversion; results.json is the comparison's."""
     import shutil
 
+    from freezenet.benchmarks.any_model.evaluate import evaluate_file
     from freezenet.benchmarks.compare import compare
+    from freezenet.edge_runtime.classifier import Classifier
 
     shutil.copytree(run.folder, tmp_path / "run")
     shutil.copytree(models, tmp_path / "models")
     comparison = compare(tmp_path / "models")
+    pixels = np.random.default_rng(4).integers(0, 256, (4, 80, 80), np.uint8)
+    for number, image in enumerate(pixels):
+        (tmp_path / "data" / ("Clear", "Focal")[number % 2]).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "data" / ("Clear", "Focal")[number % 2] / f"{number}.png"), image)
+    evaluated = evaluate_file(Classifier(tmp_path / "models" / "int8.tflite"), tmp_path / "data", everything=True)
     content = {"comparison": comparison, "notice": "Research use only.", "command": "freezenet pipeline"}
     (tmp_path / "results.json").write_text(json.dumps(content))
+    (tmp_path / "external-phantoms.json").write_text(json.dumps(evaluated))
     made = filled_checklist(tmp_path, "claim-2024")
+    assert facts_of(made, "33")["images"] == str(evaluated["images"])
+    differences = {
+        f"macro-F1 against float32: {name}": one["verdict"]["endpoints"][0]["difference"]
+        for name, one in comparison["variants"].items()
+        if name != "float32"
+    }
+    told = {name: value for name, value in facts_of(made, "30").items() if name in differences}
+    # The interval of the report, which is the verdict's.
+    assert told == {name: "{value:.4f} [{low:.4f}, {high:.4f}]".format(**one) for name, one in differences.items()}
     assert made["filled"] >= 26, [one["number"] for one in made["items"] if not one["filled"]]

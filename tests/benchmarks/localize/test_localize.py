@@ -65,6 +65,8 @@ def test_the_card_names_its_origin_and_nobody(made, models, clinic):
     checked = CliRunner().invoke(cli, ["verify", str(new)])
     assert checked.exit_code == 0 and "answers equal" in checked.stdout
     shown = CliRunner().invoke(cli, ["inspect", str(new)]).stdout
+    least = content["confidence"]["answer_from"]["Focal"]
+    assert f"            Focal: answered from a probability of {least:.4f} on" in shown and "; bias " in shown
     origin = localized["from_sha256"][:12]
     assert (
         "localized for sensitivity=0.8:Focal, prevalence=Focal:0.05 on" in shown and f"from the file {origin}" in shown

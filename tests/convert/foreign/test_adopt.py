@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -49,16 +50,49 @@ def test_the_card_says_what_is_not_known(converted, command):
     assert card.labels == ("Clear", "Diffuse", "Focal", "Reticular")
     assert card.content["confidence"]["temperature"] > 0 and card.content["gate"]
     code, out, _ = command("inspect", converted / "models" / "int8.tflite")
-    assert code == 0 and "not trained by freezenet" in out and "recipe adopted" in out
+    assert code == 0 and "not trained by freezenet" in out and "another maker trained it" in out
+    assert "recipe adopted" not in out and "learned from one source" not in out and "Which sources" in out
+
+
+def test_the_page_for_the_hub_claims_no_training_of_ours(converted, foreign, tmp_path):
+    from freezenet.convert.package.hub import export_hub
+
+    export_hub(converted / "models", tmp_path / "hub")
+    page = (tmp_path / "hub" / "README.md").read_text()
+    assert "a network of another maker, written by" in page and "trained by another maker" in page
+    assert hashlib.sha256((foreign / "model.keras").read_bytes()).hexdigest() in page
+    for claim in ("training images", "Training data", "recipe, seed", "obile", "same collection as"):
+        assert claim not in page.replace("MobileNetV2,", ""), claim
+
+
+@pytest.mark.parametrize(("standard", "open_items"), [
+    ("claim-2024", ("22", "24", "25", "26", "32", "42")), ("tripod-ai", ("12c", "13")), ("model-card", ("1b",)), ("pccp", ("2c",)),
+])  # fmt: skip
+def test_a_checklist_leaves_open_what_only_the_maker_knows(converted, command, standard, open_items):
+    code, out, err = command("checklist", converted / "models-run", "--standard", standard, "--json")
+    assert code == 0, err
+    items = {one["number"]: one for one in json.loads(out)["items"]}
+    for number in open_items:
+        assert not items[number]["facts"] and not items[number]["filled"], number
+        assert items[number]["question"].startswith("freezenet did not train this network")
+    # Nothing that stands in the recipe and was no setting of the run is told anywhere.
+    told = {fact["where"] for one in items.values() for fact in one["facts"] if fact["file"] == "recipe.toml"}
+    assert told <= {"image_size", "mean", "std", "task", "validation_share", "test_share", "seed"}
+    assert "learned from one source" not in out
 
 
 def test_the_verbs_behind_take_it(converted, command, phantoms):
     assert command("verify", converted / "models")[0] == 0
     code, out, err = command("evaluate", converted / "models" / "int8.tflite", phantoms, "--json")
     assert code == 0, err
-    assert json.loads(out)["took_part"] is None and "is not known" in err
+    assert json.loads(out)["took_part"] is None
+    assert "is not known: freezenet did not train it" in err and "--run" not in err
     code, out, err = command("compare", converted / "models")
-    assert code == 0 and "int8" in out and "is not known" in err
+    assert code == 0 and "int8" in out
+    assert "is not known: freezenet did not train them" in err and "--run" not in err
+    files = [converted / "models" / name for name in ("float32.tflite", "int8.tflite")]
+    code, out, err = command("compare", *files, "--data", phantoms, "--run", converted / "models-run")
+    assert code == 0 and "freezenet did not train them" in err and "no RUN folder" not in err
 
 
 def test_a_second_conversion_takes_the_run_that_is_there(converted, command, foreign, phantoms):

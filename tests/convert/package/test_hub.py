@@ -107,6 +107,8 @@ def test_the_body_holds_intervals_hashes_and_what_must_be_said(models, exported)
     card = card_in(models / "int8.tflite")
     text = " ".join(body.split())
     assert card["notice"] in text
+    assert "confidence" not in card  # the run of these tests was made without
+    assert "by the rule in its `card.json`: scores as they are; says uncertain never." in text
     for key in ("data_sha256", "splits_sha256", "model_sha256"):
         assert card["trained_on"][key] in body
     for needed in (

@@ -67,12 +67,13 @@ async function open() {
 
 function facts(kept) {
   const { content, labels } = model.card;
+  const trained = content.trained_on;
   const told = {
     "Model": `${content.name}, ${content.variant}`,
     "Knows": labels.map(readable).join(", "),
     "Refuses other pictures": model.card.gate ? "yes" : "NO: it also names a class for a picture that is no chest X-ray",
     ...(content.localized ? { "Thresholds": `set for ${content.localized.targets.join(", ")} on ${content.localized.images} images of one place` } : {}),
-    "Trained on": content.trained_on ? `${content.trained_on.images} images, recipe ${content.trained_on.recipe}` : "not told",
+    "Trained on": !trained ? "not told" : trained.adopted === undefined ? `${trained.images} images, recipe ${trained.recipe}` : "not known, because another maker trained it",
     "Model file, SHA-256": model.sha256,
     "Card, SHA-256": model.cardSha256,
     "Works without a network": kept ? "yes" : "NO: this browser keeps nothing here; there is no room left, or the window is a private one",
