@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.crossval.plan import CrossValidation, Fold
-from freezenet.train.data.dataset import Dataset, Sample, content_hash
+from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.layouts.csv_table import read_column
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.task import Task
@@ -55,11 +55,6 @@ def with_groups(dataset: Dataset, column: str) -> Dataset:
     return replace(
         dataset, samples=tuple(replace(one, group=group) for one, group in zip(samples, groups, strict=True))
     )
-
-
-def groups_hash(dataset: Dataset) -> str:
-    """Return a hash of the values of all images, for a cross-validation that goes on."""
-    return content_hash(sample.group for sample in dataset.samples)
 
 
 @dataclass(frozen=True)

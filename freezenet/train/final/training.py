@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from freezenet.edge_runtime.errors import SettingError
+from freezenet.train.crossval.left_out import with_groups
+from freezenet.train.crossval.plan_file import refuse_another_basis
+from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import check_output
-from freezenet.train.final.out_of_fold import final_recipe, read_out_of_fold
+from freezenet.train.final.out_of_fold import final_recipe, finished_crossval, read_out_of_fold
 from freezenet.train.final.results import write_final_results
 from freezenet.train.fitting.traces import forgotten_traces
 from freezenet.train.losses.criterion import needs_recall
@@ -63,7 +67,8 @@ def train_final(
 
     Raises:
         DataError: the cross-validation is not finished, or is one of other images.
-        SettingError: the options or the recipe need images that a final model does not have.
+        SettingError: the options or the recipe need images that a final model does not have, or data or weights are others than the
+            cross-validation's.
     """
     if options.not_cxr is not None:
         raise SettingError("A final model without --not-cxr is required. Got: both; leave --not-cxr out.")
@@ -82,6 +87,7 @@ def train_final(
         )
     recipe = recipe.with_settings({**changed, "seed": seed})
     read = read_data(load_classes(data, recipe), recipe, skip_unreadable=options.skip_unreadable)
+    read = _as_cross_validated(read, Path(crossval), arm, options)
     everything = read.with_splits(np.full(len(read.dataset.samples), "train"))
     found = read_out_of_fold(Path(crossval), arm, recipe, everything)
     if distill:
@@ -101,3 +107,13 @@ def train_final(
         recall = recall_of(label_matrices(truth, answers))
     trained = fit_network(run, everything, recipe=recipe, options=options, manifest=manifest, recall=recall)
     return write_final_results(run, trained, data=everything, recipe=recipe, manifest=manifest, found=found)
+
+
+def _as_cross_validated(data: TrainingData, crossval: Path, arm: str, options: TrainingOptions) -> TrainingData:
+    """Return the data with the groups that the cross-validation left out; refuse other data or weights than its own."""
+    asked = finished_crossval(crossval)
+    if asked.leave_out:
+        data = replace(data, dataset=with_groups(data.dataset, asked.leave_out))
+    same = replace(asked, recipes={arm: asked.recipes[arm]}, options=options)
+    refuse_another_basis(same, {arm: data}, crossval)
+    return data

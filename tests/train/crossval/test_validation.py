@@ -128,8 +128,8 @@ def _pretend(original, done):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"folds": 3}, "same number of folds"),
-        ({"weights": "imagenet"}, "same weights"),
+        ({"folds": 3}, "The same number of folds is required"),
+        ({"weights": "imagenet"}, "The same weights are required"),
     ],
 )
 def test_other_arguments_are_refused(phantoms, done, changes, sentence):
