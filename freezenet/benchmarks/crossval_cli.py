@@ -113,8 +113,10 @@ def crossval(
     width = max(map(len, ["recipe", *summary["recipes"]]))
     click.echo("\t".join(["recipe".ljust(width), "trainings", *(figure.ljust(15) for figure in figures)]).rstrip())
     for arm, found in summary["recipes"].items():
-        shown = [f"{found[name]['mean']:.4f} ± {found[name]['sd']:.4f}" for name in figures]
-        click.echo("\t".join([arm.ljust(width), str(found["trainings"]).ljust(9), *shown]))
+        # A recipe of other classes may lack the one whose recall is shown.
+        means = [found.get(name) for name in figures]
+        shown = [f"{one['mean']:.4f} ± {one['sd']:.4f}" if one else "-".ljust(15) for one in means]
+        click.echo("\t".join([arm.ljust(width), str(found["trainings"]).ljust(9), *shown]).rstrip())
     for arm, found in summary["recipes"].items():
         sure = found["confidence"]
         click.echo(

@@ -38,12 +38,12 @@ def test_the_value_is_tested_whole_and_the_rest_trains():
     part = part_without(MIXED, "south")
     assert part.rows.tolist() == list(range(10))
     assert np.flatnonzero(part.tested).tolist() == [2, 3, 6, 7]
-    assert (part.untested, part.reason) == ((), "")
+    assert (part.untested, part.reason) == ({}, "")
 
 
 def test_what_no_other_value_has_is_neither_learned_nor_tested():
     part = part_without(MIXED, "north")
-    assert part.untested == ("C",)
+    assert part.untested == {"C": 0}
     assert part.rows.tolist() == list(range(8))
     assert part.rows[part.tested].tolist() == [0, 1, 4, 5]
 
@@ -61,7 +61,7 @@ def test_a_class_of_one_patient_elsewhere_cannot_be_learned():
         "A p1 north", "A p2 south", "A p9 south", "B p3 north", "B p4 south", "C p5 south", "C p6 south", "C p7 north"
     )
     part = part_without(few, "north")
-    assert part.untested == ("B",)
+    assert part.untested == {"B": 1}
     assert part.reason == ""
 
 
