@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.crossval.folds import fold_numbers, fold_splits, own_folds
-from freezenet.train.crossval.left_out import left_out_folds, without
+from freezenet.train.crossval.left_out import left_out_folds, with_groups, without
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.crossval.plan_file import PLAN, begin
 from freezenet.train.crossval.table import write_table
@@ -114,15 +114,21 @@ def cross_validate(
 
 
 def read_data_by_arm(
-    data: Path, recipes: dict[str, Recipe], *, skip_unreadable: bool = False
+    data: Path, recipes: dict[str, Recipe], *, skip_unreadable: bool = False, leave_out: str = ""
 ) -> dict[str, TrainingData]:
-    """Read the images once for each preprocessing and choice of classes that the recipes ask for; by arm."""
+    """Read the images once for each preprocessing and choice of classes that the recipes ask for; by arm.
+
+    leave_out: column of DATA whose values the samples then know, see `freezenet.train.crossval.left_out`.
+    """
     found: dict[Any, TrainingData] = {}
     by_arm = {}
     for arm, recipe in recipes.items():
         key = (recipe.image_size, recipe.classes, recipe.task)
         if key not in found:
-            found[key] = read_data(load_classes(data, recipe), recipe, skip_unreadable=skip_unreadable)
+            dataset = load_classes(data, recipe, [leave_out] if leave_out else [])
+            if leave_out:
+                dataset = with_groups(dataset, leave_out)
+            found[key] = read_data(dataset, recipe, skip_unreadable=skip_unreadable)
         by_arm[arm] = found[key]
     return by_arm
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from freezenet.edge_runtime.errors import SettingError
-from freezenet.train.crossval.left_out import with_groups
 from freezenet.train.crossval.plan_file import refuse_another_basis
-from freezenet.train.data.training_data import TrainingData
+from freezenet.train.crossval.validation import read_data_by_arm
 from freezenet.train.files import check_output
 from freezenet.train.final.out_of_fold import final_recipe, finished_crossval, read_out_of_fold
 from freezenet.train.final.results import write_final_results
@@ -25,7 +24,7 @@ from freezenet.train.metrics.matrices import recall as recall_of
 from freezenet.train.network.host_settings import own_settings
 from freezenet.train.options import TrainingOptions
 from freezenet.train.run_folder import Metrics, RunFolder
-from freezenet.train.training import fit_network, load_classes, read_data
+from freezenet.train.training import fit_network
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +85,11 @@ def train_final(
             "A schedule that asks for no validation loss is required by --final. Got: schedule=plateau; cross-validate another."
         )
     recipe = recipe.with_settings({**changed, "seed": seed})
-    read = read_data(load_classes(data, recipe), recipe, skip_unreadable=options.skip_unreadable)
-    read = _as_cross_validated(read, Path(crossval), arm, options)
+    asked = replace(finished_crossval(Path(crossval)), options=options)
+    (read,) = read_data_by_arm(
+        Path(data), {arm: recipe}, skip_unreadable=options.skip_unreadable, leave_out=asked.leave_out
+    ).values()
+    refuse_another_basis(replace(asked, recipes={arm: asked.recipes[arm]}), {arm: read}, Path(crossval))
     everything = read.with_splits(np.full(len(read.dataset.samples), "train"))
     found = read_out_of_fold(Path(crossval), arm, recipe, everything)
     if distill:
@@ -107,13 +109,3 @@ def train_final(
         recall = recall_of(label_matrices(truth, answers))
     trained = fit_network(run, everything, recipe=recipe, options=options, manifest=manifest, recall=recall)
     return write_final_results(run, trained, data=everything, recipe=recipe, manifest=manifest, found=found)
-
-
-def _as_cross_validated(data: TrainingData, crossval: Path, arm: str, options: TrainingOptions) -> TrainingData:
-    """Return the data with the groups that the cross-validation left out; refuse other data or weights than its own."""
-    asked = finished_crossval(crossval)
-    if asked.leave_out:
-        data = replace(data, dataset=with_groups(data.dataset, asked.leave_out))
-    same = replace(asked, recipes={arm: asked.recipes[arm]}, options=options)
-    refuse_another_basis(same, {arm: data}, crossval)
-    return data

@@ -191,7 +191,7 @@ def test_a_recipe_without_the_smallest_class_has_no_recall_of_it(phantoms, tmp_p
         found["confidence"] = sure
     monkeypatch.setattr(module, "cross_validate", lambda *_, **__: summary)
     code, out, _ = command("crossval", phantoms, "--out", tmp_path / "out", "--set", "image_size=64")
-    cells = {line.split("\t")[0]: [cell.strip() for cell in line.split("\t")] for line in out.splitlines()}
+    cells = {line.split("\t")[0].strip(): [cell.strip() for cell in line.split("\t")] for line in out.splitlines()}
     assert code == 0
     assert cells["recipe"][-1] == "recall Focal"
     assert cells["all"][-2:] == ["0.5000 ± 0.0000", "0.2500 ± 0.0000"]
