@@ -76,7 +76,7 @@ def compare(
     card = classifiers[REFERENCE].card
     task, labels = task_of(card.content), card.labels
     origin = find_run(folder.path, card, Path(run) if run else None)
-    judged = judged_images(data or _data_of(origin), origin, task=task.name)
+    judged = judged_images(data or _data_of(origin), origin, task=task.name, columns=slices)
     truth = task.truth(judged.truth, labels)
     splits = card.content["trained_on"]["splits_sha256"]
     scores = _scores(folder, classifiers, judged, splits, recompute)

@@ -71,7 +71,6 @@ def crossval(
         from freezenet.benchmarks.fold_variants import check_variants, compare_fold_variants
         from freezenet.convert.variants import known_variants
         from freezenet.edge_runtime.names import counted
-        from freezenet.train.crossval.left_out import with_groups
         from freezenet.train.crossval.plan import CrossValidation
         from freezenet.train.crossval.ray_cluster import on_ray
         from freezenet.train.crossval.transfer import print_transfer
@@ -91,9 +90,7 @@ def crossval(
     if names:
         check_variants(names)
     refuse_other_verbs(out)  # before all images are read
-    by_arm = read_data_by_arm(data, arms, skip_unreadable=options.skip_unreadable)
-    if leave_out:
-        by_arm = {arm: replace(one, dataset=with_groups(one.dataset, leave_out)) for arm, one in by_arm.items()}
+    by_arm = read_data_by_arm(data, arms, skip_unreadable=options.skip_unreadable, leave_out=leave_out)
     folds = count_folds(by_arm, folds, out, _FOLDS_BESIDE if leave_out else None)
     # The folder is emptied as a whole, or not: a fold that was killed goes on.
     of_a_fold = replace(options, overwrite=False)
@@ -113,8 +110,10 @@ def crossval(
     width = max(map(len, ["recipe", *summary["recipes"]]))
     click.echo("\t".join(["recipe".ljust(width), "trainings", *(figure.ljust(15) for figure in figures)]).rstrip())
     for arm, found in summary["recipes"].items():
-        shown = [f"{found[name]['mean']:.4f} ± {found[name]['sd']:.4f}" for name in figures]
-        click.echo("\t".join([arm.ljust(width), str(found["trainings"]).ljust(9), *shown]))
+        # A recipe of other classes may lack the one whose recall is shown.
+        means = [found.get(name) for name in figures]
+        shown = [f"{one['mean']:.4f} ± {one['sd']:.4f}" if one else "-".ljust(15) for one in means]
+        click.echo("\t".join([arm.ljust(width), str(found["trainings"]).ljust(9), *shown]).rstrip())
     for arm, found in summary["recipes"].items():
         sure = found["confidence"]
         click.echo(

@@ -7,7 +7,7 @@ name of a test image.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,7 +72,12 @@ class JudgedImages:
 
 
 def judged_images(
-    data: str | Path, run: RunFolder | None, *, task: str = MultiClass.name, everything: bool = False
+    data: str | Path,
+    run: RunFolder | None,
+    *,
+    task: str = MultiClass.name,
+    everything: bool = False,
+    columns: Collection[str] = (),
 ) -> JudgedImages:
     """Return the images of DATA that are the test images of a run, or all of DATA; one class is enough.
 
@@ -81,6 +86,7 @@ def judged_images(
         run: what the model was trained in; None where that is not known.
         task: of the model, see `freezenet.train.task`.
         everything: take all images.
+        columns: of DATA that are used beside those of its layout.
 
     Raises:
         DataError: a test image of the run is not in DATA, or there is no run to say which images are.
@@ -90,7 +96,7 @@ def judged_images(
             "The RUN folder, which knows the test images, is required. Got: none beside the models; pass --run RUN, or "
             "--all to freezenet evaluate for all images of other data."
         )
-    dataset = load(data, task, least_classes=1)
+    dataset = load(data, task, least_classes=1, columns=columns)
     if run is None:
         return JudgedImages(dataset, "all")
     rows = run.read_splits()
@@ -113,16 +119,21 @@ def judged_images(
 
 
 def other_judged_images(
-    data: str | Path, run: RunFolder | None, *, task: str = MultiClass.name, everything: bool = False
+    data: str | Path,
+    run: RunFolder | None,
+    *,
+    task: str = MultiClass.name,
+    everything: bool = False,
+    columns: Collection[str] = (),
 ) -> tuple[int, JudgedImages]:
     """Return how many images DATA has, and those that a model is judged on of which no RUN folder need be known.
 
     With a run they are those of `judged_images`. Without, they are the test split that DATA itself names, or else all of DATA.
     """
     # What is said about DATA is said once.
-    dataset = load(data, task, least_classes=1, say=run is None and not everything)
+    dataset = load(data, task, least_classes=1, say=run is None and not everything, columns=columns)
     if run is not None or everything:
-        return len(dataset.samples), judged_images(data, run, task=task, everything=everything)
+        return len(dataset.samples), judged_images(data, run, task=task, everything=everything, columns=columns)
     test = [number for number, sample in enumerate(dataset.samples) if sample.split == "test"]
     judged = JudgedImages(dataset.only(test), "test") if test else JudgedImages(dataset, "all")
     return len(dataset.samples), judged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ def train(context, data, out, recipe, options, final, distill, as_json) -> None:
     if final is not None and context.get_parameter_source("recipe") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--final takes the recipe of the cross-validation: leave --recipe out.")
     with quiet():
+        from freezenet.train.crossval.plan_file import weights_of
         from freezenet.train.final.training import train_final
         from freezenet.train.recipes.recipe import parsed_setting
         from freezenet.train.training import train as run
@@ -52,6 +54,8 @@ def train(context, data, out, recipe, options, final, distill, as_json) -> None:
     if final is None:
         metrics = run(data, out, recipe=recipe, options=options)
     else:
+        if context.get_parameter_source("weights") is ParameterSource.DEFAULT:
+            options = replace(options, weights=weights_of(final))
         settings = dict(map(parsed_setting, context.params["settings"]))
         settings.pop("seed", None)
         metrics = train_final(

@@ -9,7 +9,7 @@ import keras
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.system.environment import environment
 from freezenet.train.data.dataset import content_hash
-from freezenet.train.data.split import write_splits
+from freezenet.train.data.split import split_rows, write_splits
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import sha256_file, write_atomically, write_csv, write_json
 from freezenet.train.ood.negatives import Negatives
@@ -68,13 +68,13 @@ def begin_run(
 
 def _refuse_another(run: RunFolder, manifest: Manifest, recipe: Recipe, data: TrainingData) -> None:
     before = run.read_manifest()
-    images_before = [(row["file"], row["class"], row["split"]) for row in run.read_splits()]
-    images_now = [(sample.file, sample.label, sample.split) for sample in data.dataset.samples]
+    images_before = [tuple(row.values()) for row in run.read_splits()]
+    images_now = split_rows(data.dataset, data.images.hashes)
     kept = kept_recipe(run.recipe_file.read_text(encoding="utf-8"))
     changed = changed_keys(kept.to_toml(), recipe.to_toml())
     same = {
         "images": before["data_sha256"] == manifest["data_sha256"],
-        "files, classes or splits": images_before == images_now,
+        "files, classes, patients, sources or splits": images_before == images_now,
         "weights": (before["weights"], before["weights_sha256"]) == (manifest["weights"], manifest["weights_sha256"]),
         f"recipe settings ({', '.join(changed)})": not changed,
         "cross-validation of --final": before.get("final") == manifest.get("final"),

@@ -7,6 +7,7 @@ reads them, once; what comes after is given the one `TrainingData`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 import keras
@@ -74,9 +75,9 @@ def train(
     return train_on(read.with_splits(splits), Path(out), recipe=recipe, options=options, negatives=negatives)
 
 
-def load_classes(data: str | Path, recipe: Recipe) -> Dataset:
-    """Load the classes of DATA that a recipe asks for, and say what a reader of its figures must know."""
-    dataset = load(data, recipe.task).of_classes(recipe.classes)
+def load_classes(data: str | Path, recipe: Recipe, columns: Collection[str] = ()) -> Dataset:
+    """Load the classes of DATA that a recipe asks for, and say what a reader of its figures must know. columns: see `load`."""
+    dataset = load(data, recipe.task, columns=columns).of_classes(recipe.classes)
     for names in dataset.spellings:
         logger.warning(spelling_warning(names))
     if not dataset.has_patients:

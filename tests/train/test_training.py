@@ -32,6 +32,7 @@ from freezenet.train.options import TrainingOptions
 from freezenet.train.recipes.recipe import load_recipe
 from freezenet.train.run import Run
 from freezenet.train.training import load_classes, read_data, train
+from tests.csv_rows import read_rows, write_rows
 
 SETTINGS = (
     "image_size=64",
@@ -195,11 +196,15 @@ def test_going_on_with_other_images_is_refused(done, tmp_path):
         train(other, begun(tmp_path / "out", done), recipe=small(), options=TrainingOptions("none"))
 
 
-def test_going_on_with_other_classes_of_the_same_images_is_refused(done, data, tmp_path):
-    table = data.with_name("relabelled.csv")
-    lines = data.read_text().splitlines()
-    lines[1] = lines[1].replace(",Clear,", ",Focal,")
-    table.write_text("\n".join(lines) + "\n")
+@pytest.mark.parametrize("column", ["class", "patient_id"])
+def test_going_on_with_other_cells_of_the_same_images_is_refused(done, data, tmp_path, column):
+    split_of = {row["file"]: row["split"] for row in done.splits}
+    table_rows = [{**row, "split": split_of[row["file"]]} for row in read_rows(data)]
+    first, *others = table_rows
+    first[column] = next(
+        row[column] for row in others if row[column] != first[column] and row["split"] == first["split"]
+    )
+    table = write_rows(data.with_name("corrected.csv"), table_rows)
     try:
         with pytest.raises(FreezenetError, match="same data"):
             train(table, begun(tmp_path / "out", done), recipe=small(), options=TrainingOptions("none"))

@@ -95,7 +95,7 @@ def compare_files(paths: Sequence[Path], data: Path, asked: FilesAsked = FilesAs
         raise ModelError("Models of one task are required, to compare them. Got: multi-class and multi-label.")
     runs = dict(zip(names, origins(list(classifiers.values()), asked.run), strict=True))
     run = RunFolder(asked.run) if asked.run else next(filter(None, runs.values()), None)
-    whole, judged = other_judged_images(data, run, task=tasks.pop(), everything=asked.everything)
+    whole, judged = other_judged_images(data, run, task=tasks.pop(), everything=asked.everything, columns=asked.slices)
     labels, judged, left_out = _shared(classifiers, judged)
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, run))
     took_part = _took_part(classifiers, runs, judged)

@@ -48,7 +48,7 @@ def evaluate_file(
     task = task_of(classifier.card.content).name
     if not isinstance(classifier, ForeignClassifier):
         (origin,) = origins([classifier], run)
-        judged = judged_images(data, origin, task=task, everything=everything)
+        judged = judged_images(data, origin, task=task, everything=everything, columns=slices)
         figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
         adopted = [classifier.path.name] if classifier.card.adopted else []
         logger.info(took_part_sentence(figures["images"], judged.took_part, adopted))
@@ -57,7 +57,7 @@ def evaluate_file(
             figures = {**figures, "refitted": refitted}
         return {**figures, "trained_on": classifier.card.content["trained_on"]}
     folder = RunFolder(run) if run else None
-    whole, judged = other_judged_images(data, folder, task=task, everything=everything)
+    whole, judged = other_judged_images(data, folder, task=task, everything=everything, columns=slices)
     logger.info(chosen_sentence(len(judged.truth), whole, judged.split, folder))
     logger.warning(unknown_training([classifier.path.name]))
     # It may lack classes of DATA, so what it says about these is shown too.

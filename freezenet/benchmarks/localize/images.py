@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +80,10 @@ class LocalImages:
             DataError: DATA has no labels, classes that the model lacks, or images or patients of its training.
         """
         labels = classifier.card.labels
-        judged = judged_images(data, run, task=task_of(classifier.card.content).name, everything=True)
+        columns = _group_columns(data)
+        judged = judged_images(
+            data, run, task=task_of(classifier.card.content).name, everything=True, columns=columns.values()
+        )
         samples = judged.dataset.samples
         truth = judged.dataset.task.truth(judged.truth, labels).argmax(-1)
         _refuse_training(judged, run)
@@ -95,7 +98,7 @@ class LocalImages:
             patients=judged.patients,
             patients_known=judged.dataset.has_patients,
             refused=np.array([one.reason == NOT_CHEST for one in decisions]),
-            groups=_groups(data, [sample.file for sample in samples]),
+            groups=_groups(data, columns, [sample.file for sample in samples]),
             digest=hashlib.sha256("\n".join(rows).encode()).hexdigest(),
             run_known=judged.took_part is not None,
             sources=tuple(sample.source for sample in samples),
@@ -142,17 +145,21 @@ def _refuse_training(judged: JudgedImages, run: RunFolder | None) -> None:
         )
 
 
-def _groups(data: Path, files: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return sex, age and device of each file, as far as a CSV says them."""
+def _group_columns(data: Path) -> dict[str, str]:
+    """Return the columns of a CSV that tell subgroups apart, by subgroup."""
     if not data.is_file():
         return {}
     plain = {re.sub(r"[^a-z]", "", name.lower()): name for name in read_rows(data)[0]}
-    columns = {group: next((plain[one] for one in plain if one in names), None) for group, names in _COLUMNS.items()}
+    found = {group: next((plain[one] for one in plain if one in names), None) for group, names in _COLUMNS.items()}
+    return {group: column for group, column in found.items() if column}
+
+
+def _groups(data: Path, columns: Mapping[str, str], files: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return sex, age and device of each file, as far as a CSV says them."""
     found = {}
     for group, column in columns.items():
-        if column:
-            cells = read_column(data, column)
-            found[group] = tuple(_shown(group, cells.get(file, "")) for file in files)
+        cells = read_column(data, column)
+        found[group] = tuple(_shown(group, cells.get(file, "")) for file in files)
     return {group: values for group, values in found.items() if any(values)}
 
 

@@ -25,6 +25,7 @@ from freezenet.train.data.images import Reading, read_what_can_be_read
 from freezenet.train.data.label_sets import strata
 from freezenet.train.data.loading import load
 from freezenet.train.metrics.draws import patient_draws
+from freezenet.train.metrics.sources import source_table
 from freezenet.train.progress import track
 
 logger = logging.getLogger(__name__)
@@ -126,12 +127,10 @@ def _measured(
         found["views"] |= _lungs(dataset, small, whole, bench, extract, options, notes)
     sizes = stored.stored_sizes(bench.classes.tolist(), reading.sizes.tolist())
     outside = None
-    if len(set(sources.tolist()) - {""}) > 1:
-        outside = predict_outside(values["whole"], sources, bench, whole=answers["whole"]).to_dict()
-    elif "" in sources.tolist():
-        notes.append("The data names no sources, so nothing is predicted about others.")
+    if too_few := source_table(dataset.table("source")).too_few:
+        notes.append(f"{too_few}, so nothing is predicted about others.")
     else:
-        notes.append("All images come from one source, so nothing is predicted about others.")
+        outside = predict_outside(values["whole"], sources, bench, whole=answers["whole"]).to_dict()
     found |= {
         "telling_sizes": sizes.telling if sizes.predicts else [],
         "size_seen": _size_seen(reading.sizes, values["whole"], bench),

@@ -7,7 +7,7 @@ training and its test, and are reported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.edge_runtime.names import listed
 from freezenet.train.crossval.plan import CrossValidation, Fold
-from freezenet.train.data.dataset import Dataset, Sample, content_hash
+from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.layouts.csv_table import read_column
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.task import Task
@@ -25,7 +26,7 @@ from freezenet.train.task import Task
 #: Columns that are no place where images come from.
 _NO_GROUPS = ("file", "class", "patient_id", "split", "fold")
 #: Patients of a class that a training needs: one for its training split, one for its validation split.
-_LEAST_PATIENTS = 2
+LEAST_PATIENTS = 2
 
 
 def with_groups(dataset: Dataset, column: str) -> Dataset:
@@ -57,11 +58,6 @@ def with_groups(dataset: Dataset, column: str) -> Dataset:
     )
 
 
-def groups_hash(dataset: Dataset) -> str:
-    """Return a hash of the values of all images, for a cross-validation that goes on."""
-    return content_hash(sample.group for sample in dataset.samples)
-
-
 @dataclass(frozen=True)
 class Part:
     """What leaving a value out leaves.
@@ -69,13 +65,14 @@ class Part:
     Args:
         rows: the images of the training and its test.
         tested: (len(rows),) bool, which of them are tested.
-        untested: classes of the left-out images that no other value has, so that nothing is learned and nothing tested.
+        untested: class of the left-out images of which the others have fewer than LEAST_PATIENTS, so that nothing is learned and nothing
+            tested -> how many they have.
         reason: why there is no training at all, "" where there is one.
     """
 
     rows: NDArray[np.integer]
     tested: NDArray[np.bool_]
-    untested: tuple[str, ...]
+    untested: Mapping[str, int]
     reason: str
 
 
@@ -98,7 +95,7 @@ def _part(samples: tuple[Sample, ...], task: Task, value: str) -> Part:
     for row in np.flatnonzero(pool):
         for label in labels_of(samples[row].label):
             known.setdefault(label, set()).add(samples[row].patient)
-    usable = {label for label, owners in known.items() if len(owners) >= _LEAST_PATIENTS}
+    usable = {label for label, owners in known.items() if len(owners) >= LEAST_PATIENTS}
 
     def is_usable(row: int) -> bool:
         return usable.issuperset(labels_of(samples[row].label))
@@ -106,10 +103,10 @@ def _part(samples: tuple[Sample, ...], task: Task, value: str) -> Part:
     rows = np.array([row for row in range(len(samples)) if (pool[row] or inside[row]) and is_usable(row)], int)
     tested = inside[rows]
     shown = {label for row in np.flatnonzero(inside) for label in labels_of(samples[row].label)}
-    untested = tuple(sorted(shown - usable))
+    untested = {label: len(known.get(label, ())) for label in sorted(shown - usable)}
     reason = ""
     if not tested.any():
-        reason = f"no other {_words(untested)} to learn from"
+        reason = f"no other {listed([*untested], 'or')} to learn from"
     elif len(usable) < 2:
         reason = f"the rest holds one class only, {', '.join(sorted(usable))}"
     return Part(rows, tested, untested, reason)
@@ -135,7 +132,3 @@ def left_out_folds(asked: CrossValidation, arm: str, dataset: Dataset) -> list[F
         if not part_without(dataset, value).reason
     ]
     return [Fold(arm, seed, number, value) for seed in asked.seeds for number, value in values]
-
-
-def _words(labels: Sequence[str]) -> str:
-    return " or ".join(labels)

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.names import listed
 from freezenet.train.answers.calibration import Decided
-from freezenet.train.crossval.left_out import left_out_folds, left_out_values, part_without
+from freezenet.train.crossval.left_out import LEAST_PATIENTS, Part, left_out_folds, left_out_values, part_without
 from freezenet.train.crossval.plan import CrossValidation, Fold
 from freezenet.train.data.dataset import Dataset
 from freezenet.train.data.training_data import TrainingData
@@ -26,8 +27,8 @@ from freezenet.train.tables import print_table
 TRANSFER = "transfer.csv"
 #: What is said of each value.
 _OF_VALUE = ("accuracy", "answered", "accuracy_answered")
-_COLUMNS = ("recipe", "class", "value", "images", "inside", "inside_low", "inside_high", "outside", "outside_low",
-            "outside_high", "why_not")  # fmt: skip
+_COLUMNS = ("recipe", "class", "value", "images", "inside", "inside_low", "inside_high", "tested_outside", "outside",
+            "outside_low", "outside_high", "why_not")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def write_transfer(asked: CrossValidation, out: Path, data: dict[str, TrainingDa
     Returns:
         "column", and under "recipes" for each arm: "gap", how much more often an image of a left-out value is right than the same image
         in the folds, both over all that can be tested; "values", accuracy of each value, share that is answered and right of those; and
-        "recall" by class and value, "inside" by the folds and "outside" by the training without the value: a figure, or under
-        "why_not" a sentence.
+        "recall" by class and value, "inside" of its "images" by the folds and "outside" of those that are "tested_outside" by the training
+        without the value: a figure, or null and under "why_not" a sentence. A figure of no image is null.
     """
     found = {arm: transfer_of_arm(asked, arm, data[arm].dataset, out) for arm in asked.recipes}
     rows = [
@@ -64,6 +65,7 @@ def write_transfer(asked: CrossValidation, out: Path, data: dict[str, TrainingDa
             one["value"],
             one["images"],
             *_numbers(one["inside"]),
+            one["tested_outside"],
             *_numbers(one["outside"]),
             one["why_not"],
         ]
@@ -103,21 +105,40 @@ def transfer_of_arm(asked: CrossValidation, arm: str, dataset: Dataset, out: Pat
             there = truth[:, number] & (group == value)
             if not there.any():
                 continue
-            possible = label not in part.untested and not part.reason
+            why_not = _why_not(dataset, label, value, part)
             recall.append({
                 "class": label,
                 "value": value,
                 "images": int(there.sum()),
                 "inside": _recall(inside, there, number, patients),
-                "outside": _recall(outside, there, number, patients) if possible else None,
-                "why_not": "" if possible else _why_not(dataset, label, value, part.reason),
+                "tested_outside": 0 if why_not else int(there[part.rows[part.tested]].sum()),
+                "outside": None if why_not else _recall(outside, there, number, patients),
+                "why_not": why_not,
             })  # fmt: skip
     return {"gap": _gap(inside, outside, truth, patients), "values": values, "recall": recall}
 
 
-def _why_not(dataset: Dataset, label: str, value: str, reason: str) -> str:
-    others = {one.group for one in dataset.samples if label in dataset.task.labels_of(one.label)} - {value, ""}
-    return reason if others else f"cannot be tested outside: {label} comes from {value} alone"
+def _why_not(dataset: Dataset, label: str, value: str, part: Part) -> str:
+    """Return why a class cannot be tested where a value is left out, "" where it can."""
+    samples, labels_of = dataset.samples, dataset.task.labels_of
+    if label in part.untested:
+        if all(one.group == value for one in samples if label in labels_of(one.label)):
+            return f"cannot be tested outside: {label} comes from {value} alone"
+        return (
+            f"cannot be tested outside: a training needs {LEAST_PATIENTS} patients of {label} without an image of {value}, and has "
+            f"{part.untested[label]}"
+        )
+    if part.reason or any(label in labels_of(samples[row].label) for row in part.rows[part.tested]):
+        return part.reason
+    beside = {
+        other
+        for one in samples
+        if one.group == value
+        for other in labels_of(one.label)
+        if label in labels_of(one.label)
+    }
+    also = listed(sorted(beside.intersection(part.untested)), "or")
+    return f"cannot be tested outside: all its images also show {also}, of which nothing can be learned"
 
 
 def _tested(dataset: Dataset, out: Path, folds: Iterable[Fold]) -> _Tested:
@@ -145,15 +166,18 @@ def _accuracy(tested: _Tested, truth: NDArray, patients: NDArray, among: NDArray
     right = (tested.answers == truth[tested.rows]).all(1)
     names = patients[tested.rows].tolist()
     return {
-        "accuracy": share(right, among, names).to_dict(),
-        "answered": share(tested.answered, among, names).to_dict(),
-        "accuracy_answered": share(right, among & tested.answered, names).to_dict(),
+        "accuracy": _share(right, among, names),
+        "answered": _share(tested.answered, among, names),
+        "accuracy_answered": _share(right, among & tested.answered, names),
     }
 
 
-def _recall(tested: _Tested, there: NDArray, number: int, patients: NDArray) -> dict[str, float]:
-    among = there[tested.rows]
-    return share(tested.answers[:, number], among, patients[tested.rows].tolist()).to_dict()
+def _recall(tested: _Tested, there: NDArray, number: int, patients: NDArray) -> dict[str, float] | None:
+    return _share(tested.answers[:, number], there[tested.rows], patients[tested.rows].tolist())
+
+
+def _share(hit: NDArray[np.bool_], among: NDArray[np.bool_], patients: list[str]) -> dict[str, float] | None:
+    return share(hit, among, patients).to_dict() if among.any() else None
 
 
 def _gap(inside: _Tested, outside: _Tested, truth: NDArray, patients: NDArray) -> dict[str, float] | None:
@@ -181,6 +205,10 @@ def _numbers(figure: dict[str, float] | None) -> list[Any]:
     return ["", "", ""] if figure is None else [figure[key] for key in ("value", "low", "high")]
 
 
+def _shown(figure: dict[str, float] | None) -> str:
+    return "-" if figure is None else str(Figure(**figure))
+
+
 def print_transfer(transfer: dict[str, Any]) -> None:
     """Print the figures of `write_transfer`: the gap first, then each value, then the recall of each class in it."""
     column = transfer["column"]
@@ -197,7 +225,7 @@ def print_transfer(transfer: dict[str, Any]) -> None:
             [
                 value,
                 str(one["images"]),
-                *(str(Figure(**one[side][key])) for key in _OF_VALUE for side in ("inside", "outside")),
+                *(_shown(one[side][key]) for key in _OF_VALUE for side in ("inside", "outside")),
             ]
             for value, one in found["values"].items()
         ]
@@ -205,14 +233,15 @@ def print_transfer(transfer: dict[str, Any]) -> None:
         print_table((column, "images", *headings), rows)
         click.echo("")
         print_table(
-            ("class", column, "images", "recall inside", "recall outside"),
+            ("class", column, "images", "recall inside", "tested outside", "recall outside"),
             [
                 [
                     one["class"],
                     one["value"],
                     str(one["images"]),
-                    str(Figure(**one["inside"])),
-                    one["why_not"] or str(Figure(**one["outside"])),
+                    _shown(one["inside"]),
+                    str(one["tested_outside"]),
+                    one["why_not"] or _shown(one["outside"]),
                 ]
                 for one in found["recall"]
             ],

@@ -27,21 +27,20 @@ from numpy.typing import NDArray
 from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.crossval.folds import fold_numbers, fold_splits, own_folds
-from freezenet.train.crossval.left_out import groups_hash, left_out_folds, without
+from freezenet.train.crossval.left_out import left_out_folds, with_groups, without
 from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
+from freezenet.train.crossval.plan_file import PLAN, begin
 from freezenet.train.crossval.table import write_table
-from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
+from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.files import MARK, prepare_output, read_json, write_json
+from freezenet.train.files import MARK, prepare_output, read_json
 from freezenet.train.network.host_settings import own_settings
-from freezenet.train.recipes.files import changed_keys
-from freezenet.train.recipes.recipe import Recipe, kept_recipe
+from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.training import load_classes, read_data, train_on
 
 logger = logging.getLogger(__name__)
 
-PLAN = "plan.json"
 #: Folds of data that name none.
 _FOLDS = 10
 
@@ -89,7 +88,7 @@ def cross_validate(
     for arm in asked.recipes:
         tested_images(asked, data[arm].dataset, Fold(arm, 0, 1))  # a refusal comes before anything is written
     prepare_output(out, None, overwrite)
-    _begin(asked, data, out)
+    begin(asked, data, out)
     _say_what_is_not_tested(asked, {id(data[arm]): data[arm].dataset for arm in asked.recipes}.values())
     all_folds = [
         *asked.all_folds(),
@@ -115,15 +114,21 @@ def cross_validate(
 
 
 def read_data_by_arm(
-    data: Path, recipes: dict[str, Recipe], *, skip_unreadable: bool = False
+    data: Path, recipes: dict[str, Recipe], *, skip_unreadable: bool = False, leave_out: str = ""
 ) -> dict[str, TrainingData]:
-    """Read the images once for each preprocessing and choice of classes that the recipes ask for; by arm."""
+    """Read the images once for each preprocessing and choice of classes that the recipes ask for; by arm.
+
+    leave_out: column of DATA whose values the samples then know, see `freezenet.train.crossval.left_out`.
+    """
     found: dict[Any, TrainingData] = {}
     by_arm = {}
     for arm, recipe in recipes.items():
         key = (recipe.image_size, recipe.classes, recipe.task)
         if key not in found:
-            found[key] = read_data(load_classes(data, recipe), recipe, skip_unreadable=skip_unreadable)
+            dataset = load_classes(data, recipe, [leave_out] if leave_out else [])
+            if leave_out:
+                dataset = with_groups(dataset, leave_out)
+            found[key] = read_data(dataset, recipe, skip_unreadable=skip_unreadable)
         by_arm[arm] = found[key]
     return by_arm
 
@@ -190,77 +195,3 @@ def refuse_other_verbs(out: Path) -> None:
             f"A folder of freezenet crossval, or a new one, is required. Got: {out}, which another verb wrote; choose "
             "another name."
         )
-
-
-def _begin(asked: CrossValidation, data: dict[str, TrainingData], out: Path) -> None:
-    """Write down what was asked for, or check that what lies there was asked for in the same way."""
-    plan: dict[str, Any] = {
-        "data": str(asked.data.resolve()),
-        "samples_sha256": {arm: _samples_hash(data[arm]) for arm in asked.recipes},
-        "folds": asked.folds,
-        "weights": asked.options.weights_origin,
-        "recipes": {arm: recipe.to_toml() for arm, recipe in asked.recipes.items()},
-    }
-    if asked.leave_out:
-        plan |= {"leave_out": asked.leave_out, "groups_sha256": groups_hash(data[next(iter(asked.recipes))].dataset)}
-    if (out / PLAN).is_file():
-        before = read_json(out / PLAN)
-        before["recipes"] = {arm: kept_recipe(text).to_toml() for arm, text in before["recipes"].items()}
-        for key, what in (("leave_out", "column to leave out by"), ("groups_sha256", f"column {asked.leave_out}")):
-            if plan.setdefault(key, before.get(key)) != before.get(key, plan[key]):
-                raise SettingError(
-                    f"The same {what} is required to go on. Got: another than {out} was begun with; pass --overwrite or choose "
-                    "another name."
-                )
-        for key, what in (("folds", "number of folds"), ("weights", "weights")):
-            if before[key] != plan[key]:
-                raise SettingError(
-                    f"The same {what} is required to go on. Got: {plan[key]} for {out}, begun with {before[key]}; "
-                    "pass --overwrite or choose another name."
-                )
-        for key, what in (
-            ("samples_sha256", "data (images, classes, patients and folds)"),
-            ("recipes", "recipe settings"),
-        ):
-            changed = [arm for arm in plan[key] if before[key].get(arm, plan[key][arm]) != plan[key][arm]]
-            if key == "samples_sha256":
-                changed = list(dict.fromkeys([*changed, *_on_other_data(before, plan)]))
-            if changed:
-                raise SettingError(
-                    f"The same {what} are required to go on. Got: others for {', '.join(changed)} than {out} was begun "
-                    f"with{_keys(changed, before[key], plan[key]) if key == 'recipes' else ''}; pass --overwrite or "
-                    "choose another name."
-                )
-            plan[key] = before[key] | plan[key]
-    write_json(out / PLAN, plan)
-    left_out = [arm for arm in plan["recipes"] if arm not in asked.recipes]
-    if left_out:
-        logger.info(f"{out} also holds {', '.join(left_out)}: add them to --recipes to see them in the tables too.")
-
-
-def _on_other_data(before: dict[str, Any], plan: dict[str, Any]) -> list[str]:
-    """Return the arms that are new and meet other samples than the earlier arms of the same classes and task did."""
-
-    choice = {"classes", "task"}
-    return [
-        arm
-        for arm, digest in plan["samples_sha256"].items()
-        for earlier, known in before["samples_sha256"].items()
-        if arm not in before["recipes"]
-        and digest != known
-        and choice.isdisjoint(changed_keys(before["recipes"][earlier], plan["recipes"][arm]))
-    ]
-
-
-def _keys(arms: list[str], before: dict[str, str], now: dict[str, str]) -> str:
-    """Return " (epochs, seed)": the keys in which recipes as TOML text differ."""
-    keys = {key: None for arm in arms for key in changed_keys(before[arm], now[arm])}
-    return f" ({', '.join(keys)})"
-
-
-def _samples_hash(data: TrainingData) -> str:
-    """Return a hash of everything about the images that a fold depends on."""
-    samples = zip(data.images.hashes, data.dataset.samples, strict=True)
-    return content_hash(
-        repr((digest, sample.label, sample.patient, sample.split, sample.fold)) for digest, sample in samples
-    )

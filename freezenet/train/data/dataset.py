@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,7 @@ class Dataset:
         notes: a sentence about each thing that was found in DATA and is no sample.
         data: DATA as it was given; None for samples that were put together otherwise.
         manifest: what became of the files of DATA.
+        other_columns: those of its CSV that the layout does not know; a command may use one of them.
     """
 
     root: Path
@@ -133,6 +134,20 @@ class Dataset:
     notes: tuple[str, ...] = ()
     data: Path | None = None
     manifest: Manifest = Manifest()
+    other_columns: tuple[str, ...] = ()
+
+    def said(self, columns: Collection[str] = ()) -> list[str]:
+        """Return the notes, and which other columns are used. columns: those that the command uses."""
+        used = [name for name in self.other_columns if name in columns]
+        unused = [name or "(no name)" for name in self.other_columns if name not in columns]
+        return [
+            *self.notes,
+            *(
+                f"Columns of {', '.join(self.manifest.tables)} that are {what}: {', '.join(names)}."
+                for what, names in (("used", used), ("not used", unused))
+                if names
+            ),
+        ]
 
     @property
     def classes(self) -> tuple[str, ...]:

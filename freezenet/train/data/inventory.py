@@ -105,9 +105,9 @@ class Inventory:
             )
         found += [spelling_warning(names) for names in self.dataset.spellings]
         if not self.sources.known:
-            found.append(
-                "The data names no sources, so nothing can be said about whether class and source go together."
-            )
+            found.append(f"{self.sources.too_few}, so nothing can be said about whether class and source go together.")
+        elif "" in self.sources.names and self.sources.too_few:
+            found.append(self.sources.elsewhere)
         alone = self.sources.one_source_only
         if alone and len(self.sources.names) == 1:
             alone = {"Every class": self.sources.names[0]}
@@ -142,7 +142,7 @@ class Inventory:
             "sources": self.sources.to_dict(),
             "sizes": self.sizes(),
             "stored_sizes": self.stored_sizes.to_dict() if self.stored_sizes else None,
-            "notes": list(dataset.notes),
+            "notes": dataset.said(),
             "files": dataset.manifest.to_dict(),
             "unreadable": [
                 {"file": samples[row].file, "reason": reason} for row, reason in self.reading.failures.items()

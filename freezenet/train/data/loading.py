@@ -6,6 +6,7 @@ The layouts that DATA may have are the modules of `freezenet.train.data.layouts`
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +23,14 @@ from freezenet.train.task import TASKS, MultiClass, MultiLabel
 logger = logging.getLogger(__name__)
 
 
-def load(data: str | Path, task: str | None = MultiClass.name, least_classes: int = 2, *, say: bool = True) -> Dataset:
+def load(
+    data: str | Path,
+    task: str | None = MultiClass.name,
+    least_classes: int = 2,
+    *,
+    say: bool = True,
+    columns: Collection[str] = (),
+) -> Dataset:
     """Read which images DATA holds, without opening them.
 
     Args:
@@ -30,6 +38,7 @@ def load(data: str | Path, task: str | None = MultiClass.name, least_classes: in
         task: name of what the classes mean, see `freezenet.train.task`; None takes label sets where there are any.
         least_classes: how many classes or labels it must have.
         say: log what was found in DATA and is not used, or used for something else than it says.
+        columns: of its CSV that are used beside those of the layout.
 
     Raises:
         DataError: it is in none of the layouts, contradicts its own, or is not for this task.
@@ -43,7 +52,7 @@ def load(data: str | Path, task: str | None = MultiClass.name, least_classes: in
             f"At least two classes are required. Got: {len(dataset.labels)} ({', '.join(dataset.labels)}) in {path}."
         )
     if say:
-        for note in (*dataset.notes, *filter(None, [dataset.manifest.sentence])):
+        for note in (*dataset.said(columns), *filter(None, [dataset.manifest.sentence])):
             logger.info(note)
     return dataset
 

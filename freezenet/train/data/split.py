@@ -143,11 +143,15 @@ def write_splits(path: Path, dataset: Dataset, hashes: Sequence[str]) -> None:
         dataset: n samples, each with its split.
         hashes: SHA-256 of each file.
     """
-    rows = [
+    write_csv(path, COLUMNS, split_rows(dataset, hashes))
+
+
+def split_rows(dataset: Dataset, hashes: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the rows of `splits.csv`; see `write_splits`."""
+    return [
         (sample.file, sample.label, sample.patient, sample.source, sample.split, digest)
         for sample, digest in zip(dataset.samples, hashes, strict=True)
     ]
-    write_csv(path, COLUMNS, rows)
 
 
 def read_splits(path: Path) -> list[dict[str, str]]:

@@ -14,15 +14,14 @@ from numpy.typing import NDArray
 
 from freezenet.edge_runtime.errors import DataError
 from freezenet.train.answers.elsewhere import ElsewhereAnswers
-from freezenet.train.crossval.left_out import left_out_folds, with_groups
+from freezenet.train.crossval.left_out import left_out_folds
 from freezenet.train.crossval.plan import CrossValidation, Fold
+from freezenet.train.crossval.plan_file import read_plan
 from freezenet.train.crossval.table import SUMMARY
-from freezenet.train.crossval.validation import PLAN
 from freezenet.train.data.training_data import TrainingData
 from freezenet.train.files import read_json
 from freezenet.train.metrics.matrices import label_matrices, macro_f1
-from freezenet.train.recipes.files import parsed_recipe
-from freezenet.train.recipes.recipe import Recipe
+from freezenet.train.recipes.recipe import Recipe, kept_recipe
 from freezenet.train.run import Run
 from freezenet.train.run_folder import RunFolder
 
@@ -95,7 +94,7 @@ def read_out_of_fold(folder: Path, arm: str, recipe: Recipe, data: TrainingData)
     Args:
         folder: of the cross-validation.
         arm, recipe: as `final_recipe` returns them.
-        data: the images that the final model is trained on.
+        data: the images that the final model is trained on, with their groups where the cross-validation left a column out.
 
     Raises:
         DataError: the cross-validation did not test each of these images, or other ones.
@@ -153,7 +152,7 @@ def _elsewhere(asked: CrossValidation, arm: str, data: TrainingData, find: _Plac
     """Return the answers about left-out sources; None where none was left out."""
     if not asked.leave_out:
         return None
-    folds = left_out_folds(asked, arm, with_groups(data.dataset, asked.leave_out))
+    folds = left_out_folds(asked, arm, data.dataset)
     open_folds = [fold.name for fold in folds if not find.run(fold).finished]
     if open_folds:
         raise DataError(
@@ -176,13 +175,10 @@ def _elsewhere(asked: CrossValidation, arm: str, data: TrainingData, find: _Plac
 
 def finished_crossval(folder: Path) -> CrossValidation:
     """Return what is in a folder: all recipes and seeds whose folds are finished."""
-    if not (folder / PLAN).is_file():
-        raise DataError(f"A folder of freezenet crossval is required by --final. Got: {folder}.")
-    plan: dict[str, Any] = read_json(folder / PLAN)
-    recipes = {arm: parsed_recipe(text) for arm, text in plan["recipes"].items()}
+    plan = read_plan(folder)
     asked = CrossValidation(
         Path(plan["data"]),
-        {arm: Recipe().with_settings(keys) for arm, keys in recipes.items()},
+        {arm: kept_recipe(text) for arm, text in plan["recipes"].items()},
         plan["folds"],
         leave_out=plan.get("leave_out", ""),
     )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from freezenet.edge_runtime.errors import SettingError
+from freezenet.train.crossval.plan_file import refuse_another_basis
+from freezenet.train.crossval.validation import read_data_by_arm
 from freezenet.train.files import check_output
-from freezenet.train.final.out_of_fold import final_recipe, read_out_of_fold
+from freezenet.train.final.out_of_fold import final_recipe, finished_crossval, read_out_of_fold
 from freezenet.train.final.results import write_final_results
 from freezenet.train.fitting.traces import forgotten_traces
 from freezenet.train.losses.criterion import needs_recall
@@ -21,7 +24,7 @@ from freezenet.train.metrics.matrices import recall as recall_of
 from freezenet.train.network.host_settings import own_settings
 from freezenet.train.options import TrainingOptions
 from freezenet.train.run_folder import Metrics, RunFolder
-from freezenet.train.training import fit_network, load_classes, read_data
+from freezenet.train.training import fit_network
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +66,8 @@ def train_final(
 
     Raises:
         DataError: the cross-validation is not finished, or is one of other images.
-        SettingError: the options or the recipe need images that a final model does not have.
+        SettingError: the options or the recipe need images that a final model does not have, or data or weights are others than the
+            cross-validation's.
     """
     if options.not_cxr is not None:
         raise SettingError("A final model without --not-cxr is required. Got: both; leave --not-cxr out.")
@@ -81,7 +85,11 @@ def train_final(
             "A schedule that asks for no validation loss is required by --final. Got: schedule=plateau; cross-validate another."
         )
     recipe = recipe.with_settings({**changed, "seed": seed})
-    read = read_data(load_classes(data, recipe), recipe, skip_unreadable=options.skip_unreadable)
+    asked = replace(finished_crossval(Path(crossval)), options=options)
+    (read,) = read_data_by_arm(
+        Path(data), {arm: recipe}, skip_unreadable=options.skip_unreadable, leave_out=asked.leave_out
+    ).values()
+    refuse_another_basis(replace(asked, recipes={arm: asked.recipes[arm]}), {arm: read}, Path(crossval))
     everything = read.with_splits(np.full(len(read.dataset.samples), "train"))
     found = read_out_of_fold(Path(crossval), arm, recipe, everything)
     if distill:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from freezenet.edge_runtime.names import listed
+from freezenet.edge_runtime.names import counted, listed
 
 #: A guess without looking at the image that is right this much more often than the most frequent class is a warning.
 MARGIN = 0.1
@@ -45,6 +45,21 @@ class SourceTable:
         return self.names != [""]
 
     @property
+    def too_few(self) -> str:
+        """How the data names fewer than two sources, as the beginning of a sentence; "" where it names more."""
+        named = [name for name in self.names if name]
+        without = sum(row.get("", 0) for row in self.table.values())
+        if len(named) > 1:
+            return ""
+        if not named:
+            return "The data names no sources"
+        return (
+            f"The data names one source only, and none for {counted(without, 'image')}"
+            if without
+            else "All images come from one source"
+        )
+
+    @property
     def predicts(self) -> bool:
         """Whether the source predicts the class so well that a network may learn sources instead of findings."""
         return self.known and self.guess > self.majority + MARGIN
@@ -58,8 +73,8 @@ class SourceTable:
     @property
     def elsewhere(self) -> str:
         """What must be said beside every figure about other sources, "" where each class has two or more; it names no source."""
-        if not self.known:
-            return "The data names no sources: that answers hold elsewhere is not shown."
+        if self.too_few and "" in self.names:
+            return f"{self.too_few}: that answers hold elsewhere is not shown."
         labels = list(self.one_source_only)
         if len(self.names) == 1:
             return "All classes were learned from one source alone: answers elsewhere are not shown to hold."

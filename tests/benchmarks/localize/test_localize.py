@@ -126,12 +126,17 @@ def test_the_page_is_whole_and_offline(made):
     assert made[2]["elsewhere"].startswith("All classes were learned from one source alone")
 
 
-def test_localized_twice_says_it_once(made, clinic, tmp_path):
+def test_localized_twice_says_it_once(made, clinic, tmp_path, caplog):
     again = tmp_path / "again.tflite"
+    caplog.set_level("INFO", "freezenet")
     found = CliRunner().invoke(
         cli, ["localize", str(made[0]), str(clinic), "--target", "risk=0.3", "--out", str(again)]
     )
     assert found.exit_code == 0
+    # The page has a table by sex.
+    assert [one for one in caplog.messages if "Patient Sex" in one] == [
+        f"Columns of {clinic.name} that are used: Patient Sex."
+    ]
     content = ModelCard.read(again).content
     assert content["notice"].count("Thresholds were chosen") == 1
     assert content["localized"]["from_sha256"] == sha256_file(made[0])

@@ -167,3 +167,13 @@ def test_text_burned_into_the_dicom_files_of_a_class(table, dicom, burned_in):
     if burned_in:
         assert found["marks"]["shares"] == {"a": 0.0, "b": 1.0}
         assert any("at the top left go with the class: 100 % of the images of b" in one for one in found["verdict"])
+
+
+def test_a_single_source_that_some_images_have_is_named_as_one(table):
+    rng = np.random.default_rng(0)
+    rows = [(label, gray(rng), f"p{n}{label}", "north" if n else "") for n in range(9) for label in "ab"]
+    found = checked(audit(table(rows), options=SMALL))
+    assert found["outside"] is None
+    assert (
+        "The data names one source only, and none for 2 images, so nothing is predicted about others." in found["notes"]
+    )

@@ -16,8 +16,10 @@ from sklearn.metrics import accuracy_score
 from freezenet.cli import cli
 from freezenet.edge_runtime.errors import DataError, FreezenetError, SettingError
 from freezenet.train.crossval.left_out import left_out_values, part_without, with_groups
+from freezenet.train.crossval.validation import read_data_by_arm
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.data.loading import load
+from freezenet.train.recipes.recipe import Recipe
 
 
 def dataset(*rows: str) -> Dataset:
@@ -38,12 +40,12 @@ def test_the_value_is_tested_whole_and_the_rest_trains():
     part = part_without(MIXED, "south")
     assert part.rows.tolist() == list(range(10))
     assert np.flatnonzero(part.tested).tolist() == [2, 3, 6, 7]
-    assert (part.untested, part.reason) == ((), "")
+    assert (part.untested, part.reason) == ({}, "")
 
 
 def test_what_no_other_value_has_is_neither_learned_nor_tested():
     part = part_without(MIXED, "north")
-    assert part.untested == ("C",)
+    assert part.untested == {"C": 0}
     assert part.rows.tolist() == list(range(8))
     assert part.rows[part.tested].tolist() == [0, 1, 4, 5]
 
@@ -61,7 +63,7 @@ def test_a_class_of_one_patient_elsewhere_cannot_be_learned():
         "A p1 north", "A p2 south", "A p9 south", "B p3 north", "B p4 south", "C p5 south", "C p6 south", "C p7 north"
     )
     part = part_without(few, "north")
-    assert part.untested == ("B",)
+    assert part.untested == {"B": 1}
     assert part.reason == ""
 
 
@@ -91,6 +93,13 @@ def test_any_column_of_the_csv_will_do(data, tmp_path):
             with_groups(load(data), column)
     with pytest.raises(DataError, match="Got: a folder"):
         with_groups(replace(load(data), data=data.parent), "Site")
+
+
+def test_the_column_is_said_to_be_used(data, caplog):
+    caplog.set_level("INFO", "freezenet")
+    read = read_data_by_arm(data, {"small": Recipe(image_size=32)}, leave_out="Site")["small"]
+    assert left_out_values(read.dataset) == ["east", "north", "south"]
+    assert [one for one in caplog.messages if "Site" in one] == ["Columns of sites.csv that are used: Site."]
 
 
 def test_the_command_sets_inside_beside_outside(data, left_out_crossval, tmp_path):

@@ -128,8 +128,8 @@ def _pretend(original, done):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"folds": 3}, "same number of folds"),
-        ({"weights": "imagenet"}, "same weights"),
+        ({"folds": 3}, "The same number of folds is required"),
+        ({"weights": "imagenet"}, "The same weights are required"),
     ],
 )
 def test_other_arguments_are_refused(phantoms, done, changes, sentence):
@@ -172,6 +172,31 @@ def test_command(phantoms, done, command):
         "--json",
     )  # fmt: skip
     assert json.loads(out)["folds"] == 2
+
+
+def test_a_recipe_without_the_smallest_class_has_no_recall_of_it(phantoms, tmp_path, command, monkeypatch):
+    from freezenet.train.crossval.table import summarize, write_picture
+
+    def row(arm: str, fold: int, **recalls: float) -> dict:
+        return {
+            "recipe": arm, "seed": 0, "fold": fold, "train_images": 80, "test_images": 20, "accuracy": 0.75, "macro_f1": 0.5,
+            **recalls, "smallest_class": "Focal", "epochs": 1,
+        }  # fmt: skip
+
+    rows = [row("all", fold, **{"recall Focal": 0.25}) for fold in (1, 2)] + [row("two", fold) for fold in (1, 2)]
+    figure = {"value": 0.5, "low": 0.25, "high": 0.75}
+    sure = {"ece_before": figure, "ece_after": figure, "ece_if_calibrated": 0.5, "accuracy_at_90_coverage": figure}
+    summary = {**summarize(rows), "elsewhere": {}, "rows": rows, "folds": 2, "seeds": [0]}
+    for found in summary["recipes"].values():
+        found["confidence"] = sure
+    monkeypatch.setattr(module, "cross_validate", lambda *_, **__: summary)
+    code, out, _ = command("crossval", phantoms, "--out", tmp_path / "out", "--set", "image_size=64")
+    cells = {line.split("\t")[0].strip(): [cell.strip() for cell in line.split("\t")] for line in out.splitlines()}
+    assert code == 0
+    assert cells["recipe"][-1] == "recall Focal"
+    assert cells["all"][-2:] == ["0.5000 ± 0.0000", "0.2500 ± 0.0000"]
+    assert cells["two"][-2:] == ["0.5000 ± 0.0000", "-"]
+    write_picture(summary, tmp_path / "crossval.png")
 
 
 def test_lists_of_recipes():

@@ -47,6 +47,20 @@ def test_csv_with_two_columns(tmp_path):
     assert {(sample.source, sample.split) for sample in found.samples} == {("", "")}
 
 
+def test_other_columns_are_named_as_used_or_not(tmp_path, caplog):
+    path = table(tmp_path, "file,class,age,,ward\na.png,A,7,x,w\nb.png,B,8,y,w\n", "a.png", "b.png")
+    unknown = "Columns of data.csv that are not used: age, (no name), ward."
+    with caplog.at_level("INFO", "freezenet"):
+        assert load(path).said() == [unknown]
+        assert caplog.messages == [unknown]
+        caplog.clear()
+        load(path, columns=["age", "class"])
+    assert caplog.messages == [
+        "Columns of data.csv that are used: age.",
+        "Columns of data.csv that are not used: (no name), ward.",
+    ]
+
+
 def test_csv_with_all_columns_and_a_byte_order_mark(tmp_path):
     text = (
         "source,file,class,split,patient_id,more\r\n"

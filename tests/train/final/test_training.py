@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.train.answers.rule import ChosenRule
+from freezenet.train.crossval.left_out import with_groups
 from freezenet.train.crossval.plan import Fold
 from freezenet.train.crossval.validation import read_data_by_arm
 from freezenet.train.final.out_of_fold import final_recipe, read_out_of_fold
 from freezenet.train.final.training import train_final
 from freezenet.train.options import TrainingOptions
 from freezenet.train.run import Run
+from tests.csv_rows import read_rows, write_rows
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -191,3 +194,72 @@ def test_what_cannot_be_used_is_one_sentence(home, data, tmp_path):
         done.exception
     )
     assert str(done.exception).endswith("Got: epochs; cross-validate a recipe with them.")
+
+
+@pytest.mark.parametrize(
+    ("column", "what"),
+    [
+        ("class", r"data \(images, classes, patients and folds\)"),
+        ("patient_id", r"data \(images, classes, patients and folds\)"),
+        ("Site", "values in the column Site"),
+    ],
+)
+def test_corrected_data_are_other_data(home, data, tmp_path, column, what):
+    """The same files with the cells of a column exchanged, each value as often as before: the folds tested something else."""
+    rows = read_rows(data)
+    names = sorted({row[column] for row in rows})
+    after = dict(zip(names, [*names[1:], names[0]], strict=True))
+    changed = write_rows(tmp_path / "changed.csv", [{**row, column: after[row[column]]} for row in rows])
+    options = TrainingOptions("none", home / "cache")
+    with pytest.raises(
+        SettingError, match=rf"^The same {what} are required by --final\. Got: others for mobile-freezenet"
+    ):
+        train_final(changed, tmp_path / "run", crossval=home / "crossval", options=options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_final_model_starts_from_the_weights_of_the_folds(home, data, tmp_path, monkeypatch):
+    from freezenet.train.final import training as module
+
+    asked = []
+    monkeypatch.setattr(module, "fit_network", lambda *_, options, **__: asked.append(options) or 1 / 0)
+    arguments = [
+        "train",
+        str(data),
+        "--out",
+        str(tmp_path / "run"),
+        "--final",
+        str(home / "crossval"),
+        "--cache",
+        str(home / "cache"),
+    ]
+    CliRunner().invoke(cli, arguments)
+    (taken,) = asked
+    assert taken.weights == json.loads((home / "crossval" / "plan.json").read_text())["weights"] == "none"
+    other = CliRunner().invoke(cli, [*arguments, "--weights", "imagenet"])
+    assert str(other.exception).startswith("The same weights are required by --final. Got: imagenet for ")
+    assert ", begun with none; pass " in str(other.exception)
+    assert len(asked) == 1
+
+
+def test_a_folder_of_an_older_version_still_gives_a_final_model(home, data, tmp_path):
+    """Which kept one hash of the left-out column, of its first recipe, or none at all."""
+    from freezenet.train.crossval.plan_file import refuse_another_basis
+    from freezenet.train.final.out_of_fold import finished_crossval
+
+    folder = tmp_path / "crossval"
+    shutil.copytree(home / "crossval", folder)
+    plan = json.loads((folder / "plan.json").read_text())
+    (arm,), (digest,) = plan["recipes"], plan["groups_sha256"].values()
+    asked = replace(finished_crossval(folder), options=TrainingOptions("none"))
+    read = read_data_by_arm(data, asked.recipes)[arm]
+    grouped = {arm: replace(read, dataset=with_groups(read.dataset, "Site"))}
+    for older in (digest, None):
+        plan["groups_sha256"] = older
+        kept = {key: value for key, value in plan.items() if value is not None}
+        (folder / "plan.json").write_text(json.dumps(kept))
+        refuse_another_basis(asked, grouped, folder)
+    plan["groups_sha256"] = "another"
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(SettingError, match="values in the column Site"):
+        refuse_another_basis(asked, grouped, folder)

@@ -74,7 +74,17 @@ ALONE = "learned from one source alone: answers elsewhere are not shown to hold.
             {},
             "The data names no sources: that answers hold elsewhere is not shown.",
         ),
-        ({"sick": {"": 3, "n": 0}, "well": {"": 0, "n": 4}}, {"well": "n"}, f"well was {ALONE}"),
+        (
+            {"sick": {"": 3, "n": 0}, "well": {"": 0, "n": 4}},
+            {"well": "n"},
+            "The data names one source only, and none for 3 images: that answers hold elsewhere is not shown.",
+        ),
+        (
+            {"sick": {"": 1, "n": 2}, "well": {"": 0, "n": 4}},
+            {"well": "n"},
+            "The data names one source only, and none for 1 image: that answers hold elsewhere is not shown.",
+        ),
+        ({"sick": {"": 3, "n": 0, "s": 0}, "well": {"": 0, "n": 4, "s": 2}}, {}, ""),
     ],
 )
 def test_what_is_said_of_answers_elsewhere(table, only, sentence):

@@ -60,6 +60,11 @@ class Table:
     written: tuple[Row, ...]
     notes: tuple[str, ...]
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The columns whose meaning is not known."""
+        return tuple(name for name in self.header if name not in self.names.values())
+
 
 def read_table(path: Path) -> Table:
     """Read a CSV by the meaning of its columns.
@@ -75,9 +80,6 @@ def read_table(path: Path) -> Table:
         for column, found in names.items()
         if found != column and (column, found) != ("patient_id", "PatientID")
     ]
-    unused = [name or "(no name)" for name in header if name not in names.values()]
-    if unused:
-        notes.append(f"Columns of {path.name} that are not used: {', '.join(unused)}.")
     _refuse_swallowed(rows, [name for name in header if name not in names.values()], path)
     meant = [Row({column: _value(row[found], column) for column, found in names.items()}, row.line) for row in rows]
     for column in ("class", "patient_id", "source", "split", "fold"):

@@ -57,6 +57,7 @@ def read(path: Path) -> Dataset:
         samples,
         has_patients=any(row.get("patient_id") for row in table.rows),
         notes=table.notes + gaps(table),
+        other_columns=table.others,
         manifest=Manifest(len(samples), (path.name,)),
     )
 

@@ -70,7 +70,8 @@ def read(path: Path) -> Dataset:
     unused = len(set(by_key) - set(keys))
     if unused:
         notes += (f"{unused} of {len(by_key)} rows of {table.path.name} have a {table.names[column]} of no file.",)
-    return _with_rest(Dataset(path, samples, has_patients=False, notes=notes), path, table)
+    found = Dataset(path, samples, has_patients=False, notes=notes, other_columns=table.others)
+    return _with_rest(found, path, table)
 
 
 def _with_rest(dataset: Dataset, path: Path, table: Table) -> Dataset:

@@ -33,7 +33,7 @@ def test_columns_however_they_are_written(table, name, column):
     assert found.rows[0][column] == "train"
     taken = f"The column {name.strip()!r} of x.csv is taken for {column}."
     assert (taken in found.notes) == (name.strip() not in (column, "PatientID"))
-    assert "Columns of x.csv that are not used: age." in found.notes
+    assert found.others == ("age",)
 
 
 @pytest.mark.parametrize("name", ["splitt", "spilt", "patiend_id", "soruce", "sources", "patient_ids", "fod", "fold1"])
@@ -59,8 +59,9 @@ def test_a_column_that_is_nearly_one_is_refused(table, name):
         "patient_sex",
     ],
 )
-def test_other_columns_are_named_as_not_used(table, name):
-    assert table(f"file,class,{name}", "a.png,A,x").notes == (f"Columns of x.csv that are not used: {name}.",)
+def test_other_columns_have_no_meaning(table, name):
+    found = table(f"file,class,{name}", "a.png,A,x")
+    assert (found.others, found.notes) == ((name,), ())
 
 
 def test_two_columns_of_one_meaning(table):
@@ -68,7 +69,7 @@ def test_two_columns_of_one_meaning(table):
         table("file,class,Patient,subject", "a.png,A,p,q")
     found = table("file,class,patient_id,Patient", "a.png,A,p,q")
     assert found.rows[0]["patient_id"] == "p"
-    assert found.notes == ("Columns of x.csv that are not used: Patient.",)
+    assert found.others == ("Patient",)
 
 
 @pytest.mark.parametrize("word", ["nan", "NaN", "NA", "None", "#N/A", "?", "null", " ", "N/A", "<NA>", "-"])
