@@ -32,7 +32,7 @@ from freezenet.train.crossval.plan import CrossValidation, Engine, Fold
 from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import SPLITS, Dataset, content_hash
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.files import MARK, prepare_output, read_json, write_json
+from freezenet.train.files import MARK, prepare_output, read_json, require_drawing, write_json
 from freezenet.train.network.host_settings import own_settings
 from freezenet.train.recipes.files import changed_keys
 from freezenet.train.recipes.recipe import Recipe, kept_recipe
@@ -86,6 +86,7 @@ def cross_validate(
         overwrite: empty the folder first.
     """
     refuse_other_verbs(out)
+    require_drawing()  # its picture comes after all trainings
     for arm in asked.recipes:
         tested_images(asked, data[arm].dataset, Fold(arm, 0, 1))  # a refusal comes before anything is written
     prepare_output(out, None, overwrite)
