@@ -44,7 +44,7 @@ def evaluate_file(
         (origin,) = origins([classifier], run)
         judged = judged_images(data, origin, task=task, everything=everything)
         figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
-        logger.info(took_part_sentence(figures["images"], judged.took_part))
+        logger.info(took_part_sentence(len(judged.truth), judged.took_part))
         if refitted := refitted_sentence(classifier.card):
             logger.warning(refitted)
             figures = {**figures, "refitted": refitted}
