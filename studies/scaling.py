@@ -177,9 +177,9 @@ def draw(result: dict[str, Any], file: Path) -> None:
         axis.plot([row[key] for row in part], [row["ms"] for row in part], "o-")
         axis.set(xlabel=title, ylabel="ms of one inference", ylim=(0, None))
     axes[2].set_xticks(THREADS)
-    for part, name in (("verdict", "one verdict"), ("figures", "all figures of a model")):
+    for costs, name in (("verdict", "one verdict"), ("figures", "all figures of a model")):
         axes[3].loglog(
-            [row["images"] for row in result[part]], [row["seconds"] for row in result[part]], "o-", label=name
+            [row["images"] for row in result[costs]], [row["seconds"] for row in result[costs]], "o-", label=name
         )
     axes[3].set(xlabel="images", ylabel="seconds of one core")
     axes[3].legend()

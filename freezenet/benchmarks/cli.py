@@ -69,9 +69,10 @@ def evaluate(model, data, everything, preprocess, labels, run, slices, threads, 
     if as_json:
         click.echo(json.dumps(figures))
         return
-    click.echo(f"{figures['model']} on {counted(figures['images'], 'image')} ({figures['side']}), {figures['runtime']}")
-    if "by_source" in figures:
-        print_table(("source", "images", *HEADINGS.values()), source_rows(figures["by_source"]))
+    judged = figures.get("everywhere", figures)["images"]
+    click.echo(f"{figures['model']} on {counted(judged, 'image')} ({figures['side']}), {figures['runtime']}")
+    if "everywhere" in figures:
+        print_table(("source", "images", *HEADINGS.values()), source_rows(figures))
         for label, one in figures["unknown_classes"].items():
             click.echo(
                 f"{label}: a class that the model does not have; {_shown(one['answered_wrong'])} of {counted(one['images'], 'image')} "
@@ -215,7 +216,7 @@ def _compared(name: str, one: dict) -> list[str]:
     return [*row, _shown(against["macro_f1"], "+.4f"), str(against["flipped"]), one["verdict"]["verdict"]]
 
 
-def _shown(figure: dict[str, float], form: str = ".4f") -> str:
+def _shown(figure: dict[str, float] | None, form: str = ".4f") -> str:
     from freezenet.train.metrics.figure import Figure
 
-    return format(Figure(**figure), form)
+    return format(Figure(**figure), form) if figure else "-"

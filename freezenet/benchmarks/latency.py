@@ -103,6 +103,7 @@ def measure(
     shape = shape_to_measure(one, model.name, input_size)
     if open_shape(one):
         interpreter.resize(shape)
+    interpreter.zero_others()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, shape)
     raw = pixels - 128 if one["dtype"] == np.int8 else pixels
@@ -121,6 +122,11 @@ def measure(
     conditions_after = conditions(others=lambda: busy_cores)
     _refuse_if(strict, busy(threads, cores, conditions_before, conditions_after))
     found = notes(threads, cores, conditions_before, conditions_after, steady.tolist())
+    found += [
+        f"beside the image the network takes {other['name']} ({' x '.join(map(str, other['shape']))} {np.dtype(other['dtype'])}), which was given "
+        "zeros"
+        for other in interpreter.inputs[1:]
+    ]
     if not warm.stable:
         found.append(f"after {len(warm.times)} inferences the times still changed: the model was not warm by the rule")
     return {

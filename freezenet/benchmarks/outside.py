@@ -23,9 +23,6 @@ from freezenet.train.answers.calibration import Decided, error_figure
 from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.metrics.figure import Figure, share
 
-#: The row of all images.
-ALL = "all"
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -37,6 +34,8 @@ class Answers:
         known: (n,) bool, whether the model has all labels of the image.
         answered: (n,) bool, whether the device names an answer.
         refused: (n,) bool, whether the OOD gate says that it is no chest X-ray.
+        gated: whether there is an OOD gate.
+        silent: whether the device can keep silent about an image at all, by a gate or by a threshold.
         decided: of the images that are known: whether the most probable answer is right, and its probability.
     """
 
@@ -45,6 +44,8 @@ class Answers:
     known: NDArray[np.bool_]
     answered: NDArray[np.bool_]
     refused: NDArray[np.bool_]
+    gated: bool
+    silent: bool
     decided: Decided
 
     @classmethod
@@ -70,6 +71,8 @@ class Answers:
             known,
             np.array([one.reason is None for one in decisions]),
             np.array([one.reason == NOT_CHEST for one in decisions]),
+            classifier.rule.gate is not None,
+            classifier.rule.gate is not None or classifier.rule.abstains,
             Decided.by(classifier.rule, scores, truth),
         )
 
@@ -77,8 +80,8 @@ class Answers:
 def evaluate_everywhere(classifier: Classifier, judged: JudgedImages, slices: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of `freezenet.benchmarks.evaluate.evaluate_model` over the images whose class the model has, and what the device answers per source.
 
-    "by_source" and "unknown_classes" are those of the functions of these names; where the model has no class of the data, they are all
-    there is. "images" counts the images of classes that the model has. slices: columns of DATA, beside class and source.
+    "everywhere", "by_source" and "unknown_classes" are those of the functions of these names; where the model has no class of the data, they
+    are all there is. "images" counts the images of classes that the model has. slices: columns of DATA, beside class and source.
     """
     columns = slice_columns(judged.dataset, slices)
     found = Answers.of(classifier, judged)
@@ -99,23 +102,27 @@ def evaluate_everywhere(classifier: Classifier, judged: JudgedImages, slices: Se
         "took_part": judged.took_part,
         "elsewhere": elsewhere_sentence(classifier.card),
         **figures,
+        "everywhere": everywhere(found, judged),
         "by_source": by_source(found, judged),
         "unknown_classes": unknown_classes(found, judged),
     }
 
 
-def by_source(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
-    """Return the figures of each source, and under ALL of all images (JSON types).
+def everywhere(answers: Answers, judged: JudgedImages) -> dict[str, Any]:
+    """Return the figures of all images (JSON types).
 
     "refused" is the share that the OOD gate refuses, "answered" the share that is answered, both of all "images". Of the images whose
     class the model has ("known"): "accuracy" of the most probable class, "coverage", "accuracy_answered", and "calibration_error". Of the others ("unknown"): "answered_wrong", the share about which the device does not keep silent.
-    Figures of no image are left out.
+    Figures of no image are left out; None are those of silence where the device never keeps silent.
     """
+    return _figures(answers, judged, np.ones(len(judged.truth), bool))
+
+
+def by_source(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
+    """Return the figures of `everywhere` for each source, under "" those of images of none; {} where no image has one (JSON types)."""
     sources = np.array([sample.source for sample in judged.dataset.samples])
     names = sorted(set(sources.tolist()))
-    rows = {name or "(none)": sources == name for name in names if len(names) > 1 or name}
-    everywhere = {**rows, ALL: np.ones(len(sources), bool)}
-    return {name: _figures(answers, judged, there) for name, there in everywhere.items()}
+    return {name: _figures(answers, judged, sources == name) for name in names if names != [""]}
 
 
 def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[str, Any]]:
@@ -126,7 +133,7 @@ def unknown_classes(answers: Answers, judged: JudgedImages) -> dict[str, dict[st
         there = (texts == text) & ~answers.known
         found[text] = {
             "images": int(there.sum()),
-            "refused": share(answers.refused, there, patients, draws).to_dict(),
+            "refused": share(answers.refused, there, patients, draws).to_dict() if answers.gated else None,
             "answered_wrong": share(answers.answered, there, patients, draws).to_dict(),
         }
     return found
@@ -139,8 +146,8 @@ def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -
     known, unknown = there & answers.known, there & ~answers.known
     found: dict[str, Any] = {
         "images": int(there.sum()),
-        "refused": of(answers.refused, there),
-        "answered": of(answers.answered, there),
+        "refused": of(answers.refused, there) if answers.gated else None,
+        "answered": of(answers.answered, there) if answers.silent else None,
         "known": int(known.sum()),
         "unknown": int(unknown.sum()),
     }
@@ -150,8 +157,8 @@ def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -
         of_known = patient_draws(np.array(judged.patients)[known].tolist())
         found |= {
             "accuracy": of(right, known),
-            "coverage": of(answers.answered, known),
-            "accuracy_answered": of(right, known & answers.answered),
+            "coverage": of(answers.answered, known) if answers.silent else None,
+            "accuracy_answered": of(right, known & answers.answered) if answers.silent else None,
             "calibration_error": error_figure(decided, of_known).to_dict(),
         }
     if unknown.any():
@@ -159,13 +166,14 @@ def _figures(answers: Answers, judged: JudgedImages, there: NDArray[np.bool_]) -
     return found
 
 
-def source_rows(figures: dict[str, dict[str, Any]]) -> Iterable[list[str]]:
-    """Yield the rows of a table of `by_source`, in the order of HEADINGS."""
-    for name, one in figures.items():
-        yield [name, str(one["images"]), *(str(Figure(**one[key])) if key in one else "-" for key in HEADINGS)]
+def source_rows(figures: dict[str, Any]) -> Iterable[list[str]]:
+    """Yield the rows of a table of `evaluate_everywhere`, in the order of HEADINGS: each source, then all of them."""
+    named = [(name or "(none)", one) for name, one in figures["by_source"].items()]
+    for name, one in (*named, ("(all)", figures["everywhere"])):
+        yield [name, str(one["images"]), *(str(Figure(**one[key])) if one.get(key) else "-" for key in HEADINGS)]
 
 
-#: Key of `by_source` -> heading.
+#: Key of `everywhere` -> heading.
 HEADINGS = {
     "accuracy": "most probable class right",
     "coverage": "answered",

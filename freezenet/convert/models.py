@@ -33,7 +33,7 @@ from freezenet.edge_runtime.files import write_bytes
 from freezenet.edge_runtime.integrity.verify import verify
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.environment import environment
-from freezenet.train.files import check_output, prepare_output, sha256_file, write_atomically
+from freezenet.train.files import check_output, prepare_output, require_drawing, sha256_file, write_atomically
 from freezenet.train.network.host_settings import own_settings
 from freezenet.train.network.predict import predict
 from freezenet.train.run import Run
@@ -73,6 +73,7 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
     converter = Converter(with_outputs(model), calibration.representative(spec))
     if options.debug_layers:
         converter.require_known("--debug-layers")
+        require_drawing()
     # Only now, so that what is refused costs no earlier results.
     prepare_output(folder.path, folder.FINISHED, options.overwrite)
     if options.debug_layers:
@@ -89,8 +90,7 @@ def convert(run: Run | str | Path, out: str | Path, *, options: ConvertOptions =
         # Else finished before the process was killed: files get their names last.
         if not all(target.is_file() for target in targets.values()):
             logger.info(f"converting {name}")
-            reason = writer.write(VARIANTS[name], targets)
-            if reason is not None:
+            if (reason := writer.write(VARIANTS[name], targets)) is not None:
                 refused[name] = reason
                 continue
         content = writer.checked_card(VARIANTS[name], next(iter(targets.values())))

@@ -159,6 +159,12 @@ class DecisionRule:
             powers = powers * np.exp(self.bias - self.bias.max())
         return powers / powers.sum(axis=-1, keepdims=True)
 
+    @property
+    def abstains(self) -> bool:
+        """Whether an answer can be too unsure to be given: whether any smallest confidence is above 0."""
+        least = self.abstain_below if self.class_abstain_below is None else self.class_abstain_below.max()
+        return bool(least > 0)
+
     def surest_of_integers(self) -> float:
         """Return the highest confidence that an integer file can have, whose scores end at 255/256: a threshold above it would silence it."""
         scores = np.zeros(len(self.labels))

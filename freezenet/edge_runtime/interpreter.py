@@ -116,6 +116,11 @@ class Interpreter:
             ) from None
         self.inputs, self.outputs = self._engine.get_input_details(), self._engine.get_output_details()
 
+    def zero_others(self) -> None:
+        """Set every input but the first to zeros, of a network that takes more than the image."""
+        for one in self.inputs[1:]:
+            self._engine.set_tensor(one["index"], np.zeros(one["shape"], one["dtype"]))
+
     def operators(self) -> list[dict[str, Any]]:
         """Return a dictionary for each operator of the model, with its name under "op_name"."""
         return self._engine._get_ops_details()  # the runtimes offer no public way

@@ -7,12 +7,15 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from freezenet.edge_runtime.errors import DataError, SettingError
+from freezenet.edge_runtime.errors import DataError, MissingExtraError, SettingError, install_hint
 from freezenet.edge_runtime.files import remove_partial
 from freezenet.edge_runtime.files import write_atomically as write_atomically  # the device has both too
 from freezenet.edge_runtime.integrity.hashes import sha256_file as sha256_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -101,6 +104,39 @@ def prepare_file(path: Path, overwrite: bool, source: Path) -> None:
         raise SettingError(
             f"An output file that does not exist is required. Got: {path}; pass --overwrite or choose another name."
         )
+
+
+def require_folder(path: Path) -> None:
+    """Refuse an output file whose folder does not exist, before the work that comes ahead of it."""
+    if not path.absolute().parent.is_dir():
+        raise SettingError(f"A file in a folder that exists is required. Got: {path}; make its folder first.")
+
+
+def require_drawing() -> None:
+    """Refuse to draw where matplotlib is not installed, before the work that comes ahead of the picture."""
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtraError(
+            f"The package matplotlib is required for the picture. Got: not installed; {install_hint('report')}."
+        ) from None
+
+
+def require_picture(path: Path) -> None:
+    """Refuse a picture that `write_picture` could not write, before the work that comes ahead of it."""
+    require_drawing()
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    if path.suffix[1:].lower() not in FigureCanvasBase.get_supported_filetypes():
+        raise SettingError(f"A picture whose name ends in .png, .svg or .pdf is required. Got: {path}.")
+    if path.is_dir():
+        raise SettingError(f"An output file is required. Got: {path}, a folder; choose another name.")
+    require_folder(path)
+
+
+def write_picture(figure: Figure, path: Path) -> None:
+    """Write what was drawn; the suffix names the format."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, format=path.suffix[1:].lower()))
 
 
 def _empty(folder: Path, finished: str | None) -> None:

@@ -22,11 +22,11 @@ SAVED = "224 pixels, JPEG, quality 75"
 def outside_figures(model: Path, data: Path) -> dict[str, Any]:
     """Return what the file answers about DATA, and what it would answer with thresholds chosen on more images (JSON types).
 
-    "by_source" is as of `freezenet evaluate MODEL DATA --all`; "recall" of each class that DATA has; "held_out" see `held_out_rules`.
+    "everywhere" and "by_source" are as of `freezenet evaluate MODEL DATA --all`; "recall" of each class that DATA has; "held_out" see `held_out_rules`.
     """
     from freezenet.benchmarks.evaluate import elsewhere_sentence, judged_images
     from freezenet.benchmarks.origin import find_run
-    from freezenet.benchmarks.outside import Answers, by_source
+    from freezenet.benchmarks.outside import Answers, by_source, everywhere
     from freezenet.edge_runtime.classifier import Classifier
     from freezenet.edge_runtime.errors import DataError
     from freezenet.train.run import Run
@@ -45,6 +45,7 @@ def outside_figures(model: Path, data: Path) -> dict[str, Any]:
     return {
         "took_part": judged.took_part,
         "elsewhere": elsewhere_sentence(card),
+        "everywhere": everywhere(found, judged),
         "by_source": by_source(found, judged),
         "recall": {label: one["recall"] for label, one in evaluated["per_class"].items() if one["support"]},
         "held_out": held_out_rules(classifier, Run.open(run.folder), found, judged.patients) if run is not None else {},

@@ -56,7 +56,6 @@ def packaged_section(result: dict[str, Any]) -> str:
     sources = " and ".join(
         f"{round(one['accuracy']['value'] * one['pictures'])} of {one['pictures']} ({name})"
         for name, one in first["by_source"].items()
-        if name != "all"
     )
     wrong = "; ".join(f"{one['class']} is called {one['called']}" for one in first["wrong"])
     columns = (

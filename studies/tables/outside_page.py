@@ -106,11 +106,11 @@ def _transfer(found: dict[str, Any]) -> list[str]:
 def _models(result: dict[str, Any]) -> list[str]:
     rows = []
     for name, one in result["models"].items():
-        everywhere = one["by_source"]["all"]
+        everywhere = one["everywhere"]
         wrong = Figure(**everywhere["accuracy_answered"]).rest().to_dict()
         recalls = "; ".join(f"{label} {_plain(found)}" for label, found in one["recall"].items())
         rows.append([name, recalls, _plain(everywhere["coverage"]), _plain(wrong), _plain(everywhere["refused"])])
-    images = next(iter(result["models"].values()))["by_source"]["all"]["images"]
+    images = next(iter(result["models"].values()))["everywhere"]["images"]
     headings = ["training", "found", "answered", "wrong of what is answered", "refused by the OOD gate"]
     title = f"**{result['other']}**, {counted(images, 'image')} of sources outside the training, by the integer files:"
     return [title, "", *markdown.table(headings, rows), "", *_held_out(result["models"])]

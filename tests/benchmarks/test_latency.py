@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
@@ -11,7 +12,9 @@ from click.testing import CliRunner
 
 from freezenet.benchmarks.latency import benchmark
 from freezenet.cli import cli
+from freezenet.convert.float.flatbuffer import read_tree, write_tree
 from freezenet.edge_runtime.errors import DeviceError, FreezenetError
+from freezenet.edge_runtime.interpreter import Interpreter
 
 FIELDS = {
     "model", "bytes", "runtime", "threads", "runs", "init_ms", "warmup_first_ms", "avg_ms", "median_ms",
@@ -155,3 +158,16 @@ def test_figures_have_three_significant_digits(models):
 def test_the_verb_refuses_too_few_runs(models):
     done = CliRunner().invoke(cli, ["benchmark", str(models / "int8.tflite"), "--runs", "3"])
     assert done.exit_code == 2
+
+
+def test_a_further_input_is_named(models, tmp_path):
+    tree = read_tree((models / "int8.tflite").read_bytes())
+    graph = tree.subgraphs[0]
+    age = copy.deepcopy(graph.tensors[graph.inputs[0]])
+    age.name, age.shape, age.shapeSignature = b"age", [1, 3], None
+    graph.tensors.append(age)
+    graph.inputs = [*graph.inputs, len(graph.tensors) - 1]
+    (tmp_path / "two.tflite").write_bytes(write_tree(tree))
+    found = benchmark(tmp_path / "two.tflite", runs=20)
+    kind = np.dtype(Interpreter(models / "int8.tflite").inputs[0]["dtype"])
+    assert f"beside the image the network takes age (1 x 3 {kind}), which was given zeros" in found["notes"]

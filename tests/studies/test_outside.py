@@ -51,7 +51,7 @@ def test_the_tables_name_sources_classes_and_numbers(found):
         "one threshold": {"chosen_on": 20, "risk_bound": 0.125, "sureness": 0.8, "inside": rule, "outside": rule}
     }
     everywhere = {"images": 8, "coverage": share, "accuracy_answered": share, "refused": share}
-    model = {"by_source": {"all": everywhere}, "recall": {"Clear": share}, "held_out": held_out}
+    model = {"everywhere": everywhere, "recall": {"Clear": share}, "held_out": held_out}
     unknown = {"classes": ["Odd"], "images": 4, "as it is": {"answered": share, "as": {"Clear": 3}}}
     shown = section({"crossvals": [found], "models": {"all of it": model}, "other": "other.csv", "unknown": unknown})
     assert "| north | " in shown and "| south | " in shown

@@ -51,7 +51,7 @@ def evaluate_file(
         judged = judged_images(data, origin, task=task, everything=everything, columns=slices)
         figures = (evaluate_everywhere if everything else evaluate_model)(classifier, judged, slices)
         adopted = [classifier.path.name] if classifier.card.adopted else []
-        logger.info(took_part_sentence(figures["images"], judged.took_part, adopted))
+        logger.info(took_part_sentence(len(judged.truth), judged.took_part, adopted))
         if refitted := refitted_sentence(classifier.card):
             logger.warning(refitted)
             figures = {**figures, "refitted": refitted}

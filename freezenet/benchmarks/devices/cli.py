@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from freezenet.benchmarks.cli import run_option
 from freezenet.benchmarks.devices import PLATFORMS, PYTHONS
@@ -16,6 +17,21 @@ from freezenet.edge_runtime.errors import SettingError
 from freezenet.edge_runtime.options import json_option, runtime_option, threads_option
 
 logger = logging.getLogger(__name__)
+
+
+#: Options of a measurement on this machine, beside --picture and --json, which every way has.
+_HERE = frozenset({"runs", "threads", "runtime", "input_size", "strict", "profile"})
+#: Option that says where figures come from instead -> the options that hold there.
+_WAYS = {
+    "merge": frozenset[str](),
+    "binary": frozenset({"runs", "threads"}),
+    "host": _HERE - {"profile"} | {"ssh_config", "bundle", "device_python", "run", "everything"},
+}
+_SAID = {
+    "merge": "measures nothing",
+    "binary": "runs a program that does not know it",
+    "host": "measures on another machine",
+}
 
 
 def _input_size(context: click.Context, option: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -95,23 +111,18 @@ def benchmark(
     from freezenet.benchmarks.conditions import conditions_line
     from freezenet.benchmarks.devices.adb import measure_by_adb
     from freezenet.benchmarks.devices.merge import HEADINGS, draw, read_rows, table
-    from freezenet.benchmarks.devices.profile import draw_profile, operator_profile
+    from freezenet.benchmarks.devices.profile import CutNetwork, draw_profile, operator_profile
     from freezenet.benchmarks.figures import three_digits
     from freezenet.benchmarks.latency import benchmark as measure
+    from freezenet.train.files import require_picture
     from freezenet.train.tables import print_table
 
-    if host is None and (ssh_config or bundle or run or everything):
-        raise SettingError("--ssh is required beside --ssh-config, --bundle, --run and --all. Got: none.")
-    if profile is not None and (len(models) != 1 or merge or host is not None or binary is not None):
-        raise SettingError("One model on this machine is required by --profile. Got: others; measure it alone.")
-    if binary is not None and (host is not None or timing["runtime"] or timing["input_size"] or timing["strict"]):
-        raise SettingError(
-            "--adb alone is required: its program knows no --ssh, --runtime, --input-size and --strict. Got: one."
-        )
-    if merge and (host is not None or binary is not None):
-        raise SettingError(
-            f"--merge alone is required: it measures nothing. Got: {'--ssh' if binary is None else '--adb'} beside it."
-        )
+    _refuse_options_of_other_ways()
+    if profile is not None and len(models) != 1:
+        raise SettingError(f"One model is required by --profile. Got: {len(models)}; measure it alone.")
+    for file in filter(None, (picture, profile)):
+        require_picture(file)
+    network = None if profile is None else CutNetwork.read(models[0], timing["input_size"])
     if merge:
         results = read_rows(models)
     elif binary is not None:
@@ -120,12 +131,12 @@ def benchmark(
         results = _on_device(host, list(models), ssh_config, bundle, device_python, run, everything, timing)
     else:
         results = [measure(model, **timing) for model in models]
-    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one.get("notes", [])):
+    for note in dict.fromkeys(f"{one['model']}: {note}" for one in results for note in one.get("notes") or []):
         logger.warning(note)
     if picture is not None:
         draw(results, picture)
-    if profile is not None:
-        results[0]["profile"] = operator_profile(models[0], threads=timing["threads"])
+    if profile is not None and network is not None:
+        results[0]["profile"] = operator_profile(network, threads=timing["threads"], runtime=timing["runtime"])
         draw_profile(results[0]["profile"], models[0].name, profile)
     if as_json:
         click.echo(json.dumps(results))
@@ -144,6 +155,25 @@ def benchmark(
             [kind, str(one["count"]), three_digits(one["ms"]), f"{one['share']:.1%}"] for kind, one in kinds.items()
         ]
         print_table(("operator", "count", "ms", "share"), rows)
+
+
+def _refuse_options_of_other_ways() -> None:
+    """Refuse an option that the way of measuring does not know, rather than leave it out in silence."""
+    context = click.get_current_context()
+    given = {
+        option.name: option.opts[0]
+        for option in context.command.params
+        if isinstance(option, click.Option)
+        and context.get_parameter_source(option.name or "") is ParameterSource.COMMANDLINE
+    }
+    way = next((name for name in _WAYS if name in given), None)
+    known = _WAYS[way] if way else _HERE
+    foreign = [option for name, option in given.items() if name not in {way, "picture", "as_json", *known}]
+    if foreign:
+        measured = f"beside {given[way]}, which {_SAID[way]}" if way else "without --ssh"
+        raise SettingError(
+            f"Options that hold for what is done are required. Got: {', '.join(foreign)} {measured}; leave out one."
+        )
 
 
 def _print_times(results: list[dict[str, Any]]) -> None:

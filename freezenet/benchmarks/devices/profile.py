@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from freezenet.benchmarks.shape import open_shape
+from freezenet.benchmarks.shape import shape_to_measure
 from freezenet.edge_runtime.errors import ModelError
 from freezenet.edge_runtime.interpreter import Interpreter
 from freezenet.edge_runtime.system.chatter import without_chatter
+from freezenet.train.files import write_picture
 
 #: Inferences of each part in a turn, the first of which finds the caches filled with another part.
 _TOGETHER = 3
@@ -25,30 +27,59 @@ _TOGETHER = 3
 _MOST_BYTES = 2_000_000_000
 
 
-def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CutNetwork:
+    """A network cut behind each of its operators.
+
+    Args:
+        parts: `.tflite` files, of which each holds one operator more than the one before.
+        operators: "number", "operator" and "output" (its shape) of each.
+        shape: of the input tensor.
+    """
+
+    parts: tuple[bytes, ...]
+    operators: tuple[dict[str, Any], ...]
+    shape: tuple[int, ...]
+
+    @classmethod
+    def read(cls, model: Path, input_size: tuple[int, int] | None = None) -> CutNetwork:
+        """Cut a file.
+
+        Args:
+            model: a `.tflite` file with one graph and one input.
+            input_size: height and width of the image, for a file that leaves them open.
+
+        Raises:
+            ModelError: the network has several graphs, other than one input, no operators, an operator without outputs, parts that are too
+                large together, or an input of open size and none is given.
+            SettingError: another size than the file's is given.
+        """
+        parts, operators = _parts(model.read_bytes(), model.name)
+        with without_chatter():
+            one = Interpreter(parts[0]).inputs[0]
+        return cls(tuple(parts), tuple(operators), shape_to_measure(one, model.name, input_size))
+
+
+def operator_profile(
+    network: CutNetwork, *, threads: int = 1, runtime: str | None = None, turns: int = 25
+) -> dict[str, Any]:
     """Return what each operator costs (JSON types).
 
     Args:
-        model: a `.tflite` file with one graph and an input of fixed size.
+        network: the network.
         threads: of one inference.
+        runtime: name of the interpreter; None takes the first that is installed.
         turns: how often all parts are measured.
 
     Returns:
         "operators": a list of "number", "operator", "output" (its shape), "ms" and "share", in the order of the network; "by_operator": operator ->
         "count", "ms", "share", the costliest first; "total_ms": of the whole network; "turns".
-
-    Raises:
-        ModelError: the network has several graphs, other than one input, no operators, an operator without outputs, an input of open size, or parts that
-            are too large together.
     """
-    parts, operators = _parts(model.read_bytes(), model.name)
     with without_chatter():
-        interpreters = [Interpreter(part, threads) for part in parts]
-    fastest = np.full(len(parts), np.inf)
+        interpreters = [Interpreter(part, threads, runtime=runtime, shape=network.shape) for part in network.parts]
+    fastest = np.full(len(interpreters), np.inf)
     one = interpreters[0].inputs[0]
-    if open_shape(one):
-        raise ModelError(f"An input of fixed size is required by --profile. Got: {model.name}, which leaves it open.")
-    tensor = np.random.default_rng(0).integers(0, 128, one["shape"]).astype(one["dtype"])
+    tensor = np.random.default_rng(0).integers(0, 128, network.shape).astype(one["dtype"])
     for interpreter in interpreters:
         interpreter.invoke(tensor)
     for _ in range(turns):
@@ -60,8 +91,10 @@ def operator_profile(model: Path, *, threads: int = 1, turns: int = 25) -> dict[
     # A part cannot cost less than one that it contains: what seems so is noise.
     until = np.maximum.accumulate(fastest) * 1e3
     costs = np.diff(until, prepend=0.0)
-    for each, cost in zip(operators, costs, strict=True):
-        each |= {"ms": round(float(cost), 5), "share": round(float(cost / until[-1]), 5)}
+    operators = [
+        {**each, "ms": round(float(cost), 5), "share": round(float(cost / until[-1]), 5)}
+        for each, cost in zip(network.operators, costs, strict=True)
+    ]
     return {
         "operators": operators,
         "by_operator": _by_operator(operators),
@@ -146,4 +179,4 @@ def draw_profile(profile: dict[str, Any], title: str, file: Path) -> None:
     )
     axis.grid(axis="y", alpha=0.3)
     axis.legend(fontsize=8)
-    figure.savefig(file)
+    write_picture(figure, file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.evaluate import JudgedImages, decide_all, judged_images
 from freezenet.benchmarks.localize.rule import Labelled
+from freezenet.benchmarks.quality.bands import AGE_COLUMNS, years
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import NOT_CHEST
 from freezenet.edge_runtime.errors import DataError
@@ -28,10 +30,10 @@ from freezenet.train.task import task_of
 #: Subgroup -> names of its column, in small letters without what stands between letters.
 _COLUMNS = {
     "sex": {"sex", "gender", "patientsex"},
-    "age": {"age", "patientage", "ageyears"},
+    "age": AGE_COLUMNS,
     "device": {"device", "scanner", "manufacturer", "devicename", "manufacturermodelname"},
 }
-_AGES = ((18, "under 18"), (40, "18 to 39"), (65, "40 to 64"), (200, "65 and older"))
+_AGES = ((18, "under 18"), (40, "18 to 39"), (65, "40 to 64"), (math.inf, "65 and older"))
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
@@ -166,5 +168,5 @@ def _groups(data: Path, columns: Mapping[str, str], files: Sequence[str]) -> dic
 def _shown(group: str, cell: str) -> str:
     if group == "sex":
         return _SEXES.get(cell.lower(), cell)
-    years = re.fullmatch(r"0*(\d{1,3})(?:\.\d+)?\s*[Yy]?", cell) if group == "age" else None
-    return next(name for below, name in _AGES if int(years[1]) < below or below == 200) if years else cell
+    age = years(cell) if group == "age" else None
+    return cell if age is None else next(name for below, name in _AGES if age < below)

@@ -23,7 +23,7 @@ from freezenet.benchmarks.origin import find_run
 from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.errors import DataError, ModelError, SettingError
 from freezenet.edge_runtime.names import counted
-from freezenet.train.files import write_atomically
+from freezenet.train.files import require_folder, write_atomically
 from freezenet.train.task import MultiClass, task_of
 
 logger = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
             raise SettingError(
                 f"A new file is required. Got: {path}, which is there; pass --overwrite, or name another."
             )
-        if path and not path.absolute().parent.is_dir():
-            raise SettingError(f"A file in a folder that exists is required. Got: {path}; make its folder first.")
+        if path:
+            require_folder(path)
     classifier = Classifier(model, options.threads)
     labels = classifier.card.labels
     if task_of(classifier.card.content).name != MultiClass.name:

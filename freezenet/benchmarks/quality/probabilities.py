@@ -23,20 +23,27 @@ _BLOCK = 2_000_000
 
 
 def probability_figures(
-    images: KnownImages, answer: NDArray[np.bool_], probabilities: NDArray[np.float64], decided: Decided
+    images: KnownImages,
+    answer: NDArray[np.bool_],
+    probabilities: NDArray[np.float64],
+    decided: Decided,
+    *,
+    abstains: bool = True,
 ) -> dict[str, Any]:
     """Return figures with intervals (JSON types).
 
     "balanced_accuracy" (the mean recall of the classes that have images), "auroc" and "auprc" ("macro", their plain mean, and "per_class"; a
     class without images, or without others, has none), "brier" (of classes that exclude each other the sum over the classes, else the
     mean), "calibration_error", "calibration_error_by_chance" (a number alone, see
-    `freezenet.train.answers.calibration.error_if_calibrated`), "coverage" (share that the rule is sure enough to answer) and "accuracy_answered".
+    `freezenet.train.answers.calibration.error_if_calibrated`), "coverage" (share that the rule is sure enough to answer) and "accuracy_answered", both
+    None of a rule that never abstains, because nothing of it was measured.
 
     Args:
         images: n of them.
         answer: (n, labels) bool.
         probabilities: (n, labels), calibrated, 0 to 1.
         decided: what the rule made of them.
+        abstains: whether the rule can be too unsure to answer.
     """
     truth, patients, draws = images.truth, images.patients, images.draws
     squares = (probabilities - truth) ** 2
@@ -47,8 +54,8 @@ def probability_figures(
         "brier": _mean(error, draws),
         "calibration_error": error_figure(decided, draws).to_dict(),
         "calibration_error_by_chance": round(error_if_calibrated(decided), 6),
-        "coverage": share(decided.answered, np.ones(len(truth), bool), patients, draws).to_dict(),
-        "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict(),
+        "coverage": share(decided.answered, np.ones(len(truth), bool), patients, draws).to_dict() if abstains else None,
+        "accuracy_answered": share(decided.correct, decided.answered, patients, draws).to_dict() if abstains else None,
     }
     return {**found, **_areas(images, probabilities)}
 

@@ -6,7 +6,6 @@ holds for all of them at once (Bonferroni). To people they are called groups of 
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.benchmarks.quality.bands import UNKNOWN, banded
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset
@@ -23,11 +23,6 @@ from freezenet.train.metrics.rare import WeightedChanges
 
 #: Parts with fewer patients are shown and not ranked.
 LEAST = 10
-#: A column with more different numbers than this is cut into bands.
-_MOST_VALUES = 8
-#: From this age on a person belongs to the next band.
-_AGES = (18, 40, 65)
-UNKNOWN = "(unknown)"
 
 
 def slice_columns(dataset: Dataset, asked: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -35,7 +30,7 @@ def slice_columns(dataset: Dataset, asked: Sequence[str] = ()) -> dict[str, list
 
     Args:
         dataset: n samples.
-        asked: columns of DATA's CSV; numbers are cut into bands.
+        asked: columns of DATA's CSV, see `freezenet.benchmarks.quality.bands.banded`.
 
     Raises:
         DataError: there is no such column.
@@ -54,21 +49,6 @@ def slice_columns(dataset: Dataset, asked: Sequence[str] = ()) -> dict[str, list
         cells = read_column(Path(dataset.data), name)
         found[name] = banded(name, [cells.get(sample.file, "") for sample in dataset.samples])
     return found
-
-
-def banded(name: str, cells: Sequence[str]) -> list[str]:
-    """Return cells as they are, or their bands where they are more than a few numbers: of a column "age" years, else quarters."""
-    numbers = [_number(cell) for cell in cells]
-    known = np.array([one for one in numbers if one is not None])
-    if any(one is None and cell for one, cell in zip(numbers, cells, strict=True)) or len(set(known)) <= _MOST_VALUES:
-        return [cell or UNKNOWN for cell in cells]
-    edges = _AGES if name.casefold() in ("age", "patientage", "patient age") else np.quantile(known, (0.25, 0.5, 0.75))
-    names = [
-        f"under {edges[0]:g}",
-        *(f"{low:g} to under {high:g}" for low, high in itertools.pairwise(edges)),
-    ]
-    names.append(f"{edges[-1]:g} and more")
-    return [UNKNOWN if one is None else names[int(np.searchsorted(edges, one, side="right"))] for one in numbers]
 
 
 def sliced(
@@ -180,13 +160,3 @@ def _changes(right: NDArray[np.bool_], reference: NDArray[np.bool_], patients: N
     _, owner = np.unique(patients, return_inverse=True)
     of_patient = np.bincount(owner, right.astype(float) - reference) / len(right)
     return WeightedChanges.of(of_patient, np.array([1 / len(of_patient)])).middle()
-
-
-def _number(cell: str) -> float | None:
-    # "045Y" is how DICOM writes an age.
-    text = cell.strip().rstrip("Yy")
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None

@@ -39,7 +39,7 @@ def quality(
     right = (answers == images.truth).all(1)
     before = None if reference is None else (reference == images.truth).all(1)
     found: dict[str, Any] = {
-        "probabilities": probability_figures(images, answers, probabilities, decided),
+        "probabilities": probability_figures(images, answers, probabilities, decided, abstains=rule.abstains),
         "slices": sliced(images, right, decided.answered, before),
     }
     if reference is not None:
@@ -62,7 +62,7 @@ NAMES = {
 }
 
 
-def named_figures(probabilities: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Return name -> figure of `probability_figures`; of areas the mean over the classes."""
+def named_figures(probabilities: Mapping[str, Any]) -> dict[str, dict[str, float] | None]:
+    """Return name -> figure of `probability_figures`, None where there is none; of areas the mean over the classes."""
     found = {name: probabilities[key] for key, name in NAMES.items() if key in probabilities}
-    return {name: one.get("macro", one) for name, one in found.items() if one.get("macro", one)}
+    return {name: one and one.get("macro", one) for name, one in found.items()}

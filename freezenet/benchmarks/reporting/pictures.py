@@ -80,7 +80,7 @@ def _risk(variants: Mapping[str, Mapping[str, Any]]) -> Figure:
     for name, one in variants.items():
         points, rule = one["curves"]["risk"], one["probabilities"]
         (line,) = axis.plot(points["coverage"], points["risk"], label=name)
-        answered = rule["coverage"]["value"]
+        answered = rule["coverage"]["value"] if rule["coverage"] else 0
         if answered > 0:
             wrong = 1 - rule["accuracy_answered"]["value"]
             axis.plot(answered, wrong, "o", color=line.get_color(), mec="black", label=f"{name}: what it answers")

@@ -34,8 +34,9 @@ class Silence:
         """Count a variant of results.json; None where it holds no figures of probabilities."""
         if not (figures := variant.get("probabilities")):
             return None
-        answered = round(figures["coverage"]["value"] * images)
-        right = Figure(**figures["accuracy_answered"])
+        # A file that never abstains answers all.
+        answered = round(figures["coverage"]["value"] * images) if figures["coverage"] else images
+        right = Figure(**(figures["accuracy_answered"] or variant["accuracy"]))
         return cls(images, answered, answered - round(right.value * answered), right.rest().high)
 
     def sentence(self, name: str) -> str:

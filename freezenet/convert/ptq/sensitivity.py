@@ -22,8 +22,8 @@ from freezenet.convert.float.flatbuffer import add_operator, add_tensor, read_tr
 from freezenet.convert.float.operators import Operator, fused_layers, read_operators
 from freezenet.convert.ptq.integer import to_integer
 from freezenet.convert.ptq.ranges import STEPS, Ranges
-from freezenet.edge_runtime.errors import DataError, MissingExtraError, install_hint
-from freezenet.train.files import write_atomically, write_csv
+from freezenet.edge_runtime.errors import DataError
+from freezenet.train.files import require_drawing, write_atomically, write_csv
 from freezenet.train.progress import track
 from freezenet.train.quiet import quiet
 
@@ -234,13 +234,10 @@ def _decibel(signal: float, noise: float) -> float:
 
 
 def _draw(sensitivity: Sensitivity, path: Path) -> None:
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError:
-        raise MissingExtraError(
-            f"The package matplotlib is required for the picture. Got: not installed; {install_hint('report')}."
-        ) from None
+    require_drawing()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     operators = sensitivity.operators
     rows = range(len(operators))
     figure = Figure(figsize=(9, 1.6 + 0.19 * len(operators)), layout="constrained")

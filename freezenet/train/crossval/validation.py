@@ -33,7 +33,7 @@ from freezenet.train.crossval.plan_file import PLAN, begin
 from freezenet.train.crossval.table import write_table
 from freezenet.train.data.dataset import SPLITS, Dataset
 from freezenet.train.data.training_data import TrainingData
-from freezenet.train.files import MARK, prepare_output, read_json
+from freezenet.train.files import MARK, prepare_output, read_json, require_drawing
 from freezenet.train.network.host_settings import own_settings
 from freezenet.train.recipes.recipe import Recipe
 from freezenet.train.run_folder import RunFolder
@@ -85,6 +85,7 @@ def cross_validate(
         overwrite: empty the folder first.
     """
     refuse_other_verbs(out)
+    require_drawing()  # its picture comes after all trainings
     for arm in asked.recipes:
         tested_images(asked, data[arm].dataset, Fold(arm, 0, 1))  # a refusal comes before anything is written
     prepare_output(out, None, overwrite)

@@ -136,10 +136,10 @@ def test_the_verb_writes_rows_that_merge_beside_others(phone, command):
         "69 of 71",
     )
     code, out, err = command("benchmark", "--adb", phone / "benchmark_model", phone / "int8.tflite", "--strict")
-    assert code == 1 and "--adb alone is required" in err
+    assert code == 1 and "Got: --strict beside --adb, which runs a program that does not know it" in err
     for option in ("--adb", "--ssh"):
         code, out, err = command("benchmark", "--merge", option, phone / "benchmark_model", phone / "int8.tflite")
-        assert code == 1 and f"--merge alone is required: it measures nothing. Got: {option} beside it." in err
+        assert code == 1 and f"Got: {option} beside --merge, which measures nothing; leave out one." in err
 
 
 def test_a_failure_is_one_sentence_and_is_cleaned_up(phone):

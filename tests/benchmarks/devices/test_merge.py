@@ -5,7 +5,7 @@ import json
 import cv2
 import pytest
 
-from freezenet.benchmarks.devices.merge import HEADINGS, read_rows, table
+from freezenet.benchmarks.devices.merge import HEADINGS, draw, read_rows, table
 from freezenet.edge_runtime.errors import DataError
 
 PI = {
@@ -42,8 +42,56 @@ def test_the_verb_draws_them(files, command, tmp_path):
     assert cv2.imread(str(tmp_path / "devices.png")).shape[1] >= 800
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"p50_ms": "fast"}, 'p50_ms "fast"'),
+        ({"p50_ms": None}, "p50_ms null"),
+        ({"p50_ms": True}, "p50_ms true"),
+        ({"p95_ms": float("nan")}, "p95_ms NaN"),
+        ({"p95_ms": 1}, "p5, p50 and p95 of 16, 17.04 and 1"),
+        ({"model": 7}, "model 7"),
+        ({"notes": "hot"}, 'notes "hot"'),
+        ({"delegates": {"nodes": 1}}, "delegates "),
+        ({"accuracy": {"images": 3}}, "accuracy "),
+        ({"environment": "PC"}, 'environment "PC"'),
+    ],
+)
+def test_values_that_no_benchmark_writes_are_named(tmp_path, change, said):
+    (tmp_path / "rows.json").write_text(json.dumps([PI, PI | change]))
+    with pytest.raises(DataError, match=r"rows\.json with ") as caught:
+        read_rows([tmp_path / "rows.json"])
+    assert said in str(caught.value)
+
+
+def test_what_a_device_did_not_tell_may_be_null_or_missing(tmp_path):
+    silent = {key: None for key in PI if key not in ("model", "p50_ms")}
+    (tmp_path / "rows.json").write_text(json.dumps([PI | silent, {"model": "a", "p50_ms": 1}]))
+    rows = read_rows([tmp_path / "rows.json"])
+    assert [row[-2:] for row in table(rows)] == [["-", "0"]] * 2
+    draw(rows, tmp_path / "rows.svg")
+    assert (tmp_path / "rows.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("--merge", "--runs", 500), "--runs beside --merge, which measures nothing"),
+        (("--merge", "--threads", 2, "--strict"), "--threads, --strict beside --merge, which measures nothing"),
+        (("--merge", "--profile", "p.png"), "--profile beside --merge"),
+        (("--adb", "binary", "--runtime", "tensorflow"), "--runtime beside --adb"),
+        (("--ssh", "host", "--profile", "p.png"), "--profile beside --ssh, which measures on another machine"),
+        (("--device-python", "python3"), "--device-python without --ssh"),
+        (("--all", "--run", "run"), "--run, --all without --ssh"),
+    ],
+)
+def test_an_option_that_does_not_apply_is_named(files, command, given, named):
+    code, out, err = command("benchmark", files[0], *given)
+    assert (code, out) == (1, "") and f"Got: {named}" in err
+
+
 def test_other_files(tmp_path, command):
-    for content in ("{}", "[1]", '[{"a": 1}]'):
+    for content in ("{}", "null", "[]", "[1]", '[{"a": 1}]'):
         (tmp_path / "rows.json").write_text(content)
         with pytest.raises(DataError, match="Rows of"):
             read_rows([tmp_path / "rows.json"])

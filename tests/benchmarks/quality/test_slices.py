@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binomtest
 
 from freezenet.benchmarks.quality.images import KnownImages
-from freezenet.benchmarks.quality.slices import UNKNOWN, banded, slice_columns, sliced, worst_sentence
+from freezenet.benchmarks.quality.slices import slice_columns, sliced, worst_sentence
 from freezenet.edge_runtime.errors import DataError, SettingError
 from freezenet.train.data.dataset import Dataset, Sample
 from freezenet.train.metrics.draws import patient_draws
@@ -101,16 +101,6 @@ def test_the_same_images_by_another_column_are_named_and_not_ranked_twice():
     assert rows["source", "north"]["same_as"] == {"column": "sex", "value": "f"}
     assert not any("same_as" in one for one in found["slices"] if one["column"] != "source")
     assert found["looked_at"] == 4
-
-
-def test_ages_and_other_numbers_are_cut_into_bands():
-    ages = [str(age) for age in range(0, 100, 5)] + [""]
-    assert banded("age", ages)[:5] == ["under 18"] * 4 + ["18 to under 40"]
-    assert banded("age", ages)[-2:] == ["65 and more", UNKNOWN]
-    assert banded("Age", ["045Y", *ages])[0] == "40 to under 65"
-    assert sorted({one: banded("dose", ages).count(one) for one in banded("dose", ages)}.values()) == [1, 5, 5, 5, 5]
-    assert banded("device", ["1", "2", "1"]) == ["1", "2", "1"]
-    assert banded("view", [*ages, "PA"]) == [one or UNKNOWN for one in [*ages, "PA"]]
 
 
 @pytest.fixture

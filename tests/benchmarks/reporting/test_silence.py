@@ -31,6 +31,15 @@ def test_counts_follow_from_shares_of_six_digits():
     assert Silence.of({}, 182) is None
 
 
+def test_a_file_that_never_abstains_answers_all():
+    """By hand: 45 of 50 are right, so 5 answers are wrong."""
+    never = {
+        "probabilities": {"coverage": None, "accuracy_answered": None},
+        "accuracy": {"value": 0.9, "low": 0.8, "high": 0.95},
+    }
+    assert Silence.of(never, 50) == Silence(50, 50, 5, pytest.approx(0.2))
+
+
 def test_wrong_answers_are_counted_and_silence_about_all_is_said():
     assert "int8 answers all 50 test images. Of the 50 answers 3 (6.0 %) are wrong, and" in Silence(
         50, 50, 3, 0.1
