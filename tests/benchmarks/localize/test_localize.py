@@ -156,8 +156,9 @@ def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path)
     taught = next(row["patient_id"] for row in run.splits if row["split"] == "train")
     # Clear phantoms have no stripes, so those of the clinic are those of the training.
     others = [row for row in rows if row["class"] != "Clear"]
-    write_rows(
-        known,
-        [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
-    )
-    assert f"Got: 1 patient of it, the first {taught}" in said(model, known, *risk, "--run", run.folder)
+    for spelled in (taught, f" {taught.upper()} "):
+        write_rows(
+            known,
+            [{**row, "patient_id": spelled if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
+        )
+        assert f"Got: 1 patient of it, the first {spelled.strip()}" in said(model, known, *risk, "--run", run.folder)
