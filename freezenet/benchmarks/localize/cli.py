@@ -20,12 +20,14 @@ def _costs(context: click.Context, option: click.Parameter, texts: tuple[str, ..
 
     found = {}
     for one in (part for text in texts for part in text.split(",")):
-        name, _, value = one.partition(":")
+        name, value = (part.strip() for part in one.partition(":")[::2])
+        if name in found:
+            raise click.BadParameter(f"One cost of each kind is required. Got: {name} twice.")
         try:
-            found[name.strip()] = float(value)
+            found[name] = float(value)
         except ValueError:
             raise click.BadParameter(f"Costs such as missed:500,alarm:20,person:5 are required. Got: {one}.") from None
-        if name.strip() not in COSTS or not 0 <= found[name.strip()] < float("inf"):
+        if name not in COSTS or not 0 <= found[name] < float("inf"):
             raise click.BadParameter(f"Costs of {', '.join(COSTS)}, 0 or more, are required. Got: {one}.")
     return found
 

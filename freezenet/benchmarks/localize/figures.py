@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from freezenet.benchmarks.localize.images import LocalImages
 from freezenet.benchmarks.localize.parts import dealt
 from freezenet.benchmarks.localize.ranks import SETTLED, patients_to_settle, rank_for, sensitivity_interval
-from freezenet.benchmarks.localize.rule import class_weights, localized_rule
+from freezenet.benchmarks.localize.rule import localized_rule
 from freezenet.benchmarks.localize.targets import Targets
+from freezenet.benchmarks.localize.weighted import WeightedImages
 from freezenet.edge_runtime.decision import DecisionRule
+from freezenet.edge_runtime.errors import DataError
+from freezenet.edge_runtime.names import counted
 from freezenet.train.answers.calibration import Decided, calibration_error
-from freezenet.train.metrics.figure import Figure, bootstrap_figure, share
 from freezenet.train.progress import track
 
 #: Parts that the images are dealt into, by patients, so that each is judged by a rule that others chose.
@@ -67,6 +69,9 @@ def crossfitted(
         seed: of the parts.
         rescored: returns the images with scores of a model that was fitted on some of them alone, whose numbers it is given; None where the model was
             fitted on none.
+
+    Raises:
+        DataError: all patients of a class that the rule depends on are in one part.
     """
     part = dealt(images.truth, images.numbers, PARTS, seed)
     answer = np.zeros(len(part), int)
@@ -76,11 +81,27 @@ def crossfitted(
     for number in numbers if rescored is None else track(numbers, "Refitting the last layer", len(numbers)):
         rows, others = np.flatnonzero(part == number), np.flatnonzero(part != number)
         seen = images if rescored is None else rescored(others)
-        own = localized_rule(rule, seen.labelled(others), targets, strict=False)
+        try:
+            own = localized_rule(rule, seen.labelled(others), targets, strict=False)
+        except DataError:
+            # All images together chose a rule, so what these lack are classes whose patients are all in one part.
+            raise DataError(_alone(images, others)) from None
         found = outcome(own, seen, rows)
         answer[rows], answered[rows] = found.answer, found.answered
         probabilities[rows], right[rows] = found.decided.probabilities, found.decided.right
     return Outcome(answer, answered, Decided(probabilities, right, answered))
+
+
+def _alone(images: LocalImages, others: NDArray[np.integer]) -> str:
+    """Return the sentence about classes of which the others have no image that the OOD gate lets pass."""
+    truth, passing = images.truth, images.passing
+    alone = np.setdiff1d(truth, truth[np.intersect1d(passing, others)])
+    patients = {images.labels[number]: len(set(images.numbers[passing][truth[passing] == number])) for number in alone}
+    named = ", ".join(f"{counted(count, 'patient')} with {label}" for label, count in patients.items())
+    return (
+        "More patients with each class that the rule depends on, two at the least, whose images the OOD gate lets pass, are required: each image is "
+        f"judged by a rule that other patients chose. Got: {named}; label images of others."
+    )
 
 
 def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[str, float]) -> dict[str, Any]:
@@ -88,18 +109,10 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
 
     "yield", "alarms" and "missed" are of each class: answered with it and right, answered with it and wrong, and answered with another although it is true.
     """
-    every = images.shares(np.arange(len(images.truth)))
-    weights, draws = class_weights(images.labels, every, targets.prevalence)[images.truth], images.draws
+    weighted, everyone = WeightedImages(images, targets.prevalence), np.ones(len(images.truth), bool)
 
-    def weighted(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> Figure:
-        hits, counts = draws @ (hit * weights), draws @ (among * weights)
-        value = float((hit * weights).sum() / max((among * weights).sum(), 1e-12))
-        return bootstrap_figure(
-            value, hits[counts > 0] / counts[counts > 0], len(set(np.asarray(images.patients)[among]))
-        )
-
-    def per_1000(hit: NDArray[np.bool_]) -> dict[str, float]:
-        return weighted(hit, np.ones(len(hit), bool)).times(_PER).to_dict()
+    def per_1000(hit: NDArray[np.bool_], among: NDArray[np.bool_] = everyone) -> dict[str, float]:
+        return weighted.of_all(hit, among).times(_PER).to_dict()
 
     right = found.answered & (found.answer == images.truth)
     wrong = found.answered & ~right
@@ -108,12 +121,10 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
         there, said = images.truth == number, found.answered & (found.answer == number)
         classes[label] = {
             "images": int(there.sum()),
-            "yield": per_1000(there & said),
-            "alarms": per_1000(said & ~there),
-            "missed": per_1000(there & wrong),
-            "sensitivity": share(said, there & ~images.refused, images.patients, draws).to_dict()
-            if there.any()
-            else None,
+            "yield": per_1000(said, there),
+            "alarms": per_1000(said, ~there),
+            "missed": per_1000(wrong, there),
+            "sensitivity": weighted.share(said, there & ~images.refused).to_dict() if there.any() else None,
         }
     person = ~found.answered & ~images.refused
     result: dict[str, Any] = {
@@ -122,8 +133,8 @@ def figures(images: LocalImages, found: Outcome, targets: Targets, costs: dict[s
         "wrong": per_1000(wrong),
         "uncertain": per_1000(person),
         "refused": per_1000(images.refused),
-        "risk": weighted(wrong, found.answered).to_dict(),
-        "calibration_error": round(_error(found.decided, images.passing, weights), 6),
+        "risk": weighted.share(wrong, found.answered).to_dict(),
+        "calibration_error": round(_error(found.decided, images.passing, weighted.weights), 6),
         "classes": classes,
     }
     finding = targets.sensitivity.label if targets.sensitivity else None
@@ -145,12 +156,13 @@ def _error(decided: Decided, rows: NDArray[np.integer], weights: NDArray[np.floa
 
 
 def subgroups(images: LocalImages, found: Outcome, targets: Targets) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return for each group of each subgroup its images, what is answered, what of it is right, and the sensitivity (JSON types)."""
+    """Return for each group of each subgroup its images, and as frequent as in `figures` what is answered, what of it is right, and the sensitivity (JSON types)."""
+    weighted = WeightedImages(images, targets.prevalence)
     right = found.answered & (found.answer == images.truth)
     number = images.labels.index(targets.sensitivity.label) if targets.sensitivity else None
 
     def of(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> dict[str, float]:
-        return share(hit, among, images.patients, images.draws).to_dict()
+        return weighted.share(hit, among).to_dict()
 
     result: dict[str, dict[str, dict[str, Any]]] = {}
     for group, values in images.groups.items():

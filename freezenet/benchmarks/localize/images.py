@@ -21,8 +21,10 @@ from freezenet.edge_runtime.decision import NOT_CHEST
 from freezenet.edge_runtime.errors import DataError
 from freezenet.edge_runtime.names import counted
 from freezenet.train.data.images import read_images
+from freezenet.train.data.inventory import patient_known
 from freezenet.train.data.layouts.csv_rows import read_rows
 from freezenet.train.data.layouts.csv_table import read_column
+from freezenet.train.data.layouts.patients import spelling_key
 from freezenet.train.metrics.draws import PatientDraws, patient_draws
 from freezenet.train.run_folder import RunFolder
 from freezenet.train.task import task_of
@@ -136,14 +138,20 @@ def _refuse_training(judged: JudgedImages, run: RunFolder | None) -> None:
             f"Images that took no part in the training are required, compared by content. Got: {named} among "
             f"{len(judged.truth)}; leave them out of DATA."
         )
-    if run is None or run.adopted or not judged.dataset.has_patients:
+    if run is None or run.adopted:
         return
-    taught = {row["patient_id"] for row in run.read_splits() if row["split"] in ("train", "validation")}
-    same = sorted(set(judged.patients) & taught)
+    rows = run.read_splits()
+    taught = {
+        spelling_key(row["patient_id"])
+        for row in rows
+        if row["split"] in ("train", "validation") and row["patient_id"] != row["file"]
+    }
+    named_here = {sample.patient for sample in judged.dataset.samples if patient_known(sample)}
+    same = sorted(one for one in named_here if spelling_key(one) in taught)
     if same:
         raise DataError(
-            f"Patients that took no part in the training are required. Got: {counted(len(same), 'patient')} of it, the first {same[0]}; leave "
-            "them out of DATA, or name them otherwise if they are other people."
+            f"Patients that took no part in the training are required, by their identifiers in any spelling. Got: {counted(len(same), 'patient')} of it, "
+            f"the first {same[0]}; leave them out of DATA, or name them otherwise if they are other people."
         )
 
 

@@ -61,7 +61,7 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
         DataError: DATA does not serve: no labels, classes that the model lacks, images or patients of the training, too few for a target or a last layer.
         ModelError: the model has several labels for an image, or no last layer that can be refitted.
         RefusedError: the file with another last layer lost too much.
-        SettingError: a target cannot be meant, or a file that is to be written is there.
+        SettingError: a target or a cost cannot be meant, or a file that is to be written is there.
     """
     for path in (options.out, options.page):
         if path and path.exists() and not options.overwrite:
@@ -79,9 +79,14 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
     targets = Targets.parse(options.targets, labels)
     if not targets.texts():
         raise SettingError("At least one --target is required. Got: none; for example --target risk=0.02.")
+    if targets.sensitivity is None and {"missed", "alarm"} <= set(options.costs):
+        raise SettingError(
+            "One cost of a wrong answer is required: without a target sensitivity=0.95:CLASS, what is missed and what is a false alarm are both all "
+            "wrong answers. Got: missed and alarm; leave one out, or give that target."
+        )
     run = find_run(model.parent, classifier.card, options.run)
     images = LocalImages.read(classifier, data, run)
-    notes = _notes(classifier, images)
+    notes = _notes(classifier, images, targets)
     every = np.arange(len(images.truth))
     head = LocalHead(classifier, images) if options.refit_head else None
     seen = images if head is None else head.images
@@ -119,7 +124,11 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
     if head is not None and acceptance is not None:
         unfitted = crossfitted(classifier.rule, images, targets)
         result["old_head"] = figures(images, unfitted, targets, options.costs)
-        result["head"] = {**head.facts(), "acceptance": acceptance, **against_old_head(images, unfitted, after)}
+        result["head"] = {
+            **head.facts(),
+            "acceptance": acceptance,
+            **against_old_head(images, unfitted, after, targets),
+        }
     if not images.run_known:
         adopted = [classifier.path.name] if classifier.card.adopted else []
         logger.info(took_part_sentence(len(images.files), None, adopted))
@@ -137,8 +146,8 @@ def localize(model: Path, data: Path, *, options: LocalizeOptions) -> dict[str, 
     return result
 
 
-def _notes(classifier: Classifier, images: LocalImages) -> list[str]:
-    """Return what has to be said of the images beside all figures; refuse those of an earlier refit, of which the model knows more than of others."""
+def _notes(classifier: Classifier, images: LocalImages, targets: Targets) -> list[str]:
+    """Return what has to be said of the images and the model beside all figures; refuse those of an earlier refit, of which the model knows more than of others."""
     card = classifier.card
     known = next((one for one in refits(card) if one["data_sha256"] == images.digest), None)
     if known:
@@ -152,4 +161,8 @@ def _notes(classifier: Classifier, images: LocalImages) -> list[str]:
         if refits(card)
         else ""
     )
-    return [one for one in ("" if images.patients_known else PATIENTS_UNKNOWN, overlap) if one]
+    ended = ", ".join(targets.given_up(card.content.get("localized", {}).get("targets", ())))
+    given_up = (
+        f"The file was localized for {ended} before, which is given up, as it was not asked for again." if ended else ""
+    )
+    return [one for one in ("" if images.patients_known else PATIENTS_UNKNOWN, overlap, given_up) if one]

@@ -53,7 +53,7 @@ def localized_rule(rule: DecisionRule, images: Labelled, targets: Targets, *, st
     require_two_classes(images.truth)
     temperature, bias = temperature_and_bias(rule, images)
     bias = bias + prior_shift(rule.labels, images.shares, targets.prevalence)
-    found = replace(rule, temperature=temperature, bias=bias.round(_DECIMALS), answer_from=None)
+    found = replace(_without_answer_from(rule), temperature=temperature, bias=bias.round(_DECIMALS))
     if targets.sensitivity:
         found = _with_sensitivity(found, images, targets.sensitivity, strict)
     return found if targets.risk is None else _with_risk(found, images, targets, targets.risk, strict)
@@ -131,6 +131,15 @@ def class_weights(
     return np.exp(prior_shift(labels, shares, prevalence))
 
 
+def _without_answer_from(rule: DecisionRule) -> DecisionRule:
+    """Return the rule of a file that was localized before without the thresholds of an earlier sensitivity: its class abstains as the others do."""
+    least = rule.class_abstain_below
+    if rule.answer_from is not None and least is not None:
+        least = np.where(np.isnan(rule.answer_from), least, rule.abstain_below)
+        least = None if (least == rule.abstain_below).all() else least
+    return replace(rule, answer_from=None, class_abstain_below=least)
+
+
 def _with_sensitivity(rule: DecisionRule, images: Labelled, wanted: Sensitivity, strict: bool) -> DecisionRule:
     number = rule.labels.index(wanted.label)
     those = images.truth == number
@@ -142,8 +151,8 @@ def _with_sensitivity(rule: DecisionRule, images: Labelled, wanted: Sensitivity,
         if strict or not len(order):
             raise DataError(
                 f"At least {least_patients(wanted.share)} patients with {wanted.label}, whose images the OOD gate lets pass, are required for a "
-                f"sensitivity of {wanted.share:g}. Got: {len(order)}; label {counted(least_patients(wanted.share) - len(order), 'more patient')}, or ask for at most "
-                f"{np.floor(100 * largest_share(len(order))) / 100:g}."
+                f"sensitivity of {wanted.share:g}. Got: {len(order)}; label {counted(least_patients(wanted.share) - len(order), 'more patient')}"
+                f"{f', or ask for at most {np.floor(100 * largest_share(len(order))) / 100:g}' if len(order) else ''}."
             )
         rank = len(order)
     threshold = np.floor(order[rank - 1] * 10**_DECIMALS) / 10**_DECIMALS
@@ -178,10 +187,10 @@ def _with_risk(rule: DecisionRule, images: Labelled, targets: Targets, risk: flo
     if len(allowed):
         threshold = float(np.floor(sure[allowed[-1]] * 10**_DECIMALS) / 10**_DECIMALS)
     elif strict:
-        best = reached[last_of_equals].min() if len(sure) else 1.0
+        best = np.ceil(100 * reached[last_of_equals].min()) / 100 if len(sure) else 1.0
         raise DataError(
             f"At least {least_answers(risk)} sure and right answers are required to show a risk of {risk:g}. Got: {len(sure)} answers, of whose surest "
-            f"at best {best:.3f} may be wrong; label more images, or ask for risk={np.ceil(100 * best) / 100:g}."
+            f"at best {best:g} may be wrong; label more images{f', or ask for risk={best:g}' if best < 1 else ''}."
         )
     else:
         threshold = 1.0

@@ -53,6 +53,12 @@ class Targets:
             elif kind == "prevalence":
                 parts = [one.rpartition(":") for one in value.split(",")]
                 named = {_known(label.strip(), labels, text): _share(share, text) for label, _, share in parts}
+                given = [*found.prevalence, *(label.strip() for label, _, _ in parts)]
+                twice = [label for number, label in enumerate(given) if label in given[:number]]
+                if twice:
+                    raise SettingError(
+                        f"One prevalence of each class is required. Got: {twice[0]} twice; give it once."
+                    )
                 found = replace(found, prevalence={**found.prevalence, **named})
             else:
                 raise SettingError(f"A target such as {_KINDS} is required. Got: {text!r:.80}.")
@@ -62,6 +68,13 @@ class Targets:
                 f"Prevalences that add up to 1, or to less where a class is not named, are required. Got: {total:g}."
             )
         return found
+
+    def given_up(self, earlier: Sequence[str]) -> list[str]:
+        """Return which of earlier targets no longer hold: all but those asked for again, and a risk whose threshold stays. earlier: as of `texts`."""
+        kept = self.texts()
+        return [
+            text for text in earlier if text not in kept and (self.risk is not None or not text.startswith("risk="))
+        ]
 
     def texts(self) -> list[str]:
         """Return the targets as the command takes them."""

@@ -68,18 +68,41 @@ class PatientDraws:
 Weights = NDArray[np.float64] | PatientDraws
 
 
-def patient_draws(patients: Sequence[str], draws: int = DRAWS, seed: int = 0) -> PatientDraws:
+def patient_draws(
+    patients: Sequence[str], draws: int = DRAWS, seed: int = 0, strata: NDArray[np.integer] | None = None
+) -> PatientDraws:
     """Draw whole patients with replacement, as many as there are.
 
     Args:
         patients: (n,) the patient of each image; each image its own where patients are not known.
         draws: how many.
         seed: of the drawing.
+        strata: as for `strata_of`; patients are drawn within theirs, as many as it has. None draws them from all.
     """
     _, patient = np.unique(np.asarray(patients), return_inverse=True)
-    count = int(patient.max()) + 1
-    rng, shares = np.random.default_rng(seed), np.full(count, 1 / count)
-    rows = max(1, _BLOCK // count)
+    stratum = strata_of(patient, np.zeros(len(patient), int) if strata is None else strata)
+    rng = np.random.default_rng(seed)
+    parts = [_drawn(int((stratum == one).sum()), draws, rng) for one in np.unique(stratum)]
+    # The parts stand in the order of the strata, the patients within each in their own.
+    place = np.argsort(np.argsort(stratum, kind="stable"))
+    return PatientDraws(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1), place[patient])
+
+
+def strata_of(patient: NDArray[np.integer], strata: NDArray[np.integer]) -> NDArray[np.integer]:
+    """Return the stratum (patients,) of each patient: that of most of its images, the lowest of equals.
+
+    Args:
+        patient: (n,) the number of each image's patient, from 0.
+        strata: (n,) of each image, whole numbers from 0.
+    """
+    votes = np.zeros((int(patient.max()) + 1, int(strata.max()) + 1))
+    np.add.at(votes, (patient, strata), 1)
+    return np.asarray(votes.argmax(1))
+
+
+def _drawn(count: int, draws: int, rng: np.random.Generator) -> NDArray[np.unsignedinteger]:
+    """Return how often each of so many patients is drawn: (draws, count)."""
+    shares, rows = np.full(count, 1 / count), max(1, _BLOCK // count)
     drawn = (rng.multinomial(count, shares, size=min(rows, draws - start)) for start in range(0, draws, rows))
     # A patient is hardly ever drawn more than ten times, and 256 times only where a wider type is taken for it.
-    return PatientDraws(np.concatenate([one.astype(np.min_scalar_type(one.max())) for one in drawn]), patient)
+    return np.concatenate([one.astype(np.min_scalar_type(one.max())) for one in drawn])

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from freezenet.train.metrics.draws import strata_of
+
 DRAWS = 10_000
 #: Counts that are held at once, to bound the memory.
 _BLOCK = 4_000_000
@@ -29,16 +31,14 @@ def drawn_sums(
     Args:
         values: (n, columns), what each image adds.
         patients: (n,) names; images of one patient are drawn together.
-        strata: (n,) whole numbers from 0; a patient belongs to the one of most of its images, the lowest of equals.
+        strata: (n,) as for `freezenet.train.metrics.draws.strata_of`.
         draws: how many.
         seed: of the drawing.
     """
     names, patient = np.unique(np.asarray(patients), return_inverse=True)
     sums = np.zeros((len(names), values.shape[1]))
     np.add.at(sums, patient, values)
-    votes = np.zeros((len(names), int(strata.max()) + 1))
-    np.add.at(votes, (patient, strata), 1)
-    stratum = votes.argmax(1)
+    stratum = strata_of(patient, strata)
     rng = np.random.default_rng(seed)
     found = np.zeros((draws, values.shape[1]))
     for one in np.unique(stratum):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from freezenet.benchmarks.localize.page import write_page
 from freezenet.cli import cli
 from freezenet.edge_runtime.card import ModelCard
 from freezenet.edge_runtime.classifier import Classifier
@@ -127,11 +128,10 @@ def test_the_page_is_whole_and_offline(made):
 
 
 def test_localized_twice_says_it_once(made, clinic, tmp_path, caplog):
-    again = tmp_path / "again.tflite"
-    caplog.set_level("INFO", "freezenet")
-    found = CliRunner().invoke(
-        cli, ["localize", str(made[0]), str(clinic), "--target", "risk=0.3", "--out", str(again)]
-    )
+    again, page = tmp_path / "again.tflite", tmp_path / "again.html"
+    arguments = ("localize", made[0], clinic, "--target", "prevalence=Focal:0.05", "--out", again, "--page", page)
+    with caplog.at_level("INFO", "freezenet"):
+        found = CliRunner().invoke(cli, list(map(str, arguments)))
     assert found.exit_code == 0
     # The page has a table by sex.
     assert [one for one in caplog.messages if "Patient Sex" in one] == [
@@ -140,7 +140,23 @@ def test_localized_twice_says_it_once(made, clinic, tmp_path, caplog):
     content = ModelCard.read(again).content
     assert content["notice"].count("Thresholds were chosen") == 1
     assert content["localized"]["from_sha256"] == sha256_file(made[0])
-    assert "answer_from" not in content["confidence"]
+    assert not {"answer_from", "abstain_below_class"} & {*content["confidence"]}
+    given_up = "The file was localized for sensitivity=0.8:Focal before, which is given up"
+    assert all(
+        given_up in said for said in (caplog.text, page.read_text(encoding="utf-8"), *content["localized"]["notes"])
+    )
+
+
+def test_the_page_names_each_class_that_abstains_otherwise(made, tmp_path):
+    confidence = {"temperature": 1, "abstain_below": 0.9, "bias": {"Clear": 0}, "answer_from": {"Focal": 0.0123}}
+    by_class = {"Focal": 0.0, "Clear": 0.456, "Diffuse": 0.9}
+    write_page(tmp_path / "page.html", made[2] | {"confidence": {**confidence, "abstain_below_class": by_class}})
+    page = " ".join((tmp_path / "page.html").read_text(encoding="utf-8").split())
+    rule = page[page.index("Focal is answered from") : page.index("Expected calibration error")]
+    assert rule == (
+        "Focal is answered from a probability of 0.0123 on; Clear is &ldquo;uncertain&rdquo; below 0.456; "
+        "&ldquo;uncertain&rdquo; below 0.900 for the other classes. "
+    )
 
 
 def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path):
@@ -154,6 +170,10 @@ def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path)
     risk = ("--target", "risk=0.1")
     assert "took no part in the training" in said(model, phantoms, *risk, "--run", run.folder)
     assert "pass --overwrite" in said(model, clinic, *risk, "--out", made[0])
+    both = ("--cost", "missed:10,alarm:10,person:0")
+    assert "both all wrong answers" in said(model, clinic, *risk, *both)
+    twice = CliRunner().invoke(cli, ["localize", str(model), str(clinic), *risk, "--cost", "missed:1,missed :2"])
+    assert twice.exit_code == 2 and "Got: missed twice" in twice.stderr
     rows = read_rows(clinic)
     unlabelled, other, known = (clinic.parent / name for name in ("unlabelled.csv", "other.csv", "known.csv"))
     write_rows(unlabelled, [{"file": row["file"]} for row in rows])
@@ -163,8 +183,9 @@ def test_refusals_in_one_sentence(made, models, clinic, phantoms, run, tmp_path)
     taught = next(row["patient_id"] for row in run.splits if row["split"] == "train")
     # Clear phantoms have no stripes, so those of the clinic are those of the training.
     others = [row for row in rows if row["class"] != "Clear"]
-    write_rows(
-        known,
-        [{**row, "patient_id": taught if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
-    )
-    assert f"Got: 1 patient of it, the first {taught}" in said(model, known, *risk, "--run", run.folder)
+    for spelled in (taught, f" {taught.upper()} "):
+        write_rows(
+            known,
+            [{**row, "patient_id": spelled if number == 3 else row["patient_id"]} for number, row in enumerate(others)],
+        )
+        assert f"Got: 1 patient of it, the first {spelled.strip()}" in said(model, known, *risk, "--run", run.folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -93,6 +95,8 @@ def test_the_risk_is_kept_with_one_more_wrong():
         (drawn([0, 0.5, 0.5], 60), "prevalence=A:0.1", "Got: none of A"),
         (drawn([0, 0, 1], 60), "risk=0.1", "Images of two classes"),
         (drawn([0.5, 0.5, 0], 60), "prevalence=A:0.3,B:0.5", "Got: 0.2 left for 0%"),
+        (drawn([0, 0.5, 0.5], 60), "sensitivity=0.9:A", r"Got: 0; label 9 more patients\.$"),
+        (replace(drawn([0.3, 0.4, 0.3], 60), scores=np.eye(3)[(drawn([0.3, 0.4, 0.3], 60).truth + 1) % 3]), "risk=0.2", r"label more images\.$"),
     ],
 )  # fmt: skip
 def test_too_few_images_give_a_sentence(images, target, said):
@@ -103,3 +107,16 @@ def test_too_few_images_give_a_sentence(images, target, said):
 def test_other_priors_by_hand():
     """Saerens et al., equation 2.4: the ratio of the priors; what is not named keeps its proportions."""
     assert prior_shift(LABELS, np.array([0.5, 0.25, 0.25]), {"A": 0.1}) == pytest.approx(np.log([0.2, 1.8, 1.8]))
+
+
+@pytest.mark.parametrize("own", [None, np.array([0.7, 0.8, 0.6])])
+def test_a_sensitivity_of_before_leaves_nothing_behind(own):
+    """The rule of a file that was localized for a class is, without that target, the one of a file that was not."""
+    images, rule = drawn([0.3, 0.4, 0.3], 200), replace(RULE, class_abstain_below=own)
+    once = localized_rule(rule, images, Targets.parse(["sensitivity=0.8:B"], LABELS))
+    assert once.class_abstain_below is not None and once.class_abstain_below[1] == 0
+    for again in ([], ["sensitivity=0.8:A"], ["risk=0.1"]):
+        targets = Targets.parse(again, LABELS)
+        found, expected = localized_rule(once, images, targets), localized_rule(rule, images, targets)
+        np.testing.assert_array_equal(found.answer_from, expected.answer_from)
+        np.testing.assert_array_equal(found.class_abstain_below, expected.class_abstain_below)

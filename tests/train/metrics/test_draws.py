@@ -64,6 +64,21 @@ def test_draws_are_of_whole_patients():
     np.testing.assert_array_equal(draws[:], patient_draws(["b", "a", "b", "c"], draws=50, seed=1)[:])
 
 
+@pytest.mark.usefixtures("_parts")
+def test_within_strata_as_many_patients_are_drawn_as_each_has():
+    """Patients of three hospitals; one with images in two is of that of most of them."""
+    patients = [*PATIENTS, "both", "both", "both"]
+    strata = np.array([int(one[1:]) % 3 for one in PATIENTS] + [0, 2, 2])
+    names, first = np.unique(patients, return_index=True)
+    own = np.where(names == "both", 2, strata[first])
+    draws = patient_draws(patients, draws=300, seed=2, strata=strata)[:]
+    np.testing.assert_array_equal(draws[:, 0], draws[:, 61])  # both of p0
+    for stratum in range(3):
+        np.testing.assert_array_equal(draws[:, first[own == stratum]].sum(1), (own == stratum).sum())
+    assert draws[:, first].mean(0) == pytest.approx(1, abs=0.3)
+    assert draws[:, first].std() == pytest.approx(np.sqrt(1 - 3 / len(names)), abs=0.05)
+
+
 def test_the_images_themselves_can_stand_before_the_draws():
     draws = patient_draws(PATIENTS, draws=5)
     behind = draws.after_the_images()

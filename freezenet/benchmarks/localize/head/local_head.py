@@ -17,6 +17,8 @@ from freezenet.benchmarks.localize.head.refit import HeadFitter, Refitted
 from freezenet.benchmarks.localize.head.sentences import ENOUGH, LEAST, SOURCE_TELLS
 from freezenet.benchmarks.localize.images import LocalImages
 from freezenet.benchmarks.localize.rule import require_two_classes
+from freezenet.benchmarks.localize.targets import Targets
+from freezenet.benchmarks.localize.weighted import WeightedImages
 from freezenet.convert.acceptance import ValidationScores, judge_scores
 from freezenet.convert.head import HeadOfFile
 from freezenet.convert.package.metadata import without_files
@@ -26,9 +28,6 @@ from freezenet.edge_runtime.classifier import Classifier
 from freezenet.edge_runtime.decision import DecisionRule
 from freezenet.edge_runtime.errors import DataError, RefusedError
 from freezenet.edge_runtime.interpreter import Interpreter
-from freezenet.train.metrics.draws import patient_draws
-from freezenet.train.metrics.figure import share
-from freezenet.train.metrics.paired import PairedAnswers
 from freezenet.train.metrics.sources import SourceTable, source_table
 
 _CAUSE = (
@@ -179,25 +178,21 @@ def _decisions(rule: DecisionRule, scores: NDArray[np.float32]) -> NDArray[np.in
     return np.where(rule.sure(probabilities, chosen), chosen.argmax(-1), -1)
 
 
-def against_old_head(images: LocalImages, old: Outcome, new: Outcome) -> dict[str, Any]:
+def against_old_head(images: LocalImages, old: Outcome, new: Outcome, targets: Targets) -> dict[str, Any]:
     """Return how often the class that is named, or would be if it were sure, is right, of the images that the OOD gate lets pass (JSON types).
 
     Args:
         images: n of them.
         old: with the old head and new thresholds.
         new: with the new head; both by what other patients chose.
+        targets: with how frequent the classes will be.
     """
-    rows = images.passing
-    patients = [images.patients[row] for row in rows]
-    numbers = np.arange(len(images.labels))
-    truth, before, after = (one[rows][:, None] == numbers for one in (images.truth, old.answer, new.answer))
-    everyone = np.ones(len(rows), bool)
-    draws = patient_draws(patients)
-    pair = PairedAnswers(truth, before, after, patients, draws)
+    weighted, passing = WeightedImages(images, targets.prevalence), ~images.refused
+    before, after = (one.answer == images.truth for one in (old, new))
     return {
         "right": {
-            "old": share((before & truth).any(1), everyone, patients, draws).to_dict(),
-            "new": share((after & truth).any(1), everyone, patients, draws).to_dict(),
-            "difference": pair.accuracy().to_dict(),
+            "old": weighted.share(before, passing).to_dict(),
+            "new": weighted.share(after, passing).to_dict(),
+            "difference": weighted.difference(before, after, passing).to_dict(),
         }
     }

@@ -13,7 +13,7 @@ from freezenet.edge_runtime.images.dicom import missing_extra
 from freezenet.edge_runtime.images.dicom.recognition import HEAD, is_dicom
 from freezenet.edge_runtime.images.reader import IMAGE_SUFFIXES
 from freezenet.train.data.dataset import Dataset, Sample
-from freezenet.train.data.layouts.patients import other_spellings
+from freezenet.train.data.layouts.patients import other_spellings, spelling_key
 from freezenet.train.progress import track
 
 #: Files with these suffixes are not opened to see whether they are DICOM.
@@ -37,7 +37,7 @@ def with_headers(dataset: Dataset) -> Dataset:
     others = other_spellings(header[_PERSON] for header in headers if _PERSON in header)
     samples = list(dataset.samples)
     for row, header in zip(rows, headers, strict=True):
-        samples[row] = _completed(samples[row], header, others)
+        samples[row] = _completed(samples[row], header)
     known = any(sample.patient != sample.file for sample in samples)
     notes = dataset.notes
     if others:  # without the numbers of persons
@@ -81,17 +81,17 @@ def read_headers(paths: Iterable[Path], keywords: tuple[str, ...]) -> list[dict[
 
 
 def pseudonym(patient_id: str) -> str:
-    """Return what stands for a PatientID in results and messages: equal for equal IDs, and no hospital number.
+    """Return what stands for a PatientID in results and messages: equal for all spellings of one ID, in every data set, and no hospital number.
 
     Whoever knows an ID can compute its pseudonym, so a list of them is still personal data.
     """
-    return f"dicom-{hashlib.sha256(patient_id.encode()).hexdigest()[:12]}"
+    return f"dicom-{hashlib.sha256(spelling_key(patient_id).encode()).hexdigest()[:12]}"
 
 
-def _completed(sample: Sample, header: dict[str, str], others: dict[str, str]) -> Sample:
+def _completed(sample: Sample, header: dict[str, str]) -> Sample:
     known = sample.patient != sample.file or _PERSON not in header
     return replace(
         sample,
-        patient=sample.patient if known else pseudonym(others.get(header[_PERSON], header[_PERSON])),
+        patient=sample.patient if known else pseudonym(header[_PERSON]),
         source=sample.source or next((header[place] for place in _PLACES if place in header), ""),
     )

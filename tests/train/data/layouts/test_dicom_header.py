@@ -48,6 +48,11 @@ def test_no_number_of_a_hospital_is_left(export):
     assert pseudonym("4711") == "dicom-de650d61f5bd"
 
 
+def test_two_data_sets_that_spell_one_patient_otherwise_give_one_pseudonym():
+    assert pseudonym("PAT 7") == pseudonym("pat 7 ") != pseudonym("PAT 8")
+    assert pseudonym("0815") == pseudonym("815") == pseudonym("815.0")
+
+
 def test_what_a_csv_says_is_kept(export):
     table = export / "list.csv"
     table.write_text("file,class,patient_id,source\nNormal/PAT1/IM0001,A,p1,\nSick/PAT2/IM0001,B,,south\n")
