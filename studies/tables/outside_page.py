@@ -107,9 +107,10 @@ def _models(result: dict[str, Any]) -> list[str]:
     rows = []
     for name, one in result["models"].items():
         everywhere = one["everywhere"]
-        wrong = Figure(**everywhere["accuracy_answered"]).rest().to_dict()
+        # A file that never abstains answers all.
+        right = Figure(**(everywhere["accuracy_answered"] or everywhere["accuracy"]))
         recalls = "; ".join(f"{label} {_plain(found)}" for label, found in one["recall"].items())
-        rows.append([name, recalls, _plain(everywhere["coverage"]), _plain(wrong), _plain(everywhere["refused"])])
+        rows.append([name, recalls, _plain(everywhere["coverage"]), str(right.rest()), _plain(everywhere["refused"])])
     images = next(iter(result["models"].values()))["everywhere"]["images"]
     headings = ["training", "found", "answered", "wrong of what is answered", "refused by the OOD gate"]
     title = f"**{result['other']}**, {counted(images, 'image')} of sources outside the training, by the integer files:"
@@ -157,8 +158,9 @@ def _unknown(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _plain(figure: dict[str, float]) -> str:
-    return str(Figure(**figure))
+def _plain(figure: dict[str, float] | None) -> str:
+    """Return a figure with its interval, "-" of what a model cannot do."""
+    return str(Figure(**figure)) if figure else "-"
 
 
 def _signed(figure: dict[str, float]) -> str:
