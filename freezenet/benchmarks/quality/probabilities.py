@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from freezenet.benchmarks.quality.images import KnownImages
 from freezenet.train.answers.calibration import Decided, error_figure, error_if_calibrated
 from freezenet.train.metrics.draws import PatientDraws, Weights
-from freezenet.train.metrics.figure import Figure, all_agree, bootstrap_figure, interval, ratio, share, widened
+from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, ratio, seen_figure, share, widened
 from freezenet.train.metrics.matrices import label_matrices, recall, support
 
 #: Weights of draws that are held at once, to bound the memory.
@@ -71,8 +71,8 @@ def _balanced_accuracy(
     unseen = []
     for number, label in enumerate(there):
         of_label = of_draws[counts[:, number] > 0, number]
-        if all_agree(of_label):
-            one = bootstrap_figure(float(values[number]), of_label, len(set(names[truth[:, label]])))
+        one, seen = seen_figure(float(values[number]), of_label, len(set(names[truth[:, label]])))
+        if not seen:
             unseen.append(one.distances(1 / len(there)))
     # Over the classes that a draw has, whose recall alone is known.
     classes = (counts > 0).sum(-1)
@@ -123,9 +123,9 @@ def _areas(images: KnownImages, probabilities: NDArray) -> dict[str, Any]:
         per_class, unseen = {}, []
         for (label, owners), value, of_draws in zip(there, values, drawn, strict=True):
             known = of_draws[np.isfinite(of_draws[:, column]), column]
-            figure = bootstrap_figure(float(value[column]), known, owners)
+            figure, seen = seen_figure(float(value[column]), known, owners)
             per_class[label] = figure.to_dict()
-            if all_agree(known):
+            if not seen:
                 unseen.append(figure.distances(1 / len(there)))
         whole = np.mean([one[:, column] for one in drawn], axis=0)
         mean = float(np.mean([value[column] for value in values]))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from freezenet.train.metrics.draws import PatientDraws, patient_draws
-from freezenet.train.metrics.figure import all_agree, bootstrap_figure, widened
+from freezenet.train.metrics.figure import bootstrap_figure, seen_figure, widened
 from freezenet.train.metrics.matrices import (
     confusion_matrix,
     f1,
@@ -109,17 +109,14 @@ def _label_figures(
         # A draw without an image of the label says nothing about its recall, one without such an answer nothing about its precision.
         of_recall, of_precision = draws[0][counts[:, one] > 0, one], draws[1][said[:, one] > 0, one]
         own = [float(of_all[one]) for of_all in values]
-        found_recall = bootstrap_figure(own[0], of_recall, len(set(names[truth[:, one]])))
-        found_precision = bootstrap_figure(own[1], of_precision, len(set(names[answer[:, one]])))
+        found_recall, recall_seen = seen_figure(own[0], of_recall, len(set(names[truth[:, one]])))
+        found_precision, precision_seen = seen_figure(own[1], of_precision, len(set(names[answer[:, one]])))
         unseen = []
         if not own[2]:  # never found: both ends at once
             unseen.append((0.0, _harmonic(found_recall.high, found_precision.high)))
         else:
-            for part, of_draws, other in (
-                (found_recall, of_recall, own[1]),
-                (found_precision, of_precision, own[0]),
-            ):
-                if all_agree(of_draws):
+            for part, seen, other in ((found_recall, recall_seen, own[1]), (found_precision, precision_seen, own[0])):
+                if not seen:
                     unseen.append((own[2] - _harmonic(part.low, other), _harmonic(part.high, other) - own[2]))
         figures = {
             "precision": found_precision.to_dict(),

@@ -87,15 +87,15 @@ def bootstrap_figure(value: float, drawn: NDArray[np.float64], patients: int) ->
         drawn: (draws,) its values in the draws.
         patients: sample size of Wilson's interval (J. Am. Stat. Assoc. 22, 1927).
     """
-    if all_agree(drawn):
-        return Figure(value, *wilson(value, patients))
-    return Figure(value, *interval(drawn))
+    return seen_figure(value, drawn, patients)[0]
 
 
-def all_agree(drawn: NDArray[np.float64]) -> bool:
-    """Return whether draws, (any number,), show no uncertainty."""
-    low, high = interval(drawn) if len(drawn) else (0.0, 0.0)
-    return low == high
+def seen_figure(value: float, drawn: NDArray[np.float64], patients: int) -> tuple[Figure, bool]:
+    """Return `bootstrap_figure`, and whether its interval is that of the draws, which differ."""
+    low, high = interval(drawn) if len(drawn) else (value, value)
+    if low == high:
+        return Figure(value, *wilson(value, patients)), False
+    return Figure(value, low, high), True
 
 
 def widened(value: float, drawn: NDArray[np.float64], unseen: Sequence[tuple[float, float]]) -> Figure:
