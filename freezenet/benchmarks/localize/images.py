@@ -76,6 +76,11 @@ class LocalImages:
         """See `freezenet.train.metrics.draws.patient_draws`."""
         return patient_draws(self.patients)
 
+    @cached_property
+    def draws_within_classes(self) -> PatientDraws:
+        """The same, each patient drawn within its class."""
+        return patient_draws(self.patients, strata=self.truth)
+
     @classmethod
     def read(cls, classifier: Classifier, data: Path, run: RunFolder | None) -> LocalImages:
         """Run the model over DATA.

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from freezenet.benchmarks.localize.images import LocalImages
 from freezenet.benchmarks.localize.rule import class_weights
-from freezenet.train.metrics.draws import patient_draws
 from freezenet.train.metrics.figure import Figure, bootstrap_figure, interval, ratio
 
 
@@ -24,7 +23,7 @@ class WeightedImages:
     """
 
     def __init__(self, images: LocalImages, prevalence: dict[str, float]) -> None:
-        """Weigh the images, and draw them once for all shares."""
+        """Weigh the images, in all draws."""
         self._patients = np.asarray(images.patients)
         self._classes = (images.truth[:, None] == np.arange(len(images.labels))).astype(float)
         of_class = class_weights(images.labels, images.shares(np.arange(len(images.truth))), prevalence)
@@ -33,7 +32,7 @@ class WeightedImages:
         if not self._given:
             self._draws, self._of_class = images.draws, of_class
             return
-        self._draws = patient_draws(images.patients, strata=images.truth)
+        self._draws = images.draws_within_classes
         # A patient with images of several classes makes the number of each vary; a class that a draw lacks has nothing to weigh.
         self._of_class = ratio(of_class * self._classes.sum(0), self._draws @ self._classes)
 
