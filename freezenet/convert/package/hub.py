@@ -117,7 +117,7 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
             f"The package {error.name} is required for the hub. Got: it is not installed; {install_hint('hub')}."
         ) from None
     shown = next((one for one in variants if one["name"] == SHOWN), variants[0])
-    content = shown["card"].content
+    content, rule = shown["card"].content, DecisionRule.from_card(shown["card"])
     task = {
         "task_type": "image-classification",
         "dataset_name": dataset,
@@ -163,8 +163,8 @@ def _readme(variants: list[dict[str, Any]], dataset: str, license: str) -> str:
         dataset=dataset,
         test=content["accuracy"],
         adopted=shown["card"].adopted,
-        rule=rule_text(DecisionRule.from_card(shown["card"])),
-        label_rules=label_rules(DecisionRule.from_card(shown["card"])),
+        rule=rule_text(rule),
+        label_rules=label_rules(rule),
         trained_on=content["trained_on"],
         calibration_images=max(one["card"].content["calibration"]["images"] for one in variants),
         preprocess=content["preprocess"],
